@@ -1,0 +1,72 @@
+use super::{ApiScope, Role};
+
+/// Something that needs permission.
+pub trait Action {
+    const RULE: Rule;
+}
+
+/// One row of the policy table.
+#[derive(Clone, Copy, Debug)]
+pub struct Rule {
+    pub name: &'static str,
+    /// The roles that may.
+    pub roles: &'static [Role],
+    /// What an API key needs; `None`: no key may, people only.
+    pub scope: Option<ApiScope>,
+}
+
+const EVERYONE: &[Role] = &[Role::Owner, Role::Admin, Role::Agent, Role::Viewer];
+const WORKERS: &[Role] = &[Role::Owner, Role::Admin, Role::Agent];
+const ADMINS: &[Role] = &[Role::Owner, Role::Admin];
+
+macro_rules! policy {
+    ($($(#[$doc:meta])* $action:ident: $roles:ident, $scope:expr;)*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Debug)]
+            pub struct $action;
+
+            impl Action for $action {
+                const RULE: Rule = Rule { name: stringify!($action), roles: $roles, scope: $scope };
+            }
+        )*
+
+        /// The whole table, for documents and tests.
+        pub const POLICY: &[Rule] = &[$($action::RULE),*];
+    };
+}
+
+policy! {
+    /// Be told who one is and what one may.
+    ViewSelf: EVERYONE, None;
+    /// Read the tenant, its limits and its usage.
+    ViewTenant: EVERYONE, Some(ApiScope::TenantRead);
+    /// Rename the tenant.
+    ManageTenant: ADMINS, None;
+    /// List, create and revoke API keys.
+    ManageApiKeys: ADMINS, None;
+    /// Read users and agents.
+    ViewUsers: EVERYONE, Some(ApiScope::UsersRead);
+    /// Invite users, change their role, deactivate them.
+    ManageUsers: ADMINS, Some(ApiScope::UsersWrite);
+    /// Read, search and count leads.
+    ViewLeads: EVERYONE, Some(ApiScope::LeadsRead);
+    /// Create and change leads; an agent only its own and nobody's.
+    ChangeLeads: WORKERS, Some(ApiScope::LeadsWrite);
+    /// Assign leads to agents; an agent only its own and nobody's.
+    AssignLeads: WORKERS, Some(ApiScope::LeadsWrite);
+    /// Delete leads with their activities.
+    DeleteLeads: ADMINS, Some(ApiScope::LeadsWrite);
+    /// Import leads from a file.
+    ImportLeads: ADMINS, Some(ApiScope::LeadsWrite);
+    /// Export all leads.
+    ExportLeads: ADMINS, Some(ApiScope::LeadsRead);
+    /// Read activities.
+    ViewActivities: EVERYONE, Some(ApiScope::ActivitiesRead);
+    /// Write activities; an agent on leads within its reach, and change only its own.
+    WriteActivities: WORKERS, Some(ApiScope::ActivitiesWrite);
+    /// Read carriers.
+    ViewCarriers: EVERYONE, Some(ApiScope::CarriersRead);
+    /// Create, change and delete carriers.
+    ManageCarriers: ADMINS, Some(ApiScope::CarriersWrite);
+}

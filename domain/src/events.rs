@@ -1,0 +1,130 @@
+//! What happened: events and the audit trail, recorded through the unit of work that changes the rows.
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::access::Actor;
+
+/// The kinds of things events are about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aggregate {
+    Tenant,
+    User,
+    Session,
+    ApiKey,
+    Lead,
+    Activity,
+    Carrier,
+}
+
+impl Aggregate {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Tenant => "tenant",
+            Self::User => "user",
+            Self::Session => "session",
+            Self::ApiKey => "api_key",
+            Self::Lead => "lead",
+            Self::Activity => "activity",
+            Self::Carrier => "carrier",
+        }
+    }
+}
+
+/// What brought a change about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Api,
+    Import,
+    Demo,
+    System,
+}
+
+impl Source {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Import => "import",
+            Self::Demo => "demo",
+            Self::System => "system",
+        }
+    }
+}
+
+/// One change, from which its event and its audit row are made.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// In the past tense, named after its aggregate: `lead_created`.
+    pub event_type: &'static str,
+    /// The version of the event's payload; fields are only ever added within one.
+    pub version: u16,
+    pub aggregate: Aggregate,
+    pub aggregate_id: Uuid,
+    pub actor: Actor,
+    pub source: Source,
+    /// The state before, as the event contract shows it; `None` when it came into being.
+    pub before: Option<Value>,
+    /// The state after; `None` when it is gone.
+    pub after: Option<Value>,
+}
+
+impl Recorded {
+    pub fn new(event_type: &'static str, aggregate: Aggregate, aggregate_id: Uuid, actor: Actor) -> Self {
+        Self {
+            event_type,
+            version: 1,
+            aggregate,
+            aggregate_id,
+            actor,
+            source: Source::Api,
+            before: None,
+            after: None,
+        }
+    }
+
+    #[must_use]
+    pub fn before(mut self, state: &impl Serialize) -> Self {
+        self.before = Some(snapshot(state));
+        self
+    }
+
+    #[must_use]
+    pub fn after(mut self, state: &impl Serialize) -> Self {
+        self.after = Some(snapshot(state));
+        self
+    }
+
+    #[must_use]
+    pub fn by(mut self, source: Source) -> Self {
+        self.source = source;
+        self
+    }
+
+    /// The event's payload: the state after (before, when it is gone) and, where there are both, which fields changed.
+    pub fn data(&self) -> Value {
+        let state = self
+            .after
+            .as_ref()
+            .or(self.before.as_ref())
+            .cloned()
+            .unwrap_or(Value::Null);
+        let mut data = match state {
+            Value::Object(fields) => fields,
+            _ => Map::new(),
+        };
+        if let (Some(Value::Object(before)), Some(Value::Object(after))) = (&self.before, &self.after) {
+            let changed: Vec<Value> = after
+                .iter()
+                .filter(|(field, value)| before.get(*field) != Some(value))
+                .map(|(field, _)| Value::from(field.as_str()))
+                .collect();
+            data.insert("changed".to_owned(), Value::Array(changed));
+        }
+        Value::Object(data)
+    }
+}
+
+fn snapshot(state: &impl Serialize) -> Value {
+    serde_json::to_value(state).expect("snapshots are plain structs with string keys")
+}

@@ -1,0 +1,1 @@
+//! Reading leads from files.

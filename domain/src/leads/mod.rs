@@ -1,0 +1,34 @@
+//! Leads: people and companies that may become customers, followed from first contact to a closed deal.
+//!
+//! A lead moves `NEW → CONTACTED → QUALIFIED → CLOSED` and may be reopened to `CONTACTED`. Each status change,
+//! assignment and score is also written as an activity, in the same transaction. An agent holds at most as many open
+//! leads as its profile says, however many requests assign at once.
+
+mod assign;
+mod bulk;
+mod create;
+mod custom_fields;
+mod delete;
+mod draft;
+pub mod import;
+mod model;
+mod patch;
+mod port;
+mod search;
+mod snapshot;
+mod status;
+mod update;
+
+pub use assign::{AssignError, AssignLead, Assignee, assign};
+pub use bulk::{BulkError, BulkOutcome, BulkUpdate, MAX_BULK, RejectedRow, create_many, update_many};
+pub use create::{CreateLeadError, create};
+pub use custom_fields::CustomFields;
+pub use delete::{DeleteLeadError, delete};
+pub use draft::{LeadDraft, RawLead};
+pub use model::*;
+pub use patch::{LeadPatch, RawLeadPatch};
+pub use port::*;
+pub use search::{InvalidSearch, SearchText};
+pub use snapshot::LeadSnapshot;
+pub use status::{CloseReason, InvalidTransition, Status, StatusName};
+pub use update::{UpdateLeadError, update};

@@ -1,0 +1,180 @@
+use std::collections::HashMap;
+
+use super::{InvalidTransition, Lead, LeadId, LeadPatch, LeadSnapshot, LoadConflict};
+use crate::Expected;
+use crate::access::{Actor, ChangeLeads, Permit, Reach};
+use crate::activities::{Activity, ActivityKind};
+use crate::events::{Aggregate, Recorded};
+use crate::field::Change;
+use crate::identity::UserId;
+use crate::store::{StoreError, UnitOfWork};
+
+#[derive(Debug, thiserror::Error)]
+pub enum UpdateLeadError {
+    #[error("there is no such lead")]
+    NotFound,
+    #[error("the lead is assigned to somebody else")]
+    OutOfReach,
+    #[error("the lead has changed since: its version is {current}")]
+    Stale { current: i64 },
+    #[error(transparent)]
+    Transition(#[from] InvalidTransition),
+    #[error("agent {0} has no room for another open lead")]
+    AgentFull(UserId),
+    #[error("user {0} is not an active agent of this tenant")]
+    NotAnAgent(UserId),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Changes one lead. What changes status, score or assignee is also written as an activity.
+pub async fn update(
+    uow: &mut dyn UnitOfWork,
+    permit: &Permit<ChangeLeads>,
+    id: LeadId,
+    expected: Expected,
+    patch: LeadPatch,
+) -> Result<Lead, UpdateLeadError> {
+    let before = uow
+        .leads()
+        .find_for_update(id)
+        .await?
+        .ok_or(UpdateLeadError::NotFound)?;
+    if !expected.matches(before.version) {
+        return Err(UpdateLeadError::Stale {
+            current: before.version,
+        });
+    }
+    let mut change = LeadChange::plan(before, patch, permit.reach())?;
+    if change.is_empty() {
+        return Ok(change.before);
+    }
+    change.after.updated_at = uow.now();
+    write(uow, permit.actor(), std::slice::from_mut(&mut change)).await?;
+    Ok(change.after)
+}
+
+/// One lead as it is and as it is to be.
+#[derive(Debug)]
+pub(super) struct LeadChange {
+    pub(super) before: Lead,
+    pub(super) after: Lead,
+}
+
+impl LeadChange {
+    /// Applies the patch under the rules of the pipeline and of the caller's reach.
+    pub(super) fn plan(before: Lead, patch: LeadPatch, reach: Reach) -> Result<Self, UpdateLeadError> {
+        if !reach.covers(before.assigned_to) {
+            return Err(UpdateLeadError::OutOfReach);
+        }
+        let mut after = before.clone();
+        if let Change::Set(status) = patch.status {
+            after.status = before.status.transition(status)?;
+        }
+        if let Change::Set(agent) = patch.assigned_to {
+            if !reach.covers(agent) {
+                return Err(UpdateLeadError::OutOfReach);
+            }
+            after.assigned_to = agent;
+        }
+        patch.quality_score.clone().apply(&mut after.quality_score);
+        patch.apply_plain(&mut after);
+        Ok(Self { before, after })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.before == self.after
+    }
+
+    fn activities(&self, uow: &dyn UnitOfWork, actor: Actor) -> Vec<Activity> {
+        let Self { before, after } = self;
+        let mut subjects = Vec::new();
+        if before.status != after.status {
+            subjects.push((
+                ActivityKind::StatusChange,
+                format!("{} to {}", before.status, after.status),
+            ));
+        }
+        if before.assigned_to != after.assigned_to {
+            let subject = match after.assigned_to {
+                Some(agent) => format!("Assigned to {agent}"),
+                None => "Assigned to nobody".to_owned(),
+            };
+            subjects.push((ActivityKind::Assignment, subject));
+        }
+        if before.quality_score != after.quality_score {
+            subjects.push((
+                ActivityKind::Score,
+                format!("{} to {}", before.quality_score, after.quality_score),
+            ));
+        }
+        subjects
+            .into_iter()
+            .map(|(kind, subject)| {
+                Activity::automatic(uow.next_id(), after.id, kind, subject, actor, uow.now())
+            })
+            .collect()
+    }
+}
+
+/// Writes changes of locked leads with all that goes with them.
+pub(super) async fn write(
+    uow: &mut dyn UnitOfWork,
+    actor: Actor,
+    changes: &mut [LeadChange],
+) -> Result<(), UpdateLeadError> {
+    let after: Vec<Lead> = changes.iter().map(|change| change.after.clone()).collect();
+    uow.leads().update(&after).await?;
+    for change in &mut *changes {
+        change.after.version += 1;
+    }
+
+    let mut activities = Vec::new();
+    for change in &*changes {
+        activities.extend(change.activities(&*uow, actor));
+        if change.before.assigned_to != change.after.assigned_to {
+            let at = uow.now();
+            uow.assignments()
+                .reassign(change.after.id, change.after.assigned_to, actor, at)
+                .await?;
+        }
+        uow.record(
+            Recorded::new("lead_updated", Aggregate::Lead, change.after.id.as_uuid(), actor)
+                .before(&LeadSnapshot::from(&change.before))
+                .after(&LeadSnapshot::from(&change.after)),
+        );
+    }
+    if !activities.is_empty() {
+        uow.activities().insert(&activities).await?;
+    }
+    // Agents last: their rows are the contended ones, and are locked in the order of their ids.
+    uow.assignments().change_load(&load_changes(changes)).await?;
+    Ok(())
+}
+
+fn load_changes(changes: &[LeadChange]) -> HashMap<UserId, i32> {
+    let mut load: HashMap<UserId, i32> = HashMap::new();
+    for LeadChange { before, after } in changes {
+        if before.load_on() == after.load_on() {
+            continue;
+        }
+        if let Some(agent) = before.load_on() {
+            *load.entry(agent).or_default() -= 1;
+        }
+        if let Some(agent) = after.load_on() {
+            *load.entry(agent).or_default() += 1;
+        }
+    }
+    load.retain(|_, change| *change != 0);
+    load
+}
+
+impl From<LoadConflict> for UpdateLeadError {
+    fn from(conflict: LoadConflict) -> Self {
+        match conflict {
+            LoadConflict::NoRoom(agent) => Self::AgentFull(agent),
+            LoadConflict::NotAnAgent(agent) => Self::NotAnAgent(agent),
+            LoadConflict::Store(error) => Self::Store(error),
+        }
+    }
+}

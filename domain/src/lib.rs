@@ -1,0 +1,21 @@
+//! The model of Fairlead: tenants, users, leads, activities, carriers; the rules they follow, the use cases, and the
+//! ports through which they reach the outside. Nothing here does I/O, reads the clock or makes up an id.
+
+pub mod access;
+pub mod activities;
+pub mod carriers;
+pub mod clock;
+pub mod events;
+mod expected;
+pub mod field;
+mod id;
+pub mod idempotency;
+pub mod identity;
+pub mod invalid;
+pub mod leads;
+pub mod paging;
+pub mod store;
+pub mod text;
+
+pub use expected::Expected;
+pub use id::Id;

@@ -1,0 +1,102 @@
+//! The doors to everything stored.
+//!
+//! A [`UnitOfWork`] is one transaction that can see and change the rows of one tenant. Whoever opened it commits it,
+//! so use cases compose inside one transaction; dropping it undoes every change. No network call and no password
+//! hash happens while one is open.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::access::{SystemScope, TenantScope};
+use crate::activities::Activities;
+use crate::carriers::Carriers;
+use crate::events::Recorded;
+use crate::idempotency::IdempotencyKeys;
+use crate::identity::{
+    Accounts, ApiKeys, LoginThrottle, Operators, Platform, Sessions, TenantId, Tenants, Users,
+};
+use crate::leads::{Assignments, Leads};
+
+/// Opens units of work for tenants.
+#[async_trait]
+pub trait Store: Debug + Send + Sync {
+    /// Opens a transaction that can see and change the rows of `scope` alone.
+    async fn begin(&self, scope: &TenantScope) -> Result<Box<dyn UnitOfWork>, StoreError>;
+
+    /// Opens a transaction that can see the rows of `scope` alone and change nothing.
+    async fn read(&self, scope: &TenantScope) -> Result<Box<dyn UnitOfWork>, StoreError>;
+}
+
+/// One transaction in one tenant.
+#[async_trait]
+pub trait UnitOfWork: Send {
+    fn tenant(&self) -> TenantId;
+    /// The moment of this unit of work; the same for all that it does.
+    fn now(&self) -> OffsetDateTime;
+    fn next_id(&self) -> Uuid;
+
+    fn tenants(&mut self) -> &mut dyn Tenants;
+    fn users(&mut self) -> &mut dyn Users;
+    fn sessions(&mut self) -> &mut dyn Sessions;
+    fn api_keys(&mut self) -> &mut dyn ApiKeys;
+    fn leads(&mut self) -> &mut dyn Leads;
+    fn assignments(&mut self) -> &mut dyn Assignments;
+    fn activities(&mut self) -> &mut dyn Activities;
+    fn carriers(&mut self) -> &mut dyn Carriers;
+    fn idempotency_keys(&mut self) -> &mut dyn IdempotencyKeys;
+
+    /// Takes note of a change. Its event and its audit row become durable with the change itself, or not at all.
+    fn record(&mut self, recorded: Recorded);
+
+    /// Makes every change durable, with the events and audit rows recorded.
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// Opens units of work for what is rightly cross-tenant.
+#[async_trait]
+pub trait SystemStore: Debug + Send + Sync {
+    async fn begin(&self, scope: &SystemScope) -> Result<Box<dyn SystemUnitOfWork>, StoreError>;
+}
+
+/// One transaction across tenants, with platform ports alone.
+#[async_trait]
+pub trait SystemUnitOfWork: Send {
+    fn now(&self) -> OffsetDateTime;
+    fn next_id(&self) -> Uuid;
+
+    fn accounts(&mut self) -> &mut dyn Accounts;
+    fn login_throttle(&mut self) -> &mut dyn LoginThrottle;
+    fn operators(&mut self) -> &mut dyn Operators;
+    fn platform(&mut self) -> &mut dyn Platform;
+
+    /// Takes note of a change in `tenant`.
+    fn record(&mut self, tenant: TenantId, recorded: Recorded);
+
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// Why stored things could not be reached or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A lost race (deadlock, serialisation failure): the same request may well succeed now.
+    #[error("lost a race with another transaction")]
+    Contended,
+    /// No connection, or the database went away; nothing is known to have happened.
+    #[error("the database is out of reach")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The request's deadline passed inside the database.
+    #[error("the deadline passed while the database worked")]
+    TimedOut,
+    /// A row that breaks an invariant of the model.
+    #[error("row {id} of {table} breaks an invariant: {fault}")]
+    Corrupt {
+        table: &'static str,
+        id: Uuid,
+        fault: String,
+    },
+    #[error("unexpected database error")]
+    Unexpected(#[source] Box<dyn std::error::Error + Send + Sync>),
+}

@@ -1,0 +1,87 @@
+use std::time::Duration;
+
+use sea_orm_migration::prelude::{DbErr, MigratorTrait as _};
+use sea_orm_migration::sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection};
+use sea_orm_migration::{Migration, MigrationStatus};
+
+use crate::step::Migrator;
+
+/// Why the schema could not be brought up to date, or looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    #[error("cannot connect to the database")]
+    Connect(#[source] DbErr),
+    /// Another process held the migration lock for longer than ten minutes.
+    #[error("cannot take the migration lock: another process is migrating")]
+    Locked(#[source] DbErr),
+    #[error("a migration failed")]
+    Failed(#[source] DbErr),
+}
+
+/// The names of the steps a database has and has not, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    pub applied: Vec<String>,
+    pub pending: Vec<String>,
+}
+
+/// Any number that nothing else in this database takes for an advisory lock.
+const LOCK: i64 = 0x6661_6972_6c65_6164;
+
+/// Applies the steps that are pending and makes the partitions of the months to come; returns the names of the steps
+/// that were applied.
+///
+/// `owner_url` names the database as the role that owns it. Processes that migrate at once wait for each other. A step
+/// that has to wait more than ten seconds for a table gives up, rather than hold up all that queues behind it; what
+/// was applied before stays, and the next call goes on from there.
+pub async fn migrate(owner_url: &str) -> Result<Vec<String>, MigrateError> {
+    let db = connect(owner_url).await?;
+    let result = migrate_locked(&db).await;
+    // The lock is the session's, so it ends here whatever happened.
+    db.close().await.map_err(MigrateError::Failed)?;
+    result
+}
+
+async fn migrate_locked(db: &DatabaseConnection) -> Result<Vec<String>, MigrateError> {
+    db.execute_unprepared(&format!("SET lock_timeout = '10min'; SELECT pg_advisory_lock({LOCK})"))
+        .await
+        .map_err(MigrateError::Locked)?;
+    apply(db).await.map_err(MigrateError::Failed)
+}
+
+async fn apply(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
+    db.execute_unprepared("SET lock_timeout = '10s'").await?;
+    let pending = names(Migrator::get_pending_migrations(db).await?);
+    Migrator::up(db, None).await?;
+    // So that the processes that serve can tell whether the schema is theirs.
+    db.execute_unprepared("GRANT SELECT ON seaql_migrations TO fairlead_system").await?;
+    db.execute_unprepared("SELECT make_partitions(3)").await?;
+    Ok(pending)
+}
+
+/// Looks which steps the database has; any role that may read `seaql_migrations` will do, such as `fairlead_system`.
+pub async fn status(url: &str) -> Result<Progress, MigrateError> {
+    let db = connect(url).await?;
+    let steps = Migrator::get_migration_with_status_read_only(&db).await.map_err(MigrateError::Failed);
+    db.close().await.map_err(MigrateError::Failed)?;
+    let (applied, pending) =
+        steps?.into_iter().partition(|step| step.status() == MigrationStatus::Applied);
+    Ok(Progress { applied: names(applied), pending: names(pending) })
+}
+
+fn names(steps: Vec<Migration>) -> Vec<String> {
+    steps.iter().map(|step| step.name().to_owned()).collect()
+}
+
+/// One connection and no more, because the lock and the settings belong to a session.
+async fn connect(url: &str) -> Result<DatabaseConnection, MigrateError> {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(1)
+        .acquire_timeout(Duration::from_secs(10))
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .set_application_name("fairlead-migrate")
+        .sqlx_logging(false);
+    Database::connect(options).await.map_err(MigrateError::Connect)
+}

@@ -1,0 +1,99 @@
+use async_trait::async_trait;
+use sea_orm_migration::prelude::{DbErr, MigrationName, MigrationTrait, MigratorTrait, SchemaManager};
+use sea_orm_migration::sea_orm::ConnectionTrait as _;
+use sha2::{Digest as _, Sha256};
+
+use crate::bootstrap;
+
+/// One SQL file. A shipped file is never edited: what follows is another file.
+struct Step {
+    name: &'static str,
+    sql: &'static str,
+}
+
+macro_rules! steps {
+    ($($name:literal),* $(,)?) => {
+        &[$(Step { name: $name, sql: include_str!(concat!("sql/", $name, ".sql")) }),*]
+    };
+}
+
+const STEPS: &[Step] = steps![
+    "m20261121_000100_extensions",
+    "m20261121_000200_tenants_users",
+    "m20261121_000300_credentials_sessions",
+    "m20261121_000400_leads",
+    "m20261121_000500_carriers",
+    "m20261121_000600_events_audit",
+];
+
+/// SHA-256 over all SQL, in hexadecimal: two databases that were made from the same files have the same schema.
+pub fn digest() -> String {
+    let mut hash = Sha256::new();
+    hash.update(bootstrap::TEMPLATE);
+    for step in STEPS {
+        hash.update(step.name);
+        hash.update(step.sql);
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+pub(crate) struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        STEPS.iter().map(|step| Box::new(SqlFile(step)) as Box<dyn MigrationTrait>).collect()
+    }
+}
+
+struct SqlFile(&'static Step);
+
+impl MigrationName for SqlFile {
+    fn name(&self) -> &str {
+        self.0.name
+    }
+}
+
+#[async_trait]
+impl MigrationTrait for SqlFile {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        manager.get_connection().execute_unprepared(self.0.sql).await.map(drop)
+    }
+
+    async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {
+        Err(DbErr::Migration(format!(
+            "{} cannot be taken back: migrations go forward only; write another one, or restore a backup",
+            self.0.name
+        )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn every_sql_file_is_a_step_in_the_order_of_the_names() {
+        let mut files: Vec<String> = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/src/sql"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|file| file.starts_with('m'))
+            .map(|file| file.trim_end_matches(".sql").to_owned())
+            .collect();
+        files.sort_unstable();
+
+        let steps: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
+
+        assert_eq!(steps, files);
+    }
+
+    #[test]
+    fn the_digest_is_hexadecimal_and_stable() {
+        let digest = digest();
+
+        assert_eq!(digest.len(), 64);
+        assert!(digest.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        assert_eq!(digest, super::digest());
+    }
+}
