@@ -20,6 +20,13 @@ impl<T> Change<T> {
         matches!(self, Self::Set(_))
     }
 
+    pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Change<U> {
+        match self {
+            Self::Keep => Change::Keep,
+            Self::Set(value) => Change::Set(convert(value)),
+        }
+    }
+
     /// Parses the new value, if there is one.
     pub fn try_map<U, E>(self, parse: impl FnOnce(T) -> Result<U, E>) -> Result<Change<U>, E> {
         match self {

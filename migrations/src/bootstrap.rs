@@ -28,8 +28,9 @@ pub fn bootstrap_sql(passwords: &BootstrapPasswords<'_>) -> String {
     let mut rest = TEMPLATE;
     // One pass, so that a password which looks like a placeholder stays a password.
     for (placeholder, value) in values {
-        let (before, after) =
-            rest.split_once(placeholder).expect("the template names each password once, in this order");
+        let (before, after) = rest
+            .split_once(placeholder)
+            .expect("the template names each password once, in this order");
         sql.push_str(before);
         sql.push_str(&literal(value));
         rest = after;
@@ -55,14 +56,22 @@ mod tests {
 
     #[test]
     fn a_password_that_looks_like_a_placeholder_stays_a_password() {
-        let sql = bootstrap_sql(&BootstrapPasswords { owner: "{app_password}", app: "b", system: "c" });
+        let sql = bootstrap_sql(&BootstrapPasswords {
+            owner: "{app_password}",
+            app: "b",
+            system: "c",
+        });
 
         assert!(sql.contains("PASSWORD  E'{app_password}'"));
     }
 
     #[test]
     fn no_placeholder_is_left() {
-        let sql = bootstrap_sql(&BootstrapPasswords { owner: "a", app: "b", system: "c" });
+        let sql = bootstrap_sql(&BootstrapPasswords {
+            owner: "a",
+            app: "b",
+            system: "c",
+        });
 
         assert!(!sql.contains("_password}"));
         assert!(sql.contains("PASSWORD  E'b'"));

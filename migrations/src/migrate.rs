@@ -43,18 +43,21 @@ pub async fn migrate(owner_url: &str) -> Result<Vec<String>, MigrateError> {
 }
 
 async fn migrate_locked(db: &DatabaseConnection) -> Result<Vec<String>, MigrateError> {
-    db.execute_unprepared(&format!("SET lock_timeout = '10min'; SELECT pg_advisory_lock({LOCK})"))
-        .await
-        .map_err(MigrateError::Locked)?;
+    db.execute_unprepared(&format!(
+        "SET lock_timeout = '10min'; SELECT pg_advisory_lock({LOCK})"
+    ))
+    .await
+    .map_err(MigrateError::Locked)?;
     apply(db).await.map_err(MigrateError::Failed)
 }
 
 async fn apply(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
     db.execute_unprepared("SET lock_timeout = '10s'").await?;
-    let pending = names(Migrator::get_pending_migrations(db).await?);
+    let pending = names(&Migrator::get_pending_migrations(db).await?);
     Migrator::up(db, None).await?;
     // So that the processes that serve can tell whether the schema is theirs.
-    db.execute_unprepared("GRANT SELECT ON seaql_migrations TO fairlead_system").await?;
+    db.execute_unprepared("GRANT SELECT ON seaql_migrations TO fairlead_system")
+        .await?;
     db.execute_unprepared("SELECT make_partitions(3)").await?;
     Ok(pending)
 }
@@ -62,14 +65,20 @@ async fn apply(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
 /// Looks which steps the database has; any role that may read `seaql_migrations` will do, such as `fairlead_system`.
 pub async fn status(url: &str) -> Result<Progress, MigrateError> {
     let db = connect(url).await?;
-    let steps = Migrator::get_migration_with_status_read_only(&db).await.map_err(MigrateError::Failed);
+    let steps = Migrator::get_migration_with_status_read_only(&db)
+        .await
+        .map_err(MigrateError::Failed);
     db.close().await.map_err(MigrateError::Failed)?;
-    let (applied, pending) =
-        steps?.into_iter().partition(|step| step.status() == MigrationStatus::Applied);
-    Ok(Progress { applied: names(applied), pending: names(pending) })
+    let (applied, pending): (Vec<Migration>, Vec<Migration>) = steps?
+        .into_iter()
+        .partition(|step| step.status() == MigrationStatus::Applied);
+    Ok(Progress {
+        applied: names(&applied),
+        pending: names(&pending),
+    })
 }
 
-fn names(steps: Vec<Migration>) -> Vec<String> {
+fn names(steps: &[Migration]) -> Vec<String> {
     steps.iter().map(|step| step.name().to_owned()).collect()
 }
 

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use async_trait::async_trait;
 use sea_orm_migration::prelude::{DbErr, MigrationName, MigrationTrait, MigratorTrait, SchemaManager};
 use sea_orm_migration::sea_orm::ConnectionTrait as _;
@@ -34,14 +36,21 @@ pub fn digest() -> String {
         hash.update(step.name);
         hash.update(step.sql);
     }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut hex = String::with_capacity(64);
+    for byte in hash.finalize() {
+        write!(hex, "{byte:02x}").expect("a String takes all that is written");
+    }
+    hex
 }
 
 pub(crate) struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        STEPS.iter().map(|step| Box::new(SqlFile(step)) as Box<dyn MigrationTrait>).collect()
+        STEPS
+            .iter()
+            .map(|step| Box::new(SqlFile(step)) as Box<dyn MigrationTrait>)
+            .collect()
     }
 }
 
@@ -56,7 +65,11 @@ impl MigrationName for SqlFile {
 #[async_trait]
 impl MigrationTrait for SqlFile {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager.get_connection().execute_unprepared(self.0.sql).await.map(drop)
+        manager
+            .get_connection()
+            .execute_unprepared(self.0.sql)
+            .await
+            .map(drop)
     }
 
     async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {

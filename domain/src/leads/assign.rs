@@ -20,8 +20,6 @@ pub struct AssignLead {
     pub lead: LeadId,
     pub assignee: Assignee,
     pub expected: Expected,
-    /// The state an automatic assignment prefers; leads keep it in a custom field of that name otherwise.
-    pub state: Option<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -57,10 +55,7 @@ pub async fn assign(
         Assignee::Nobody => None,
         Assignee::Automatic => {
             let wanted = WantedAgent {
-                state: cmd
-                    .state
-                    .or_else(|| state_of(&before))
-                    .map(|state| state.to_uppercase()),
+                state: state_of(&before),
                 specialization: before.insurance_type.as_deref().map(str::to_lowercase),
                 reach: Some(permit.reach()),
             };
@@ -85,12 +80,11 @@ pub async fn assign(
     Ok(change.after)
 }
 
+/// Leads have no field for the state; files that are imported have it, and it becomes a custom field then.
 fn state_of(lead: &Lead) -> Option<String> {
-    lead.custom_fields
-        .as_map()
-        .get("state")?
-        .as_str()
-        .map(str::to_owned)
+    let fields = lead.custom_fields.as_map();
+    let (_, state) = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case("state"))?;
+    state.as_str().map(str::to_uppercase)
 }
 
 impl From<StoreError> for AssignError {

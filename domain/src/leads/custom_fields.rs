@@ -52,6 +52,10 @@ impl CustomFields {
         &self.0
     }
 
+    pub fn into_map(self) -> Map<String, Value> {
+        self.0
+    }
+
     pub fn to_json(&self) -> String {
         serde_json::to_string(&self.0).expect("a JSON object serialises")
     }

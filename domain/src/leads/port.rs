@@ -100,6 +100,23 @@ pub trait Assignments: Send {
         by: Actor,
         at: OffsetDateTime,
     ) -> Result<(), StoreError>;
+
+    /// Begins assignments of leads that have none, such as new ones. A store that can do so by one statement does.
+    async fn begin_all(&mut self, begun: &[BegunAssignment]) -> Result<(), StoreError> {
+        for &BegunAssignment { lead, agent, by, at } in begun {
+            self.reassign(lead, Some(agent), by, at).await?;
+        }
+        Ok(())
+    }
+}
+
+/// An assignment that begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BegunAssignment {
+    pub lead: LeadId,
+    pub agent: UserId,
+    pub by: Actor,
+    pub at: OffsetDateTime,
 }
 
 /// What a lead asks of an agent.

@@ -47,8 +47,11 @@ CREATE INDEX idx_leads_source_status ON leads (tenant_id, source, status);
 CREATE INDEX idx_leads_email ON leads (tenant_id, email_normalized) WHERE email_normalized IS NOT NULL;
 CREATE INDEX idx_leads_phone ON leads (tenant_id, phone_normalized) WHERE phone_normalized IS NOT NULL;
 -- IDX-03: search over name and company; reached through search_leads alone, see there. btree_gin puts the tenant first.
+-- Words are runs of letters and digits, as in a search text: left to itself the parser would take "acme.com" for a
+-- host and "blue-7" for a word and a negative number, and neither "acme com" nor "blue 7" would find them.
 CREATE INDEX idx_leads_search ON leads
-    USING gin (tenant_id, to_tsvector('fairlead_names', name || ' ' || COALESCE(company, '')));
+    USING gin (tenant_id, to_tsvector('fairlead_names',
+        regexp_replace(name || ' ' || COALESCE(company, ''), '[^[:alnum:]]+', ' ', 'g')));
 CALL protect_tenant_table('leads');
 GRANT SELECT, INSERT, UPDATE, DELETE ON leads TO fairlead_app;
 GRANT SELECT, INSERT ON leads TO fairlead_system;
@@ -57,18 +60,23 @@ GRANT SELECT, INSERT ON leads TO fairlead_system;
 -- as fairlead_system, for whose policy every row is visible, and compares the tenant itself; the caller reads the ids
 -- it gets back under its own policies. Without a tenant `current_tenant()` is NULL and nothing is found.
 -- At most `candidates` matches are ranked, so that a word which half the leads share stays cheap.
+-- `pg_temp` stands last in the search path: where it is not named it is searched first, and a temporary view called
+-- `leads` would run its maker's functions as fairlead_system.
 CREATE FUNCTION search_leads(query tsquery, candidates int, wanted int) RETURNS TABLE (id uuid, rank real)
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
-    SET search_path = pg_catalog, public
+    -- pg_temp last: left out it would come first, and a caller could put a table of its own in the way.
+    SET search_path = pg_catalog, public, pg_temp
     AS $$
 BEGIN
     RETURN QUERY
         SELECT c.id, ts_rank(c.words, query, 1) AS rank
         FROM (
-            SELECT l.id, to_tsvector('fairlead_names', l.name || ' ' || COALESCE(l.company, '')) AS words
-            FROM leads l
+            SELECT l.id, to_tsvector('fairlead_names',
+                       regexp_replace(l.name || ' ' || COALESCE(l.company, ''), '[^[:alnum:]]+', ' ', 'g')) AS words
+            FROM public.leads l
             WHERE l.tenant_id = current_tenant()
-              AND to_tsvector('fairlead_names', l.name || ' ' || COALESCE(l.company, '')) @@ query
+              AND to_tsvector('fairlead_names',
+                      regexp_replace(l.name || ' ' || COALESCE(l.company, ''), '[^[:alnum:]]+', ' ', 'g')) @@ query
             LIMIT LEAST(candidates, 1000)
         ) c
         ORDER BY rank DESC, c.id DESC

@@ -1,0 +1,192 @@
+//! Who asks: established once per request by [`authenticate`], told to handlers by the extractors.
+//!
+//! Extractors read what is established already, so as a handler's first argument they fail before a body is read.
+
+use std::future::{Ready, ready};
+use std::ops::Deref;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header;
+use actix_web::middleware::Next;
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
+use fairlead_domain::access::{Action, Caller, OperatorPermit, Permit};
+use fairlead_domain::identity::{
+    AuthenticateError, authenticate_access_token, authenticate_api_key, authenticate_operator,
+};
+
+use crate::problem::{Kind, Problem};
+use crate::state::Services;
+
+/// The header that carries an API key.
+pub const TENANT_KEY: &str = "x-tenant-key";
+
+/// The operations under `/api/v1` that need no credential. None is looked at there, so that one that has expired does
+/// not stand in the way; the specification takes from this list which operations are without security.
+pub(crate) const PUBLIC: &[&str] = &[
+    "/api/v1/auth/accept-invitation",
+    "/api/v1/auth/login",
+    "/api/v1/auth/refresh",
+    "/api/v1/auth/signup",
+    "/api/v1/health",
+];
+
+/// What the credential of a request turned out to be.
+#[derive(Clone, Debug)]
+pub(crate) enum Presented {
+    Nothing,
+    Caller(Caller),
+    Operator(OperatorPermit),
+    Refused(Problem),
+}
+
+/// Establishes who asks, for operations under `/api/v1` that need to know.
+pub(crate) async fn authenticate<B: MessageBody>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, actix_web::Error> {
+    let path = request.path();
+    if path.starts_with("/api/v1/") && !PUBLIC.contains(&path) {
+        let services = request.app_data::<web::Data<Services>>().expect("the server registers the services");
+        let presented = establish(request.request(), services).await.unwrap_or_else(Presented::Refused);
+        request.extensions_mut().insert(presented);
+    }
+    next.call(request).await
+}
+
+async fn establish(request: &HttpRequest, services: &Services) -> Result<Presented, Problem> {
+    match (only(request, header::AUTHORIZATION.as_str())?, only(request, TENANT_KEY)?) {
+        (None, None) => Ok(Presented::Nothing),
+        (Some(_), Some(_)) => Err(Problem::client(
+            Kind::MalformedRequest,
+            "Authorization and x-tenant-key must not stand together: which one counts?",
+        )),
+        (None, Some(key)) => {
+            let caller = authenticate_api_key(&*services.system, &*services.secrets, key).await?;
+            Ok(Presented::Caller(caller))
+        }
+        (Some(authorization), None) => {
+            let token = bearer(authorization)?;
+            if token.starts_with("op_") {
+                let permit = authenticate_operator(&*services.system, &*services.secrets, token).await?;
+                return Ok(Presented::Operator(permit));
+            }
+            let now = services.clock.now();
+            let caller = authenticate_access_token(&*services.tokens, &*services.revoked, token, now)?;
+            Ok(Presented::Caller(caller))
+        }
+    }
+}
+
+/// The value of a header that may be given once.
+fn only<'a>(request: &'a HttpRequest, name: &str) -> Result<Option<&'a str>, Problem> {
+    let mut values = request.headers().get_all(name);
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Problem::client(Kind::MalformedRequest, format!("{name} must be given only once")));
+    }
+    value.to_str().map(Some).map_err(|_| not_authenticated("the credential has characters that none of ours has"))
+}
+
+fn bearer(authorization: &str) -> Result<&str, Problem> {
+    match authorization.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        _ => Err(not_authenticated("Authorization must be of the form: Bearer <access token>")),
+    }
+}
+
+fn not_authenticated(detail: &'static str) -> Problem {
+    Problem::client(Kind::NotAuthenticated, detail)
+}
+
+fn presented(request: &HttpRequest) -> Result<Presented, Problem> {
+    match request.extensions().get::<Presented>() {
+        Some(Presented::Refused(problem)) => Err(problem.clone()),
+        Some(presented) => Ok(presented.clone()),
+        None => Ok(Presented::Nothing),
+    }
+}
+
+fn caller(request: &HttpRequest) -> Result<Caller, Problem> {
+    match presented(request)? {
+        Presented::Caller(caller) => Ok(caller),
+        Presented::Operator(_) => {
+            Err(Problem::client(Kind::NotPermitted, "operators see the platform, not the rows of tenants"))
+        }
+        Presented::Nothing | Presented::Refused(_) => Err(not_authenticated("the request has no credential")),
+    }
+}
+
+/// Any caller that has proved who it is.
+#[derive(Debug)]
+pub struct Authenticated(pub Caller);
+
+impl FromRequest for Authenticated {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(caller(request).map(Self))
+    }
+}
+
+/// A caller that may do `A`.
+#[derive(Debug)]
+pub struct Permitted<A>(Permit<A>);
+
+impl<A: Action + 'static> FromRequest for Permitted<A> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(caller(request).and_then(|caller| Ok(Self(caller.permit::<A>()?))))
+    }
+}
+
+impl<A> Permitted<A> {
+    /// The permit itself, for work that outlives the handler.
+    pub fn into_inner(self) -> Permit<A> {
+        self.0
+    }
+}
+
+impl<A> Deref for Permitted<A> {
+    type Target = Permit<A>;
+
+    fn deref(&self) -> &Permit<A> {
+        &self.0
+    }
+}
+
+/// An operator of the platform.
+#[derive(Debug)]
+pub struct Operator(pub OperatorPermit);
+
+impl FromRequest for Operator {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(match presented(request) {
+            Ok(Presented::Operator(permit)) => Ok(Self(permit)),
+            Ok(Presented::Caller(_)) => {
+                Err(Problem::client(Kind::NotPermitted, "this operation is for operators of the platform alone"))
+            }
+            Ok(Presented::Nothing | Presented::Refused(_)) => {
+                Err(not_authenticated("the request has no credential"))
+            }
+            Err(problem) => Err(problem),
+        })
+    }
+}
+
+impl From<AuthenticateError> for Problem {
+    fn from(error: AuthenticateError) -> Self {
+        match error {
+            AuthenticateError::Refused | AuthenticateError::Expired | AuthenticateError::SessionEnded => {
+                Self::client(Kind::NotAuthenticated, error.to_string())
+            }
+            AuthenticateError::Store(error) => error.into(),
+        }
+    }
+}

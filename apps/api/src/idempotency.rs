@@ -1,0 +1,110 @@
+//! `Idempotency-Key`: a repeated request is answered as the first one was.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
+use actix_web::{FromRequest, HttpRequest};
+use fairlead_domain::access::Actor;
+use fairlead_domain::idempotency::KeptAnswer;
+use fairlead_domain::store::UnitOfWork;
+use time::Duration;
+
+use crate::problem::{Kind, Problem};
+
+/// The header that carries the key.
+pub const HEADER: &str = "idempotency-key";
+/// Says that an answer is that of an earlier request.
+pub const REPLAYED: &str = "idempotency-replayed";
+/// The most characters of a key.
+pub const MAX_LENGTH: usize = 255;
+/// How long an answer is kept.
+pub const LIFETIME: Duration = Duration::HOUR.saturating_mul(24);
+
+/// The key that came with a request, if one did.
+#[derive(Debug)]
+pub struct IdempotencyKey(Option<String>);
+
+impl FromRequest for IdempotencyKey {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let mut given = request.headers().get_all(HEADER);
+        ready(match (given.next(), given.next()) {
+            (None, _) => Ok(Self(None)),
+            (Some(key), None) => parse(key.as_bytes()).map(|key| Self(Some(key))),
+            (Some(_), Some(_)) => Err(malformed()),
+        })
+    }
+}
+
+impl IdempotencyKey {
+    /// Whether the request has a key.
+    pub fn is_given(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Claims the key for this unit of work, or returns what the first request with it was answered.
+    ///
+    /// `request_hash` tells requests apart: see [`JsonBody`](crate::json::JsonBody).
+    pub async fn claim(
+        &self,
+        uow: &mut dyn UnitOfWork,
+        actor: Actor,
+        request_hash: &[u8],
+    ) -> Result<Option<KeptAnswer>, Problem> {
+        let Some(key) = &self.0 else { return Ok(None) };
+        let expires_at = uow.now() + LIFETIME;
+        match uow.idempotency_keys().claim(actor, key, request_hash, expires_at).await? {
+            Some(kept) if kept.request_hash != request_hash => Err(Problem::client(
+                Kind::IdempotencyKeyReused,
+                "the idempotency key stands for another request: another path, query or body",
+            )),
+            kept => Ok(kept),
+        }
+    }
+
+    /// Keeps the answer, so that it becomes durable together with what the request has done.
+    pub async fn keep(
+        &self,
+        uow: &mut dyn UnitOfWork,
+        actor: Actor,
+        status: StatusCode,
+        body: &[u8],
+    ) -> Result<(), Problem> {
+        if let Some(key) = &self.0 {
+            uow.idempotency_keys().keep(actor, key, status.as_u16(), body).await?;
+        }
+        Ok(())
+    }
+}
+
+fn parse(key: &[u8]) -> Result<String, Problem> {
+    let fits = (1..=MAX_LENGTH).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic);
+    if !fits {
+        return Err(malformed());
+    }
+    String::from_utf8(key.to_vec()).map_err(|_| malformed())
+}
+
+fn malformed() -> Problem {
+    Problem::client(
+        Kind::MalformedRequest,
+        format!("Idempotency-Key must be given once, with 1 to {MAX_LENGTH} visible ASCII characters"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_visible_ascii_of_bounded_length() {
+        assert_eq!(parse(b"8e03978e-40d5-43dd").unwrap(), "8e03978e-40d5-43dd");
+        assert!(parse(&[b'k'; 255]).is_ok());
+        for refused in [&b""[..], b"two words", b"tab\t", "ä".as_bytes(), &[b'k'; 256]] {
+            assert_eq!(parse(refused).unwrap_err().kind(), Kind::MalformedRequest);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The HTTP edge of Fairlead: what the API takes, what it answers, and its specification.
+//!
+//! [`serve`] makes a server of [`Services`]; [`spec`] tells what it serves. Handlers know no adapter: all they need is
+//! in [`Services`], behind the domain's ports.
+//!
+//! # How to add an operation
+//!
+//! One file under `routes/<context>/`, named after the operation, with body, view (where it is not shared) and handler:
+//!
+//! ```ignore
+//! /// Create a carrier.
+//! #[utoipa::path(
+//!     tag = "carriers",
+//!     operation_id = "createCarrier",
+//!     params(IdempotencyKey),
+//!     request_body(content = CarrierBody, example = json!({"name": "Acme Mutual"})),
+//!     responses((status = 201, description = "Created.", body = CarrierView, example = json!(…)), Problems<CreateCarrierError>),
+//!     extensions(("x-permit" = json!("ManageCarriers"))),
+//! )]
+//! #[post("/carriers")]
+//! pub(super) async fn create(
+//!     services: web::Data<Services>,
+//!     permit: Permitted<ManageCarriers>,          // 401 and 403, before the body is read
+//!     key: IdempotencyKey,
+//!     body: JsonBody<CarrierBody>,                // 400, 413, 415, 422
+//! ) -> Result<HttpResponse, Problem> {
+//!     let draft = CarrierDraft::parse(body.value.into())?;                       // Invalid: 422 with pointers
+//!     let mut uow = services.store.begin(permit.scope()).await?;
+//!     if let Some(kept) = key.claim(&mut *uow, permit.actor(), &body.request_hash).await? {
+//!         return Ok(Created::replay(kept, COLLECTION));
+//!     }
+//!     let carrier = carriers::create(&mut *uow, &permit, draft).await?;
+//!     let answer = Created::new(&CarrierView::from(carrier));
+//!     key.keep(&mut *uow, permit.actor(), Created::STATUS, answer.body()).await?;
+//!     uow.commit().await?;
+//!     Ok(answer.respond(COLLECTION))
+//! }
+//! ```
+//!
+//! Then: `.service(create::create)` in the context's `configure`; `From<CreateCarrierError> for Problem` and
+//! `Problematic for CreateCarrierError` in `problem/`, by exhaustive match; a row in `problem/kind.rs` for a problem
+//! type that is new. Queries implement [`query::FromQuery`] for reading and `IntoParams` for the specification; lists
+//! take [`paging::PagingQuery`] and answer a [`paging::Listing`]; PATCH bodies use [`patch::given`]; single resources
+//! answer by [`conditional::answer`] and take [`conditional::IfMatch`]; `fields=` is [`fields::Fields`]. Bodies have
+//! `deny_unknown_fields`, and schemas that accept exactly what the domain accepts ([`text`] has the patterns).
+//! Security, the problems common to all, 304 and partial answers are added by [`spec`].
+
+mod authentication;
+pub mod conditional;
+mod created;
+mod fallback;
+pub mod fields;
+pub mod idempotency;
+pub mod json;
+mod kept;
+pub mod middleware;
+pub mod paging;
+pub mod patch;
+mod path;
+pub mod problem;
+pub mod query;
+pub mod records;
+mod routes;
+mod scan;
+mod serve;
+pub mod spec;
+mod state;
+pub mod text;
+
+pub use authentication::{Authenticated, Operator, Permitted, TENANT_KEY};
+pub use created::Created;
+pub use paging::CursorKey;
+pub use path::PathId;
+pub use serve::serve;
+pub use state::{ApiSettings, HealthCheck, HealthProbe, HealthReport, HealthStatus, Services};

@@ -1,0 +1,37 @@
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, post, web};
+use fairlead_domain::identity::{self, RefreshError};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::session::{TokensView, hand_out};
+use crate::Services;
+use crate::json::JsonBody;
+use crate::problem::Problem;
+use crate::spec::Problems;
+
+/// A refresh token to be traded.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(as = Refresh, example = json!({"refreshToken": "rt_…"}))]
+struct RefreshBody {
+    refresh_token: String,
+}
+
+/// Trade a refresh token for a new pair of tokens.
+///
+/// A token can be traded once. One that comes back was stolen, so its session ends for everybody who holds a token of it.
+#[utoipa::path(
+    tag = "auth",
+    operation_id = "refresh",
+    request_body = RefreshBody,
+    responses((status = 200, description = "The new pair.", body = TokensView), Problems<RefreshError>),
+)]
+#[post("/auth/refresh")]
+pub(super) async fn refresh(
+    services: web::Data<Services>,
+    body: JsonBody<RefreshBody>,
+) -> Result<HttpResponse, Problem> {
+    let tokens = identity::refresh(&*services.system, services.issuer(), &body.value.refresh_token).await?;
+    Ok(hand_out(StatusCode::OK, &TokensView::from(tokens)))
+}

@@ -1,0 +1,83 @@
+use actix_web::{HttpResponse, post, web};
+use fairlead_domain::access::ManageCarriers;
+use fairlead_domain::carriers::{self, CarrierDraft, CreateCarrierError, RawCarrier};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::COLLECTION;
+use super::body::{StatusName, TierName};
+use super::view::CarrierView;
+use crate::Services;
+use crate::authentication::Permitted;
+use crate::created::Created;
+use crate::idempotency::IdempotencyKey;
+use crate::json::JsonBody;
+use crate::problem::Problem;
+use crate::spec::Problems;
+use crate::text;
+
+/// A new carrier.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(as = NewCarrier, example = json!({
+    "name": "Acme Mutual", "active": true, "partnershipStatus": "ACTIVE", "partnershipTier": "GOLD",
+    "performanceScore": 87,
+}))]
+struct CarrierBody {
+    /// Unique in the tenant.
+    #[schema(schema_with = text::line::<200>)]
+    name: String,
+    #[schema(default = true)]
+    active: Option<bool>,
+    #[schema(default = "PROSPECT")]
+    partnership_status: Option<StatusName>,
+    #[schema(default = "BRONZE")]
+    partnership_tier: Option<TierName>,
+    #[schema(minimum = 0, maximum = 100, default = 0)]
+    performance_score: Option<i64>,
+}
+
+impl From<CarrierBody> for RawCarrier {
+    fn from(body: CarrierBody) -> Self {
+        Self {
+            name: body.name,
+            active: body.active,
+            partnership_status: body.partnership_status.map(StatusName::text),
+            partnership_tier: body.partnership_tier.map(TierName::text),
+            performance_score: body.performance_score,
+        }
+    }
+}
+
+/// Create a carrier.
+#[utoipa::path(
+    tag = "carriers",
+    operation_id = "createCarrier",
+    params(IdempotencyKey),
+    request_body = CarrierBody,
+    responses(
+        (status = 201, description = "The carrier as it is stored.", body = CarrierView),
+        Problems<CreateCarrierError>,
+    ),
+    extensions(("x-permit" = json!("ManageCarriers"))),
+)]
+#[post("/carriers")]
+pub(super) async fn create(
+    services: web::Data<Services>,
+    permit: Permitted<ManageCarriers>,
+    key: IdempotencyKey,
+    body: JsonBody<CarrierBody>,
+) -> Result<HttpResponse, Problem> {
+    let draft = CarrierDraft::parse(body.value.into())?;
+
+    let mut uow = services.store.begin(permit.scope()).await?;
+    if let Some(kept) = key.claim(&mut *uow, permit.actor(), &body.request_hash).await? {
+        return Ok(Created::replay(kept, COLLECTION));
+    }
+    let carrier = carriers::create(&mut *uow, &permit, draft).await?;
+    let answer = Created::new(&CarrierView::from(carrier));
+    key.keep(&mut *uow, permit.actor(), Created::STATUS, answer.body()).await?;
+    uow.commit().await?;
+
+    Ok(answer.respond(COLLECTION))
+}

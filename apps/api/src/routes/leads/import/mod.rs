@@ -1,0 +1,171 @@
+//! Leads from a file: read as it arrives, judged row by row, written batch by batch.
+
+mod report;
+mod run;
+
+use actix_web::http::header;
+use actix_web::web::{self, Bytes, Payload};
+use actix_web::{HttpRequest, HttpResponse, post};
+use fairlead_domain::access::ImportLeads;
+use fairlead_domain::leads::Duplicates;
+use tokio::sync::mpsc;
+use utoipa::IntoParams;
+
+use self::report::{ImportEvent, ImportReport};
+use self::run::{FileFormat, Import, Listener, Options, Stop};
+use crate::Services;
+use crate::authentication::Permitted;
+use crate::problem::{Kind, Problem};
+use crate::query::{FromQuery, QueryOf, QueryReader};
+
+/// How many lines of a streamed report wait for a client that reads slowly; the import waits with it.
+const LINES_AHEAD: usize = 256;
+
+/// What [`ImportQuery`] reads, for the specification.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "documents parameters")]
+struct ImportParameters {
+    /// Judge every row, and write nothing.
+    #[param(default = false, nullable = false)]
+    dry_run: Option<bool>,
+    /// Leave out leads whose e-mail address or phone number is known.
+    #[param(default = false, nullable = false)]
+    skip_duplicates: Option<bool>,
+}
+
+#[derive(Debug)]
+struct ImportQuery {
+    dry_run: bool,
+    duplicates: Duplicates,
+}
+
+impl FromQuery for ImportQuery {
+    fn read(query: &mut QueryReader) -> Self {
+        let skip_duplicates = query.boolean("skipDuplicates").unwrap_or(false);
+        Self {
+            dry_run: query.boolean("dryRun").unwrap_or(false),
+            duplicates: if skip_duplicates { Duplicates::Skip } else { Duplicates::Keep },
+        }
+    }
+}
+
+/// Import leads from a CSV or NDJSON file of any size.
+///
+/// The columns of HubSpot, Salesforce, Pipedrive and Zoho exports are recognised by their headers, like our own; a column
+/// that is none becomes a custom field. Each row is judged by itself: bad ones are told with line, field and reason, the
+/// others are written, 1,000 in a transaction. With `Accept: application/x-ndjson` the report is streamed while the file
+/// is read: `columns`, then `rejected` rows and `progress`, at last `done` or `stopped`.
+///
+/// In a dry run, repeats further than 1,000 rows apart are not seen as duplicates of each other.
+#[utoipa::path(
+    tag = "leads",
+    operation_id = "importLeads",
+    params(ImportParameters),
+    request_body(
+        description = "The file. The first row of a CSV file names the columns.",
+        content(
+            (String = "text/csv", example = "Name,Email,Zip Code\nAnn Ferris,ann@ferris.example,94107\n"),
+            (String = "application/x-ndjson", example = "{\"name\": \"Ann Ferris\", \"email\": \"ann@ferris.example\"}\n"),
+        ),
+    ),
+    responses((status = 200, description = "The whole file was read.", content(
+        (ImportReport = "application/json", example = json!({
+            "total": 2, "successful": 1, "skipped": 0, "failed": 1, "dryRun": false, "format": "fairlead",
+            "columns": [
+                {"header": "Name", "field": "name", "customField": null},
+                {"header": "Email", "field": "email", "customField": null},
+            ],
+            "errors": [{"line": 3, "field": "email", "reason": "must be an e-mail address such as ann@example.com"}],
+            "errorsTruncated": false,
+        })),
+        (String = "application/x-ndjson", example = "{\"type\":\"done\",\"total\":2,\"successful\":2,\"skipped\":0,\"failed\":0,\"dryRun\":false}\n"),
+    ))),
+    extensions(("x-permit" = json!("ImportLeads"))),
+)]
+#[post("/leads/import")]
+pub(super) async fn import(
+    request: HttpRequest,
+    services: web::Data<Services>,
+    permit: Permitted<ImportLeads>,
+    query: QueryOf<ImportQuery>,
+    payload: Payload,
+) -> Result<HttpResponse, Problem> {
+    let ImportQuery { dry_run, duplicates } = query.0;
+    let options = Options { format: format(&request)?, duplicates, dry_run };
+    let store = services.store.clone();
+    let permit = permit.into_inner();
+    if wants_stream(&request) {
+        let (lines, receiver) = mpsc::channel(LINES_AHEAD);
+        let work = Import::new(store, permit, options, Stream(lines));
+        actix_web::rt::spawn(stream(work, payload));
+        let body = futures_util::stream::unfold(receiver, |mut receiver| async {
+            receiver.recv().await.map(|line| (Ok::<_, std::convert::Infallible>(line), receiver))
+        });
+        return Ok(HttpResponse::Ok().content_type("application/x-ndjson").streaming(body));
+    }
+
+    let (progress, Collected(mut report), result) =
+        Import::new(store, permit, options, Collected(ImportReport::new())).run(payload).await;
+    match result {
+        Ok(()) | Err(Stop::NobodyListens) => {
+            report.note(ImportEvent::Done(progress));
+            Ok(HttpResponse::Ok().json(report))
+        }
+        Err(Stop::Problem(problem)) => Err(problem),
+    }
+}
+
+/// Runs an import whose report is streamed. The answer has begun, so a problem is its last line.
+async fn stream(work: Import<Stream>, payload: Payload) {
+    let (progress, mut listener, result) = work.run(payload).await;
+    let last = match result {
+        Ok(()) => ImportEvent::Done(progress),
+        Err(Stop::Problem(problem)) => {
+            if let Some(cause) = problem.cause() {
+                tracing::error!(error = cause as &(dyn std::error::Error + 'static), "an import stopped");
+            }
+            ImportEvent::Stopped { progress, detail: problem.to_string() }
+        }
+        Err(Stop::NobodyListens) => return,
+    };
+    listener.tell(last).await;
+}
+
+fn format(request: &HttpRequest) -> Result<FileFormat, Problem> {
+    let given = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    match given.unwrap_or_default().split(';').next().unwrap_or_default().trim() {
+        "text/csv" => Ok(FileFormat::Csv),
+        "application/x-ndjson" | "application/jsonl" => Ok(FileFormat::Ndjson),
+        _ => Err(Problem::client(
+            Kind::UnsupportedMediaType,
+            "the file must be of the media type text/csv or application/x-ndjson",
+        )),
+    }
+}
+
+fn wants_stream(request: &HttpRequest) -> bool {
+    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| accept.contains("application/x-ndjson"))
+}
+
+/// Keeps what is told for one report.
+struct Collected(ImportReport);
+
+impl Listener for Collected {
+    async fn tell(&mut self, event: ImportEvent) -> bool {
+        self.0.note(event);
+        true
+    }
+}
+
+/// Sends what is told line by line.
+struct Stream(mpsc::Sender<Bytes>);
+
+impl Listener for Stream {
+    async fn tell(&mut self, event: ImportEvent) -> bool {
+        let mut line = serde_json::to_vec(&event).expect("events are plain data with string keys");
+        line.push(b'\n');
+        self.0.send(line.into()).await.is_ok()
+    }
+}

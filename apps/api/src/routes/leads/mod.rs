@@ -1,0 +1,39 @@
+//! Leads: people and companies that may become customers.
+
+mod assign;
+mod body;
+mod bulk;
+mod create;
+mod delete;
+mod export;
+mod get;
+mod import;
+mod list;
+mod query;
+mod search;
+mod statistics;
+mod update;
+mod view;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+const COLLECTION: &str = "/api/v1/leads";
+/// How many of its newest activities a lead is shown with.
+const NEWEST_ACTIVITIES: u32 = 5;
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    // Fixed paths before `/leads/{id}`, which would take them for ids.
+    config
+        .service(statistics::statistics)
+        .service(search::search)
+        .service(export::export)
+        .service(import::import)
+        .service(bulk::create_many)
+        .service(bulk::update_many)
+        .service(list::list)
+        .service(create::create)
+        .service(get::get)
+        .service(update::update)
+        .service(delete::delete)
+        .service(assign::assign);
+}

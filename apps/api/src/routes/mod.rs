@@ -1,0 +1,29 @@
+//! The operations, a folder per context; each context mounts its own.
+
+mod auth;
+mod carriers;
+mod health;
+mod pages;
+mod platform;
+mod tenant;
+mod users;
+
+pub(crate) use pages::configure as configure_pages;
+use utoipa_actix_web::scope;
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// Mounts everything that the specification describes.
+pub(crate) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(
+            scope::scope("/api/v1")
+                .configure(auth::configure)
+                .configure(tenant::configure)
+                .configure(users::configure)
+                .configure(carriers::configure)
+                .configure(platform::configure)
+                .configure(health::configure),
+        )
+        .configure(auth::configure_root)
+        .configure(health::configure_root);
+}

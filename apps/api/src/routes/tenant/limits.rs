@@ -1,0 +1,100 @@
+use actix_web::{HttpResponse, get, web};
+use fairlead_domain::access::ViewTenant;
+use fairlead_domain::identity::{MAX_API_KEYS, MAX_USERS};
+use fairlead_domain::leads::{CustomFields, MAX_BULK, SearchText};
+use fairlead_domain::paging::{DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::authentication::Permitted;
+use crate::idempotency;
+use crate::problem::Problem;
+use crate::{ApiSettings, Services};
+
+/// The limits that this server keeps.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Limits, example = json!({"items": [
+    {"name": "users", "description": "users of the tenant, deactivated ones included", "maximum": 10000, "current": 12},
+    {"name": "pageSize", "description": "items of a page; 50 when not asked for", "maximum": 200},
+]}))]
+struct LimitsView {
+    items: Vec<LimitView>,
+}
+
+/// One limit.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Limit)]
+struct LimitView {
+    name: &'static str,
+    /// What is limited, with its unit.
+    description: String,
+    #[schema(minimum = 0)]
+    maximum: u64,
+    /// How much of it is in use; absent where that cannot be counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 0)]
+    current: Option<u64>,
+}
+
+/// List the limits that apply, with what is in use of them.
+#[utoipa::path(
+    tag = "tenant",
+    operation_id = "getLimits",
+    responses((status = 200, description = "Every limit.", body = LimitsView)),
+    extensions(("x-permit" = json!("ViewTenant"))),
+)]
+#[get("/limits")]
+pub(super) async fn limits(
+    services: web::Data<Services>,
+    permit: Permitted<ViewTenant>,
+) -> Result<HttpResponse, Problem> {
+    let mut uow = services.store.read(permit.scope()).await?;
+    let users = uow.users().count().await?;
+    let api_keys = uow.api_keys().count_valid().await?;
+
+    let mut items = vec![
+        counted("users", "users of the tenant, deactivated ones included", MAX_USERS, users),
+        counted("apiKeys", "valid API keys of the tenant", MAX_API_KEYS, api_keys),
+    ];
+    items.extend(of_requests(&services.settings));
+    Ok(HttpResponse::Ok().json(LimitsView { items }))
+}
+
+/// The limits of single requests, taken from the constants and settings that are enforced.
+fn of_requests(settings: &ApiSettings) -> Vec<LimitView> {
+    vec![
+        fixed("pageSize", format!("items of a page; {DEFAULT_LIMIT} when not asked for"), u64::from(MAX_LIMIT)),
+        fixed("pageOffset", "items of a list that numbered pages reach; cursors reach all", MAX_OFFSET),
+        fixed("bulkItems", "leads of one bulk request", size(MAX_BULK)),
+        fixed("bodyBytes", "bytes of a JSON body", size(settings.max_body_bytes)),
+        fixed("bodyDepth", "arrays and objects within one another in a JSON body", size(settings.max_json_depth)),
+        fixed("queryBytes", "bytes of a query string", size(settings.max_query_bytes)),
+        fixed("headerBytes", "bytes of all headers of a request together", size(settings.max_header_bytes)),
+        fixed("requestSeconds", "seconds that a request may take", settings.deadline.as_secs()),
+        fixed("customFields", "custom fields of a lead", size(CustomFields::MAX_FIELDS)),
+        fixed("customFieldsBytes", "bytes of a lead's custom fields as JSON", size(CustomFields::MAX_BYTES)),
+        fixed("customFieldsDepth", "arrays and objects within one another in custom fields", size(CustomFields::MAX_DEPTH)),
+        fixed("searchLength", "characters of a search", size(SearchText::MAX_LENGTH)),
+        fixed("searchWords", "words of a search", size(SearchText::MAX_WORDS)),
+        fixed("idempotencyKeyLength", "characters of an idempotency key", size(idempotency::MAX_LENGTH)),
+        fixed(
+            "idempotencyKeySeconds",
+            "seconds for which an answer is kept under its idempotency key",
+            idempotency::LIFETIME.whole_seconds().unsigned_abs(),
+        ),
+    ]
+}
+
+fn counted(name: &'static str, description: &str, maximum: u64, current: u64) -> LimitView {
+    LimitView { current: Some(current), ..fixed(name, description, maximum) }
+}
+
+fn fixed(name: &'static str, description: impl Into<String>, maximum: u64) -> LimitView {
+    LimitView { name, description: description.into(), maximum, current: None }
+}
+
+fn size(value: usize) -> u64 {
+    u64::try_from(value).unwrap_or(u64::MAX)
+}

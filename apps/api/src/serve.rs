@@ -1,0 +1,46 @@
+use std::io;
+use std::net::TcpListener;
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::middleware::from_fn;
+use actix_web::{App, HttpServer, web};
+use utoipa_actix_web::AppExt as _;
+
+use crate::authentication::authenticate;
+use crate::fallback::fallback;
+use crate::middleware::{deadline, limits, panic_barrier, request_context, security_headers};
+use crate::routes;
+use crate::state::Services;
+
+/// Builds the server on sockets that listen already. It serves once the returned [`Server`] is awaited, and stops by
+/// the handle: with `stop(true)`, requests in flight finish within `settings.shutdown`.
+pub fn serve(services: Services, listeners: Vec<TcpListener>) -> io::Result<(Server, ServerHandle)> {
+    let settings = services.settings.clone();
+    let services = web::Data::new(services);
+    let mut server = HttpServer::new(move || {
+        let (app, _) = App::new().into_utoipa_app().configure(routes::configure).split_for_parts();
+        // The last layer is the outermost.
+        app.app_data(services.clone())
+            .configure(routes::configure_pages)
+            .default_service(web::to(fallback))
+            .wrap(from_fn(authenticate))
+            .wrap(from_fn(limits))
+            .wrap(from_fn(deadline))
+            .wrap(from_fn(panic_barrier))
+            .wrap(from_fn(security_headers))
+            .wrap(from_fn(request_context))
+    })
+    .workers(settings.workers)
+    .keep_alive(settings.keep_alive)
+    .client_request_timeout(settings.client_timeout)
+    .client_disconnect_timeout(settings.client_timeout)
+    .shutdown_timeout(settings.shutdown.as_secs())
+    // The process decides what signals mean; it stops more than the server.
+    .disable_signals();
+    for listener in listeners {
+        server = server.listen(listener)?;
+    }
+    let server = server.run();
+    let handle = server.handle();
+    Ok((server, handle))
+}

@@ -1,0 +1,59 @@
+//! Headers that operations take, as parameters of the specification.
+
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+
+use crate::conditional::IfMatch;
+use crate::idempotency::{IdempotencyKey, MAX_LENGTH};
+
+/// Documents `If-None-Match` on an operation that answers with an entity tag.
+#[derive(Debug)]
+pub struct IfNoneMatch;
+
+impl IntoParams for IfNoneMatch {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        header(
+            "If-None-Match",
+            "The `ETag` of an earlier answer: when nothing has changed since, the answer is 304 without a body.",
+            &json!({"type": "string", "maxLength": 200, "pattern": "^[ -~]*$"}),
+            "\"7\"",
+        )
+    }
+}
+
+impl IntoParams for IfMatch {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        header(
+            "If-Match",
+            "The `ETag` of the version that is to be changed; another one there now is answered with 412. \
+             Without the header, whatever is there is changed.",
+            &json!({"type": "string", "pattern": "^(\\*|\"[1-9][0-9]{0,17}(\\.[!#-~]{1,150})?\")$"}),
+            "\"7\"",
+        )
+    }
+}
+
+impl IntoParams for IdempotencyKey {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        header(
+            "Idempotency-Key",
+            "A name for this request that the client makes up: repeated under the same key within 24 hours, it is not \
+             done again but answered as the first time, with the header `Idempotency-Replayed: true`.",
+            &json!({"type": "string", "minLength": 1, "maxLength": MAX_LENGTH, "pattern": "^[!-~]+$"}),
+            "8e03978e-40d5-43dd-bc93-6894a57f9324",
+        )
+    }
+}
+
+fn header(name: &str, description: &str, schema: &Value, example: &str) -> Vec<Parameter> {
+    let parameter = json!({
+        "name": name,
+        "in": "header",
+        "required": false,
+        "description": description,
+        "schema": schema,
+        "example": example,
+    });
+    vec![serde_json::from_value(parameter).expect("built as a parameter")]
+}

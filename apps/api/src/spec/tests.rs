@@ -1,0 +1,99 @@
+use std::collections::HashSet;
+
+use fairlead_domain::access::POLICY;
+use serde_json::{Map, Value};
+
+use super::extension::{OPERATOR, PERMIT};
+use super::openapi;
+
+fn operations() -> impl Iterator<Item = (&'static str, &'static str, &'static Value)> {
+    let paths = openapi()["paths"].as_object().unwrap();
+    paths.iter().flat_map(|(path, item)| {
+        item.as_object().unwrap().iter().map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
+    })
+}
+
+#[test]
+fn each_operation_has_an_id_of_its_own_a_summary_and_one_tag() {
+    let mut ids = HashSet::new();
+
+    for (path, method, operation) in operations() {
+        let id = operation["operationId"].as_str().unwrap_or_default();
+        assert!(ids.insert(id) && !id.is_empty(), "{method} {path}: {id}");
+        assert!(operation["summary"].as_str().is_some_and(|summary| summary.ends_with('.')), "{method} {path}");
+        assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{method} {path}");
+    }
+    assert!(ids.len() > 25);
+}
+
+#[test]
+fn each_permit_is_a_row_of_the_policy() {
+    for (path, method, operation) in operations() {
+        if let Some(permit) = operation[PERMIT].as_str() {
+            let known = permit == OPERATOR || POLICY.iter().any(|rule| rule.name == permit);
+            assert!(known, "{method} {path}: {permit}");
+        }
+    }
+}
+
+#[test]
+fn every_reference_leads_somewhere() {
+    fn walk(value: &Value, seen: &mut Vec<String>) {
+        match value {
+            Value::Object(members) => {
+                if let Some(Value::String(reference)) = members.get("$ref") {
+                    seen.push(reference.clone());
+                }
+                members.values().for_each(|member| walk(member, seen));
+            }
+            Value::Array(items) => items.iter().for_each(|item| walk(item, seen)),
+            _ => {}
+        }
+    }
+    let mut references = Vec::new();
+    walk(openapi(), &mut references);
+
+    for reference in &references {
+        assert!(openapi().pointer(&reference[1..]).is_some(), "{reference}");
+    }
+    assert!(references.len() > 100);
+}
+
+#[test]
+fn every_answer_of_a_protected_operation_is_documented() {
+    for (path, method, operation) in operations().filter(|(path, ..)| path.starts_with("/api/v1/")) {
+        let responses = operation["responses"].as_object().unwrap();
+        let is_protected = operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty());
+        for status in ["401", "403"] {
+            assert!(!is_protected || responses.contains_key(status), "{method} {path} lacks {status}");
+        }
+        assert!(responses.keys().any(|status| status.starts_with('2')), "{method} {path}");
+    }
+}
+
+#[test]
+fn bodies_are_closed_and_have_examples() {
+    for (path, method, operation) in operations() {
+        let content = operation["requestBody"]["content"]["application/json"].as_object();
+        let Some(content) = content else { continue };
+        let reference = content["schema"]["$ref"].as_str().unwrap_or_default();
+        let schema = openapi().pointer(reference.trim_start_matches('#')).unwrap_or(&Value::Null);
+        assert_eq!(schema["additionalProperties"], false, "{method} {path}: {reference}");
+        let has_example = content.contains_key("example") || content.contains_key("examples");
+        assert!(has_example, "{method} {path} has no example");
+    }
+}
+
+#[test]
+fn every_success_with_a_body_has_an_example() {
+    for (path, method, operation) in operations() {
+        let responses = operation["responses"].as_object().unwrap();
+        for (status, response) in responses.iter().filter(|(status, _)| status.starts_with('2')) {
+            let contents = response["content"].as_object().into_iter().flat_map(Map::iter);
+            for (media_type, content) in contents.filter(|(media_type, _)| media_type.as_str() == "application/json") {
+                let has_example = content.get("example").is_some() || content.get("examples").is_some();
+                assert!(has_example, "{method} {path} {status} {media_type} has no example");
+            }
+        }
+    }
+}

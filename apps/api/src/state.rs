@@ -1,0 +1,123 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fairlead_domain::clock::{Clock, Ids};
+use fairlead_domain::identity::{AccessTokens, Issuer, LoginPolicy, PasswordHasher, RevokedSessions, Secrets};
+use fairlead_domain::store::{Store, SystemStore};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::paging::CursorKey;
+
+/// All that handlers need from outside; made once by the wiring and shared by every worker.
+#[derive(Clone, Debug)]
+pub struct Services {
+    pub store: Arc<dyn Store>,
+    pub system: Arc<dyn SystemStore>,
+    pub hasher: Arc<dyn PasswordHasher>,
+    pub tokens: Arc<dyn AccessTokens>,
+    pub secrets: Arc<dyn Secrets>,
+    pub revoked: Arc<dyn RevokedSessions>,
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+    pub health: Arc<dyn HealthProbe>,
+    pub cursors: CursorKey,
+    pub settings: ApiSettings,
+}
+
+impl Services {
+    /// What it takes to hand out tokens.
+    pub fn issuer(&self) -> Issuer<'_> {
+        Issuer {
+            access: &*self.tokens,
+            secrets: &*self.secrets,
+            session_lifetime: self.settings.session_lifetime,
+        }
+    }
+}
+
+/// How the HTTP edge behaves. Every field is read.
+#[derive(Clone, Debug)]
+pub struct ApiSettings {
+    pub workers: usize,
+    /// How long an idle connection is kept.
+    pub keep_alive: Duration,
+    /// How long a client may take to send the head of a request.
+    pub client_timeout: Duration,
+    /// How long requests in flight may take to finish once the server stops.
+    pub shutdown: Duration,
+    /// How long a request may take.
+    pub deadline: Duration,
+    /// The most bytes of a JSON body.
+    pub max_body_bytes: usize,
+    /// The most bytes of the body of a bulk operation.
+    pub max_bulk_body_bytes: usize,
+    /// The most bytes of all headers of a request together.
+    pub max_header_bytes: usize,
+    /// The most bytes of a query string.
+    pub max_query_bytes: usize,
+    /// How deep a JSON body may be nested.
+    pub max_json_depth: usize,
+    /// Whether clients reach the server by HTTPS, so that they may be told to use nothing else.
+    pub behind_tls: bool,
+    /// Whether the last address in `X-Forwarded-For` is the client's: true behind one trusted proxy, false elsewhere.
+    pub trust_forwarded_for: bool,
+    /// When failed logins lead to a lock-out.
+    pub login: LoginPolicy,
+    /// How long a session lives from its login.
+    pub session_lifetime: time::Duration,
+    /// How long an invitation can be accepted.
+    pub invitation_lifetime: time::Duration,
+}
+
+/// Tells how the process and what it depends on are doing.
+#[async_trait]
+pub trait HealthProbe: fmt::Debug + Send + Sync {
+    /// Asks everything that health depends on; bounded in time by the implementation.
+    async fn check(&self) -> HealthReport;
+}
+
+/// How everything is doing.
+#[derive(Clone, Debug)]
+pub struct HealthReport {
+    /// Keyed by name: at least `database`, `disk` and `memory`.
+    pub checks: BTreeMap<&'static str, HealthCheck>,
+    /// The last migration that the database has seen; `None` when it cannot be asked.
+    pub schema_version: Option<String>,
+    /// What works less well than it could, in words: `no Redis: responses are cached by this process alone`.
+    pub reduced: Vec<String>,
+}
+
+impl HealthReport {
+    /// Whether requests can be served.
+    pub fn is_ready(&self) -> bool {
+        self.checks.values().all(|check| check.status != HealthStatus::Down)
+    }
+}
+
+/// How one thing is doing.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = HealthCheck)]
+pub struct HealthCheck {
+    pub status: HealthStatus,
+    /// What is wrong, in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub detail: Option<String>,
+    /// Measured values by name and unit: `latencyMs`, `freeBytes`. What cannot be measured is absent.
+    #[schema(example = json!({"latencyMs": 0.8}))]
+    pub figures: BTreeMap<&'static str, f64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthStatus {
+    Ok,
+    /// Works, but is close to a limit.
+    Warning,
+    Down,
+}

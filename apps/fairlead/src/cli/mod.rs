@@ -1,0 +1,155 @@
+//! The command line.
+//!
+//! Results go to standard output, progress and logs to standard error. With `--json` the output is one document.
+//! Exit codes: 0 it worked, 1 it did not, 2 the command line or the configuration is wrong.
+
+mod bootstrap_sql;
+mod config;
+mod demo;
+mod doctor;
+mod keys;
+mod migrate;
+mod openapi;
+mod operator;
+mod serve;
+mod session;
+mod span;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{ConfigError, Input, Loaded, load};
+use crate::output;
+
+const EXAMPLES: &str = "\
+Examples:
+  fairlead serve                                  everything, on an embedded PostgreSQL in .fairlead
+  fairlead serve --port 9000 --data-dir /var/lib/fairlead
+  fairlead demo --tenant acme --leads 20000       a tenant full of believable leads, and how to log in
+  fairlead config explain                         every key, its value and where that comes from
+  fairlead doctor                                 what is wrong, and what mends it
+
+Every key of the configuration can also be set by an environment variable, such as FAIRLEAD__HTTP__PORT=9000.";
+
+/// The backend of a business-to-business leads product: one binary, many tenants.
+#[derive(Debug, Parser)]
+#[command(name = "fairlead", version, after_help = EXAMPLES, propagate_version = true)]
+struct Cli {
+    #[command(flatten)]
+    global: GlobalArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Args)]
+struct GlobalArgs {
+    /// Configuration file [default: that of `FAIRLEAD_CONFIG`, else fairlead.toml if it is there]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Set of values to start from: development, highPerformance, costOptimized
+    #[arg(long, global = true, value_name = "NAME")]
+    preset: Option<String>,
+    /// Folder of the embedded database, keys and generated secrets
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server until it is told to stop
+    Serve(serve::ServeArgs),
+    /// Bring the schema of the database up to date
+    Migrate(migrate::MigrateArgs),
+    /// Print the SQL by which a superuser makes the roles and the database
+    BootstrapSql(bootstrap_sql::BootstrapSqlArgs),
+    /// Write the description of the API: openapi.json and problems.md
+    Openapi(openapi::OpenapiArgs),
+    /// Check everything this process depends on, and say what mends it
+    Doctor(doctor::DoctorArgs),
+    /// Fill a demo tenant with believable leads, and say how to log in
+    Demo(demo::DemoArgs),
+    /// Create, list and revoke the credentials of operators
+    #[command(subcommand)]
+    Operator(operator::OperatorCommand),
+    /// List, rotate and prune the keys that sign access tokens
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+}
+
+/// Runs the program and returns its exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let outcome = runtime
+        .context("cannot start the runtime")
+        .and_then(|runtime| runtime.block_on(run(cli)));
+    outcome.unwrap_or_else(|error| report(&error))
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let global = cli.global;
+    match cli.command {
+        // Neither needs a configuration that holds.
+        Command::BootstrapSql(args) => bootstrap_sql::run(&args)?,
+        Command::Openapi(args) => openapi::run(&args)?,
+
+        Command::Serve(args) => serve::run(&args, global.input()).await?,
+        Command::Doctor(args) => return doctor::run(&args, &global.input()).await,
+        Command::Migrate(args) => migrate::run(&args, &global.load_for_command()?.config).await?,
+        Command::Demo(args) => demo::run(&args, &global.load_for_command()?.config).await?,
+        Command::Operator(command) => operator::run(&command, &global.load_for_command()?.config).await?,
+        Command::Keys(command) => keys::run(&command, &global.load_for_command()?.config)?,
+        Command::Config(command) => config::run(&command, &load(&global.input())?)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl GlobalArgs {
+    fn input(self) -> Input {
+        Input::of_process(self.config)
+            .flag("preset", "--preset", self.preset)
+            .flag("data_dir", "--data-dir", self.data_dir.map(|folder| folder.display().to_string()))
+    }
+
+    /// Loads the configuration for a command that does one thing and ends; only what goes wrong is logged.
+    fn load_for_command(self) -> anyhow::Result<Loaded> {
+        let loaded = load(&self.input())?;
+        fairlead_telemetry::logging::init(loaded.config.log.format.into(), "warn")?;
+        crate::tls::install_provider();
+        Ok(loaded)
+    }
+}
+
+fn report(error: &anyhow::Error) -> ExitCode {
+    if let Some(faults) = error.downcast_ref::<ConfigError>() {
+        output::progress(&format!("the configuration is wrong:\n{faults}"));
+        return ExitCode::from(2);
+    }
+    output::progress(&format!("error: {error:#}"));
+    ExitCode::FAILURE
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn global_flags_may_stand_behind_the_command() {
+        let cli = Cli::try_parse_from(["fairlead", "serve", "--port", "0", "--data-dir", "/d"]).unwrap();
+
+        assert_eq!(cli.global.data_dir, Some(PathBuf::from("/d")));
+    }
+}

@@ -1,0 +1,100 @@
+use std::net::IpAddr;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::config::{Config, Input, load};
+use crate::output;
+use crate::wiring::{self, Parts, Running};
+
+const EXAMPLES: &str = "\
+Examples:
+  fairlead serve                                   embedded PostgreSQL, http://127.0.0.1:8080
+  fairlead serve --host 0.0.0.0 --port 9000
+  fairlead serve --preset highPerformance --config /etc/fairlead.toml
+
+SIGTERM and Ctrl-C finish what is in flight and stop everything; a second one stops at once.";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct ServeArgs {
+    /// Address to listen on; 0.0.0.0 for all
+    #[arg(long)]
+    host: Option<IpAddr>,
+    /// Port to listen on; 0 takes a free one
+    #[arg(long)]
+    port: Option<u16>,
+}
+
+pub(super) async fn run(args: &ServeArgs, input: Input) -> anyhow::Result<()> {
+    let input = input.flag("http.host", "--host", args.host).flag("http.port", "--port", args.port);
+    let config = load(&input)?.config;
+    fairlead_telemetry::logging::init(config.log.format.into(), &config.log.filter)?;
+    let mut signals = Signals::new()?;
+
+    let parts = Parts { progress: output::progress, ..Parts::default() };
+    let mut running = tokio::select! {
+        started = wiring::start_with(&config, parts) => started?,
+        name = signals.next() => {
+            tracing::info!(signal = name, "stopped while starting");
+            return Ok(());
+        }
+    };
+    announce(&config, &running);
+    let outcome = tokio::select! {
+        error = running.failed() => Err(error),
+        name = signals.next() => {
+            tracing::info!(signal = name, "stopping: requests in flight are finished; signal again to stop at once");
+            Ok(())
+        }
+    };
+    tokio::select! {
+        () = running.stop() => tracing::info!("stopped"),
+        name = signals.next() => {
+            // The watchdog of the embedded database stops it when this process is gone.
+            tracing::warn!(signal = name, "stopped at once");
+            std::process::exit(1);
+        }
+    }
+    outcome
+}
+
+/// Says what runs, where, and what it does without.
+fn announce(config: &Config, running: &Running) {
+    let (url, database) = (running.url(), running.database());
+    tracing::info!(
+        url,
+        docs.url = format!("{url}/docs"),
+        listen = %running.address(),
+        database = database.describe(),
+        preset = config.preset.as_str(),
+        data_dir = %config.data_dir.display(),
+        reduced = wiring::REDUCED.join("; "),
+        "Fairlead {} serves {url} (docs: {url}/docs) on {}, preset {}; {}",
+        env!("CARGO_PKG_VERSION"),
+        database.describe(),
+        config.preset.as_str(),
+        wiring::REDUCED.join("; "),
+    );
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next signal that asks this process to end, and names it.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}

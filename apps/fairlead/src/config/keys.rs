@@ -1,0 +1,347 @@
+//! The table of all keys.
+
+use serde::{Deserialize, Serialize};
+
+use super::kind::Kind;
+
+/// Values that go together, for one way to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Preset {
+    /// A laptop: readable logs, few connections.
+    Development,
+    /// Production: every core, many connections, logs for machines.
+    HighPerformance,
+    /// Production on a budget: one core, few connections that are given back early, logs of what matters.
+    CostOptimized,
+}
+
+impl Preset {
+    pub const ALL: [Self; 3] = [Self::Development, Self::HighPerformance, Self::CostOptimized];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Development => "development",
+            Self::HighPerformance => "highPerformance",
+            Self::CostOptimized => "costOptimized",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|preset| preset.as_str() == text)
+    }
+}
+
+/// One key of the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Sections and name, joined by dots: `database.pool.max`.
+    pub path: &'static str,
+    pub meaning: &'static str,
+    pub unit: Option<&'static str>,
+    pub kind: Kind,
+    /// Written as in the environment; `None`: not set unless somebody sets it.
+    pub default: Option<&'static str>,
+    /// What presets say instead.
+    pub presets: &'static [(Preset, &'static str)],
+    /// Other environment variables that set this key.
+    pub aliases: &'static [&'static str],
+}
+
+impl Key {
+    pub(super) fn find(path: &str) -> Option<&'static Self> {
+        KEYS.iter().find(|key| key.path == path)
+    }
+
+    pub fn is_secret(&self) -> bool {
+        matches!(self.kind, Kind::Secret { .. } | Kind::PostgresUrl)
+    }
+
+    /// Returns the environment variable of this key: `FAIRLEAD__DATABASE__POOL__MAX`.
+    pub fn variable(&self) -> String {
+        format!("FAIRLEAD__{}", self.path.replace('.', "__").to_uppercase())
+    }
+
+    const fn new(path: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Self {
+        Self { path, meaning, unit: None, kind, default: Some(default), presets: &[], aliases: &[] }
+    }
+
+    const fn optional(path: &'static str, kind: Kind, meaning: &'static str) -> Self {
+        Self { path, meaning, unit: None, kind, default: None, presets: &[], aliases: &[] }
+    }
+
+    const fn unit(mut self, unit: &'static str) -> Self {
+        self.unit = Some(unit);
+        self
+    }
+
+    const fn presets(mut self, presets: &'static [(Preset, &'static str)]) -> Self {
+        self.presets = presets;
+        self
+    }
+
+    const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+}
+
+const fn range(min: u64, max: u64) -> Kind {
+    Kind::Integer { min, max }
+}
+
+const DAY_SECONDS: u64 = 86_400;
+const MEBIBYTE: u64 = 1_048_576;
+
+/// Every key there is; none that nothing reads.
+pub static KEYS: &[Key] = {
+    use Preset::{CostOptimized, Development, HighPerformance};
+    &[
+        Key::new(
+            "preset",
+            Kind::Choice(&["development", "highPerformance", "costOptimized"]),
+            "development",
+            "which set of values stands in for the defaults",
+        ),
+        Key::new(
+            "data_dir",
+            Kind::Path,
+            ".fairlead",
+            "folder of the embedded database, the signing keys and generated secrets",
+        ),
+        // HTTP.
+        Key::new("http.host", Kind::Address, "127.0.0.1", "address to listen on; 0.0.0.0 for all"),
+        Key::new("http.port", range(0, 65_535), "8080", "port to listen on; 0 takes a free one"),
+        Key::new("http.workers", range(0, 1024), "0", "threads that serve requests; 0: one per core")
+            .presets(&[(Development, "2"), (CostOptimized, "1")]),
+        Key::new("http.request_timeout_ms", range(100, 600_000), "10000", "deadline of a request")
+            .unit("ms"),
+        Key::new("http.keep_alive_ms", range(1000, 600_000), "75000", "how long an idle connection is kept")
+            .unit("ms")
+            .presets(&[(CostOptimized, "15000")]),
+        Key::new(
+            "http.client_timeout_ms",
+            range(100, 60_000),
+            "5000",
+            "how long a client may take to send the head of a request",
+        )
+        .unit("ms"),
+        Key::new(
+            "http.shutdown_timeout_ms",
+            range(0, 600_000),
+            "30000",
+            "how long a stop waits for requests in flight",
+        )
+        .unit("ms")
+        .presets(&[(Development, "5000")]),
+        Key::new(
+            "http.body_limit_bytes",
+            range(1024, 64 * MEBIBYTE),
+            "1048576",
+            "largest request body",
+        )
+        .unit("bytes"),
+        Key::new(
+            "http.bulk_body_limit_bytes",
+            range(1024, 512 * MEBIBYTE),
+            "8388608",
+            "largest body of a bulk request; imports stream and have no limit",
+        )
+        .unit("bytes")
+        .presets(&[(CostOptimized, "4194304")]),
+        Key::new(
+            "http.header_limit_bytes",
+            range(4096, 65_536),
+            "16384",
+            "largest head of a request: all headers together",
+        )
+        .unit("bytes"),
+        Key::new("http.query_limit_bytes", range(256, 32_768), "8192", "longest query string").unit("bytes"),
+        Key::new("http.json_depth", range(4, 128), "32", "deepest nesting of a JSON body").unit("levels"),
+        Key::new(
+            "http.trust_forwarded_for",
+            Kind::Bool,
+            "false",
+            "take the last address in X-Forwarded-For for the client's; only behind exactly one proxy of your own",
+        ),
+        Key::optional(
+            "http.public_url",
+            Kind::HttpUrl,
+            "where clients reach this service, without a trailing slash; not set: the address listened on",
+        ),
+        Key::new(
+            "http.hsts",
+            Kind::Bool,
+            "false",
+            "send Strict-Transport-Security; only where every client comes by HTTPS",
+        ),
+        // Database.
+        Key::optional(
+            "database.url",
+            Kind::PostgresUrl,
+            "database as role fairlead_app; not set: an embedded PostgreSQL in data_dir",
+        )
+        .aliases(&["DATABASE_URL", "DATABASE_WRITE_URL"]),
+        Key::optional(
+            "database.system_url",
+            Kind::PostgresUrl,
+            "the same database as role fairlead_system; set with database.url",
+        ),
+        Key::optional(
+            "database.owner_url",
+            Kind::PostgresUrl,
+            "the same database as role fairlead_owner, which migrates; set with database.url",
+        ),
+        Key::new("database.pool.min", range(0, 1000), "2", "connections of role fairlead_app kept open")
+            .unit("connections")
+            .presets(&[(Development, "1"), (HighPerformance, "20"), (CostOptimized, "0")])
+            .aliases(&["DB_POOL_MIN"]),
+        Key::new("database.pool.max", range(1, 1000), "20", "connections of role fairlead_app at the most")
+            .unit("connections")
+            .presets(&[(Development, "10"), (HighPerformance, "100"), (CostOptimized, "5")])
+            .aliases(&["DB_POOL_MAX"]),
+        Key::new(
+            "database.pool.acquire_timeout_ms",
+            range(10, 60_000),
+            "3000",
+            "how long a request waits for a connection, of either role",
+        )
+        .unit("ms"),
+        Key::new(
+            "database.pool.connect_timeout_ms",
+            range(10, 600_000),
+            "10000",
+            "how long the start waits for a database that is not there yet",
+        )
+        .unit("ms"),
+        Key::new(
+            "database.pool.idle_timeout_ms",
+            range(1000, 86_400_000),
+            "600000",
+            "when an unused connection above the minimum is closed",
+        )
+        .unit("ms")
+        .presets(&[(CostOptimized, "60000")]),
+        Key::new(
+            "database.pool.max_lifetime_ms",
+            range(10_000, 86_400_000),
+            "1800000",
+            "when a connection is replaced by a new one",
+        )
+        .unit("ms"),
+        Key::new("database.system_pool.min", range(0, 1000), "1", "connections of role fairlead_system kept open")
+            .unit("connections")
+            .presets(&[(HighPerformance, "5"), (CostOptimized, "0")]),
+        Key::new("database.system_pool.max", range(1, 1000), "10", "connections of role fairlead_system at the most")
+            .unit("connections")
+            .presets(&[(Development, "5"), (HighPerformance, "30"), (CostOptimized, "3")]),
+        Key::new(
+            "database.statement_timeout_ms",
+            range(100, 600_000),
+            "10000",
+            "how long one statement may take; the deadline of a request shortens it",
+        )
+        .unit("ms"),
+        Key::new(
+            "database.slow_query_ms",
+            range(1, 600_000),
+            "100",
+            "statements that take longer are logged",
+        )
+        .unit("ms")
+        .presets(&[(CostOptimized, "500")])
+        .aliases(&["SLOW_QUERY_THRESHOLD"]),
+        Key::optional(
+            "database.migrate_on_start",
+            Kind::Bool,
+            "bring the schema up to date when `serve` starts; not set: only an embedded database",
+        ),
+        // Identity.
+        Key::new("auth.issuer", Kind::Text, "fairlead", "who signs access tokens (`iss`)"),
+        Key::new("auth.audience", Kind::Text, "fairlead-api", "whom access tokens are for (`aud`)"),
+        Key::new("auth.access_ttl_seconds", range(30, DAY_SECONDS), "900", "lifetime of an access token")
+            .unit("s"),
+        Key::new(
+            "auth.refresh_ttl_seconds",
+            range(300, 400 * DAY_SECONDS),
+            "2592000",
+            "lifetime of a session from its login",
+        )
+        .unit("s"),
+        Key::new(
+            "auth.invitation_ttl_seconds",
+            range(300, 90 * DAY_SECONDS),
+            "604800",
+            "how long an invitation can be accepted",
+        )
+        .unit("s"),
+        Key::optional(
+            "auth.keys_dir",
+            Kind::Path,
+            "folder of the keys that sign access tokens; not set: `keys` in data_dir",
+        ),
+        Key::new(
+            "auth.hash_concurrency",
+            range(0, 256),
+            "0",
+            "passwords hashed at a time, each with 19 MiB; 0: one per core",
+        )
+        .presets(&[(CostOptimized, "1")]),
+        Key::new(
+            "auth.lockout.account_failures",
+            range(1, 1000),
+            "5",
+            "failed logins that lock an e-mail address out",
+        ),
+        Key::new(
+            "auth.lockout.account_lockout_seconds",
+            range(1, DAY_SECONDS),
+            "60",
+            "how long an e-mail address stays locked out",
+        )
+        .unit("s"),
+        Key::new(
+            "auth.lockout.address_failures",
+            range(1, 100_000),
+            "50",
+            "failed logins that lock a network address out",
+        ),
+        Key::new(
+            "auth.lockout.address_lockout_seconds",
+            range(1, DAY_SECONDS),
+            "300",
+            "how long a network address stays locked out",
+        )
+        .unit("s"),
+        Key::new(
+            "auth.lockout.window_seconds",
+            range(1, DAY_SECONDS),
+            "600",
+            "failed logins older than this are forgotten",
+        )
+        .unit("s"),
+        // Secrets.
+        Key::optional(
+            "security.secret",
+            Kind::Secret { min_bytes: 32 },
+            "key of cursors and keyed hashes, the same in every process; not set: generated into data_dir, with \
+             the embedded database alone",
+        ),
+        // Logs.
+        Key::new(
+            "log.filter",
+            Kind::LogFilter,
+            "info",
+            "what is logged: a level, or directives such as info,fairlead_postgres=debug",
+        )
+        .presets(&[(CostOptimized, "warn,fairlead=info")])
+        .aliases(&["LOG_LEVEL"]),
+        Key::new(
+            "log.format",
+            Kind::Choice(&["auto", "pretty", "json"]),
+            "auto",
+            "how log lines are written; auto: pretty on a terminal, otherwise JSON",
+        )
+        .presets(&[(HighPerformance, "json"), (CostOptimized, "json")]),
+    ]
+};

@@ -1,0 +1,145 @@
+//! From the layers to the typed struct.
+
+use std::path::PathBuf;
+
+use ::config::Value;
+
+use super::error::{ConfigError, Fault};
+use super::keys::{KEYS, Key, Preset};
+use super::layers::{self, Layer};
+use super::settings::Config;
+
+/// Where values may come from.
+#[derive(Clone, Debug, Default)]
+pub struct Input {
+    /// The file; `None`: there is none.
+    pub file: Option<PathBuf>,
+    pub environment: Vec<(String, String)>,
+    /// What command line flags set: key, flag, text.
+    pub flags: Vec<(&'static str, &'static str, String)>,
+}
+
+/// The file that is read when nobody names one, if it is there.
+const USUAL_FILE: &str = "fairlead.toml";
+
+impl Input {
+    /// Takes this process's environment, and the file that is named: by `file`, else by `FAIRLEAD_CONFIG`.
+    pub fn of_process(file: Option<PathBuf>) -> Self {
+        // A variable that is not UTF-8 cannot be one of ours.
+        let environment: Vec<(String, String)> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect();
+        let named = environment.iter().find(|(name, value)| name == "FAIRLEAD_CONFIG" && !value.is_empty());
+        let file = file
+            .or_else(|| named.map(|(_, path)| PathBuf::from(path)))
+            .or_else(|| Some(PathBuf::from(USUAL_FILE)).filter(|path| path.exists()));
+        Self { file, environment, flags: Vec::new() }
+    }
+
+    /// Lets a command line flag set a key.
+    #[must_use]
+    pub fn flag(mut self, path: &'static str, flag: &'static str, value: Option<impl ToString>) -> Self {
+        self.flags.extend(value.map(|value| (path, flag, value.to_string())));
+        self
+    }
+}
+
+/// The configuration, and where each value came from.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub config: Config,
+    merged: Vec<(&'static str, Value)>,
+}
+
+impl Loaded {
+    /// Returns the value of a key, in the form it has in the environment, and its origin.
+    pub(super) fn value(&self, path: &str) -> Option<(&Value, &str)> {
+        let (_, value) = self.merged.iter().find(|(merged, _)| *merged == path)?;
+        Some((value, value.origin().unwrap_or("default")))
+    }
+}
+
+/// Reads and checks the configuration.
+///
+/// # Errors
+///
+/// When any layer has an unknown key or a bad value, or when the values do not go together: all faults at once.
+pub fn load(input: &Input) -> Result<Loaded, ConfigError> {
+    let mut faults = Vec::new();
+    let defaults = layers::defaults(&mut faults);
+    let file = input.file.as_deref().map(|path| layers::file(path, &mut faults)).unwrap_or_default();
+    let environment = layers::environment(&input.environment, &mut faults);
+    let flags = layers::flags(&input.flags, &mut faults);
+    let preset = layers::preset(preset_of(&[&flags, &environment, &file, &defaults]), &mut faults);
+    if !faults.is_empty() {
+        return Err(ConfigError(faults));
+    }
+    let loaded = merge(&[defaults, preset, file, environment, flags])?;
+    let conflicts = conflicts(&loaded);
+    if conflicts.is_empty() { Ok(loaded) } else { Err(ConfigError(conflicts)) }
+}
+
+/// Finds the preset in the first layer that names one.
+fn preset_of(layers: &[&Layer]) -> Preset {
+    let named = layers.iter().find_map(|layer| layer.get("preset"));
+    named.and_then(|value| Preset::parse(&value.kind.to_string())).unwrap_or(Preset::Development)
+}
+
+fn merge(layers: &[Layer; 5]) -> Result<Loaded, ConfigError> {
+    let failed = |error: ::config::ConfigError| ConfigError(vec![Fault::Conflict(error.to_string())]);
+    // Reading a value back out of the merged configuration would lose its origin.
+    let last = |key: &Key| layers.iter().rev().find_map(|layer| layer.get(key.path)).cloned();
+    let merged = KEYS.iter().filter_map(|key| Some((key.path, last(key)?))).collect();
+    let mut builder = ::config::Config::builder();
+    for layer in layers.clone() {
+        builder = builder.add_source(layer);
+    }
+    let config = builder.build().and_then(::config::Config::try_deserialize).map_err(failed)?;
+    Ok(Loaded { config, merged })
+}
+
+/// Finds values that do not go together.
+fn conflicts(loaded: &Loaded) -> Vec<Fault> {
+    let config = &loaded.config;
+    let origin = |path: &str| loaded.value(path).map_or("not set", |(_, origin)| origin);
+    let mut found = Vec::new();
+
+    let database = &config.database;
+    for (pool, min, max) in [
+        ("database.pool", database.pool.min, database.pool.max),
+        ("database.system_pool", database.system_pool.min, database.system_pool.max),
+    ] {
+        if min > max {
+            found.push(format!(
+                "`{pool}.min` is {min} ({}), more than `{pool}.max`, which is {max} ({})",
+                origin(&format!("{pool}.min")),
+                origin(&format!("{pool}.max")),
+            ));
+        }
+    }
+    if config.auth.access_ttl > config.auth.refresh_ttl {
+        found.push(format!(
+            "`auth.access_ttl_seconds` ({}) is longer than `auth.refresh_ttl_seconds` ({})",
+            origin("auth.access_ttl_seconds"),
+            origin("auth.refresh_ttl_seconds"),
+        ));
+    }
+    let urls = ["database.url", "database.system_url", "database.owner_url"];
+    let (set, missing): (Vec<&str>, Vec<&str>) = urls.into_iter().partition(|path| loaded.value(path).is_some());
+    if let (Some(first), Some(_)) = (set.first(), missing.first()) {
+        found.push(format!(
+            "`{first}` is set ({}), but not `{}`; an external database takes all three of `{}`, the embedded one none",
+            origin(first),
+            missing.join("` nor `"),
+            urls.join("`, `"),
+        ));
+    }
+    if config.database.url.is_some() && config.security.secret.is_none() {
+        found.push(format!(
+            "`security.secret` is not set, but with an external database (`database.url`, {}) every process must \
+             have the same; make one: openssl rand -hex 32",
+            origin("database.url"),
+        ));
+    }
+    found.into_iter().map(Fault::Conflict).collect()
+}

@@ -1,0 +1,28 @@
+//! The configuration: one typed struct, read and checked once at start.
+//!
+//! Four layers, each over the one before: the default of each key, the values of a preset, a TOML file, the
+//! environment; command line flags come last. [`KEYS`] is the one table of what there is; a key that is not in it,
+//! and a value that its key does not allow, stop the start with the key, where the value came from and what is
+//! allowed instead.
+
+mod error;
+mod explain;
+mod keys;
+mod kind;
+mod layers;
+mod load;
+mod secret;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use error::{ConfigError, Fault};
+pub use explain::{Explanation, explain};
+pub use keys::{KEYS, Key, Preset};
+pub use kind::Kind;
+pub use load::{Input, Loaded, load};
+pub use secret::Secret;
+pub use settings::{
+    AuthConfig, Config, DatabaseConfig, DatabaseUrls, HttpConfig, LockoutConfig, LogConfig, LogFormat, PoolConfig,
+    SecurityConfig, SystemPoolConfig,
+};

@@ -1,0 +1,211 @@
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::Secret;
+use super::keys::Preset;
+
+/// How this process runs. What each key means: [`super::KEYS`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub preset: Preset,
+    pub data_dir: PathBuf,
+    pub http: HttpConfig,
+    pub database: DatabaseConfig,
+    pub auth: AuthConfig,
+    // No key of this section has a default, so the section itself may be absent.
+    #[serde(default)]
+    pub security: SecurityConfig,
+    pub log: LogConfig,
+}
+
+impl Config {
+    /// Returns the folder of the token-signing keys.
+    pub fn keys_dir(&self) -> PathBuf {
+        self.auth.keys_dir.clone().unwrap_or_else(|| self.data_dir.join("keys"))
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpConfig {
+    pub host: IpAddr,
+    pub port: u16,
+    /// 0: one per core.
+    pub workers: usize,
+    #[serde(rename = "request_timeout_ms", with = "millis")]
+    pub request_timeout: Duration,
+    #[serde(rename = "keep_alive_ms", with = "millis")]
+    pub keep_alive: Duration,
+    #[serde(rename = "client_timeout_ms", with = "millis")]
+    pub client_timeout: Duration,
+    #[serde(rename = "shutdown_timeout_ms", with = "millis")]
+    pub shutdown_timeout: Duration,
+    pub body_limit_bytes: usize,
+    pub bulk_body_limit_bytes: usize,
+    pub header_limit_bytes: usize,
+    pub query_limit_bytes: usize,
+    pub json_depth: usize,
+    pub trust_forwarded_for: bool,
+    pub public_url: Option<String>,
+    pub hsts: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseConfig {
+    pub url: Option<Secret>,
+    pub system_url: Option<Secret>,
+    pub owner_url: Option<Secret>,
+    pub pool: PoolConfig,
+    pub system_pool: SystemPoolConfig,
+    #[serde(rename = "statement_timeout_ms", with = "millis")]
+    pub statement_timeout: Duration,
+    #[serde(rename = "slow_query_ms", with = "millis")]
+    pub slow_query: Duration,
+    /// `None`: an embedded database is migrated, an external one is not.
+    pub migrate_on_start: Option<bool>,
+}
+
+/// An external database, as each of its three roles reaches it.
+#[derive(Clone, Debug)]
+pub struct DatabaseUrls {
+    /// `fairlead_app`: requests.
+    pub app: Secret,
+    /// `fairlead_system`: what is rightly cross-tenant.
+    pub system: Secret,
+    /// `fairlead_owner`: migrations.
+    pub owner: Secret,
+}
+
+impl DatabaseConfig {
+    /// Returns the external database; `None` means the embedded one.
+    pub fn external(&self) -> Option<DatabaseUrls> {
+        Some(DatabaseUrls {
+            app: self.url.clone()?,
+            system: self.system_url.clone()?,
+            owner: self.owner_url.clone()?,
+        })
+    }
+
+    pub fn migrates_on_start(&self) -> bool {
+        self.migrate_on_start.unwrap_or(self.url.is_none())
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PoolConfig {
+    pub min: u32,
+    pub max: u32,
+    #[serde(rename = "acquire_timeout_ms", with = "millis")]
+    pub acquire_timeout: Duration,
+    #[serde(rename = "connect_timeout_ms", with = "millis")]
+    pub connect_timeout: Duration,
+    #[serde(rename = "idle_timeout_ms", with = "millis")]
+    pub idle_timeout: Duration,
+    #[serde(rename = "max_lifetime_ms", with = "millis")]
+    pub max_lifetime: Duration,
+}
+
+/// The size of the second pool; its times are those of the first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SystemPoolConfig {
+    pub min: u32,
+    pub max: u32,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuthConfig {
+    pub issuer: String,
+    pub audience: String,
+    #[serde(rename = "access_ttl_seconds", with = "seconds")]
+    pub access_ttl: time::Duration,
+    #[serde(rename = "refresh_ttl_seconds", with = "seconds")]
+    pub refresh_ttl: time::Duration,
+    #[serde(rename = "invitation_ttl_seconds", with = "seconds")]
+    pub invitation_ttl: time::Duration,
+    /// See [`Config::keys_dir`].
+    pub keys_dir: Option<PathBuf>,
+    /// 0: one per core.
+    pub hash_concurrency: usize,
+    pub lockout: LockoutConfig,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LockoutConfig {
+    pub account_failures: u32,
+    #[serde(rename = "account_lockout_seconds", with = "seconds")]
+    pub account_lockout: time::Duration,
+    pub address_failures: u32,
+    #[serde(rename = "address_lockout_seconds", with = "seconds")]
+    pub address_lockout: time::Duration,
+    #[serde(rename = "window_seconds", with = "seconds")]
+    pub window: time::Duration,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecurityConfig {
+    /// `None`: generated into the data folder; only with the embedded database.
+    pub secret: Option<Secret>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogConfig {
+    pub filter: String,
+    pub format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Pretty on a terminal, otherwise JSON.
+    Auto,
+    Pretty,
+    Json,
+}
+
+impl From<LogFormat> for fairlead_telemetry::logging::Format {
+    fn from(format: LogFormat) -> Self {
+        match format {
+            LogFormat::Auto => Self::Auto,
+            LogFormat::Pretty => Self::Pretty,
+            LogFormat::Json => Self::Json,
+        }
+    }
+}
+
+mod millis {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(value.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_millis)
+    }
+}
+
+mod seconds {
+    use serde::{Deserialize, Deserializer, Serializer};
+    use time::Duration;
+
+    pub(super) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i64(value.whole_seconds())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        i64::deserialize(deserializer).map(Duration::seconds)
+    }
+}

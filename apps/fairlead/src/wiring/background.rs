@@ -1,0 +1,64 @@
+//! What goes on beside the requests.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fairlead_auth::KeyRing;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::stores::Stores;
+
+/// Often enough that a key written two minutes before its moment is known everywhere by then.
+const RELOAD_KEYS_EVERY: Duration = Duration::from_secs(20);
+
+/// The tasks of one server.
+#[derive(Debug)]
+pub(super) struct Background(Vec<JoinHandle<()>>);
+
+impl Background {
+    pub(super) fn start(stores: &Stores, keys: &Arc<KeyRing>) -> Self {
+        let system = &stores.system;
+        Self(vec![system.spawn_refresh(), system.spawn_housekeeping(), reload_keys(Arc::clone(keys))])
+    }
+
+    /// Ends all tasks; each may be cut off anywhere, as by a crash.
+    pub(super) async fn stop(self) {
+        for task in self.0 {
+            task.abort();
+            // It was cut off, or ended before.
+            let _ = task.await;
+        }
+    }
+}
+
+fn every<F>(period: Duration, mut work: impl FnMut() -> F + Send + 'static) -> JoinHandle<()>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fairlead_telemetry::spawn(async move {
+        let mut ticks = interval(period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        // The first tick is at once, and the start has just done the work.
+        ticks.tick().await;
+        loop {
+            ticks.tick().await;
+            work().await;
+        }
+    })
+}
+
+/// Keys come and go by other processes: `fairlead keys rotate`, or whoever mounts them.
+fn reload_keys(keys: Arc<KeyRing>) -> JoinHandle<()> {
+    every(RELOAD_KEYS_EVERY, move || {
+        let keys = Arc::clone(&keys);
+        async move {
+            let reloaded = fairlead_telemetry::spawn_blocking(move || keys.reload()).await;
+            if let Ok(Err(error)) = reloaded {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(error, "the signing keys cannot be read again; those read before stay in use");
+            }
+        }
+    })
+}

@@ -1,0 +1,187 @@
+//! From the configuration to a running server.
+//!
+//! The only place that sees both the ports and what is behind them. [`start`] opens the database, checks that it is
+//! safe, connects the stores, and serves; [`Running::stop`] takes it all down in the opposite order.
+
+mod background;
+mod health;
+mod safety;
+mod settings;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use actix_web::dev::ServerHandle;
+use anyhow::Context as _;
+use fairlead_api::{CursorKey, Services};
+use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
+use fairlead_domain::clock::{Clock, Ids};
+use tokio::task::JoinHandle;
+
+use crate::config::{Config, Secret};
+use crate::database::{Database, Progress};
+use crate::stores::{self, Stores};
+use crate::system::{SystemClock, SystemIds};
+use crate::{derived_key, secret_file, tls};
+use background::Background;
+
+pub(crate) use health::REDUCED;
+pub(crate) use settings::{hash_concurrency, hasher_limits};
+
+/// What a server takes from outside; tests bring their own.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+    /// Is told what takes long before the server serves.
+    pub progress: Progress,
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        Self { clock: Arc::new(SystemClock), ids: Arc::new(SystemIds), progress: |text| tracing::info!("{text}") }
+    }
+}
+
+/// A server that serves.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    url: String,
+    handle: ServerHandle,
+    /// Ends when the server does.
+    serving: JoinHandle<std::io::Result<()>>,
+    background: Background,
+    stores: Stores,
+    database: Database,
+}
+
+/// Starts a server with the real clock and the real ids.
+pub async fn start(config: &Config) -> anyhow::Result<Running> {
+    start_with(config, Parts::default()).await
+}
+
+/// Starts a server; returns once it accepts connections.
+pub async fn start_with(config: &Config, parts: Parts) -> anyhow::Result<Running> {
+    tls::install_provider();
+    let database = Database::open_to_serve(config, parts.progress).await?;
+    match assemble(config, &parts, &database).await {
+        Ok(assembled) => Ok(assembled.into_running(database)),
+        Err(error) => {
+            database.stop().await;
+            Err(error)
+        }
+    }
+}
+
+/// All of [`Running`] but the database, which whoever opened it stops when assembling fails.
+struct Assembled {
+    address: SocketAddr,
+    url: String,
+    handle: ServerHandle,
+    serving: JoinHandle<std::io::Result<()>>,
+    background: Background,
+    stores: Stores,
+}
+
+impl Assembled {
+    fn into_running(self, database: Database) -> Running {
+        let Self { address, url, handle, serving, background, stores } = self;
+        Running { address, url, handle, serving, background, stores, database }
+    }
+}
+
+async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow::Result<Assembled> {
+    let secret = secret_file::installation_secret(config)?;
+    safety::require_current_schema(database).await?;
+    let postgres = stores::server_config(config, database, &secret);
+    let stores = Stores::connect(&postgres, Arc::clone(&parts.clock), Arc::clone(&parts.ids)).await?;
+    safety::require_safe(&stores).await?;
+
+    let keys = KeyRing::open_or_create(&config.keys_dir(), parts.clock.now()).context("cannot read the signing keys")?;
+    let keys = Arc::new(keys);
+    let health = health::PgHealthProbe::new(&stores, database, &config.data_dir);
+    let services = services(config, parts, &secret, &stores, &keys, health);
+    let background = Background::start(&stores, &keys);
+
+    let listener = listen(config)?;
+    let address = listener.local_addr().context("cannot tell the address listened on")?;
+    let (server, handle) = fairlead_api::serve(services, vec![listener]).context("cannot start the server")?;
+    Ok(Assembled {
+        address,
+        url: settings::public_url(config, address),
+        handle,
+        serving: fairlead_telemetry::spawn(server),
+        background,
+        stores,
+    })
+}
+
+fn services(
+    config: &Config,
+    parts: &Parts,
+    secret: &Secret,
+    stores: &Stores,
+    keys: &Arc<KeyRing>,
+    health: health::PgHealthProbe,
+) -> Services {
+    let tokens = AccessTokenSettings {
+        issuer: config.auth.issuer.clone(),
+        audience: config.auth.audience.clone(),
+        lifetime: config.auth.access_ttl,
+    };
+    Services {
+        store: stores.store.clone(),
+        system: stores.system.clone(),
+        hasher: Arc::new(Argon2PasswordHasher::new(hasher_limits(config))),
+        tokens: Arc::new(JwtAccessTokens::new(Arc::clone(keys), tokens)),
+        secrets: Arc::new(Sha256Secrets),
+        revoked: stores.revoked.clone(),
+        clock: Arc::clone(&parts.clock),
+        ids: Arc::clone(&parts.ids),
+        health: Arc::new(health),
+        cursors: CursorKey::new(derived_key::derive(secret, "cursor")),
+        settings: settings::api_settings(config),
+    }
+}
+
+fn listen(config: &Config) -> anyhow::Result<TcpListener> {
+    let wanted = SocketAddr::new(config.http.host, config.http.port);
+    let listener = TcpListener::bind(wanted).with_context(|| {
+        format!("cannot listen on {wanted}; choose another port (--port, FAIRLEAD__HTTP__PORT; 0 takes a free one)")
+    })?;
+    Ok(listener)
+}
+
+impl Running {
+    /// Returns the address listened on; its port is the one taken when the configuration said 0.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns where clients reach the server, without a trailing slash.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Waits until the server ends by itself, which it only does when it fails.
+    pub async fn failed(&mut self) -> anyhow::Error {
+        match (&mut self.serving).await {
+            Ok(Ok(())) => anyhow::anyhow!("the server ended"),
+            Ok(Err(error)) => anyhow::Error::new(error).context("the server failed"),
+            Err(error) => anyhow::Error::new(error).context("the server panicked"),
+        }
+    }
+
+    /// Takes no new requests, finishes those in flight within `http.shutdown_timeout_ms`, then closes what they used.
+    pub async fn stop(self) {
+        self.handle.stop(true).await;
+        self.background.stop().await;
+        self.stores.close().await;
+        self.database.stop().await;
+    }
+}

@@ -1,0 +1,68 @@
+//! The configuration in the words of the crates it configures.
+
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::thread::available_parallelism;
+
+use fairlead_api::ApiSettings;
+use fairlead_auth::HasherLimits;
+use fairlead_domain::identity::{LoginPolicy, ThrottleLimit};
+
+use crate::config::{Config, LockoutConfig};
+
+pub(super) fn api_settings(config: &Config) -> ApiSettings {
+    let http = &config.http;
+    ApiSettings {
+        workers: or_cores(http.workers).get(),
+        keep_alive: http.keep_alive,
+        client_timeout: http.client_timeout,
+        shutdown: http.shutdown_timeout,
+        deadline: http.request_timeout,
+        max_body_bytes: http.body_limit_bytes,
+        max_bulk_body_bytes: http.bulk_body_limit_bytes,
+        max_header_bytes: http.header_limit_bytes,
+        max_query_bytes: http.query_limit_bytes,
+        max_json_depth: http.json_depth,
+        behind_tls: http.hsts,
+        trust_forwarded_for: http.trust_forwarded_for,
+        login: login_policy(&config.auth.lockout),
+        session_lifetime: config.auth.refresh_ttl,
+        invitation_lifetime: config.auth.invitation_ttl,
+    }
+}
+
+fn login_policy(lockout: &LockoutConfig) -> LoginPolicy {
+    let limit = |failures, lockout_time| ThrottleLimit { failures, window: lockout.window, lockout: lockout_time };
+    LoginPolicy {
+        account: limit(lockout.account_failures, lockout.account_lockout),
+        address: limit(lockout.address_failures, lockout.address_lockout),
+    }
+}
+
+/// Returns how many passwords are hashed at a time, and that about a second of them may wait.
+pub(crate) fn hasher_limits(config: &Config) -> HasherLimits {
+    let at_once = or_cores(config.auth.hash_concurrency);
+    HasherLimits { at_once, waiting: at_once.get() * 32 }
+}
+
+pub(crate) fn hash_concurrency(config: &Config) -> usize {
+    hasher_limits(config).at_once.get()
+}
+
+/// 0 means one per core.
+fn or_cores(wanted: usize) -> NonZeroUsize {
+    NonZeroUsize::new(wanted).or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Returns where clients reach the server. Nobody can connect to "all addresses", so that becomes this machine's own.
+pub(super) fn public_url(config: &Config, address: SocketAddr) -> String {
+    if let Some(url) = &config.http.public_url {
+        return url.clone();
+    }
+    let reachable = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], address.port())),
+        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), address.port()),
+        _ => address,
+    };
+    format!("http://{reachable}")
+}

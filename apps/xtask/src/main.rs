@@ -1,0 +1,73 @@
+//! The workspace's chores: run the product, run the tests, write what is generated.
+//!
+//! Light to build, since it is the first thing a newcomer waits for.
+
+#![expect(
+    clippy::print_stdout,
+    reason = "its answers go to standard output; progress goes to standard error"
+)]
+
+mod audit;
+mod child;
+mod credentials;
+mod detach;
+mod down;
+mod full;
+mod http;
+mod interrupt;
+mod openapi;
+mod packages;
+mod phases;
+mod product;
+mod running;
+mod supervise;
+mod test;
+mod up;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    about = "Chores of the Fairlead workspace"
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Build and run Fairlead with a demo tenant; Ctrl-C stops everything
+    Up(up::UpArgs),
+    /// Stop what `up` started
+    Down(down::DownArgs),
+    /// Run all tests against private services
+    Test(test::TestArgs),
+    /// Write the description of the API to openapi/
+    Openapi(openapi::OpenapiArgs),
+    /// Check dependencies: advisories, licences, layering, unused ones
+    Audit,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().verb {
+        Verb::Up(args) => up::run(&args),
+        Verb::Down(args) => down::run(&args),
+        Verb::Test(args) => test::run(&args),
+        Verb::Openapi(args) => openapi::run(&args),
+        Verb::Audit => audit::run(),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        if interrupt::is_requested() {
+            interrupt::exit_code()
+        } else {
+            ExitCode::FAILURE
+        }
+    })
+}

@@ -1,0 +1,28 @@
+//! Rows as they lie in the tables that are read through the query builder, and how each becomes what the domain knows.
+//! Generated columns are left out: they serve indexes alone.
+
+pub(crate) mod activity;
+pub(crate) mod api_key;
+pub(crate) mod carrier;
+pub(crate) mod lead;
+pub(crate) mod tenant;
+pub(crate) mod user;
+
+use fairlead_domain::store::StoreError;
+use sea_orm::{FromQueryResult, QueryResult};
+use sqlx::postgres::PgRow;
+
+use crate::error::from_orm;
+
+/// Reads a row of a literal statement that selects the columns of `M` by their names.
+pub(crate) fn model<M: FromQueryResult>(row: PgRow) -> Result<M, StoreError> {
+    M::from_query_result(&QueryResult::from(row), "").map_err(from_orm)
+}
+
+/// Turns rows into what the domain knows.
+pub(crate) fn into_domain<M, T>(rows: Vec<M>) -> Result<Vec<T>, StoreError>
+where
+    T: TryFrom<M, Error = StoreError>,
+{
+    rows.into_iter().map(T::try_from).collect()
+}

@@ -1,0 +1,145 @@
+//! What a database error means to the callers of the ports.
+
+use fairlead_domain::store::StoreError;
+use sea_orm::{DbErr, RuntimeErr};
+use uuid::Uuid;
+
+/// An error of the driver. It becomes a [`StoreError`] by `?`, or a conflict of a port by the constraint it names.
+#[derive(Debug)]
+pub(crate) struct SqlError(sqlx::Error);
+
+impl SqlError {
+    /// The constraint or unique index that was violated.
+    pub(crate) fn constraint(&self) -> Option<&str> {
+        self.0
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::constraint)
+    }
+}
+
+impl From<sqlx::Error> for SqlError {
+    fn from(error: sqlx::Error) -> Self {
+        Self(error)
+    }
+}
+
+impl From<SqlError> for StoreError {
+    fn from(SqlError(error): SqlError) -> Self {
+        Meaning::of(&error).carry(error)
+    }
+}
+
+/// Translates an error of sea-orm, behind which there is one of the driver as a rule.
+pub(crate) fn from_orm(error: DbErr) -> StoreError {
+    let meaning = match &error {
+        DbErr::Conn(RuntimeErr::SqlxError(cause))
+        | DbErr::Exec(RuntimeErr::SqlxError(cause))
+        | DbErr::Query(RuntimeErr::SqlxError(cause)) => Meaning::of(cause),
+        _ => Meaning::Unexpected,
+    };
+    meaning.carry(error)
+}
+
+/// Wraps an error of the driver the way sea-orm's own connections do.
+pub(crate) fn into_orm(error: sqlx::Error) -> DbErr {
+    DbErr::Query(RuntimeErr::SqlxError(error.into()))
+}
+
+pub(crate) fn corrupt(table: &'static str, id: Uuid, fault: impl Into<String>) -> StoreError {
+    StoreError::Corrupt {
+        table,
+        id,
+        fault: fault.into(),
+    }
+}
+
+/// Something that the database cannot have answered, if schema and code belong together.
+pub(crate) fn unexpected(what: impl Into<String>) -> StoreError {
+    StoreError::Unexpected(what.into().into())
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meaning {
+    Contended,
+    Unavailable,
+    TimedOut,
+    Unexpected,
+}
+
+impl Meaning {
+    pub(crate) fn of(error: &sqlx::Error) -> Self {
+        use sqlx::Error;
+        match error {
+            Error::Database(error) => error.code().map_or(Self::Unexpected, |code| Self::of_code(&code)),
+            Error::Io(_) | Error::Tls(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => {
+                Self::Unavailable
+            }
+            _ => Self::Unexpected,
+        }
+    }
+
+    /// <https://www.postgresql.org/docs/15/errcodes-appendix.html>
+    fn of_code(code: &str) -> Self {
+        match code {
+            // query_canceled: by statement_timeout, which carries the request's deadline
+            "57014" => Self::TimedOut,
+            // serialization_failure, deadlock_detected, lock_not_available
+            "40001" | "40P01" | "55P03" => Self::Contended,
+            // idle_in_transaction_session_timeout closed the connection
+            "25P03" => Self::Unavailable,
+            // connection exceptions, insufficient resources, and a server that starts up or shuts down
+            _ if code.starts_with("08") || code.starts_with("53") || code.starts_with("57P") => {
+                Self::Unavailable
+            }
+            _ => Self::Unexpected,
+        }
+    }
+
+    fn carry(self, error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
+        match self {
+            Self::Contended => StoreError::Contended,
+            Self::TimedOut => StoreError::TimedOut,
+            Self::Unavailable => StoreError::Unavailable(Box::new(error)),
+            Self::Unexpected => StoreError::Unexpected(Box::new(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_mean_what_the_caller_can_do_about_them() {
+        let meaning = |codes: &[&str]| -> Vec<Meaning> {
+            let mut meanings: Vec<_> = codes.iter().map(|code| Meaning::of_code(code)).collect();
+            meanings.dedup();
+            meanings
+        };
+
+        assert_eq!(meaning(&["57014"]), [Meaning::TimedOut]);
+        assert_eq!(meaning(&["40001", "40P01", "55P03"]), [Meaning::Contended]);
+        assert_eq!(
+            meaning(&["08006", "53300", "57P01", "57P02", "57P03", "25P03"]),
+            [Meaning::Unavailable]
+        );
+        assert_eq!(
+            meaning(&["23505", "42501", "22P02", "25006", "XX000"]),
+            [Meaning::Unexpected]
+        );
+    }
+
+    #[test]
+    fn a_pool_without_a_free_connection_is_unavailable() {
+        let error = StoreError::from(SqlError(sqlx::Error::PoolTimedOut));
+
+        assert!(matches!(error, StoreError::Unavailable(_)));
+    }
+
+    #[test]
+    fn the_meaning_survives_the_way_through_sea_orm() {
+        let error = from_orm(into_orm(sqlx::Error::PoolTimedOut));
+
+        assert!(matches!(error, StoreError::Unavailable(_)));
+    }
+}

@@ -1,0 +1,103 @@
+use async_trait::async_trait;
+use fairlead_domain::access::Actor;
+use fairlead_domain::idempotency::{IdempotencyKeys, KeptAnswer};
+use fairlead_domain::store::StoreError;
+use sqlx::Row as _;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::error::{SqlError, corrupt, unexpected};
+use crate::store::PgUnitOfWork;
+
+// Waits for a transaction that holds the same key; then the row it left, if it did, is judged as it is now.
+const CLAIM: &str = "
+    INSERT INTO idempotency_keys AS kept (tenant_id, id, key, actor, request_hash, created_at, expires_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT ON CONSTRAINT idempotency_keys_key DO UPDATE
+        SET id = EXCLUDED.id, request_hash = EXCLUDED.request_hash, status = NULL, body = NULL,
+            created_at = EXCLUDED.created_at, expires_at = EXCLUDED.expires_at
+        WHERE kept.expires_at <= EXCLUDED.created_at";
+
+const FIND: &str = "
+    SELECT id, request_hash, status, body FROM idempotency_keys
+    WHERE tenant_id = $1 AND key = $2 AND actor = $3";
+
+const KEEP: &str = "
+    UPDATE idempotency_keys SET status = $4, body = $5
+    WHERE tenant_id = $1 AND key = $2 AND actor = $3 AND status IS NULL";
+
+#[async_trait]
+impl IdempotencyKeys for PgUnitOfWork {
+    #[tracing::instrument(level = "debug", name = "db.idempotency_keys.claim", skip_all)]
+    async fn claim(
+        &mut self,
+        actor: Actor,
+        key: &str,
+        request_hash: &[u8],
+        expires_at: OffsetDateTime,
+    ) -> Result<Option<KeptAnswer>, StoreError> {
+        let actor = actor.to_string();
+        let claimed = self
+            .connection
+            .sql(CLAIM)
+            .bind(self.tenant_id())
+            .bind(self.ids.next())
+            .bind(key)
+            .bind(&actor)
+            .bind(request_hash)
+            .bind(self.now)
+            .bind(expires_at)
+            .execute()
+            .await?;
+        if claimed == 1 {
+            return Ok(None);
+        }
+        let connection = &self.connection;
+        let row = connection
+            .sql(FIND)
+            .bind(self.tenant_id())
+            .bind(key)
+            .bind(&actor)
+            .fetch_optional()
+            .await?;
+        // Gone in between: it had expired and was cleared away.
+        let row = row.ok_or(StoreError::Contended)?;
+        let get = |error| StoreError::from(SqlError::from(error));
+        let id: Uuid = row.try_get("id").map_err(get)?;
+        let status: Option<i32> = row.try_get("status").map_err(get)?;
+        let body: Option<Vec<u8>> = row.try_get("body").map_err(get)?;
+        let status = status.and_then(|status| u16::try_from(status).ok());
+        let (Some(status), Some(body)) = (status, body) else {
+            return Err(corrupt(
+                "idempotency_keys",
+                id,
+                "claimed and committed without an answer",
+            ));
+        };
+        let request_hash = row.try_get("request_hash").map_err(get)?;
+        Ok(Some(KeptAnswer {
+            request_hash,
+            status,
+            body,
+        }))
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.idempotency_keys.keep", skip_all)]
+    async fn keep(&mut self, actor: Actor, key: &str, status: u16, body: &[u8]) -> Result<(), StoreError> {
+        let kept = self
+            .connection
+            .sql(KEEP)
+            .bind(self.tenant_id())
+            .bind(key)
+            .bind(actor.to_string())
+            .bind(i32::from(status))
+            .bind(body)
+            .execute()
+            .await?;
+        if kept == 1 {
+            Ok(())
+        } else {
+            Err(unexpected("an answer to keep under a key that was not claimed"))
+        }
+    }
+}

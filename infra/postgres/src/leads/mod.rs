@@ -1,0 +1,149 @@
+//! The leads of one tenant.
+
+mod list;
+mod search;
+mod write;
+
+use async_trait::async_trait;
+use fairlead_domain::leads::{
+    Duplicates, Lead, LeadId, LeadQuery, Leads, SearchText, Statistics, StatusCount, StatusName,
+};
+use fairlead_domain::paging::Page;
+use fairlead_domain::store::StoreError;
+use sea_orm::sea_query::extension::postgres::PgFunc;
+use sea_orm::sea_query::{Expr, ExprTrait as _, LockType};
+use sea_orm::{
+    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
+};
+use sqlx::Row as _;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::entity::{into_domain, lead};
+use crate::error::{SqlError, from_orm, unexpected};
+use crate::store::PgUnitOfWork;
+
+// An index-only scan of idx_leads_status_created, unless the tenant has most of the table. Seconds as float8: the exact `avg(interval)` takes several times as long,
+// and whole days are wanted.
+const STATISTICS: &str = "
+    SELECT status, COUNT(*),
+           GREATEST(0, FLOOR((date_part('epoch', $2) - AVG(date_part('epoch', created_at))) / 86400))::bigint
+    FROM leads
+    WHERE tenant_id = $1
+    GROUP BY status";
+
+const DELETE: &str = "DELETE FROM leads WHERE tenant_id = $1 AND id = $2";
+
+impl PgUnitOfWork {
+    #[expect(clippy::disallowed_methods, reason = "the scoped door itself")]
+    pub(crate) fn scoped_leads(&self) -> Select<lead::Entity> {
+        lead::Entity::find().filter(lead::Column::TenantId.eq(self.tenant_id()))
+    }
+
+    fn scoped_leads_with(&self, ids: &[LeadId]) -> Select<lead::Entity> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+        // One array, whatever its length: the statement stays the same, and prepared.
+        self.scoped_leads()
+            .filter(Expr::col(lead::Column::Id.as_column_ref()).eq(PgFunc::any(ids)))
+    }
+
+    async fn one_lead(&self, select: Select<lead::Entity>) -> Result<Option<Lead>, StoreError> {
+        select
+            .one(&self.connection)
+            .await
+            .map_err(from_orm)?
+            .map(Lead::try_from)
+            .transpose()
+    }
+}
+
+#[async_trait]
+impl Leads for PgUnitOfWork {
+    #[tracing::instrument(level = "debug", name = "db.leads.find", skip_all)]
+    async fn find(&mut self, id: LeadId) -> Result<Option<Lead>, StoreError> {
+        self.one_lead(self.scoped_leads().filter(lead::Column::Id.eq(id.as_uuid())))
+            .await
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.leads.find_for_update", skip_all)]
+    async fn find_for_update(&mut self, id: LeadId) -> Result<Option<Lead>, StoreError> {
+        let select = self.scoped_leads().filter(lead::Column::Id.eq(id.as_uuid()));
+        // Not FOR UPDATE: activities of the lead may still be added meanwhile.
+        self.one_lead(select.lock(LockType::NoKeyUpdate)).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.leads.find_many_for_update", skip_all)]
+    async fn find_many_for_update(&mut self, ids: &[LeadId]) -> Result<Vec<Lead>, StoreError> {
+        let rows = self
+            .scoped_leads_with(ids)
+            .order_by_asc(lead::Column::Id)
+            .lock(LockType::NoKeyUpdate)
+            .all(&self.connection)
+            .await
+            .map_err(from_orm)?;
+        into_domain(rows)
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.leads.list", skip_all)]
+    async fn list(&mut self, query: &LeadQuery) -> Result<Page<Lead>, StoreError> {
+        self.list_leads(query).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.leads.search", skip_all)]
+    async fn search(&mut self, text: &SearchText, limit: u32) -> Result<Vec<(Lead, f32)>, StoreError> {
+        self.search_leads(text, limit).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.leads.statistics", skip_all)]
+    async fn statistics(&mut self, now: OffsetDateTime) -> Result<Statistics, StoreError> {
+        let rows = self
+            .connection
+            .sql(STATISTICS)
+            .bind(self.tenant_id())
+            .bind(now)
+            .fetch_all()
+            .await?;
+        let mut statistics = Statistics::default();
+        for row in rows {
+            let get = |error| StoreError::from(SqlError::from(error));
+            let status: String = row.try_get(0).map_err(get)?;
+            let status = StatusName::parse(&status)
+                .ok_or_else(|| unexpected(format!("leads have the unknown status {status}")))?;
+            let count: i64 = row.try_get(1).map_err(get)?;
+            let avg_age_days: i64 = row.try_get(2).map_err(get)?;
+            let count = StatusCount {
+                count: u64::try_from(count).unwrap_or_default(),
+                avg_age_days: u64::try_from(avg_age_days).unwrap_or_default(),
+            };
+            statistics.by_status.insert(status, count);
+        }
+        Ok(statistics)
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.leads.insert", skip_all, fields(leads = leads.len()))]
+    async fn insert(&mut self, leads: &[Lead], duplicates: Duplicates) -> Result<Vec<LeadId>, StoreError> {
+        self.insert_leads(leads, duplicates).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.leads.find_new", skip_all, fields(leads = leads.len()))]
+    async fn find_new(&mut self, leads: &[Lead]) -> Result<Vec<LeadId>, StoreError> {
+        let new = self.new_leads(leads).await?;
+        Ok(new.iter().map(|lead| lead.id).collect())
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.leads.update", skip_all, fields(leads = leads.len()))]
+    async fn update(&mut self, leads: &[Lead]) -> Result<(), StoreError> {
+        self.update_leads(leads).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.leads.delete", skip_all)]
+    async fn delete(&mut self, id: LeadId) -> Result<(), StoreError> {
+        self.connection
+            .sql(DELETE)
+            .bind(self.tenant_id())
+            .bind(id.as_uuid())
+            .execute()
+            .await?;
+        Ok(())
+    }
+}

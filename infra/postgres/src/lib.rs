@@ -1,0 +1,35 @@
+//! PostgreSQL behind the ports of the domain.
+//!
+//! Two stores, two database roles, two pools: [`PgStore`] opens units of work in one tenant, under row-level security;
+//! [`PgSystemStore`] opens those that are rightly cross-tenant. All SQL leaves through `connection`, which knows what
+//! each statement cost. `PgUnitOfWork` is every tenant port at once; each port has its file.
+
+mod activities;
+mod api_keys;
+mod assignments;
+mod carriers;
+pub mod conditions;
+mod config;
+mod connection;
+mod entity;
+mod error;
+pub mod health;
+mod idempotency;
+mod leads;
+mod paging;
+mod pool;
+mod record;
+mod revoked;
+pub mod safety;
+mod sessions;
+mod store;
+mod system;
+mod tenants;
+mod transaction;
+mod users;
+
+pub use config::{PgConfig, PoolConfig};
+pub use pool::{ConnectError, PoolExhausted};
+pub use revoked::MemoryRevokedSessions;
+pub use store::PgStore;
+pub use system::PgSystemStore;

@@ -1,0 +1,86 @@
+//! Writes what was recorded: one statement for all events, one for all audit rows, in the transaction of the change.
+
+use fairlead_domain::clock::Ids;
+use fairlead_domain::events::Recorded;
+use fairlead_domain::identity::TenantId;
+use fairlead_domain::store::StoreError;
+use fairlead_telemetry::request;
+use serde_json::Value;
+use time::OffsetDateTime;
+
+use crate::connection::Connection;
+
+// In the order in which they were recorded: a DEFAULT of the target is evaluated after the rows were sorted, so
+// `position` grows with it.
+const INSERT_EVENTS: &str = "
+    INSERT INTO events (tenant_id, id, type, version, aggregate_type, aggregate_id, source, actor, data,
+                        trace_context, occurred_at)
+    SELECT e.tenant_id, e.id, e.type, e.version, e.aggregate_type, e.aggregate_id, e.source, e.actor, e.data::jsonb,
+           $1, $2
+    FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::int[], $7::text[], $8::uuid[], $9::text[], $10::text[],
+                $11::text[])
+         WITH ORDINALITY
+         AS e (tenant_id, id, type, version, aggregate_type, aggregate_id, source, actor, data, number)
+    ORDER BY e.number";
+
+const INSERT_AUDIT: &str = "
+    INSERT INTO audit_log (tenant_id, id, action, actor, entity_type, entity_id, before, after, request_id,
+                           occurred_at)
+    SELECT a.tenant_id, a.id, a.action, a.actor, a.entity_type, a.entity_id, a.before::jsonb, a.after::jsonb, $1, $2
+    FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::uuid[], $9::text[], $10::text[])
+         AS a (tenant_id, id, action, actor, entity_type, entity_id, before, after)";
+
+pub(crate) async fn write(
+    connection: &Connection,
+    ids: &dyn Ids,
+    now: OffsetDateTime,
+    recorded: &[(TenantId, &Recorded)],
+) -> Result<(), StoreError> {
+    if recorded.is_empty() {
+        return Ok(());
+    }
+    let request = request::current();
+    let column = Column(recorded);
+    connection
+        .sql(INSERT_EVENTS)
+        .bind(request.as_ref().map(|request| request.traceparent()))
+        .bind(now)
+        .bind(column.of(|tenant, _| tenant.as_uuid()))
+        .bind(column.of(|_, _| ids.next()))
+        .bind(column.of(|_, recorded| recorded.event_type))
+        .bind(column.of(|_, recorded| i32::from(recorded.version)))
+        .bind(column.of(|_, recorded| recorded.aggregate.as_str()))
+        .bind(column.of(|_, recorded| recorded.aggregate_id))
+        .bind(column.of(|_, recorded| recorded.source.as_str()))
+        .bind(column.of(|_, recorded| recorded.actor.to_string()))
+        .bind(column.of(|_, recorded| recorded.data().to_string()))
+        .execute()
+        .await?;
+    connection
+        .sql(INSERT_AUDIT)
+        .bind(request.as_ref().map(|request| request.request_id().as_str()))
+        .bind(now)
+        .bind(column.of(|tenant, _| tenant.as_uuid()))
+        .bind(column.of(|_, _| ids.next()))
+        .bind(column.of(|_, recorded| recorded.event_type))
+        .bind(column.of(|_, recorded| recorded.actor.to_string()))
+        .bind(column.of(|_, recorded| recorded.aggregate.as_str()))
+        .bind(column.of(|_, recorded| recorded.aggregate_id))
+        .bind(column.of(|_, recorded| recorded.before.as_ref().map(Value::to_string)))
+        .bind(column.of(|_, recorded| recorded.after.as_ref().map(Value::to_string)))
+        .execute()
+        .await?;
+    Ok(())
+}
+
+/// Takes one column out of the rows: `unnest` wants an array for each.
+struct Column<'r>(&'r [(TenantId, &'r Recorded)]);
+
+impl<'r> Column<'r> {
+    fn of<T>(&self, value: impl Fn(TenantId, &'r Recorded) -> T) -> Vec<T> {
+        self.0
+            .iter()
+            .map(|(tenant, recorded)| value(*tenant, recorded))
+            .collect()
+    }
+}

@@ -1,0 +1,143 @@
+//! What goes on without a request: learning of revocations, clearing away what has expired, making partitions.
+
+use std::time::Duration;
+
+use fairlead_domain::Id;
+use fairlead_domain::identity::SessionId;
+use fairlead_domain::store::StoreError;
+use sqlx::Row as _;
+use time::OffsetDateTime;
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+use uuid::Uuid;
+
+use super::PgSystemStore;
+use crate::connection::{Connection, Reach};
+use crate::error::SqlError;
+
+const REFRESH_EVERY: Duration = Duration::from_secs(1);
+const CLEAR_EVERY: Duration = Duration::from_hours(1);
+/// A revocation may be committed so much later than it was dated: longer than any unit of work that revokes.
+const OVERLAP: Duration = Duration::from_mins(1);
+/// Rows per statement.
+const BATCH: i64 = 10_000;
+
+const REVOKED_SINCE: &str = "
+    SELECT expires_at, id, session_id FROM revocations
+    WHERE (expires_at, id) > ($1, $2)
+    ORDER BY expires_at, id
+    LIMIT $3";
+
+// Kept a little longer than they matter, so that a process whose clock is behind still sees them.
+const CLEAR_REVOCATIONS: &str = "DELETE FROM revocations WHERE expires_at < $1 - interval '1 hour'";
+
+const CLEAR_LOGIN_FAILURES: &str = "
+    DELETE FROM login_failures WHERE window_ends_at < $1 AND (locked_until IS NULL OR locked_until < $1)";
+
+const CLEAR_IDEMPOTENCY_KEYS: &str = "
+    DELETE FROM idempotency_keys
+    WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM idempotency_keys WHERE expires_at < $1 LIMIT $2)";
+
+const MAKE_PARTITIONS: &str = "SELECT make_partitions(3)";
+
+impl PgSystemStore {
+    /// Starts the task that learns, once a second, which sessions other processes have revoked. It ends when it is
+    /// aborted.
+    pub fn spawn_refresh(&self) -> JoinHandle<()> {
+        let store = self.clone();
+        fairlead_telemetry::spawn(async move {
+            let mut every = tokio::time::interval(REFRESH_EVERY);
+            every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut seen = store.clock.now();
+            let mut reachable = true;
+            loop {
+                every.tick().await;
+                match store.refresh_revocations(&mut seen).await {
+                    Ok(()) => reachable = true,
+                    // Once, not every second.
+                    Err(error) if reachable => {
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "cannot read revocations"
+                        );
+                        reachable = false;
+                    }
+                    Err(_) => {}
+                }
+            }
+        })
+    }
+
+    /// Starts the task that clears away, once an hour, what has expired, and makes the partitions of the months to
+    /// come. Any number of processes may run it. It ends when it is aborted.
+    pub fn spawn_housekeeping(&self) -> JoinHandle<()> {
+        let store = self.clone();
+        fairlead_telemetry::spawn(async move {
+            let mut every = tokio::time::interval(CLEAR_EVERY);
+            every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                every.tick().await;
+                if let Err(error) = store.clear_expired().await {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "cannot clear away what has expired"
+                    );
+                }
+            }
+        })
+    }
+
+    /// Reads the revocations that expire after `seen`, less an overlap for those that were committed late, and moves
+    /// `seen` to the last of them.
+    async fn refresh_revocations(&self, seen: &mut OffsetDateTime) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        self.revoked.forget_expired(now);
+        let connection = Connection::open(&self.pool, Reach::System).await?;
+        let mut from = (now.max(*seen - OVERLAP), Uuid::nil());
+        loop {
+            let rows = connection
+                .sql(REVOKED_SINCE)
+                .bind(from.0)
+                .bind(from.1)
+                .bind(BATCH)
+                .fetch_all()
+                .await?;
+            let mut revoked: Vec<(SessionId, OffsetDateTime)> = Vec::with_capacity(rows.len());
+            for row in &rows {
+                let get = |error| StoreError::from(SqlError::from(error));
+                from = (row.try_get(0).map_err(get)?, row.try_get(1).map_err(get)?);
+                revoked.push((Id::from_uuid(row.try_get(2).map_err(get)?), from.0));
+            }
+            self.revoked.add(&revoked);
+            *seen = (*seen).max(from.0);
+            if i64::try_from(rows.len()).is_ok_and(|read| read < BATCH) {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn clear_expired(&self) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        for text in [CLEAR_REVOCATIONS, CLEAR_LOGIN_FAILURES] {
+            let connection = Connection::open(&self.pool, Reach::System).await?;
+            connection.sql(text).bind(now).execute().await?;
+            connection.commit().await?;
+        }
+        loop {
+            let connection = Connection::open(&self.pool, Reach::System).await?;
+            let cleared = connection
+                .sql(CLEAR_IDEMPOTENCY_KEYS)
+                .bind(now)
+                .bind(BATCH)
+                .execute()
+                .await?;
+            connection.commit().await?;
+            if i64::try_from(cleared).is_ok_and(|cleared| cleared < BATCH) {
+                break;
+            }
+        }
+        let connection = Connection::open(&self.pool, Reach::System).await?;
+        connection.sql(MAKE_PARTITIONS).execute().await?;
+        connection.commit().await
+    }
+}

@@ -1,0 +1,10 @@
+//! What the process says about itself: log lines, the identity and the cost of each request, its own resources.
+//!
+//! Every crate that does I/O may depend on this one, so it knows no technology but `tracing`.
+
+pub mod logging;
+pub mod process;
+pub mod request;
+mod task;
+
+pub use task::{spawn, spawn_blocking};

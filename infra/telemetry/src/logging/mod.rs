@@ -1,0 +1,113 @@
+//! Log lines: one per event, on standard error, for people or for machines.
+//!
+//! A JSON line has `timestamp`, `level`, `target`, `message`, `trace.id` and `request.id` of the request at hand, the
+//! fields of the enclosing spans, and those of the event. A field that is named twice has its innermost value.
+
+mod layer;
+mod line;
+mod render;
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::str::FromStr;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use layer::LineLayer;
+use render::{Colour, Renderer};
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// `Pretty` when standard error is a terminal, otherwise `Json`.
+    #[default]
+    Auto,
+    Pretty,
+    Json,
+}
+
+impl Format {
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Pretty, Self::Json];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Pretty => "pretty",
+            Self::Json => "json",
+        }
+    }
+}
+
+/// Not the name of a log format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a log format; allowed: auto, pretty, json")]
+pub struct UnknownFormat;
+
+impl FromStr for Format {
+    type Err = UnknownFormat;
+
+    fn from_str(name: &str) -> Result<Self, UnknownFormat> {
+        Self::ALL
+            .into_iter()
+            .find(|format| format.as_str() == name)
+            .ok_or(UnknownFormat)
+    }
+}
+
+/// Why nothing can be logged as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LoggingError {
+    #[error("`{filter}` is not a log filter such as `info,fairlead=debug`")]
+    Filter {
+        filter: String,
+        source: tracing_subscriber::filter::ParseError,
+    },
+    #[error("logging has been started before")]
+    Started(#[source] tracing_subscriber::util::TryInitError),
+}
+
+/// Starts logging for the whole process; `filter` is in the syntax of
+/// [`EnvFilter`](https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html).
+pub fn init(format: Format, filter: &str) -> Result<(), LoggingError> {
+    let filter = parse_filter(filter)?;
+    let layer = LineLayer::new(renderer(format), write_line);
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(layer)
+        .try_init()
+        .map_err(LoggingError::Started)
+}
+
+/// Checks a filter without starting anything.
+pub fn check_filter(filter: &str) -> Result<(), LoggingError> {
+    parse_filter(filter).map(drop)
+}
+
+fn parse_filter(filter: &str) -> Result<EnvFilter, LoggingError> {
+    EnvFilter::try_new(filter).map_err(|source| LoggingError::Filter {
+        filter: filter.to_owned(),
+        source,
+    })
+}
+
+fn renderer(format: Format) -> Renderer {
+    let colour = if io::stderr().is_terminal() {
+        Colour::Ansi
+    } else {
+        Colour::None
+    };
+    match (format, colour) {
+        (Format::Json, _) | (Format::Auto, Colour::None) => Renderer::Json,
+        (Format::Pretty, _) | (Format::Auto, Colour::Ansi) => Renderer::Pretty(colour),
+    }
+}
+
+/// Writes a whole line in one call, so that lines of several threads do not mix.
+fn write_line(line: &[u8]) {
+    // A log that cannot be written must not end the work that it tells of, and there is nobody left to tell.
+    let _ = io::stderr().write_all(line);
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::{RequestId, TraceContext, TraceId};
+
+tokio::task_local! {
+    static CURRENT: Arc<RequestContext>;
+}
+
+/// Returns the request that the current task works for; `None` outside one.
+pub fn current() -> Option<Arc<RequestContext>> {
+    CURRENT.try_with(Arc::clone).ok()
+}
+
+/// Runs `future` on behalf of a request.
+pub fn scope<F: Future>(context: Arc<RequestContext>, future: F) -> impl Future<Output = F::Output> {
+    CURRENT.scope(context, future)
+}
+
+/// Runs `work` on behalf of a request.
+pub fn sync_scope<T>(context: Arc<RequestContext>, work: impl FnOnce() -> T) -> T {
+    CURRENT.sync_scope(context, work)
+}
+
+/// One request (or one message) while it is worked on.
+#[derive(Debug)]
+pub struct RequestContext {
+    request_id: RequestId,
+    trace: TraceContext,
+    deadline: Option<Instant>,
+    database: DatabaseCounters,
+}
+
+impl RequestContext {
+    /// `deadline` is when the answer is of no use any more; `None`: whenever.
+    pub fn new(request_id: RequestId, trace: TraceContext, deadline: Option<Instant>) -> Self {
+        Self {
+            request_id,
+            trace,
+            deadline,
+            database: DatabaseCounters::default(),
+        }
+    }
+
+    /// Takes the headers `x-request-id` and `traceparent` as they came, and makes up what is missing or malformed.
+    pub fn from_headers(
+        request_id: Option<&str>,
+        traceparent: Option<&str>,
+        deadline: Option<Instant>,
+    ) -> Self {
+        Self::new(
+            RequestId::accept(request_id),
+            TraceContext::accept(traceparent),
+            deadline,
+        )
+    }
+
+    pub fn request_id(&self) -> &RequestId {
+        &self.request_id
+    }
+
+    pub fn trace(&self) -> &TraceContext {
+        &self.trace
+    }
+
+    pub fn trace_id(&self) -> TraceId {
+        self.trace.trace_id()
+    }
+
+    /// Formats the `traceparent` to send along with calls to other processes and to store with events.
+    pub fn traceparent(&self) -> String {
+        self.trace.traceparent()
+    }
+
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// How long until the deadline, zero once it has passed; `None` without one.
+    pub fn time_left(&self) -> Option<Duration> {
+        self.deadline
+            .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+    }
+
+    /// Counts one SQL statement, the time until its last row, and the rows it returned or changed.
+    pub fn note_statement(&self, duration: Duration, rows: u64) {
+        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        self.database.statements.fetch_add(1, Ordering::Relaxed);
+        self.database.rows.fetch_add(rows, Ordering::Relaxed);
+        self.database
+            .nanoseconds
+            .fetch_add(nanoseconds, Ordering::Relaxed);
+    }
+
+    /// Counts one wait for the database on the request's path, whatever was sent.
+    pub fn note_round_trip(&self) {
+        self.database.round_trips.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// What the request has cost the database so far.
+    pub fn database_work(&self) -> DatabaseWork {
+        DatabaseWork {
+            statements: self.database.statements.load(Ordering::Relaxed),
+            round_trips: self.database.round_trips.load(Ordering::Relaxed),
+            rows: self.database.rows.load(Ordering::Relaxed),
+            time: Duration::from_nanos(self.database.nanoseconds.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+/// What a request has cost the database.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DatabaseWork {
+    pub statements: u64,
+    /// Waits for the database on the request's path.
+    pub round_trips: u64,
+    /// Returned or changed.
+    pub rows: u64,
+    /// The sum over all statements, so more than the wall clock when some ran side by side.
+    pub time: Duration,
+}
+
+/// The counters are read for reports alone and order nothing, hence `Relaxed` throughout.
+#[derive(Debug, Default)]
+struct DatabaseCounters {
+    statements: AtomicU64,
+    round_trips: AtomicU64,
+    rows: AtomicU64,
+    nanoseconds: AtomicU64,
+}

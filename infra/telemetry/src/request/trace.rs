@@ -1,0 +1,129 @@
+//! W3C Trace Context, level 1 (<https://www.w3.org/TR/trace-context/>): the `traceparent` header.
+
+use std::fmt;
+use std::num::{NonZeroU64, NonZeroU128};
+
+/// Identifies all that happens, here and elsewhere, on behalf of one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TraceId(NonZeroU128);
+
+/// Identifies one part of a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SpanId(NonZeroU64);
+
+/// Our place in a trace: one span, and the span of another process that caused it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TraceContext {
+    trace_id: TraceId,
+    span_id: SpanId,
+    parent: Option<SpanId>,
+    sampled: bool,
+}
+
+/// The header is not a `traceparent` that the standard lets us continue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a valid traceparent")]
+pub struct InvalidTraceparent;
+
+impl TraceContext {
+    /// Begins a trace of our own.
+    pub fn begin() -> Self {
+        Self {
+            trace_id: TraceId::random(),
+            span_id: SpanId::random(),
+            parent: None,
+            sampled: true,
+        }
+    }
+
+    /// Continues the trace of a `traceparent` header with a new span.
+    pub fn continue_from(traceparent: &str) -> Result<Self, InvalidTraceparent> {
+        let (trace_id, parent, sampled) = parse(traceparent).ok_or(InvalidTraceparent)?;
+        Ok(Self {
+            trace_id,
+            span_id: SpanId::random(),
+            parent: Some(parent),
+            sampled,
+        })
+    }
+
+    /// Continues the trace that a client sent, or begins one when there is none or it is malformed, as the standard
+    /// asks of receivers.
+    pub fn accept(sent: Option<&str>) -> Self {
+        sent.and_then(|header| Self::continue_from(header).ok())
+            .unwrap_or_else(Self::begin)
+    }
+
+    pub fn trace_id(&self) -> TraceId {
+        self.trace_id
+    }
+
+    pub fn span_id(&self) -> SpanId {
+        self.span_id
+    }
+
+    /// The span that caused ours; `None` when the trace began here.
+    pub fn parent(&self) -> Option<SpanId> {
+        self.parent
+    }
+
+    pub fn is_sampled(&self) -> bool {
+        self.sampled
+    }
+
+    /// Formats the header that lets another process continue from our span.
+    pub fn traceparent(&self) -> String {
+        format!(
+            "00-{}-{}-{:02x}",
+            self.trace_id,
+            self.span_id,
+            u8::from(self.sampled)
+        )
+    }
+}
+
+/// Reads `version "-" trace-id "-" parent-id "-" flags`. A version above 00 may carry more after another dash; what
+/// version 00 defines is read from it all the same.
+fn parse(header: &str) -> Option<(TraceId, SpanId, bool)> {
+    let mut parts = header.splitn(5, '-');
+    let (version, trace_id, parent, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let version: u8 = hex(version, 2)?.try_into().ok()?;
+    let more = parts.next().is_some();
+    if version == 0xff || (version == 0 && more) {
+        return None;
+    }
+    let trace_id = NonZeroU128::new(hex(trace_id, 32)?)?;
+    let parent = NonZeroU64::new(hex(parent, 16)?.try_into().ok()?)?;
+    let sampled = hex(flags, 2)? & 1 == 1;
+    Some((TraceId(trace_id), SpanId(parent), sampled))
+}
+
+/// Reads exactly `digits` lower-case hexadecimal digits: upper case is malformed by the standard.
+fn hex(text: &str, digits: usize) -> Option<u128> {
+    let legal = text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    legal.then(|| u128::from_str_radix(text, 16).ok()).flatten()
+}
+
+impl TraceId {
+    fn random() -> Self {
+        Self(rand::random())
+    }
+}
+
+impl SpanId {
+    fn random() -> Self {
+        Self(rand::random())
+    }
+}
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Display for SpanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}

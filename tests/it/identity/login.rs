@@ -1,0 +1,239 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fairlead::SystemIds;
+use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, HasherLimits, JwtAccessTokens, KeyRing, Sha256Secrets};
+use fairlead_domain::clock::Clock as _;
+use fairlead_domain::identity::{
+    self, HasherBusy, Issuer, LoginError, LoginPolicy, LoginRequest, Password, PasswordHasher, Secret, ThrottleLimit,
+};
+use fairlead_postgres::{MemoryRevokedSessions, PgConfig, PgSystemStore, PoolConfig};
+use reqwest::Method;
+use serde_json::json;
+use support::database::DatabaseRole;
+use support::{PASSWORD, Response, TestApp, TestClock};
+
+use super::{Session, invite, log_in, try_login};
+
+#[tokio::test]
+async fn a_user_logs_in_with_its_address_in_any_case() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+
+    let response = try_login(&app, " OWNER@Acme.Test ", PASSWORD).await;
+
+    let session = response.expect(200);
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    assert_eq!(session["tenant"]["id"], acme.id.as_str());
+    assert_eq!(session["user"]["id"], acme.owner_id.as_str());
+    assert!(Session::of(&app, &session).is_alive().await);
+}
+
+/// Logs in with a trace of its own, so that answers can be compared to the byte.
+async fn refused(app: &TestApp, body: serde_json::Value) -> Response {
+    let anonymous = app.anonymous();
+    let request = anonymous
+        .request(Method::POST, "/api/v1/auth/login")
+        .header("traceparent", "00-0000000000000000000000000000000a-000000000000000b-01")
+        .header("x-request-id", "login");
+    anonymous.send(request.json(&body)).await
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_with_a_login_the_answer_is_the_same() {
+    let app = TestApp::start_with(|config| config.auth.lockout.account_failures = 100).await;
+    let acme = app.tenant("acme").await;
+    let (leaver, _) = acme.user("leaver@acme.test", "VIEWER").await;
+    acme.owner.delete(&format!("/api/v1/users/{leaver}")).await.expect(204);
+    invite(&acme, "invited@acme.test", "VIEWER").await;
+    let wrong = [
+        ("a wrong password", json!({ "email": acme.owner_email, "password": "not the password" })),
+        ("an unknown address", json!({ "email": "nobody@acme.test", "password": PASSWORD })),
+        ("no address at all", json!({ "email": "nobody", "password": PASSWORD })),
+        ("another tenant", json!({ "email": acme.owner_email, "password": PASSWORD, "tenant": "umbrella" })),
+        ("somebody deactivated", json!({ "email": "leaver@acme.test", "password": PASSWORD })),
+        ("somebody who has not accepted", json!({ "email": "invited@acme.test", "password": PASSWORD })),
+    ];
+
+    let mut answers = Vec::new();
+    for (what, body) in wrong {
+        let response = refused(&app, body).await;
+        assert_eq!((response.status.as_u16(), response.problem()), (401, "wrong-credentials".to_owned()), "{what}");
+        let names: Vec<String> = response.headers.keys().map(ToString::to_string).collect();
+        answers.push((what, response.body, names));
+    }
+
+    for (what, body, names) in &answers {
+        assert_eq!((body, names), (&answers[0].1, &answers[0].2), "{what} is told from {}", answers[0].0);
+    }
+}
+
+#[tokio::test]
+async fn who_is_in_several_tenants_names_one() {
+    let app = TestApp::start().await;
+    let mut slugs = Vec::new();
+    for name in ["Acme", "Umbrella"] {
+        let body = json!({ "tenantName": name, "name": "Ann", "email": "ann@work.test", "password": PASSWORD });
+        let answer = app.anonymous().post("/api/v1/auth/signup", body).await.expect(201);
+        slugs.push(answer["tenant"]["slug"].as_str().unwrap().to_owned());
+    }
+
+    let unnamed = try_login(&app, "ann@work.test", PASSWORD).await;
+
+    assert_eq!(unnamed.problem(), "wrong-credentials");
+    for slug in slugs {
+        let body = json!({ "email": "ann@work.test", "password": PASSWORD, "tenant": slug });
+        let session = app.anonymous().post("/api/v1/auth/login", body).await.expect(200);
+        assert_eq!(session["tenant"]["slug"], slug);
+        let me = Session::of(&app, &session).client.get("/api/v1/auth/me").await.expect(200);
+        assert_eq!(me["tenant"]["slug"], slug);
+    }
+}
+
+#[tokio::test]
+async fn me_tells_who_one_is_and_what_one_may() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (id, viewer) = acme.user("viewer@acme.test", "VIEWER").await;
+    let machine = acme.machine(&["carriers:read"]).await;
+
+    let person = viewer.get("/api/v1/auth/me").await.expect(200);
+    let thing = machine.get("/api/v1/auth/me").await.expect(200);
+
+    assert_eq!((&person["user"]["id"], &person["user"]["role"]), (&json!(id), &json!("VIEWER")));
+    assert_eq!(person["tenant"]["id"], acme.id.as_str());
+    let permissions = ["ViewSelf", "ViewTenant", "ViewUsers", "ViewLeads", "ViewActivities", "ViewCarriers"];
+    assert_eq!(person["permissions"], json!(permissions));
+    assert_eq!(thing["permissions"], json!(["ViewCarriers"]));
+    assert_eq!((&thing["apiKey"]["scopes"], thing.get("user")), (&json!(["carriers:read"]), None));
+}
+
+#[tokio::test]
+async fn a_logout_ends_the_session_at_once_and_no_other() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (here, there) = (log_in(&app, &acme.owner_email).await, log_in(&app, &acme.owner_email).await);
+
+    here.client.post("/api/v1/auth/logout", json!({})).await.expect(204);
+
+    assert!(!here.is_alive().await);
+    assert_eq!(super::try_refresh(&app, &here.refresh_token).await.status, 401);
+    assert!(there.is_alive().await);
+    super::try_refresh(&app, &there.refresh_token).await.expect(200);
+}
+
+/// Counts what it is asked to do.
+#[derive(Debug)]
+struct CountingHasher {
+    inner: Argon2PasswordHasher,
+    checks: AtomicUsize,
+}
+
+#[async_trait]
+impl PasswordHasher for CountingHasher {
+    async fn hash(&self, password: &Password) -> Result<String, HasherBusy> {
+        self.inner.hash(password).await
+    }
+
+    async fn verify(&self, password: &str, hash: &str) -> Result<bool, HasherBusy> {
+        self.checks.fetch_add(1, Ordering::Relaxed);
+        self.inner.verify(password, hash).await
+    }
+
+    async fn verify_nothing(&self, password: &str) -> Result<(), HasherBusy> {
+        self.checks.fetch_add(1, Ordering::Relaxed);
+        self.inner.verify_nothing(password).await
+    }
+}
+
+/// The stores and adapters that a login takes, without a server around them.
+struct LoginParts {
+    system: PgSystemStore,
+    hasher: CountingHasher,
+    tokens: JwtAccessTokens,
+}
+
+impl LoginParts {
+    async fn new(app: &TestApp) -> Self {
+        let clock = Arc::new(TestClock::default());
+        let pool = PoolConfig {
+            min: 0,
+            max: 2,
+            acquire_timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(60),
+            max_lifetime: Duration::from_secs(60),
+        };
+        let config = PgConfig {
+            app_url: app.database.url(DatabaseRole::App),
+            system_url: app.database.url(DatabaseRole::System),
+            pool: pool.clone(),
+            system_pool: pool,
+            statement_timeout: Duration::from_secs(10),
+            slow_statement: Duration::from_secs(10),
+            access_token_lifetime: Duration::from_secs(900),
+            throttle_secret: [7; 32],
+        };
+        let revoked = Arc::new(MemoryRevokedSessions::default());
+        let now = clock.now();
+        let keys = Arc::new(KeyRing::open_or_create(&app.data_dir().path().join("other-keys"), now).unwrap());
+        let settings = AccessTokenSettings {
+            issuer: "fairlead".to_owned(),
+            audience: "fairlead-api".to_owned(),
+            lifetime: time::Duration::minutes(15),
+        };
+        Self {
+            system: PgSystemStore::connect(&config, clock, Arc::new(SystemIds), revoked).await.unwrap(),
+            hasher: CountingHasher {
+                inner: Argon2PasswordHasher::new(HasherLimits::default()),
+                checks: AtomicUsize::new(0),
+            },
+            tokens: JwtAccessTokens::new(keys, settings),
+        }
+    }
+
+    /// How many passwords a login checks, and what comes of it.
+    async fn checks(&self, email: &str, password: &str) -> (usize, Result<(), LoginError>) {
+        let limit = ThrottleLimit {
+            failures: 100,
+            window: time::Duration::minutes(10),
+            lockout: time::Duration::minutes(1),
+        };
+        let request = LoginRequest {
+            email: email.to_owned(),
+            password: Secret::new(password.to_owned()),
+            tenant: None,
+            address: [127, 0, 0, 1].into(),
+        };
+        let issuer = Issuer {
+            access: &self.tokens,
+            secrets: &Sha256Secrets,
+            session_lifetime: time::Duration::days(30),
+        };
+        let policy = LoginPolicy { account: limit, address: limit };
+        let before = self.hasher.checks.load(Ordering::Relaxed);
+        let outcome = identity::login(&self.system, &self.hasher, issuer, policy, request).await;
+        (self.hasher.checks.load(Ordering::Relaxed) - before, outcome.map(drop))
+    }
+}
+
+/// The time an answer takes is the time of its one password check, give or take what nobody can measure from afar.
+#[tokio::test]
+async fn every_login_checks_exactly_one_password() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    invite(&acme, "invited@acme.test", "VIEWER").await;
+    let parts = LoginParts::new(&app).await;
+
+    let right = parts.checks(&acme.owner_email, PASSWORD).await;
+    let wrong = parts.checks(&acme.owner_email, "not the password").await;
+    let unknown = parts.checks("nobody@acme.test", PASSWORD).await;
+    let not_accepted = parts.checks("invited@acme.test", PASSWORD).await;
+
+    assert!(matches!(right, (1, Ok(()))), "{right:?}");
+    for (what, refused) in [("wrong", wrong), ("unknown", unknown), ("not accepted", not_accepted)] {
+        assert!(matches!(refused, (1, Err(LoginError::Refused))), "{what}: {refused:?}");
+    }
+}

@@ -1,0 +1,224 @@
+//! Each list, filter and search reads through the index meant for it, as the application role inside a tenant.
+//!
+//! The statements are those of the repositories themselves, run ten times each, so that a generic plan shows too; what
+//! PostgreSQL used is read from its index counters once the connections are closed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fairlead_domain::Id;
+use fairlead_domain::access::SystemScope;
+use fairlead_domain::activities::ActivityFilter;
+use fairlead_domain::leads::{
+    AssignedTo, LeadFilter, LeadQuery, LeadSort, SearchText, StatusName,
+};
+use fairlead_domain::paging::{Direction, Paging, Position, SortKey, Start};
+use fairlead_domain::store::{Store as _, UnitOfWork};
+use sqlx::{Executor as _, PgPool, Row as _};
+use support::TestDatabase;
+use support::database::DatabaseRole;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// The tenant that has most of the leads.
+const LARGE: Uuid = Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0001);
+
+/// 200,000 leads of one tenant and 20,000 of twenty others, with activities on the newest.
+const FILL: &str = "
+INSERT INTO tenants (tenant_id, id, slug, name, created_at, updated_at)
+SELECT t, t, 'tenant-' || n, 'Tenant ' || n, now(), now()
+FROM (SELECT n, ('01930000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid AS t FROM generate_series(1, 21) n) x;
+
+INSERT INTO users (tenant_id, id, email, name, role, active, is_agent, state, rating, max_open_leads, created_at, updated_at)
+SELECT t.id, ('01930000-0001-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'agent' || n || '@a.test', 'Agent ' || n,
+       'AGENT', true, true, (ARRAY['CA', 'TX', 'NY'])[1 + n % 3], n % 100, 100000, now(), now()
+FROM tenants t, generate_series(1, 200) n;
+
+INSERT INTO leads (tenant_id, id, name, email, company, status, close_reason, source, insurance_type, zip_code,
+                   quality_score, assigned_to, created_at, updated_at)
+SELECT t.id, ('01930000-0002-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid,
+       (ARRAY['Ann', 'Bob', 'Cid', 'Dee', 'Eve'])[1 + n % 5] || ' Person' || (n % 1000), 'lead' || n || '@a.test',
+       'Company' || (n % 5000), s.status, CASE WHEN s.status = 'CLOSED' THEN 'LOST' END,
+       'source' || (n % 20), 'type' || (n % 10), lpad((n % 900)::text, 5, '9'), n % 101,
+       CASE WHEN n % 3 > 0 THEN ('01930000-0001-7000-8000-' || lpad(to_hex(1 + n % 200), 12, '0'))::uuid END,
+       now() - n * interval '3 minutes', now() - n * interval '2 minutes'
+FROM tenants t, generate_series(1, 200000) n,
+     LATERAL (SELECT (ARRAY['NEW', 'CONTACTED', 'QUALIFIED', 'CLOSED'])[1 + (n / 7) % 4] AS status) s
+WHERE n <= CASE WHEN t.slug = 'tenant-1' THEN 200000 ELSE 1000 END;
+
+INSERT INTO activities (tenant_id, id, lead_id, type, subject, occurred_at, created_at)
+SELECT tenant_id, gen_random_uuid(), id, (ARRAY['NOTE', 'CALL', 'EMAIL'])[1 + n % 3], 'Activity ' || n, now(),
+       created_at + n * interval '1 second'
+FROM leads, generate_series(1, 6) n WHERE tenant_id = '01930000-0000-7000-8000-000000000001' AND id < '01930000-0002-7000-8000-000000004e20';
+
+VACUUM ANALYZE tenants;
+VACUUM ANALYZE users;
+VACUUM ANALYZE leads;
+VACUUM ANALYZE activities;
+";
+
+async fn fill(database: &TestDatabase) {
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    for statement in FILL.split(";\n") {
+        if !statement.trim().is_empty() {
+            superuser.execute(statement).await.expect("the data goes in");
+        }
+    }
+}
+
+/// How often each index of the schema was used so far, and each table read from end to end.
+async fn scans(pool: &PgPool) -> BTreeMap<String, i64> {
+    let rows = pool
+        .fetch_all(
+            "SELECT indexrelname::text AS name, idx_scan AS scans FROM pg_stat_user_indexes
+             UNION ALL SELECT 'SEQUENTIAL ' || relname, seq_scan FROM pg_stat_user_tables",
+        )
+        .await
+        .expect("the statistics are there");
+    rows.iter().map(|row| (row.get("name"), row.get::<Option<i64>, _>("scans").unwrap_or(0))).collect()
+}
+
+/// Waits until the counters have settled: backends report when they exit.
+async fn settled_scans(pool: &PgPool, role_is_gone: &str) -> BTreeMap<String, i64> {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
+    loop {
+        let connected: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = $1",
+        )
+        .bind(role_is_gone)
+        .fetch_one(pool)
+        .await
+        .expect("the activity is there");
+        if connected == 0 {
+            return scans(pool).await;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "the connections of {role_is_gone} do not go away");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Runs `read` ten times in read units of work of the large tenant, and returns the indexes that were used.
+async fn indexes_used(
+    database: &TestDatabase,
+    superuser: &PgPool,
+    read: impl AsyncFn(&mut dyn UnitOfWork),
+) -> Vec<String> {
+    let before = settled_scans(superuser, "fairlead_app").await;
+    let store = support::store(database, 1).await;
+    #[expect(clippy::disallowed_methods, reason = "the test is the platform")]
+    let scope = SystemScope::new("plan test").tenant(Id::from_uuid(LARGE));
+    for _ in 0..10 {
+        let mut uow = store.read(&scope).await.expect("a unit of work opens");
+        read(&mut *uow).await;
+        uow.commit().await.expect("nothing was changed");
+    }
+    store.close().await;
+    let after = settled_scans(superuser, "fairlead_app").await;
+    after
+        .into_iter()
+        .filter(|(name, scans)| *scans > before.get(name).copied().unwrap_or(0))
+        .map(|(name, _)| name)
+        // What serves foreign keys and the catalog of tenants is not what is asked here.
+        .filter(|name| name.contains("lead") || name.contains("activit") || name.contains("users"))
+        .collect()
+}
+
+fn list(filter: LeadFilter, sort: LeadSort, start: Start) -> LeadQuery {
+    LeadQuery { filter, sort, direction: Direction::Descending, paging: Paging { start, limit: 50 } }
+}
+
+#[tokio::test]
+async fn every_list_filter_and_search_reads_through_its_index() {
+    let database = TestDatabase::create().await;
+    fill(&database).await;
+    let superuser = database.pool(DatabaseRole::Superuser, 1).await;
+    let first = || Start::After(None);
+    let day = OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_500);
+    let middle = Start::After(Some(Position { key: SortKey::Time(day), id: LARGE }));
+    let agent = AssignedTo::Agent(Id::from_uuid(Uuid::from_u128(0x0193_0000_0001_7000_8000_0000_0000_0005)));
+    let none = LeadFilter::default;
+
+    for (what, query, expected) in [
+        ("newest", list(none(), LeadSort::CreatedAt, first()), "idx_leads_created"),
+        ("newest, from the middle", list(none(), LeadSort::CreatedAt, middle.clone()), "idx_leads_created"),
+        ("last changed", list(none(), LeadSort::UpdatedAt, first()), "idx_leads_updated"),
+        ("best scored", list(none(), LeadSort::QualityScore, first()), "idx_leads_score"),
+        (
+            "closed",
+            list(LeadFilter { status: Some(StatusName::Closed), ..none() }, LeadSort::CreatedAt, first()),
+            "idx_leads_status_created",
+        ),
+        (
+            "closed, from the middle",
+            list(LeadFilter { status: Some(StatusName::Closed), ..none() }, LeadSort::CreatedAt, middle),
+            "idx_leads_status_created",
+        ),
+        (
+            "of an agent",
+            list(LeadFilter { assigned_to: Some(agent), ..none() }, LeadSort::CreatedAt, first()),
+            "idx_leads_assigned_created",
+        ),
+        (
+            "of a zip code and insurance type",
+            list(
+                LeadFilter {
+                    zip_code: Some("99123".to_owned()),
+                    insurance_type: Some("type3".to_owned()),
+                    ..none()
+                },
+                LeadSort::CreatedAt,
+                first(),
+            ),
+            "idx_leads_zip_insurance",
+        ),
+    ] {
+        let used = indexes_used(&database, &superuser, async |uow| {
+            let page = uow.leads().list(&query).await.expect("the list is read");
+            assert!(!page.items.is_empty(), "{what} finds nothing");
+        })
+        .await;
+        assert_eq!(used, [expected], "{what}");
+    }
+
+    let text = SearchText::parse("ann person12").expect("words");
+    let used = indexes_used(&database, &superuser, async |uow| {
+        assert!(!uow.leads().search(&text, 50).await.expect("the search is done").is_empty());
+    })
+    .await;
+    assert_eq!(used, ["idx_leads_search", "leads_pkey"], "search");
+
+    let used = indexes_used(&database, &superuser, async |uow| {
+        let query = list(LeadFilter::default(), LeadSort::CreatedAt, Start::After(None));
+        let page = uow.leads().list(&query).await.expect("the list is read");
+        let ids: Vec<_> = page.items.iter().map(|lead| lead.id).collect();
+        let newest = uow.activities().newest(&ids, 5).await.expect("the activities are read");
+        assert!(newest.values().all(|activities| activities.len() <= 5));
+    })
+    .await;
+    assert_eq!(used, ["idx_activities_tenant_lead_time", "idx_leads_created"], "with activities");
+
+    for (what, filter, expected) in [
+        ("activities", ActivityFilter::default(), "idx_activities_created"),
+        (
+            "activities of a lead",
+            ActivityFilter {
+                lead: Some(Id::from_uuid(Uuid::from_u128(0x0193_0000_0002_7000_8000_0000_0000_0005))),
+                ..ActivityFilter::default()
+            },
+            "idx_activities_tenant_lead_time",
+        ),
+        (
+            "calls",
+            ActivityFilter { kind: Some(fairlead_domain::activities::ActivityKind::Call), ..ActivityFilter::default() },
+            "idx_activities_type",
+        ),
+    ] {
+        let used = indexes_used(&database, &superuser, async |uow| {
+            let page = uow.activities().list(&filter, &Paging::first(50)).await.expect("the list is read");
+            assert!(!page.items.is_empty(), "{what} finds nothing");
+        })
+        .await;
+        assert_eq!(used, [expected], "{what}");
+    }
+}

@@ -1,0 +1,23 @@
+//! What the tests stand on: an own database each, an own server each, and callers with names.
+//!
+//! Everything runs against real services, started once per run by `cargo xtask test`, and through the front door:
+//! HTTP. The database a test gets is a copy of a template that is migrated once per run; it is dropped when the test
+//! passes, and kept and named when it fails.
+
+mod app;
+mod client;
+mod clock;
+pub mod database;
+mod folder;
+pub mod process;
+pub mod proxy;
+mod tenant;
+mod wait;
+
+pub use app::TestApp;
+pub use client::{Client, Response};
+pub use clock::TestClock;
+pub use database::TestDatabase;
+pub use folder::TempFolder;
+pub use tenant::{PASSWORD, TestTenant};
+pub use wait::wait_until;

@@ -1,0 +1,223 @@
+//! The program itself, as a process: its command line, its logs, its signals.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use serde_json::Value;
+
+use crate::database::DatabaseRole;
+use crate::{Client, TempFolder, TestDatabase, wait_until};
+
+/// The secret of every configured program.
+pub const SECRET: &str = "a secret of more than thirty-two bytes";
+
+/// The program with a configuration, from the environment alone.
+#[derive(Debug)]
+pub struct Program {
+    environment: Vec<(String, String)>,
+    pub data_dir: TempFolder,
+}
+
+/// What a command has ended with.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Program {
+    /// Works on this database, with logs as JSON.
+    pub fn on(database: &TestDatabase) -> Self {
+        Self::at([DatabaseRole::App, DatabaseRole::System, DatabaseRole::Owner].map(|role| database.url(role)))
+    }
+
+    /// Works on the database that these URLs name: as the role of requests, of cross-tenant work, and of migrations.
+    pub fn at([app, system, owner]: [String; 3]) -> Self {
+        Self::unconfigured()
+            .with("FAIRLEAD__DATABASE__URL", &app)
+            .with("FAIRLEAD__DATABASE__SYSTEM_URL", &system)
+            .with("FAIRLEAD__DATABASE__OWNER_URL", &owner)
+            .with("FAIRLEAD__SECURITY__SECRET", SECRET)
+    }
+
+    /// Knows of no database, and so has one of its own in its data folder.
+    pub fn unconfigured() -> Self {
+        let data_dir = TempFolder::new("program");
+        let path = data_dir.path().display().to_string();
+        Self { environment: Vec::new(), data_dir }
+            .with("FAIRLEAD__DATA_DIR", &path)
+            .with("FAIRLEAD__HTTP__PORT", "0")
+            .with("FAIRLEAD__LOG__FORMAT", "json")
+    }
+
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.environment.retain(|(set, _)| set != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Runs a command to its end.
+    pub async fn run(&self, arguments: &[&str]) -> Ended {
+        let mut running = self.start(arguments);
+        let status = running.ended().await;
+        running.output(status)
+    }
+
+    /// Serves; `Err` when the program ended instead.
+    pub async fn serve(&self) -> Result<Serving, Ended> {
+        let mut running = self.start(&["serve"]);
+        let mut ended = None;
+        wait_until("the program serves or ends", async || {
+            ended = running.try_wait();
+            ended.is_some() || running.announced_url().is_some()
+        })
+        .await;
+        match (running.announced_url(), ended) {
+            (Some(url), None) => Ok(Serving { url, running }),
+            (_, Some(status)) => Err(running.output(status)),
+            (None, None) => unreachable!("one of both was waited for"),
+        }
+    }
+
+    fn start(&self, arguments: &[&str]) -> Running {
+        let mut child = Command::new(binary())
+            .args(arguments)
+            .env_clear()
+            .envs(self.environment.iter().cloned())
+            // So that no configuration file of the folder the tests run in is found.
+            .current_dir(self.data_dir.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}; `cargo xtask test` builds it", binary().display()));
+        let stdout = Lines::read(child.stdout.take().expect("it was piped"));
+        let stderr = Lines::read(child.stderr.take().expect("it was piped"));
+        Running { child, stdout, stderr }
+    }
+}
+
+/// Cargo puts programs beside the folder of the test executables.
+fn binary() -> PathBuf {
+    let test = std::env::current_exe().expect("a running program has a path");
+    let profile = test.parent().and_then(|deps| deps.parent()).expect("it lies in target/<profile>/deps");
+    profile.join("fairlead")
+}
+
+/// A server in a process of its own. It is killed when dropped.
+#[derive(Debug)]
+pub struct Serving {
+    pub url: String,
+    running: Running,
+}
+
+impl Serving {
+    pub fn anonymous(&self) -> Client {
+        Client::to(&self.url)
+    }
+
+    /// The log lines so far.
+    pub fn log(&self) -> Vec<String> {
+        self.running.stderr.so_far()
+    }
+
+    /// The log lines so far that are JSON: all but the progress of the start.
+    pub fn events(&self) -> Vec<Value> {
+        self.log().iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+    }
+
+    /// Asks the process to end; `name` as in `kill -TERM`.
+    pub fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.running.child.id());
+        let status = Command::new("sh").args(["-c", &kill]).status().expect("there is a shell");
+        assert!(status.success(), "{kill}");
+    }
+
+    /// Waits for the end.
+    pub async fn ended(mut self) -> Ended {
+        let status = self.running.ended().await;
+        self.running.output(status)
+    }
+}
+
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    stdout: Lines,
+    stderr: Lines,
+}
+
+impl Running {
+    fn try_wait(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("nobody else waits for the child")
+    }
+
+    async fn ended(&mut self) -> ExitStatus {
+        let mut ended = None;
+        wait_until("the program ends", async || {
+            ended = self.try_wait();
+            ended.is_some()
+        })
+        .await;
+        ended.expect("it was waited for")
+    }
+
+    /// The address that the log tells once the server serves.
+    fn announced_url(&self) -> Option<String> {
+        let events = self.stderr.so_far().into_iter().filter_map(|line| serde_json::from_str::<Value>(&line).ok());
+        events.filter_map(|event| event["url"].as_str().map(str::to_owned)).next()
+    }
+
+    fn output(&mut self, status: ExitStatus) -> Ended {
+        Ended { status, stdout: self.stdout.all(), stderr: self.stderr.all() }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            eprintln!("the program wrote:\n{}", self.stderr.so_far().join("\n"));
+        }
+    }
+}
+
+/// What a process writes, line by line.
+#[derive(Debug)]
+struct Lines {
+    read: Arc<Mutex<Vec<String>>>,
+    reading: Option<JoinHandle<()>>,
+}
+
+impl Lines {
+    fn read(from: impl Read + Send + 'static) -> Self {
+        let read = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&read);
+        let reading = thread::spawn(move || {
+            for line in BufReader::new(from).lines().map_while(Result::ok) {
+                lines.lock().expect("nobody panics here").push(line);
+            }
+        });
+        Self { read, reading: Some(reading) }
+    }
+
+    fn so_far(&self) -> Vec<String> {
+        self.read.lock().expect("nobody panics here").clone()
+    }
+
+    /// All of it, once the process has ended.
+    fn all(&mut self) -> String {
+        if let Some(reading) = self.reading.take() {
+            reading.join().expect("reading does not panic");
+        }
+        self.so_far().join("\n")
+    }
+}

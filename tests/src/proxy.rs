@@ -1,0 +1,120 @@
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex};
+
+use fairlead_telemetry::spawn;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// What a client says last on a connection that it closes in order (PostgreSQL protocol 3.0, `Terminate`).
+const TERMINATE: &[u8] = b"X\0\0\0\x04";
+
+/// Stands between a pool and PostgreSQL. When the pool closes a connection, it first asks the server, behind the
+/// pool's back, what the connection's last user has left on it.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    left: Arc<Mutex<Vec<Leftover>>>,
+    listening: JoinHandle<()>,
+}
+
+/// What was found on a connection at its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover {
+    /// The setting's value; empty when there is none.
+    pub setting: String,
+    pub in_transaction: bool,
+}
+
+impl Proxy {
+    /// Begins to forward connections to the server of `url`; asks for `setting` at the end of each.
+    pub async fn start(url: &str, setting: &'static str) -> Self {
+        let upstream = address(url).to_owned();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port is free");
+        let port = listener.local_addr().expect("it listens").port();
+        let left = Arc::new(Mutex::new(Vec::new()));
+        let found = Arc::clone(&left);
+        let listening = spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let server = TcpStream::connect(&upstream).await.expect("PostgreSQL answers");
+                let found = Arc::clone(&found);
+                spawn(async move {
+                    if let Some(leftover) = forward(client, server, setting).await {
+                        found.lock().expect("nobody panics here").push(leftover);
+                    }
+                });
+            }
+        });
+        Self { port, left, listening }
+    }
+
+    /// The same URL, but through this proxy.
+    pub fn through(&self, url: &str) -> String {
+        url.replace(address(url), &format!("127.0.0.1:{}", self.port))
+    }
+
+    /// What was left on each connection that has been closed in order.
+    pub fn leftovers(&self) -> Vec<Leftover> {
+        self.left.lock().expect("nobody panics here").clone()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+fn address(url: &str) -> &str {
+    let (_, address) = url.split_once('@').expect("the URL has credentials");
+    address.split_once('/').map_or(address, |(address, _)| address)
+}
+
+/// Copies both ways until the client goes; `None` when it went without a word.
+async fn forward(mut client: TcpStream, mut server: TcpStream, setting: &str) -> Option<Leftover> {
+    let (mut from_client, mut from_server) = (vec![0; 64 << 10], vec![0; 64 << 10]);
+    loop {
+        tokio::select! {
+            read = client.read(&mut from_client) => {
+                let message = match read {
+                    Ok(length) if length > 0 => &from_client[..length],
+                    _ => return None,
+                };
+                // Whatever stands before it, such as a last ROLLBACK, is done first.
+                if let Some(rest) = message.strip_suffix(TERMINATE) {
+                    server.write_all(rest).await.ok()?;
+                    return inspect(&mut server, setting).await;
+                }
+                server.write_all(message).await.ok()?;
+            }
+            read = server.read(&mut from_server) => match read {
+                Ok(length) if length > 0 => client.write_all(&from_server[..length]).await.ok()?,
+                _ => return None,
+            },
+        }
+    }
+}
+
+/// Asks by a simple query, and reads messages until the answer to it is complete.
+async fn inspect(server: &mut TcpStream, setting: &str) -> Option<Leftover> {
+    let query = format!("SELECT COALESCE(current_setting('{setting}', true), '')\0");
+    let length = u32::try_from(query.len() + 4).expect("the query is short");
+    server.write_all(&[b"Q", &length.to_be_bytes()[..], query.as_bytes()].concat()).await.ok()?;
+
+    let mut value = None;
+    loop {
+        let kind = server.read_u8().await.ok()?;
+        let length = server.read_u32().await.ok()?;
+        let mut body = vec![0; length as usize - 4];
+        server.read_exact(&mut body).await.ok()?;
+        match kind {
+            // DataRow: the number of columns (2 bytes), then the length of the first (4), then its text.
+            b'D' => value = Some(String::from_utf8_lossy(&body[6..]).into_owned()),
+            // ReadyForQuery: idle, in a transaction, or in one that failed. The first may be of what came before.
+            b'Z' if value.is_some() || body == b"E" => {
+                return Some(Leftover { setting: value.unwrap_or_default(), in_transaction: body != b"I" });
+            }
+            _ => {}
+        }
+    }
+}
