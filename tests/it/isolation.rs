@@ -457,7 +457,7 @@ async fn an_id_in_a_body_or_query_does_not_tell_another_tenants_thing_from_one_t
     let (acme, umbrella) = (app.tenant("acme").await, app.tenant("umbrella").await);
     let (agent, _) = acme.agent("agent@acme.test", json!({})).await;
     let (lead, umbrellas) = (acme.lead("Ann").await, umbrella.lead("Bob").await);
-    let nobodys = SystemIds.next().to_string();
+    let (nobodys, lead_path) = (SystemIds.next().to_string(), format!("/api/v1/leads/{umbrellas}"));
     let owner = &umbrella.owner;
     let send = async |method: Method, path: &str, body: Value| {
         let trace = "00-0000000000000000000000000000000a-000000000000000b-01";
@@ -469,10 +469,19 @@ async fn an_id_in_a_body_or_query_does_not_tell_another_tenants_thing_from_one_t
     for (foreign, missing) in [(&agent, &nobodys), (&acme.owner_id, &nobodys), (&lead, &nobodys)] {
         let answers = async |id: &str| {
             let bulk = json!([{ "id": id, "data": { "company": "Ours now" } }]);
+            let closed = json!({ "name": "Cid", "status": "CLOSED", "closeReason": "LOST", "assignedTo": id });
+            let assigned = json!([{ "id": umbrellas, "data": { "assignedTo": id } }]);
+            let closed_and_assigned =
+                json!([{ "id": umbrellas, "data": { "status": "CLOSED", "closeReason": "LOST", "assignedTo": id } }]);
             [
                 send(Method::POST, "/api/v1/leads", json!({ "name": "Cid", "assignedTo": id })).await,
-                send(Method::POST, &format!("/api/v1/leads/{umbrellas}/assign"), json!({ "agentId": id })).await,
+                send(Method::POST, "/api/v1/leads", closed.clone()).await,
+                send(Method::POST, "/api/v1/leads/bulk", json!({ "leads": [closed] })).await,
+                send(Method::POST, &format!("{lead_path}/assign"), json!({ "agentId": id })).await,
+                send(Method::PATCH, &lead_path, json!({ "assignedTo": id })).await,
                 send(Method::PATCH, "/api/v1/leads/bulk", bulk).await,
+                send(Method::PATCH, "/api/v1/leads/bulk", assigned).await,
+                send(Method::PATCH, "/api/v1/leads/bulk", closed_and_assigned).await,
                 send(Method::GET, &format!("/api/v1/leads?assignedTo={id}"), json!({})).await,
                 send(Method::GET, &format!("/api/v1/activities?actorId={id}"), json!({})).await,
             ]

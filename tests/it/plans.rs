@@ -4,7 +4,6 @@
 //! PostgreSQL used is read from its index counters once the connections are closed.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use fairlead_domain::Id;
@@ -105,7 +104,7 @@ async fn indexes_used(
     read: impl AsyncFn(&mut dyn UnitOfWork),
 ) -> Vec<String> {
     let before = settled_scans(superuser, "fairlead_app").await;
-    let store = support::store(database, 1).await;
+    let store = support::connect_store(database.url(DatabaseRole::App), 1).await;
     #[expect(clippy::disallowed_methods, reason = "the test is the platform")]
     let scope = SystemScope::new("plan test").tenant(Id::from_uuid(LARGE));
     for _ in 0..10 {

@@ -11,6 +11,7 @@ pub mod database;
 mod folder;
 pub mod process;
 pub mod proxy;
+mod store;
 mod tenant;
 mod wait;
 
@@ -19,5 +20,6 @@ pub use client::{Client, Response};
 pub use clock::TestClock;
 pub use database::TestDatabase;
 pub use folder::TempFolder;
+pub use store::connect_store;
 pub use tenant::{PASSWORD, TestTenant};
 pub use wait::wait_until;

@@ -168,10 +168,10 @@ impl Running {
         ended.expect("it was waited for")
     }
 
-    /// The address that the log tells once the server serves.
+    /// Where the server is, once the log says that it listens.
     fn announced_url(&self) -> Option<String> {
         let events = self.stderr.so_far().into_iter().filter_map(|line| serde_json::from_str::<Value>(&line).ok());
-        events.filter_map(|event| event["url"].as_str().map(str::to_owned)).next()
+        events.filter_map(|event| Some(format!("http://{}", event["listen"].as_str()?))).next()
     }
 
     fn output(&mut self, status: ExitStatus) -> Ended {

@@ -34,6 +34,13 @@ impl TestTenant {
         }
     }
 
+    /// The owner, logged in once more: time may have passed.
+    pub async fn log_in(&self) -> Client {
+        let body = json!({ "email": self.owner_email, "password": PASSWORD, "tenant": self.slug });
+        let tokens = self.anonymous.post("/api/v1/auth/login", body).await.expect(200);
+        self.anonymous.with_token(tokens["accessToken"].as_str().expect("a token"))
+    }
+
     /// A user of this role, invited and logged in.
     pub async fn user(&self, email: &str, role: &str) -> (String, Client) {
         let body = json!({ "email": email, "name": format!("The {role}"), "role": role });

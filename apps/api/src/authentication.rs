@@ -47,15 +47,22 @@ pub(crate) async fn authenticate<B: MessageBody>(
 ) -> Result<ServiceResponse<B>, actix_web::Error> {
     let path = request.path();
     if path.starts_with("/api/v1/") && !PUBLIC.contains(&path) {
-        let services = request.app_data::<web::Data<Services>>().expect("the server registers the services");
-        let presented = establish(request.request(), services).await.unwrap_or_else(Presented::Refused);
+        let services = request
+            .app_data::<web::Data<Services>>()
+            .expect("the server registers the services");
+        let presented = establish(request.request(), services)
+            .await
+            .unwrap_or_else(Presented::Refused);
         request.extensions_mut().insert(presented);
     }
     next.call(request).await
 }
 
 async fn establish(request: &HttpRequest, services: &Services) -> Result<Presented, Problem> {
-    match (only(request, header::AUTHORIZATION.as_str())?, only(request, TENANT_KEY)?) {
+    match (
+        only(request, header::AUTHORIZATION.as_str())?,
+        only(request, TENANT_KEY)?,
+    ) {
         (None, None) => Ok(Presented::Nothing),
         (Some(_), Some(_)) => Err(Problem::client(
             Kind::MalformedRequest,
@@ -81,17 +88,27 @@ async fn establish(request: &HttpRequest, services: &Services) -> Result<Present
 /// The value of a header that may be given once.
 fn only<'a>(request: &'a HttpRequest, name: &str) -> Result<Option<&'a str>, Problem> {
     let mut values = request.headers().get_all(name);
-    let Some(value) = values.next() else { return Ok(None) };
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
     if values.next().is_some() {
-        return Err(Problem::client(Kind::MalformedRequest, format!("{name} must be given only once")));
+        return Err(Problem::client(
+            Kind::MalformedRequest,
+            format!("{name} must be given only once"),
+        ));
     }
-    value.to_str().map(Some).map_err(|_| not_authenticated("the credential has characters that none of ours has"))
+    value
+        .to_str()
+        .map(Some)
+        .map_err(|_| not_authenticated("the credential has characters that none of ours has"))
 }
 
 fn bearer(authorization: &str) -> Result<&str, Problem> {
     match authorization.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
-        _ => Err(not_authenticated("Authorization must be of the form: Bearer <access token>")),
+        _ => Err(not_authenticated(
+            "Authorization must be of the form: Bearer <access token>",
+        )),
     }
 }
 
@@ -110,9 +127,10 @@ fn presented(request: &HttpRequest) -> Result<Presented, Problem> {
 fn caller(request: &HttpRequest) -> Result<Caller, Problem> {
     match presented(request)? {
         Presented::Caller(caller) => Ok(caller),
-        Presented::Operator(_) => {
-            Err(Problem::client(Kind::NotPermitted, "operators see the platform, not the rows of tenants"))
-        }
+        Presented::Operator(_) => Err(Problem::client(
+            Kind::NotPermitted,
+            "operators see the platform, not the rows of tenants",
+        )),
         Presented::Nothing | Presented::Refused(_) => Err(not_authenticated("the request has no credential")),
     }
 }
@@ -169,9 +187,10 @@ impl FromRequest for Operator {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(match presented(request) {
             Ok(Presented::Operator(permit)) => Ok(Self(permit)),
-            Ok(Presented::Caller(_)) => {
-                Err(Problem::client(Kind::NotPermitted, "this operation is for operators of the platform alone"))
-            }
+            Ok(Presented::Caller(_)) => Err(Problem::client(
+                Kind::NotPermitted,
+                "this operation is for operators of the platform alone",
+            )),
             Ok(Presented::Nothing | Presented::Refused(_)) => {
                 Err(not_authenticated("the request has no credential"))
             }

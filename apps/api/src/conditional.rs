@@ -42,10 +42,16 @@ impl EntityTag {
 
     /// Whether `If-None-Match` says that the client has it already.
     fn is_known_to(&self, request: &HttpRequest) -> bool {
-        request.headers().get_all(header::IF_NONE_MATCH).filter_map(|value| value.to_str().ok()).any(|list| {
-            let quoted = self.quoted();
-            list.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == quoted)
-        })
+        request
+            .headers()
+            .get_all(header::IF_NONE_MATCH)
+            .filter_map(|value| value.to_str().ok())
+            .any(|list| {
+                let quoted = self.quoted();
+                list.split(',')
+                    .map(str::trim)
+                    .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == quoted)
+            })
     }
 }
 
@@ -92,7 +98,9 @@ fn with_tag(tag: &EntityTag) -> actix_web::HttpResponseBuilder {
 }
 
 fn not_modified(tag: &EntityTag) -> HttpResponse {
-    HttpResponse::NotModified().insert_header((header::ETAG, tag.quoted())).finish()
+    HttpResponse::NotModified()
+        .insert_header((header::ETAG, tag.quoted()))
+        .finish()
 }
 
 /// The version that `If-Match` asks for; any, when there is no such header.
@@ -121,7 +129,10 @@ fn parse(header: &str) -> Result<Expected, Problem> {
         return Ok(Expected::Any);
     }
     let tag = header.strip_prefix("W/").unwrap_or(header);
-    let tag = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).ok_or_else(malformed)?;
+    let tag = tag
+        .strip_prefix('"')
+        .and_then(|tag| tag.strip_suffix('"'))
+        .ok_or_else(malformed)?;
     if tag.contains('"') {
         return Err(malformed());
     }
@@ -134,7 +145,10 @@ fn parse(header: &str) -> Result<Expected, Problem> {
 }
 
 fn malformed() -> Problem {
-    Problem::client(Kind::MalformedRequest, "If-Match must be * or one entity tag as ETag gave it, such as \"7\"")
+    Problem::client(
+        Kind::MalformedRequest,
+        "If-Match must be * or one entity tag as ETag gave it, such as \"7\"",
+    )
 }
 
 #[cfg(test)]
@@ -162,7 +176,11 @@ mod tests {
     #[test]
     fn what_is_no_tag_is_malformed() {
         for header in ["7", "\"7", "", "\"7\", \"8\""] {
-            assert_eq!(parse(header).unwrap_err().kind(), Kind::MalformedRequest, "{header}");
+            assert_eq!(
+                parse(header).unwrap_err().kind(),
+                Kind::MalformedRequest,
+                "{header}"
+            );
         }
     }
 
@@ -170,7 +188,9 @@ mod tests {
     fn who_has_it_already_gets_no_body() {
         let tag = EntityTag::version(7);
         let get = |value: &str| {
-            let request = TestRequest::get().insert_header((header::IF_NONE_MATCH, value)).to_http_request();
+            let request = TestRequest::get()
+                .insert_header((header::IF_NONE_MATCH, value))
+                .to_http_request();
             answer(&request, &tag, &"view").status()
         };
 

@@ -1,5 +1,5 @@
-use actix_web::http::{StatusCode, header};
 use actix_web::HttpResponse;
+use actix_web::http::{StatusCode, header};
 use fairlead_domain::idempotency::KeptAnswer;
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,9 @@ impl Created {
     pub const STATUS: StatusCode = StatusCode::CREATED;
 
     pub fn new(view: &impl Serialize) -> Self {
-        Self { body: serde_json::to_vec(view).expect("views are plain data with string keys") }
+        Self {
+            body: serde_json::to_vec(view).expect("views are plain data with string keys"),
+        }
     }
 
     /// What is kept under an idempotency key.
@@ -66,7 +68,10 @@ mod tests {
         let response = Created::new(&serde_json::json!({"id": id, "version": 1})).respond("/api/v1/carriers");
 
         assert_eq!(response.status(), StatusCode::CREATED);
-        assert_eq!(response.headers().get("location").unwrap(), format!("/api/v1/carriers/{id}").as_str());
+        assert_eq!(
+            response.headers().get("location").unwrap(),
+            format!("/api/v1/carriers/{id}").as_str()
+        );
         assert_eq!(response.headers().get("etag").unwrap(), "\"1\"");
     }
 }

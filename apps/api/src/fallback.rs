@@ -17,7 +17,12 @@ static ROUTES: LazyLock<Vec<(ResourceDef, String)>> = LazyLock::new(|| {
     paths
         .into_iter()
         .map(|(path, item)| {
-            let mut methods: Vec<String> = item.as_object().into_iter().flat_map(Map::keys).map(|m| m.to_uppercase()).collect();
+            let mut methods: Vec<String> = item
+                .as_object()
+                .into_iter()
+                .flat_map(Map::keys)
+                .map(|m| m.to_uppercase())
+                .collect();
             if methods.iter().any(|method| method == "GET") {
                 methods.push("HEAD".to_owned());
             }
@@ -30,10 +35,15 @@ static ROUTES: LazyLock<Vec<(ResourceDef, String)>> = LazyLock::new(|| {
 /// Answers what no handler has taken: an unknown path, or a known one with a method it has not.
 pub(crate) async fn fallback(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let Some((_, methods)) = ROUTES.iter().find(|(path, _)| path.is_match(request.path())) else {
-        return Err(Problem::client(Kind::NoSuchRoute, "there is nothing at this path"));
+        return Err(Problem::client(
+            Kind::NoSuchRoute,
+            "there is nothing at this path",
+        ));
     };
     if request.method() == Method::OPTIONS {
-        return Ok(HttpResponse::NoContent().insert_header((header::ALLOW, methods.as_str())).finish());
+        return Ok(HttpResponse::NoContent()
+            .insert_header((header::ALLOW, methods.as_str()))
+            .finish());
     }
     Err(Problem::client(Kind::MethodNotAllowed, format!("this path has {methods}")).allow(methods.as_str()))
 }

@@ -23,7 +23,10 @@ pub struct Fields<T> {
 
 impl<T> Clone for Fields<T> {
     fn clone(&self) -> Self {
-        Self { names: self.names.clone(), _view: PhantomData }
+        Self {
+            names: self.names.clone(),
+            _view: PhantomData,
+        }
     }
 }
 
@@ -53,19 +56,27 @@ impl<T: Projected> IntoParams for FieldsQuery<T> {
 
 impl<T: Projected> FromQuery for Fields<T> {
     fn read(query: &mut QueryReader) -> Self {
-        Self { names: query.words("fields", T::FIELDS), _view: PhantomData }
+        Self {
+            names: query.words("fields", T::FIELDS),
+            _view: PhantomData,
+        }
     }
 }
 
 impl<T: Projected> Fields<T> {
     /// Shows the wanted fields of a view.
     pub fn of(&self, view: T) -> Projection<'_, T> {
-        Projection { view, names: self.names.as_deref() }
+        Projection {
+            view,
+            names: self.names.as_deref(),
+        }
     }
 
     /// Names the representation, for its entity tag; `None` when it is the usual one.
     pub fn variant(&self) -> Option<String> {
-        self.names.as_ref().map(|names| format!("fields={}", names.join(",")))
+        self.names
+            .as_ref()
+            .map(|names| format!("fields={}", names.join(",")))
     }
 }
 
@@ -78,9 +89,13 @@ pub struct Projection<'a, T> {
 
 impl<T: Serialize> Serialize for Projection<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Some(names) = self.names else { return self.view.serialize(serializer) };
+        let Some(names) = self.names else {
+            return self.view.serialize(serializer);
+        };
         let whole = serde_json::to_value(&self.view).map_err(serde::ser::Error::custom)?;
-        let chosen = names.iter().filter_map(|name| whole.get(name).map(|value| (name, value)));
+        let chosen = names
+            .iter()
+            .filter_map(|name| whole.get(name).map(|value| (name, value)));
         serializer.collect_map(chosen)
     }
 }
@@ -116,7 +131,10 @@ mod tests {
     fn an_unknown_field_is_refused_with_the_known_ones() {
         let problem = show("fields=id,colour").unwrap_err().to_string();
 
-        assert!(problem.contains("colour") && problem.contains("id, name"), "{problem}");
+        assert!(
+            problem.contains("colour") && problem.contains("id, name"),
+            "{problem}"
+        );
     }
 
     #[test]

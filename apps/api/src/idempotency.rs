@@ -56,7 +56,11 @@ impl IdempotencyKey {
     ) -> Result<Option<KeptAnswer>, Problem> {
         let Some(key) = &self.0 else { return Ok(None) };
         let expires_at = uow.now() + LIFETIME;
-        match uow.idempotency_keys().claim(actor, key, request_hash, expires_at).await? {
+        match uow
+            .idempotency_keys()
+            .claim(actor, key, request_hash, expires_at)
+            .await?
+        {
             Some(kept) if kept.request_hash != request_hash => Err(Problem::client(
                 Kind::IdempotencyKeyReused,
                 "the idempotency key stands for another request: another path, query or body",
@@ -74,7 +78,9 @@ impl IdempotencyKey {
         body: &[u8],
     ) -> Result<(), Problem> {
         if let Some(key) = &self.0 {
-            uow.idempotency_keys().keep(actor, key, status.as_u16(), body).await?;
+            uow.idempotency_keys()
+                .keep(actor, key, status.as_u16(), body)
+                .await?;
         }
         Ok(())
     }

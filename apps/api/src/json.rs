@@ -27,7 +27,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        Box::pin(read(request.clone(), payload.take(), |settings| settings.max_body_bytes))
+        Box::pin(read(request.clone(), payload.take(), |settings| {
+            settings.max_body_bytes
+        }))
     }
 }
 
@@ -44,7 +46,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for BulkJsonBody<T> {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let body = read(request.clone(), payload.take(), |settings| settings.max_bulk_body_bytes);
+        let body = read(request.clone(), payload.take(), |settings| {
+            settings.max_bulk_body_bytes
+        });
         Box::pin(async {
             let JsonBody { value, request_hash } = body.await?;
             Ok(Self { value, request_hash })
@@ -57,12 +61,17 @@ async fn read<T: DeserializeOwned>(
     mut payload: Payload,
     max_bytes: fn(&ApiSettings) -> usize,
 ) -> Result<JsonBody<T>, Problem> {
-    let services = request.app_data::<web::Data<Services>>().expect("the server registers the services");
+    let services = request
+        .app_data::<web::Data<Services>>()
+        .expect("the server registers the services");
     let settings = &services.settings;
     check_media_type(&request)?;
     let body = collect(&request, &mut payload, max_bytes(settings)).await?;
     let value = parse(&body, settings.max_json_depth)?;
-    Ok(JsonBody { value, request_hash: request_hash(&request, &body) })
+    Ok(JsonBody {
+        value,
+        request_hash: request_hash(&request, &body),
+    })
 }
 
 /// Reads `T` from bytes, with the same faults as a body has.
@@ -73,29 +82,42 @@ pub fn parse<T: DeserializeOwned>(body: &[u8], max_depth: usize) -> Result<T, Pr
     match scan::check(body, max_depth) {
         Ok(()) => {}
         Err(Unfit::TooDeep) => {
-            return Err(Problem::client(Kind::MalformedJson, format!("the body is nested deeper than {max_depth}")));
+            return Err(Problem::client(
+                Kind::MalformedJson,
+                format!("the body is nested deeper than {max_depth}"),
+            ));
         }
         Err(Unfit::Nul) => {
             let detail = "a text must not contain the character U+0000";
-            return Err(Problem::invalid_values(vec![InvalidValueView::at(String::new(), detail)]));
+            return Err(Problem::invalid_values(vec![InvalidValueView::at(
+                String::new(),
+                detail,
+            )]));
         }
     }
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let path = error.path().clone();
-        explain(&path, error.inner())
+        explain(&path, error.inner(), body)
     })?;
     deserializer.end().map_err(|error| malformed(&error))?;
     Ok(value)
 }
 
 fn check_media_type(request: &HttpRequest) -> Result<(), Problem> {
-    let given = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let given = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let essence = given.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("application/json") {
         Ok(())
     } else {
-        Err(Problem::client(Kind::UnsupportedMediaType, "the body must be of the media type application/json"))
+        Err(Problem::client(
+            Kind::UnsupportedMediaType,
+            "the body must be of the media type application/json",
+        ))
     }
 }
 
@@ -105,9 +127,19 @@ pub(crate) async fn collect(
     payload: &mut Payload,
     max: usize,
 ) -> Result<web::BytesMut, Problem> {
-    let too_large = || Problem::client(Kind::BodyTooLarge, format!("the body must have at most {max} bytes"));
-    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    let announced = announced.and_then(|length| length.parse::<usize>().ok()).unwrap_or(0);
+    let too_large = || {
+        Problem::client(
+            Kind::BodyTooLarge,
+            format!("the body must have at most {max} bytes"),
+        )
+    };
+    let announced = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok());
+    let announced = announced
+        .and_then(|length| length.parse::<usize>().ok())
+        .unwrap_or(0);
     if announced > max {
         return Err(too_large());
     }
@@ -134,17 +166,27 @@ fn request_hash(request: &HttpRequest, body: &[u8]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-fn explain(path: &serde_path_to_error::Path, error: &serde_json::Error) -> Problem {
+fn explain(path: &serde_path_to_error::Path, error: &serde_json::Error, body: &[u8]) -> Problem {
     match error.classify() {
+        // Where a word is expected, the parser takes any other value for a fault of syntax.
+        Category::Syntax if is_json(body) => Problem::invalid_values(vec![InvalidValueView::at(
+            to_pointer(path),
+            "is not of the right type",
+        )]),
         Category::Syntax | Category::Eof | Category::Io => malformed(error),
         Category::Data => {
             let detail = without_place(error);
             let mut place = to_pointer(path);
-            if let Some(field) = detail.strip_prefix("missing field `").and_then(|rest| rest.split('`').next()) {
+            if let Some(field) = detail
+                .strip_prefix("missing field `")
+                .and_then(|rest| rest.split('`').next())
+            {
                 let at = pointer(&place, field);
                 return Problem::invalid_values(vec![InvalidValueView::at(at, "is required")]);
             }
-            if let Some(field) = detail.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next())
+            if let Some(field) = detail
+                .strip_prefix("unknown field `")
+                .and_then(|rest| rest.split('`').next())
                 && !place.ends_with(&format!("/{field}"))
             {
                 place = pointer(&place, field);
@@ -152,6 +194,11 @@ fn explain(path: &serde_path_to_error::Path, error: &serde_json::Error) -> Probl
             Problem::invalid_values(vec![InvalidValueView::at(place, detail)])
         }
     }
+}
+
+fn is_json(body: &[u8]) -> bool {
+    // Not `IgnoredAny`, which also skips over texts that are none.
+    serde_json::from_slice::<serde_json::Value>(body).is_ok()
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {
@@ -189,6 +236,12 @@ mod tests {
     struct Body {
         name: String,
         agent: Option<Agent>,
+        role: Option<Role>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    enum Role {
+        Owner,
     }
 
     #[derive(Debug, Deserialize)]
@@ -205,7 +258,14 @@ mod tests {
 
     #[test]
     fn what_is_not_json_is_malformed() {
-        for body in ["", "{", "{\"name\":}", "{\"name\":\"a\"} x", "\u{0}", "{\"name\":\"\\ud800\"}"] {
+        for body in [
+            "",
+            "{",
+            "{\"name\":}",
+            "{\"name\":\"a\"} x",
+            "\u{0}",
+            "{\"name\":\"\\ud800\"}",
+        ] {
             assert_eq!(fault(body).0, Kind::MalformedJson, "{body}");
         }
         assert!(fault("{\"name\": nul}").1.contains("line 1 column"));
@@ -216,13 +276,33 @@ mod tests {
         let (kind, text) = fault(r#"{"name": "a", "agent": {"maxOpenLeads": "many"}}"#);
 
         assert_eq!(kind, Kind::InvalidInput);
-        assert!(text.contains("/agent/maxOpenLeads: invalid type: string \"many\", expected i64"), "{text}");
+        assert!(
+            text.contains("/agent/maxOpenLeads: invalid type: string \"many\", expected i64"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_value_that_is_no_word_is_a_wrong_value_and_not_a_fault_of_syntax() {
+        for body in [
+            r#"{"name": "a", "role": 1}"#,
+            r#"{"name": "a", "role": []}"#,
+            r#"{"name": "a", "role": true}"#,
+        ] {
+            let (kind, text) = fault(body);
+            assert_eq!(kind, Kind::InvalidInput, "{body}");
+            assert!(text.contains("/role: "), "{text}");
+        }
     }
 
     #[test]
     fn a_missing_and_an_unknown_field_are_named() {
         assert!(fault("{}").1.contains("/name: is required"));
-        assert!(fault(r#"{"name": "a", "agent": {"x": 1}}"#).1.contains("/agent/x: unknown field `x`"));
+        assert!(
+            fault(r#"{"name": "a", "agent": {"x": 1}}"#)
+                .1
+                .contains("/agent/x: unknown field `x`")
+        );
         assert!(fault(r#"{"nam": "a"}"#).1.contains("/nam: unknown field `nam`"));
     }
 

@@ -42,7 +42,8 @@
 //! type that is new. Queries implement [`query::FromQuery`] for reading and `IntoParams` for the specification; lists
 //! take [`paging::PagingQuery`] and answer a [`paging::Listing`]; PATCH bodies use [`patch::given`]; single resources
 //! answer by [`conditional::answer`] and take [`conditional::IfMatch`]; `fields=` is [`fields::Fields`]. Bodies have
-//! `deny_unknown_fields`, and schemas that accept exactly what the domain accepts ([`text`] has the patterns).
+//! `deny_unknown_fields`, and schemas that accept exactly what the domain accepts ([`text`] has the patterns,
+//! [`whole::Whole`] is a number in a body).
 //! Security, the problems common to all, 304 and partial answers are added by [`spec`].
 
 mod authentication;
@@ -66,6 +67,7 @@ mod serve;
 pub mod spec;
 mod state;
 pub mod text;
+pub mod whole;
 
 pub use authentication::{Authenticated, Operator, Permitted, TENANT_KEY};
 pub use created::Created;

@@ -49,7 +49,10 @@ mod tests {
         assert_eq!((body.name, body.phone), (Change::Keep, Change::Set(None)));
 
         let body = read(r#"{"name": "a", "phone": "b"}"#).unwrap();
-        assert_eq!((body.name, body.phone), (Change::Set("a".to_owned()), Change::Set(Some("b".to_owned()))));
+        assert_eq!(
+            (body.name, body.phone),
+            (Change::Set("a".to_owned()), Change::Set(Some("b".to_owned())))
+        );
 
         assert!(read(r#"{"name": null}"#).is_err());
     }

@@ -58,7 +58,11 @@ impl QueryReader {
     /// Reads a whole query string as `T`.
     pub fn parse<T: FromQuery>(query: &str) -> Result<T, Problem> {
         let pairs = serde_urlencoded::from_str(query).map_err(|_| malformed())?;
-        let mut reader = Self { pairs, known: Vec::new(), faults: Faults::default() };
+        let mut reader = Self {
+            pairs,
+            known: Vec::new(),
+            faults: Faults::default(),
+        };
         let value = T::read(&mut reader);
         reader.refuse_unknown();
         reader.faults.finish().map_err(Problem::invalid_parameters)?;
@@ -81,7 +85,11 @@ impl QueryReader {
     {
         self.parsed(name, |text| {
             // `parse` would take a leading plus, which in a query is a mistyped space.
-            let number = if text.starts_with('+') { None } else { text.parse().ok() };
+            let number = if text.starts_with('+') {
+                None
+            } else {
+                text.parse().ok()
+            };
             number
                 .filter(|number| range.contains(number))
                 .ok_or_else(|| format!("must be a whole number from {} to {}", range.start(), range.end()))
@@ -101,13 +109,18 @@ impl QueryReader {
     ) -> Option<T> {
         self.parsed(name, |text| {
             parse(text).ok_or_else(|| {
-                format!("must be one of {}", all.into_iter().collect::<Vec<_>>().join(", "))
+                format!(
+                    "must be one of {}",
+                    all.into_iter().collect::<Vec<_>>().join(", ")
+                )
             })
         })
     }
 
     pub fn uuid(&mut self, name: &'static str) -> Option<Uuid> {
-        self.parsed(name, |text| hyphenated(text).ok_or("must be a UUID such as 01934f6e-7b1a-7cc3-98a4-0242ac120002"))
+        self.parsed(name, |text| {
+            hyphenated(text).ok_or("must be a UUID such as 01934f6e-7b1a-7cc3-98a4-0242ac120002")
+        })
     }
 
     /// A moment by RFC 3339.
@@ -142,7 +155,11 @@ impl QueryReader {
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
         self.known.push(name);
-        let mut values = self.pairs.iter().filter(|(given, _)| given == name).map(|(_, value)| value);
+        let mut values = self
+            .pairs
+            .iter()
+            .filter(|(given, _)| given == name)
+            .map(|(_, value)| value);
         let value = values.next()?;
         let fault = if values.next().is_some() {
             "must be given only once".to_owned()
@@ -178,9 +195,16 @@ impl QueryReader {
     fn refuse_unknown(&mut self) {
         for (name, _) in &self.pairs {
             if !self.known.contains(&name.as_str()) {
-                let known = if self.known.is_empty() { "none".to_owned() } else { self.known.join(", ") };
+                let known = if self.known.is_empty() {
+                    "none".to_owned()
+                } else {
+                    self.known.join(", ")
+                };
                 let name: String = name.chars().take(100).collect();
-                self.faults.add(name, format!("is not a parameter of this operation; it has {known}"));
+                self.faults.add(
+                    name,
+                    format!("is not a parameter of this operation; it has {known}"),
+                );
             }
         }
     }
@@ -188,11 +212,18 @@ impl QueryReader {
 
 /// Reads a UUID in its usual form alone: 36 characters with hyphens.
 pub(crate) fn hyphenated(text: &str) -> Option<Uuid> {
-    if text.len() == 36 { Uuid::try_parse(text).ok() } else { None }
+    if text.len() == 36 {
+        Uuid::try_parse(text).ok()
+    } else {
+        None
+    }
 }
 
 fn malformed() -> Problem {
-    Problem::client(Kind::MalformedRequest, "the query is not of the form name=value&name=value")
+    Problem::client(
+        Kind::MalformedRequest,
+        "the query is not of the form name=value&name=value",
+    )
 }
 
 #[cfg(test)]
@@ -207,7 +238,10 @@ mod tests {
 
     impl FromQuery for Search {
         fn read(query: &mut QueryReader) -> Self {
-            Self { active: query.boolean("active"), fields: query.words("fields", &["id", "name"]) }
+            Self {
+                active: query.boolean("active"),
+                fields: query.words("fields", &["id", "name"]),
+            }
         }
     }
 
@@ -219,12 +253,18 @@ mod tests {
     fn parameters_are_read_by_name() {
         let search = QueryReader::parse::<Search>("fields=name,id&active=true").unwrap();
 
-        assert_eq!((search.active, search.fields), (Some(true), Some(vec!["name", "id"])));
+        assert_eq!(
+            (search.active, search.fields),
+            (Some(true), Some(vec!["name", "id"]))
+        );
     }
 
     #[test]
     fn each_fault_is_told_with_what_would_be_right() {
-        assert!(fault("activ=true").contains("activ: is not a parameter of this operation; it has active, fields"));
+        assert!(
+            fault("activ=true")
+                .contains("activ: is not a parameter of this operation; it has active, fields")
+        );
         assert!(fault("active=true&active=true").contains("only once"));
         assert!(fault("active=").contains("must not be empty"));
         assert!(fault("active=yes").contains("true or false"));

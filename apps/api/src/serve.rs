@@ -18,7 +18,10 @@ pub fn serve(services: Services, listeners: Vec<TcpListener>) -> io::Result<(Ser
     let settings = services.settings.clone();
     let services = web::Data::new(services);
     let mut server = HttpServer::new(move || {
-        let (app, _) = App::new().into_utoipa_app().configure(routes::configure).split_for_parts();
+        let (app, _) = App::new()
+            .into_utoipa_app()
+            .configure(routes::configure)
+            .split_for_parts();
         // The last layer is the outermost.
         app.app_data(services.clone())
             .configure(routes::configure_pages)

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fairlead_domain::clock::{Clock, Ids};
-use fairlead_domain::identity::{AccessTokens, Issuer, LoginPolicy, PasswordHasher, RevokedSessions, Secrets};
+use fairlead_domain::identity::{
+    AccessTokens, Issuer, LoginPolicy, PasswordHasher, RevokedSessions, Secrets,
+};
 use fairlead_domain::store::{Store, SystemStore};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -94,7 +96,9 @@ pub struct HealthReport {
 impl HealthReport {
     /// Whether requests can be served.
     pub fn is_ready(&self) -> bool {
-        self.checks.values().all(|check| check.status != HealthStatus::Down)
+        self.checks
+            .values()
+            .all(|check| check.status != HealthStatus::Down)
     }
 }
 

@@ -7,7 +7,8 @@ use crate::config::Secret;
 
 /// Derives the key of one purpose: HMAC-SHA-256 of its name, keyed by the secret.
 pub(crate) fn derive(secret: &Secret, purpose: &str) -> [u8; 32] {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()).expect("HMAC takes a key of any length");
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()).expect("HMAC takes a key of any length");
     mac.update(b"fairlead/");
     mac.update(purpose.as_bytes());
     mac.finalize().into_bytes().into()

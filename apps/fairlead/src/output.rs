@@ -1,5 +1,6 @@
 //! What the command line says: results on standard output, progress on standard error.
 
+use std::error::Error;
 use std::io::{self, Write as _};
 
 use anyhow::Context as _;
@@ -31,18 +32,42 @@ pub(crate) fn progress(text: &str) {
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or_default()
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count())
+            .max()
+            .unwrap_or_default()
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let lines = rows.iter().map(|row| {
-        let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
+        let cells = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, &width)| format!("{cell:width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     });
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// Returns an error with its causes, but for those that the message before already repeats.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let said = cause.to_string();
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        next = cause.source();
+    }
+    text
+}
+
 pub(crate) fn moment(moment: OffsetDateTime) -> String {
-    moment.format(&Rfc3339).expect("moments of this era have a form in RFC 3339")
+    moment
+        .format(&Rfc3339)
+        .expect("moments of this era have a form in RFC 3339")
 }
 
 #[cfg(test)]
@@ -50,10 +75,23 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_cause_that_is_repeated_is_told_once() {
+        let cause = anyhow::anyhow!("refused");
+
+        let error = cause.context("no answer: refused").context("cannot connect");
+
+        assert_eq!(chain(error.as_ref()), "cannot connect: no answer: refused");
+    }
+
+    #[test]
     fn columns_line_up() {
         let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
 
-        let table = table(&[row(["KEY", "VALUE", "UNIT"]), row(["a.long.key", "1", "ms"]), row(["é", "", ""])]);
+        let table = table(&[
+            row(["KEY", "VALUE", "UNIT"]),
+            row(["a.long.key", "1", "ms"]),
+            row(["é", "", ""]),
+        ]);
 
         assert_eq!(table, "KEY         VALUE  UNIT\na.long.key  1      ms\né");
     }

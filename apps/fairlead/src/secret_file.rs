@@ -29,7 +29,11 @@ fn load_or_generate(data_dir: &Path) -> anyhow::Result<Secret> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             fs::create_dir_all(data_dir).with_context(|| format!("cannot create {}", data_dir.display()))?;
             // Twice 128 random bits, in 64 hexadecimal digits.
-            let secret = format!("{}{}", Password::generate()?.reveal(), Password::generate()?.reveal());
+            let secret = format!(
+                "{}{}",
+                Password::generate()?.reveal(),
+                Password::generate()?.reveal()
+            );
             fairlead_devstack::write_private(&path, &secret)?;
             Ok(Secret::new(secret))
         }

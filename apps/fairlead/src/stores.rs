@@ -20,18 +20,32 @@ pub(crate) struct Stores {
 }
 
 impl Stores {
-    pub(crate) async fn connect(config: &PgConfig, clock: Arc<dyn Clock>, ids: Arc<dyn Ids>) -> anyhow::Result<Self> {
+    pub(crate) async fn connect(
+        config: &PgConfig,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+    ) -> anyhow::Result<Self> {
         let revoked = Arc::new(MemoryRevokedSessions::default());
         let store = PgStore::connect(config, Arc::clone(&clock), Arc::clone(&ids), Arc::clone(&revoked));
         let system = PgSystemStore::connect(config, clock, ids, Arc::clone(&revoked));
         let (store, system) = tokio::try_join!(store, system).context("cannot connect to the database")?;
-        Ok(Self { store: Arc::new(store), system: Arc::new(system), revoked })
+        Ok(Self {
+            store: Arc::new(store),
+            system: Arc::new(system),
+            revoked,
+        })
     }
 
+    /// Closes all connections; those of a server that does not answer are left to end with the process.
     pub(crate) async fn close(&self) {
-        tokio::join!(self.store.close(), self.system.close());
+        let closed = async { tokio::join!(self.store.close(), self.system.close()) };
+        if tokio::time::timeout(CLOSE_LIMIT, closed).await.is_err() {
+            tracing::warn!("the database does not let its connections go; leaving them");
+        }
     }
 }
+
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// The most connections that a server opens to the embedded database, which takes a hundred from everybody: the rest is
 /// for commands beside it.
@@ -45,7 +59,11 @@ pub(crate) fn server_config(config: &Config, database: &Database, secret: &Secre
     let (app, system) = most_connections(config, database);
     for (pool, most) in [(&mut settings.pool, app), (&mut settings.system_pool, system)] {
         if pool.max > most {
-            tracing::warn!(configured = pool.max, used = most, "the embedded database takes fewer connections");
+            tracing::warn!(
+                configured = pool.max,
+                used = most,
+                "the embedded database takes fewer connections"
+            );
         }
         (pool.min, pool.max) = (pool.min.min(most), most);
     }

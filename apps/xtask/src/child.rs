@@ -90,6 +90,11 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     succeed(&group.name, status)
 }
 
+/// Runs a command to its end and returns whether that is a success.
+pub(crate) fn succeeds(command: &mut Command) -> Result<bool> {
+    Ok(Group::spawn(command)?.wait()?.success())
+}
+
 /// Runs a command to its end and returns what it wrote to standard output, which must fit into a pipe.
 pub(crate) fn read(command: &mut Command) -> Result<String> {
     let mut group = Group::spawn(command.stdout(Stdio::piped()))?;

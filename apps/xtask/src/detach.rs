@@ -1,7 +1,8 @@
 //! `cargo xtask up --detach`: the same run, away from the terminal.
 
 use std::env;
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -20,7 +21,6 @@ const LOG: &str = "fairlead.log";
 
 /// Starts a supervisor in a session of its own and returns when the product is ready.
 pub(crate) fn run(args: &UpArgs, data_dir: &Path) -> Result<ExitCode> {
-    interrupt::watch()?;
     let log = data_dir.join(LOG);
     let mut supervisor = spawn(args, data_dir, &log)?;
     let id = ProcessId::of_child(&supervisor)?;
@@ -76,7 +76,14 @@ fn look(supervisor: &mut Child, id: ProcessId, data_dir: &Path) -> Result<Option
 }
 
 fn spawn(args: &UpArgs, data_dir: &Path, log: &Path) -> Result<Child> {
-    let output = File::create(log).with_context(|| format!("cannot create {}", log.display()))?;
+    // Logs are nobody else's to read.
+    let output = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(log);
+    let output = output.with_context(|| format!("cannot create {}", log.display()))?;
     let own = env::current_exe().context("cannot find my own binary")?;
     // `setsid` becomes the supervisor: it is no group leader, so it need not fork.
     let mut command = Command::new("setsid");

@@ -55,13 +55,14 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().verb {
+    let verb = Cli::parse().verb;
+    let outcome = interrupt::watch().and_then(|()| match verb {
         Verb::Up(args) => up::run(&args),
         Verb::Down(args) => down::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Openapi(args) => openapi::run(&args),
         Verb::Audit => audit::run(),
-    };
+    });
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         if interrupt::is_requested() {
@@ -70,4 +71,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
 }

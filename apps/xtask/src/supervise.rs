@@ -20,7 +20,6 @@ const READY_LIMIT: Duration = Duration::from_mins(5);
 const GLANCE: Duration = Duration::from_millis(50);
 
 pub(crate) fn run(args: &UpArgs, data_dir: &Path) -> Result<ExitCode> {
-    interrupt::watch()?;
     let supervisor = ProcessId::of(process::id()).context("cannot find my own process")?;
     let url = format!("http://127.0.0.1:{}", args.port);
     let mut running = Running {
@@ -66,7 +65,9 @@ fn serve(args: &UpArgs, data_dir: &Path, running: &mut Running) -> Result<()> {
     file.save(data_dir)?;
     running.is_ready = true;
     running.save(data_dir)?;
-    file.print(data_dir);
+    if !args.supervise {
+        file.print(data_dir);
+    }
 
     let status = server.wait()?;
     bail!("fairlead serve ended by itself: {status}")

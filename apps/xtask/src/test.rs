@@ -9,11 +9,10 @@ use clap::Args;
 use fairlead_devstack::control::{self, Control};
 use fairlead_devstack::{Durability, Root, Stack, StackOptions};
 
-use crate::child::{self, Group};
-use crate::interrupt;
+use crate::child;
 use crate::packages::{self, Need};
 use crate::phases::Phases;
-use crate::workspace::{self, Profile};
+use crate::workspace::{self, Profile, cargo};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,7 +36,6 @@ pub(crate) struct TestArgs {
 }
 
 pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
-    interrupt::watch()?;
     let mut phases = Phases::default();
     phases.run("looking for server programs", || {
         packages::ensure(Need::AllServices)
@@ -45,33 +43,30 @@ pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
     let runner = Runner::find();
     // The database starts while cargo compiles.
     let services = thread::spawn(start_services);
-    let built = phases.run("building the tests", || child::run(&mut runner.build()));
+    let built = phases.run("building", || {
+        // Some tests run the product itself.
+        workspace::build_product(Profile::Dev)?;
+        child::run(&mut runner.build())
+    });
     let services = services
         .join()
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     built?;
 
     phases.run("preparing the template database", || {
-        child::run(services.tell(&mut Command::new(workspace::binary(
-            Profile::Dev,
-            "prepare-template",
-        )?)))
+        let mut prepare = Command::new(workspace::binary(Profile::Dev, "prepare-template")?);
+        child::run(services.tell(&mut prepare))
     })?;
     let mut success = phases.run("running the tests", || {
         let mut tests = runner.test(&args.filters);
         if args.long {
             tests.env(LONG, "1");
         }
-        Ok(Group::spawn(services.tell(&mut tests))?.wait()?.success())
+        child::succeeds(services.tell(&mut tests))
     })?;
-    if runner == Runner::Nextest && args.filters.is_empty() {
+    if args.filters.is_empty() {
         success &= phases.run("running the documentation's examples", || {
-            let mut examples = cargo();
-            Ok(
-                Group::spawn(examples.args(["test", "--doc", "--package", "fairlead-domain"]))?
-                    .wait()?
-                    .success(),
-            )
+            child::succeeds(cargo().args(["test", "--doc", "--package", "fairlead-domain"]))
         })?;
     }
     phases.run("stopping the services", || {
@@ -118,7 +113,6 @@ impl Services {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Runner {
     Nextest,
-    /// Runs the documentation's examples, too.
     CargoTest,
 }
 
@@ -137,7 +131,8 @@ impl Runner {
         let mut command = cargo();
         match self {
             Self::Nextest => command.args(["nextest", "run"]),
-            Self::CargoTest => command.arg("test"),
+            // Without the documentation's examples, as nextest.
+            Self::CargoTest => command.args(["test", "--tests"]),
         };
         command
     }
@@ -157,23 +152,11 @@ impl Runner {
         {
             command.arg("--workspace");
         }
-        if self == Self::CargoTest {
+        // One run shows all that is broken, unless something else is asked for.
+        if !filters.iter().any(|filter| filter.contains("-fail")) {
             command.arg("--no-fail-fast");
         }
         command.args(filters);
         command
     }
-}
-
-/// Returns a cargo command for tests; in CI nothing is compiled twice, so what speeds that up is left out.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "CI systems tell by the environment that they are one"
-)]
-fn cargo() -> Command {
-    let mut cargo = workspace::cargo();
-    if std::env::var_os("CI").is_some() {
-        cargo.env("CARGO_INCREMENTAL", "0");
-    }
-    cargo
 }

@@ -4,6 +4,7 @@ use super::log::{MAX_BODY, MAX_SUBJECT};
 use super::{Activity, ActivityId, ActivitySnapshot};
 use crate::Expected;
 use crate::access::{Permit, Reach, WriteActivities};
+use crate::clock;
 use crate::events::{Aggregate, Recorded};
 use crate::field::Change;
 use crate::invalid::{Faults, Invalid};
@@ -41,7 +42,7 @@ impl ActivityPatch {
         Ok(Self {
             subject,
             body,
-            occurred_at: raw.occurred_at,
+            occurred_at: raw.occurred_at.map(clock::stored),
         })
     }
 }

@@ -3,6 +3,7 @@ use time::OffsetDateTime;
 use super::{Activity, ActivityKind, ActivitySnapshot};
 use crate::Id;
 use crate::access::{Permit, WriteActivities};
+use crate::clock;
 use crate::events::{Aggregate, Recorded};
 use crate::invalid::{Faults, Invalid};
 use crate::leads::LeadId;
@@ -54,7 +55,7 @@ impl ActivityDraft {
             kind: kind.unwrap_or(ActivityKind::Note),
             subject,
             body,
-            occurred_at: raw.occurred_at,
+            occurred_at: raw.occurred_at.map(clock::stored),
         })
     }
 }

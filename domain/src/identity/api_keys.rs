@@ -4,6 +4,7 @@ use super::snapshot::ApiKeySnapshot;
 use super::{ApiKey, ApiKeyId, Secret, SecretKind, Secrets};
 use crate::Id;
 use crate::access::{ApiScope, ManageApiKeys, Permit};
+use crate::clock;
 use crate::events::{Aggregate, Recorded};
 use crate::invalid::{Faults, Invalid};
 use crate::store::{StoreError, UnitOfWork};
@@ -48,7 +49,7 @@ impl CreateApiKey {
         Ok(Self {
             name: name.unwrap_or_default(),
             scopes: parsed,
-            expires_at,
+            expires_at: expires_at.map(clock::stored),
         })
     }
 }

@@ -1,3 +1,4 @@
+use super::agent::require_agent;
 use super::update::{LeadChange, write};
 use super::{Lead, LeadId, LeadPatch, UpdateLeadError, WantedAgent};
 use crate::Expected;
@@ -75,6 +76,9 @@ pub async fn assign(
     if change.is_empty() {
         return Ok(change.before);
     }
+    if let Some(agent) = change.new_agent() {
+        require_agent(uow, agent).await.map_err(UpdateLeadError::from)?;
+    }
     change.after.updated_at = uow.now();
     write(uow, permit.actor(), std::slice::from_mut(&mut change)).await?;
     Ok(change.after)
@@ -83,7 +87,9 @@ pub async fn assign(
 /// Leads have no field for the state; files that are imported have it, and it becomes a custom field then.
 fn state_of(lead: &Lead) -> Option<String> {
     let fields = lead.custom_fields.as_map();
-    let (_, state) = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case("state"))?;
+    let (_, state) = fields
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case("state"))?;
     state.as_str().map(str::to_uppercase)
 }
 

@@ -174,11 +174,9 @@ pub async fn update_many(
             Err(error) => outcome.reject(index, Some(id), "status", error.to_string()),
             Ok(change) if change.is_empty() => outcome.successful.push(id),
             Ok(mut change) => {
-                if let Some(agent) = change
-                    .after
-                    .load_on()
-                    .filter(|_| change.before.load_on() != change.after.load_on())
-                    && let Err(why) = room.take(agent, true)
+                let loaded = change.newly_loaded();
+                if let Some(agent) = loaded.or(change.new_agent())
+                    && let Err(why) = room.take(agent, loaded.is_some())
                 {
                     outcome.reject(index, Some(id), "assignedTo", why);
                     continue;

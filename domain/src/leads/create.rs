@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 
+use super::agent::require_agent;
 use super::{Duplicates, Lead, LeadDraft, LeadSnapshot, LoadConflict};
 use crate::access::{Actor, ChangeLeads, Permit};
 use crate::activities::{Activity, ActivityKind};
@@ -27,6 +28,9 @@ pub async fn create(
 ) -> Result<Lead, CreateLeadError> {
     if !permit.reach().covers(draft.assigned_to) {
         return Err(CreateLeadError::OutOfReach);
+    }
+    if let Some(agent) = draft.assigned_to {
+        require_agent(uow, agent).await?;
     }
     let lead = draft.into_lead(uow.next_id(), uow.now());
     let leads = std::slice::from_ref(&lead);

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::{CloseReason, CustomFields, Lead, Status, StatusName};
 use crate::Id;
+use crate::clock;
 use crate::identity::UserId;
 use crate::invalid::{Faults, Invalid};
 use crate::text::{self, Email, Phone};
@@ -85,7 +86,7 @@ impl LeadDraft {
             quality_score,
             assigned_to: raw.assigned_to.map(Id::from_uuid),
             custom_fields: custom_fields.unwrap_or_default(),
-            created_at: raw.created_at,
+            created_at: raw.created_at.map(clock::stored),
         })
     }
 

@@ -4,6 +4,7 @@
 //! assignment and score is also written as an activity, in the same transaction. An agent holds at most as many open
 //! leads as its profile says, however many requests assign at once.
 
+mod agent;
 mod assign;
 mod bulk;
 mod create;

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 
+use super::agent::require_agent;
 use super::{InvalidTransition, Lead, LeadId, LeadPatch, LeadSnapshot, LoadConflict};
 use crate::Expected;
 use crate::access::{Actor, ChangeLeads, Permit, Reach};
@@ -49,6 +50,9 @@ pub async fn update(
     if change.is_empty() {
         return Ok(change.before);
     }
+    if let Some(agent) = change.new_agent() {
+        require_agent(uow, agent).await?;
+    }
     change.after.updated_at = uow.now();
     write(uow, permit.actor(), std::slice::from_mut(&mut change)).await?;
     Ok(change.after)
@@ -84,6 +88,20 @@ impl LeadChange {
 
     pub(super) fn is_empty(&self) -> bool {
         self.before == self.after
+    }
+
+    /// The agent who is to take the lead over.
+    pub(super) fn new_agent(&self) -> Option<UserId> {
+        self.after
+            .assigned_to
+            .filter(|_| self.before.assigned_to != self.after.assigned_to)
+    }
+
+    /// The agent who is to hold one more open lead.
+    pub(super) fn newly_loaded(&self) -> Option<UserId> {
+        self.after
+            .load_on()
+            .filter(|_| self.before.load_on() != self.after.load_on())
     }
 
     fn activities(&self, uow: &dyn UnitOfWork, actor: Actor) -> Vec<Activity> {

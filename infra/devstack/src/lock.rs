@@ -16,11 +16,14 @@ const CLEANUP_LIMIT: Duration = Duration::from_mins(1);
 
 /// A lock on a folder, which the kernel drops when its holders have ended, however they end.
 #[derive(Debug)]
-pub(crate) struct Lock(File);
+pub(crate) struct Lock {
+    path: PathBuf,
+    file: File,
+}
 
 impl Lock {
     pub(crate) fn take(folder: &Path) -> Result<Self, StackError> {
-        let path = path(folder);
+        let path = folder.join("owner.lock");
         let opened = OpenOptions::new()
             .read(true)
             .write(true)
@@ -49,30 +52,25 @@ impl Lock {
             }
         }
         sign(&mut file).during(|| format!("write {}", path.display()))?;
-        Ok(Self(file))
+        Ok(Self { path, file })
     }
 
     /// Lets go for good: the folder is no stack's any more.
-    pub(crate) fn remove(self, folder: &Path) -> Result<(), StackError> {
-        let path = path(folder);
-        fs::remove_file(&path).during(|| format!("remove {}", path.display()))
+    pub(crate) fn remove(self) -> Result<(), StackError> {
+        fs::remove_file(&self.path).during(|| format!("remove {}", self.path.display()))
     }
 
     /// Returns the lock for another process: it is held until both have let go.
     pub(crate) fn share(&self) -> Result<File, StackError> {
-        self.0.try_clone().during(|| "share the lock".to_owned())
+        self.file.try_clone().during(|| "share the lock".to_owned())
     }
 }
 
 impl Drop for Lock {
     fn drop(&mut self) {
         // Closing the file would do, but for a child that another thread is about to start: it still holds a copy.
-        drop(self.0.unlock());
+        drop(self.file.unlock());
     }
-}
-
-fn path(folder: &Path) -> PathBuf {
-    folder.join("owner.lock")
 }
 
 fn sign(file: &mut File) -> io::Result<()> {

@@ -78,7 +78,7 @@ pub fn erase(root: &Path) -> Result<(), StackError> {
         folder::remove(&place.join(name))?;
     }
     State::remove(root)?;
-    lock.remove(root)?;
+    lock.remove()?;
     for folder in [&place, root] {
         // One that is not empty, or was removed just now as the other one, is fine.
         drop(fs::remove_dir(folder));

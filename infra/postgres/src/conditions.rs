@@ -15,7 +15,7 @@ use crate::error::SqlError;
 pub struct Conditions {
     /// The server's clock when it answered.
     pub now: OffsetDateTime,
-    /// Settings as they hold for the system role, by name; sizes and times have their unit (`128MB`).
+    /// Settings as they hold for the system role, by name, in the unit of `pg_settings`; those it may not see are absent.
     pub settings: BTreeMap<String, String>,
     /// Extensions that could be created.
     pub available_extensions: Vec<String>,
@@ -45,9 +45,7 @@ pub async fn conditions(system: &PgSystemStore) -> Result<Conditions, StoreError
     let names: Vec<String> = SETTINGS.iter().map(|&name| name.to_owned()).collect();
     let mut settings = BTreeMap::new();
     for row in connection.sql(READ_SETTINGS).bind(names).fetch_all().await? {
-        if let Some(value) = row.try_get::<Option<String>, _>(1).map_err(get)? {
-            settings.insert(row.try_get(0).map_err(get)?, value);
-        }
+        settings.insert(row.try_get(0).map_err(get)?, row.try_get(1).map_err(get)?);
     }
     let mut available_extensions = Vec::new();
     for row in connection.sql(AVAILABLE).fetch_all().await? {

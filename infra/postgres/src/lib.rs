@@ -29,7 +29,7 @@ mod transaction;
 mod users;
 
 pub use config::{PgConfig, PoolConfig};
-pub use pool::{ConnectError, PoolExhausted};
+pub use pool::{ConnectError, NoConnection, PoolExhausted};
 pub use revoked::MemoryRevokedSessions;
 pub use store::PgStore;
 pub use system::PgSystemStore;

@@ -40,12 +40,18 @@ pub enum ConnectError {
 
 /// Every connection of a pool was in use for as long as a unit of work may wait.
 #[derive(Debug, thiserror::Error)]
-#[error("pool {pool}: none of its {size} connections (of at most {max}) became free; {idle} are idle")]
+#[error("pool {pool}: none of its {max} connections became free; {idle} are idle")]
 pub struct PoolExhausted {
     pub pool: &'static str,
-    pub size: u32,
-    pub idle: usize,
     pub max: u32,
+    pub idle: usize,
+}
+
+/// The database took no new connection for as long as a unit of work may wait, although the pool had room for one.
+#[derive(Debug, thiserror::Error)]
+#[error("pool {pool}: the database takes no connection")]
+pub struct NoConnection {
+    pub pool: &'static str,
 }
 
 impl Pool {
@@ -106,13 +112,22 @@ impl Pool {
             None => self.inner.acquire().await,
         };
         acquired.map_err(|error| match error {
-            sqlx::Error::PoolTimedOut => StoreError::Unavailable(Box::new(PoolExhausted {
-                pool: self.name,
-                size: self.inner.size(),
-                idle: self.inner.num_idle(),
-                max: self.inner.options().get_max_connections(),
-            })),
+            sqlx::Error::PoolTimedOut => self.timed_out(),
             error => SqlError::from(error).into(),
+        })
+    }
+
+    /// Tells a pool whose connections are all in use from one that could not open another.
+    fn timed_out(&self) -> StoreError {
+        let (size, max) = (self.inner.size(), self.inner.options().get_max_connections());
+        StoreError::Unavailable(if size < max {
+            Box::new(NoConnection { pool: self.name })
+        } else {
+            Box::new(PoolExhausted {
+                pool: self.name,
+                max,
+                idle: self.inner.num_idle(),
+            })
         })
     }
 

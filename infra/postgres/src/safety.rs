@@ -21,7 +21,16 @@ const CURRENT_USER: &str = "SELECT current_user::text";
 // Every role that this one is, or may become by SET ROLE, and what makes it too mighty. `pg_has_role` follows chains of
 // memberships; every role is a member of itself, and a superuser of all.
 const ROLE_FAULTS: &str = "
-    SELECT r.rolname = current_user AS is_self, r.rolname::text AS name, fault.kind
+    SELECT r.rolname = current_user AS is_self, r.rolname::text AS name, fault.kind,
+           -- Its own memberships by which it gets there: they may be of other roles, whose members these are.
+           ARRAY(
+               SELECT direct.rolname::text
+               FROM pg_auth_members AS m
+               JOIN pg_roles AS direct ON direct.oid = m.roleid
+               JOIN pg_roles AS member ON member.oid = m.member
+               WHERE member.rolname = current_user AND pg_has_role(direct.oid, r.oid, 'MEMBER')
+               ORDER BY 1
+           ) AS through
     FROM pg_roles AS r
     CROSS JOIN LATERAL (
         SELECT 'superuser' AS kind WHERE r.rolsuper
@@ -109,10 +118,11 @@ async fn role_faults(
         let is_self: bool = row.try_get("is_self").map_err(get)?;
         let name: String = row.try_get("name").map_err(get)?;
         let kind: String = row.try_get("kind").map_err(get)?;
+        let through: Vec<String> = row.try_get("through").map_err(get)?;
         faults.push(if is_self {
             own_fault(role, &kind)
         } else {
-            inherited_fault(role, &name, &kind)
+            inherited_fault(role, &name, &kind, &through)
         });
     }
     Ok(faults)
@@ -138,16 +148,18 @@ fn own_fault(role: &str, kind: &str) -> Fault {
     }
 }
 
-fn inherited_fault(role: &str, other: &str, kind: &str) -> Fault {
+/// `through` are the roles that `role` is a member of itself, and by which it becomes `other`.
+fn inherited_fault(role: &str, other: &str, kind: &str, through: &[String]) -> Fault {
     let why = match kind {
         "superuser" => "a superuser",
         "bypassrls" => "a role with BYPASSRLS",
         "system" => "the role of cross-tenant work",
         _ => "the owner of the database, a schema or a table",
     };
+    let direct: Vec<String> = through.iter().map(|direct| quote(direct)).collect();
     Fault {
         what: format!("role {role} can become {other}, {why}"),
-        mend_sql: format!("REVOKE {} FROM {};", quote(other), quote(role)),
+        mend_sql: format!("REVOKE {} FROM {};", direct.join(", "), quote(role)),
     }
 }
 
@@ -223,9 +235,10 @@ mod tests {
             own_fault("app", "superuser").mend_sql,
             "ALTER ROLE \"app\" NOSUPERUSER;"
         );
+        let through = ["o\"wner".to_owned(), "deputy".to_owned()];
         assert_eq!(
-            inherited_fault("app", "o\"wner", "owner").mend_sql,
-            "REVOKE \"o\"\"wner\" FROM \"app\";"
+            inherited_fault("app", "o\"wner", "owner", &through).mend_sql,
+            "REVOKE \"o\"\"wner\", \"deputy\" FROM \"app\";"
         );
     }
 }

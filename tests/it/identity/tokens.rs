@@ -95,7 +95,7 @@ async fn a_token_that_was_changed_is_refused() {
     for (what, token) in tampered {
         assert!(!is_alive(&app.anonymous().with_token(&token)).await, "{what}");
     }
-    assert!(is_alive(&app.anonymous().with_token(&token(&original))).await, "unchanged it is good");
+    assert!(is_alive(&app.anonymous().with_token(&good)).await, "unchanged it is good");
 }
 
 #[tokio::test]

@@ -15,7 +15,9 @@ pub fn client_address(request: &HttpRequest, settings: &ApiSettings) -> IpAddr {
         return address;
     }
     // A socket that is not IP has no address; all its clients are one.
-    request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip())
+    request
+        .peer_addr()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip())
 }
 
 fn forwarded_for(request: &HttpRequest) -> Option<IpAddr> {

@@ -11,7 +11,9 @@ pub(crate) async fn limits<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let services = request.app_data::<web::Data<Services>>().expect("the server registers the services");
+    let services = request
+        .app_data::<web::Data<Services>>()
+        .expect("the server registers the services");
     match exceeded(&request, &services.settings) {
         None => Ok(next.call(request).await?.map_into_boxed_body()),
         Some(problem) => Ok(request.error_response(problem)),
@@ -24,7 +26,11 @@ fn exceeded(request: &ServiceRequest, settings: &ApiSettings) -> Option<Problem>
         let detail = format!("the query must have at most {max_query} bytes, has {query}");
         return Some(Problem::client(Kind::QueryTooLong, detail));
     }
-    let headers = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
+    let headers = request
+        .headers()
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum::<usize>();
     let max_headers = settings.max_header_bytes;
     if headers > max_headers {
         let detail = format!("the headers must have at most {max_headers} bytes, have {headers}");

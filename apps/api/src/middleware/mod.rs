@@ -40,3 +40,6 @@ fn answer(error: impl Into<actix_web::Error>) -> ServiceResponse<BoxBody> {
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Foreign(String);
+
+#[cfg(test)]
+mod tests;

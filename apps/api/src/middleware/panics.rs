@@ -23,11 +23,15 @@ pub(crate) async fn panic_barrier<B: MessageBody + 'static>(
     match AssertUnwindSafe(next.call(request)).catch_unwind().await {
         Ok(Ok(response)) => Ok(response.map_into_boxed_body()),
         Ok(Err(error)) => Ok(answer(error)),
-        Err(panic) => Ok(answer(Problem::server(Kind::Internal, Panicked(message(&*panic))))),
+        Err(panic) => Ok(answer(Problem::server(
+            Kind::Internal,
+            Panicked(message(&*panic)),
+        ))),
     }
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "with a value that is no text".to_owned())
+    text.or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "with a value that is no text".to_owned())
 }

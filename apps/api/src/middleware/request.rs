@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 use actix_web::HttpMessage as _;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::Method;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web;
 use fairlead_telemetry::request::{self, RequestContext};
@@ -43,7 +43,9 @@ pub(crate) async fn request_context<B: MessageBody + 'static>(
 }
 
 fn open_context(request: &ServiceRequest, started: Instant) -> RequestContext {
-    let services = request.app_data::<web::Data<Services>>().expect("the server registers the services");
+    let services = request
+        .app_data::<web::Data<Services>>()
+        .expect("the server registers the services");
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let deadline = has_deadline(request.path()).then(|| started + services.settings.deadline);
     RequestContext::from_headers(header("x-request-id"), header("traceparent"), deadline)
@@ -51,12 +53,19 @@ fn open_context(request: &ServiceRequest, started: Instant) -> RequestContext {
 
 fn add_headers(response: &mut ServiceResponse<BoxBody>, context: &RequestContext, elapsed: Duration) {
     let database = context.database_work().time;
-    let timing = format!("total;dur={:.2}, db;dur={:.2}", milliseconds(elapsed), milliseconds(database));
+    let timing = format!(
+        "total;dur={:.2}, db;dur={:.2}",
+        milliseconds(elapsed),
+        milliseconds(database)
+    );
     let headers = response.headers_mut();
     for (name, value) in [
         (REQUEST_ID, context.request_id().as_str()),
         (SERVER_TIMING, timing.as_str()),
-        (HeaderName::from_static("traceparent"), context.traceparent().as_str()),
+        (
+            HeaderName::from_static("traceparent"),
+            context.traceparent().as_str(),
+        ),
     ] {
         if let Ok(value) = HeaderValue::from_str(value) {
             headers.insert(name, value);
@@ -72,7 +81,10 @@ fn write_line(
     elapsed: Duration,
 ) {
     let status = response.status();
-    let problem = response.response().error().and_then(|error| error.as_error::<Problem>());
+    let problem = response
+        .response()
+        .error()
+        .and_then(|error| error.as_error::<Problem>());
     let route = response.request().match_pattern();
     let tenant = match response.request().extensions().get::<Presented>() {
         Some(Presented::Caller(caller)) => Some(caller.scope().tenant().to_string()),
@@ -86,7 +98,7 @@ fn write_line(
             http.path = path,
             http.status = status.as_u16(),
             tenant.id = tenant,
-            error = problem.map(|problem| chain(problem)),
+            error = problem.map(chain),
             "request failed on our side",
         );
     }
@@ -107,7 +119,9 @@ fn write_line(
 
 /// Each cause behind a problem, the nearest first.
 fn chain(problem: &Problem) -> String {
-    let Some(cause) = problem.cause() else { return problem.to_string() };
+    let Some(cause) = problem.cause() else {
+        return problem.to_string();
+    };
     let mut text = cause.to_string();
     let mut next = cause.source();
     while let Some(cause) = next {

@@ -19,7 +19,9 @@ pub(crate) async fn security_headers<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
-    let services = request.app_data::<web::Data<Services>>().expect("the server registers the services");
+    let services = request
+        .app_data::<web::Data<Services>>()
+        .expect("the server registers the services");
     let behind_tls = services.settings.behind_tls;
     let is_api = request.path().starts_with("/api/");
     let is_docs = request.path().starts_with("/docs");
@@ -29,12 +31,20 @@ pub(crate) async fn security_headers<B: MessageBody + 'static>(
     set(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(headers, header::X_FRAME_OPTIONS, "DENY");
     set(headers, header::REFERRER_POLICY, "no-referrer");
-    set(headers, header::CONTENT_SECURITY_POLICY, if is_docs { DOCS } else { DATA });
+    set(
+        headers,
+        header::CONTENT_SECURITY_POLICY,
+        if is_docs { DOCS } else { DATA },
+    );
     if behind_tls {
         set(headers, header::STRICT_TRANSPORT_SECURITY, HSTS);
     }
     if is_api {
-        set(headers, header::VARY, "Authorization, x-tenant-key, Accept-Encoding");
+        set(
+            headers,
+            header::VARY,
+            "Authorization, x-tenant-key, Accept-Encoding",
+        );
         if !headers.contains_key(header::CACHE_CONTROL) {
             set(headers, header::CACHE_CONTROL, "private, no-cache");
         }

@@ -57,7 +57,9 @@ impl CursorKey {
         if tag.len() != TAG {
             return Err(InvalidCursor);
         }
-        self.mac(scope, list, payload).verify_truncated_left(tag).map_err(|_| InvalidCursor)?;
+        self.mac(scope, list, payload)
+            .verify_truncated_left(tag)
+            .map_err(|_| InvalidCursor)?;
         read(payload).ok_or(InvalidCursor)
     }
 
@@ -95,7 +97,10 @@ fn read(payload: &[u8]) -> Option<Position> {
         [VERSION, KIND_NUMBER] => SortKey::Number(value),
         _ => return None,
     };
-    Some(Position { key, id: Uuid::from_slice(id).ok()? })
+    Some(Position {
+        key,
+        id: Uuid::from_slice(id).ok()?,
+    })
 }
 
 #[cfg(test)]
@@ -106,12 +111,19 @@ mod tests {
 
     use super::*;
 
-    const LIST: ListName = ListName { operation: "listLeads", order: "createdAt:desc" };
+    const LIST: ListName = ListName {
+        operation: "listLeads",
+        order: "createdAt:desc",
+    };
 
     fn key() -> CursorKey {
         CursorKey::new([7; 32])
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a test acts for tenants that nobody has logged in to"
+    )]
     fn scope(tenant: u128) -> TenantScope {
         SystemScope::new("test of cursors").tenant(TenantId::from_uuid(Uuid::from_u128(tenant)))
     }
@@ -119,9 +131,18 @@ mod tests {
     fn positions() -> [Position; 3] {
         let id = Uuid::from_u128(0x0193_4f6e_0000_7000_8000_0000_0000_0001);
         [
-            Position { key: SortKey::Time(datetime!(2026-11-21 04:05:06.789012 UTC)), id },
-            Position { key: SortKey::Time(datetime!(1969-12-31 23:59:59.999999 UTC)), id },
-            Position { key: SortKey::Number(-42), id },
+            Position {
+                key: SortKey::Time(datetime!(2026-11-21 04:05:06.789012 UTC)),
+                id,
+            },
+            Position {
+                key: SortKey::Time(datetime!(1969-12-31 23:59:59.999999 UTC)),
+                id,
+            },
+            Position {
+                key: SortKey::Number(-42),
+                id,
+            },
         ]
     }
 
@@ -143,22 +164,46 @@ mod tests {
             let mut altered = cursor.clone().into_bytes();
             altered[place] = if altered[place] == b'A' { b'B' } else { b'A' };
             let altered = String::from_utf8(altered).unwrap();
-            assert_eq!(key().open(&scope(1), LIST, &altered), Err(InvalidCursor), "place {place}");
+            assert_eq!(
+                key().open(&scope(1), LIST, &altered),
+                Err(InvalidCursor),
+                "place {place}"
+            );
         }
-        for altered in ["", "AAAA", &cursor[..52], &format!("{cursor}AAAA"), &format!("{cursor}="), "ä"] {
-            assert_eq!(key().open(&scope(1), LIST, altered), Err(InvalidCursor), "{altered}");
+        for altered in [
+            "",
+            "AAAA",
+            &cursor[..52],
+            &format!("{cursor}AAAA"),
+            &format!("{cursor}="),
+            "ä",
+        ] {
+            assert_eq!(
+                key().open(&scope(1), LIST, altered),
+                Err(InvalidCursor),
+                "{altered}"
+            );
         }
     }
 
     #[test]
     fn a_cursor_of_another_tenant_list_order_or_installation_is_refused() {
         let cursor = key().seal(&scope(1), LIST, positions()[0]);
-        let other_list = ListName { operation: "listUsers", ..LIST };
-        let other_order = ListName { order: "createdAt:asc", ..LIST };
+        let other_list = ListName {
+            operation: "listUsers",
+            ..LIST
+        };
+        let other_order = ListName {
+            order: "createdAt:asc",
+            ..LIST
+        };
 
         assert_eq!(key().open(&scope(2), LIST, &cursor), Err(InvalidCursor));
         assert_eq!(key().open(&scope(1), other_list, &cursor), Err(InvalidCursor));
         assert_eq!(key().open(&scope(1), other_order, &cursor), Err(InvalidCursor));
-        assert_eq!(CursorKey::new([8; 32]).open(&scope(1), LIST, &cursor), Err(InvalidCursor));
+        assert_eq!(
+            CursorKey::new([8; 32]).open(&scope(1), LIST, &cursor),
+            Err(InvalidCursor)
+        );
     }
 }

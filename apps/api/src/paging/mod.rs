@@ -27,7 +27,12 @@ pub struct ListName {
 #[expect(dead_code, reason = "documents what `PagingQuery` reads")]
 struct PagingParameters {
     /// Where the page starts: `nextCursor` of the page before. Not together with `page`.
-    #[param(min_length = 56, max_length = 56, pattern = "^[A-Za-z0-9_-]{56}$", nullable = false)]
+    #[param(
+        min_length = 56,
+        max_length = 56,
+        pattern = "^[A-Za-z0-9_-]{56}$",
+        nullable = false
+    )]
     cursor: Option<String>,
     /// How many items a page has at the most.
     #[param(minimum = 1, maximum = 200, default = 50, nullable = false)]
@@ -60,7 +65,10 @@ impl FromQuery for PagingQuery {
         let limit = query.integer("limit", 1..=MAX_LIMIT);
         let page = query.integer("page", 0..=10_000);
         if cursor.is_some() && page.is_some() {
-            query.fault("page", "must not stand together with cursor: a cursor says already where the page starts");
+            query.fault(
+                "page",
+                "must not stand together with cursor: a cursor says already where the page starts",
+            );
         }
         let limit = limit.unwrap_or(DEFAULT_LIMIT);
         if page.is_some_and(|page| u64::from(page) * u64::from(limit) > MAX_OFFSET) {
@@ -81,12 +89,18 @@ impl PagingQuery {
             (None, None) => Start::After(None),
             (Some(cursor), _) => {
                 let position = key.open(scope, list, cursor).map_err(|InvalidCursor| {
-                    Problem::client(Kind::InvalidCursor, "the cursor is not one of this list, order and tenant")
+                    Problem::client(
+                        Kind::InvalidCursor,
+                        "the cursor is not one of this list, order and tenant",
+                    )
                 })?;
                 Start::After(Some(position))
             }
         };
-        Ok(Paging { start, limit: self.limit })
+        Ok(Paging {
+            start,
+            limit: self.limit,
+        })
     }
 }
 
@@ -115,7 +129,13 @@ pub struct Listing<T> {
 
 impl<T> Listing<T> {
     /// Makes the answer to `query` from the page that was read for it.
-    pub fn new(page: Page<T>, query: &PagingQuery, key: &CursorKey, scope: &TenantScope, list: ListName) -> Self {
+    pub fn new(
+        page: Page<T>,
+        query: &PagingQuery,
+        key: &CursorKey,
+        scope: &TenantScope,
+        list: ListName,
+    ) -> Self {
         Self {
             has_more: page.next.is_some(),
             next_cursor: page.next.map(|position| key.seal(scope, list, position)),
@@ -174,7 +194,15 @@ mod tests {
     #[test]
     fn limits_have_limits() {
         assert!(read("limit=1").is_ok() && read("limit=200").is_ok());
-        for refused in ["limit=0", "limit=201", "limit=-1", "limit=ten", "limit=", "page=-1", "limit=1&limit=1"] {
+        for refused in [
+            "limit=0",
+            "limit=201",
+            "limit=-1",
+            "limit=ten",
+            "limit=",
+            "page=-1",
+            "limit=1&limit=1",
+        ] {
             assert_eq!(read(refused).unwrap_err().kind(), Kind::InvalidInput, "{refused}");
         }
     }

@@ -17,12 +17,20 @@ impl From<Denied> for Problem {
         let Some(rule) = POLICY.iter().find(|rule| rule.name == action) else {
             return Self::client(Kind::NotPermitted, format!("{action} is not permitted"));
         };
-        let roles = rule.roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
+        let roles = rule
+            .roles
+            .iter()
+            .map(|role| role.as_str())
+            .collect::<Vec<_>>()
+            .join(", ");
         let keys = match rule.scope {
             Some(scope) => format!("API keys with the scope {}", scope.as_str()),
             None => "no API key".to_owned(),
         };
-        Self::client(Kind::NotPermitted, format!("{action} is for users who are {roles}, and for {keys}"))
+        Self::client(
+            Kind::NotPermitted,
+            format!("{action} is for users who are {roles}, and for {keys}"),
+        )
     }
 }
 

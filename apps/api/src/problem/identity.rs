@@ -151,8 +151,13 @@ impl From<UpdateUserError> for Problem {
 }
 
 impl Problematic for UpdateUserError {
-    const KINDS: &'static [Kind] =
-        &[Kind::NotFound, Kind::StaleVersion, Kind::NotPermitted, Kind::LastOwner, Kind::Conflict];
+    const KINDS: &'static [Kind] = &[
+        Kind::NotFound,
+        Kind::StaleVersion,
+        Kind::NotPermitted,
+        Kind::LastOwner,
+        Kind::Conflict,
+    ];
 }
 
 #[cfg(test)]

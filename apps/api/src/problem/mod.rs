@@ -41,17 +41,30 @@ pub struct Problem {
 impl Problem {
     /// A problem of the caller's making, told in `detail`.
     pub fn client(kind: Kind, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { detail: Some(detail.into()), ..Self::bare(kind) }
+        Self {
+            detail: Some(detail.into()),
+            ..Self::bare(kind)
+        }
     }
 
     /// A problem on our side: `cause` is logged and not told.
     pub fn server(kind: Kind, cause: impl Error + Send + Sync + 'static) -> Self {
-        Self { cause: Some(Arc::new(cause)), ..Self::bare(kind) }
+        Self {
+            cause: Some(Arc::new(cause)),
+            ..Self::bare(kind)
+        }
     }
 
     /// A problem of which there is no more to say than its type.
     pub fn bare(kind: Kind) -> Self {
-        Self { kind, detail: None, errors: Vec::new(), retry_after_seconds: None, allow: None, cause: None }
+        Self {
+            kind,
+            detail: None,
+            errors: Vec::new(),
+            retry_after_seconds: None,
+            allow: None,
+            cause: None,
+        }
     }
 
     /// Missing, or another tenant's: the same answer whatever the id.
@@ -94,7 +107,10 @@ impl Problem {
             [one] => Cow::Owned(one.to_string()),
             several => Cow::Owned(format!("{} values cannot be accepted", several.len())),
         };
-        Self { errors, ..Self::client(Kind::InvalidInput, detail) }
+        Self {
+            errors,
+            ..Self::client(Kind::InvalidInput, detail)
+        }
     }
 
     /// Tells when another try makes sense, instead of the kind's usual time.
@@ -127,7 +143,11 @@ impl Problem {
             kind: self.kind.uri(),
             title: title.to_owned(),
             status: status.as_u16(),
-            detail: self.detail.as_deref().filter(|_| !status.is_server_error()).map(str::to_owned),
+            detail: self
+                .detail
+                .as_deref()
+                .filter(|_| !status.is_server_error())
+                .map(str::to_owned),
             instance: request::current().map(|context| format!("urn:trace:{}", context.trace_id())),
             errors: (!self.errors.is_empty()).then(|| self.errors.clone()),
         }
@@ -169,7 +189,9 @@ impl fmt::Display for Problem {
 
 impl Error for Problem {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.cause.as_ref().map(|cause| &**cause as &(dyn Error + 'static))
+        self.cause
+            .as_ref()
+            .map(|cause| &**cause as &(dyn Error + 'static))
     }
 }
 
@@ -230,11 +252,17 @@ mod tests {
 
     #[actix_web::test]
     async fn each_invalid_value_is_named() {
-        let problem = Problem::invalid(Invalid::field("agent.rating", "must be a whole number from 0 to 100"));
+        let problem = Problem::invalid(Invalid::field(
+            "agent.rating",
+            "must be a whole number from 0 to 100",
+        ));
 
         let body = body(problem).await;
 
-        assert_eq!(body["detail"], "/agent/rating: must be a whole number from 0 to 100");
+        assert_eq!(
+            body["detail"],
+            "/agent/rating: must be a whole number from 0 to 100"
+        );
         assert_eq!(body["errors"][0]["pointer"], "/agent/rating");
     }
 }

@@ -51,12 +51,20 @@ pub struct InvalidValueView {
 impl InvalidValueView {
     /// A value of the body.
     pub fn at(pointer: String, detail: impl Into<String>) -> Self {
-        Self { pointer: Some(pointer), parameter: None, detail: detail.into() }
+        Self {
+            pointer: Some(pointer),
+            parameter: None,
+            detail: detail.into(),
+        }
     }
 
     /// A parameter of the query, or a header.
     pub fn parameter(parameter: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { pointer: None, parameter: Some(parameter.into()), detail: detail.into() }
+        Self {
+            pointer: None,
+            parameter: Some(parameter.into()),
+            detail: detail.into(),
+        }
     }
 }
 

@@ -1,8 +1,10 @@
 //! The operations, a folder per context; each context mounts its own.
 
+mod activities;
 mod auth;
 mod carriers;
 mod health;
+mod leads;
 mod pages;
 mod platform;
 mod tenant;
@@ -20,6 +22,8 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
                 .configure(auth::configure)
                 .configure(tenant::configure)
                 .configure(users::configure)
+                .configure(leads::configure)
+                .configure(activities::configure)
                 .configure(carriers::configure)
                 .configure(platform::configure)
                 .configure(health::configure),

@@ -17,8 +17,14 @@ static SPECIFICATION: LazyLock<(EntityTag, Bytes)> = LazyLock::new(|| {
     (EntityTag::digest(&bytes), bytes)
 });
 
-static VIEWER: LazyLock<Arc<Config<'static>>> =
-    LazyLock::new(|| Arc::new(Config::from("/openapi.json").display_operation_id(true).filter(true)));
+static VIEWER: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
+    Arc::new(
+        Config::from("/openapi.json")
+            .display_operation_id(true)
+            .filter(true)
+            .validator_url("none"),
+    )
+});
 
 static PROBLEMS: LazyLock<(EntityTag, Bytes)> = LazyLock::new(|| {
     let bytes = Bytes::from(problems_page());
@@ -26,20 +32,29 @@ static PROBLEMS: LazyLock<(EntityTag, Bytes)> = LazyLock::new(|| {
 });
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
-    config.service(specification).service(docs).service(problem_types).service(viewer);
+    config
+        .service(specification)
+        .service(docs)
+        .service(problem_types)
+        .service(viewer);
 }
 
 #[get("/openapi.json")]
 async fn specification(request: HttpRequest) -> HttpResponse {
     let (tag, bytes) = &*SPECIFICATION;
     let mut response = conditional::answer_ready(&request, tag, "application/json", bytes.clone());
-    response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache"));
+    response.headers_mut().insert(
+        header::CACHE_CONTROL,
+        header::HeaderValue::from_static("no-cache"),
+    );
     response
 }
 
 #[get("/docs")]
 async fn docs() -> HttpResponse {
-    HttpResponse::PermanentRedirect().insert_header((header::LOCATION, "/docs/")).finish()
+    HttpResponse::PermanentRedirect()
+        .insert_header((header::LOCATION, "/docs/"))
+        .finish()
 }
 
 #[get("/docs/problems")]
@@ -95,7 +110,10 @@ fn problems_page() -> String {
 
 /// Escapes text for HTML, and makes code of what stands in backticks.
 fn marked_up(text: &str) -> String {
-    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let escaped = text
+        .replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;");
     let mut html = String::new();
     for (place, part) in escaped.split('`').enumerate() {
         if place % 2 == 1 {
@@ -113,7 +131,10 @@ mod tests {
 
     #[test]
     fn text_is_escaped_and_code_marked() {
-        assert_eq!(marked_up("Send `Bearer <token>` & wait."), "Send <code>Bearer &lt;token&gt;</code> &amp; wait.");
+        assert_eq!(
+            marked_up("Send `Bearer <token>` & wait."),
+            "Send <code>Bearer &lt;token&gt;</code> &amp; wait."
+        );
     }
 
     #[test]

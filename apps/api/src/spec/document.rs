@@ -85,10 +85,14 @@ fn complete(document: &mut Value) {
 
 /// Lets pages of lists refer to the schema of their items, which the collector has copied into each.
 fn refer_to_items(schemas: &mut Value) {
-    let Some(schemas) = schemas.as_object_mut() else { return };
+    let Some(schemas) = schemas.as_object_mut() else {
+        return;
+    };
     let known: Vec<String> = schemas.keys().cloned().collect();
     for (name, schema) in schemas {
-        let item = name.strip_prefix("Listing_").filter(|item| known.iter().any(|known| known == item));
+        let item = name
+            .strip_prefix("Listing_")
+            .filter(|item| known.iter().any(|known| known == item));
         if let (Some(item), Some(items)) = (item, schema.pointer_mut("/properties/items/items")) {
             *items = json!({"$ref": format!("{}{item}", operation::REFERENCE)});
         }

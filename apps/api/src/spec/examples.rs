@@ -8,9 +8,13 @@ pub(super) fn complete(operation: &mut Value, schemas: &Value) {
     if let Some(content) = operation.pointer_mut("/requestBody/content/application~1json") {
         show(content, schemas);
     }
-    let Some(responses) = operation["responses"].as_object_mut() else { return };
+    let Some(responses) = operation["responses"].as_object_mut() else {
+        return;
+    };
     for (status, response) in responses {
-        let Some(content) = response.pointer_mut("/content/application~1json") else { continue };
+        let Some(content) = response.pointer_mut("/content/application~1json") else {
+            continue;
+        };
         show(content, schemas);
         let shown = content["example"].as_object().cloned().unwrap_or_default();
         if let Some(headers) = response["headers"].as_object_mut() {
@@ -26,7 +30,9 @@ pub(super) fn complete(operation: &mut Value, schemas: &Value) {
 }
 
 fn show(content: &mut Value, schemas: &Value) {
-    let Some(members) = content.as_object_mut() else { return };
+    let Some(members) = content.as_object_mut() else {
+        return;
+    };
     if members.contains_key("example") || members.contains_key("examples") {
         return;
     }
@@ -57,6 +63,9 @@ fn add_headers(headers: &mut Map<String, Value>, status: &str, shown: &Map<Strin
         headers.insert("Location".to_owned(), text("Where it is found."));
     }
     if matches!(status, "200" | "201") {
-        headers.insert("ETag".to_owned(), text("Names this version, for `If-Match` and `If-None-Match`."));
+        headers.insert(
+            "ETag".to_owned(),
+            text("Names this version, for `If-Match` and `If-None-Match`."),
+        );
     }
 }

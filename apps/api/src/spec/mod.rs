@@ -46,7 +46,10 @@ pub fn openapi_json() -> String {
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(members) => {
-            let mut members: Vec<_> = members.into_iter().map(|(name, value)| (name, sorted(value))).collect();
+            let mut members: Vec<_> = members
+                .into_iter()
+                .map(|(name, value)| (name, sorted(value)))
+                .collect();
             members.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
             Value::Object(members.into_iter().collect::<Map<_, _>>())
         }

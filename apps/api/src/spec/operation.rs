@@ -15,7 +15,9 @@ pub(super) fn complete(path: &str, operation: &mut Value) {
     }
     let kinds = kinds(path, operation);
     let is_conditional = has_parameter(operation, "If-None-Match");
-    let Some(responses) = operation["responses"].as_object_mut() else { return };
+    let Some(responses) = operation["responses"].as_object_mut() else {
+        return;
+    };
     problems::add(responses, kinds);
     if is_conditional {
         admit_not_modified(responses);
@@ -48,7 +50,12 @@ fn security(path: &str, operation: &Value) -> Value {
 
 /// The problems that every operation of this kind can give.
 fn kinds(path: &str, operation: &Value) -> Vec<Kind> {
-    let mut kinds = vec![Kind::QueryTooLong, Kind::HeadersTooLarge, Kind::Internal, Kind::DeadlineExceeded];
+    let mut kinds = vec![
+        Kind::QueryTooLong,
+        Kind::HeadersTooLarge,
+        Kind::Internal,
+        Kind::DeadlineExceeded,
+    ];
     if path.starts_with("/api/v1/") && path != "/api/v1/health" {
         kinds.extend([Kind::MalformedRequest, Kind::Contended, Kind::Unavailable]);
     }
@@ -81,7 +88,9 @@ fn kinds(path: &str, operation: &Value) -> Vec<Kind> {
 
 fn admit_not_modified(responses: &mut Map<String, Value>) {
     let tag = json!({"description": "Names this version of the answer.", "schema": {"type": "string"}});
-    responses.entry("304").or_insert_with(|| json!({"description": "Nothing has changed since."}));
+    responses
+        .entry("304")
+        .or_insert_with(|| json!({"description": "Nothing has changed since."}));
     for status in ["200", "304"] {
         if let Some(response) = responses.get_mut(status) {
             response["headers"]["ETag"] = tag.clone();
@@ -98,12 +107,18 @@ pub(super) fn admit_fields(operation: &mut Value, schemas: &Value) -> Map<String
     let Some(schema) = operation.pointer_mut("/responses/200/content/application~1json/schema") else {
         return needed;
     };
-    let Some(name) = schema["$ref"].as_str().and_then(|reference| reference.strip_prefix(REFERENCE)) else {
+    let Some(name) = schema["$ref"]
+        .as_str()
+        .and_then(|reference| reference.strip_prefix(REFERENCE))
+    else {
         return needed;
     };
     let name = name.to_owned();
     let mut partial = schemas[&name].clone();
-    if let Some(item) = partial["properties"]["items"]["items"]["$ref"].as_str().and_then(|r| r.strip_prefix(REFERENCE)) {
+    if let Some(item) = partial["properties"]["items"]["items"]["$ref"]
+        .as_str()
+        .and_then(|r| r.strip_prefix(REFERENCE))
+    {
         let item = item.to_owned();
         partial["properties"]["items"]["items"] = json!({"$ref": format!("{REFERENCE}Partial{item}")});
         needed.insert(format!("Partial{item}"), without_required(&schemas[&item]));
@@ -122,7 +137,10 @@ fn without_required(schema: &Value) -> Value {
     let mut schema = schema.clone();
     if let Some(members) = schema.as_object_mut() {
         members.remove("required");
-        members.insert("description".to_owned(), Value::from("The fields that `fields` names."));
+        members.insert(
+            "description".to_owned(),
+            Value::from("The fields that `fields` names."),
+        );
     }
     schema
 }

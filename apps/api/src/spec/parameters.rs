@@ -16,7 +16,7 @@ impl IntoParams for IfNoneMatch {
         header(
             "If-None-Match",
             "The `ETag` of an earlier answer: when nothing has changed since, the answer is 304 without a body.",
-            &json!({"type": "string", "maxLength": 200, "pattern": "^[ -~]*$"}),
+            &json!({"type": "string"}),
             "\"7\"",
         )
     }
@@ -28,7 +28,7 @@ impl IntoParams for IfMatch {
             "If-Match",
             "The `ETag` of the version that is to be changed; another one there now is answered with 412. \
              Without the header, whatever is there is changed.",
-            &json!({"type": "string", "pattern": "^(\\*|\"[1-9][0-9]{0,17}(\\.[!#-~]{1,150})?\")$"}),
+            &json!({"type": "string", "minLength": 1, "pattern": "^(\\*|\"[1-9][0-9]{0,17}(\\.[!#-~]{1,150})?\")$"}),
             "\"7\"",
         )
     }

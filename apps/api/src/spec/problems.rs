@@ -38,7 +38,9 @@ pub(super) fn add(responses: &mut Map<String, Value>, kinds: impl IntoIterator<I
     for kind in kinds {
         let status = kind.status().as_u16();
         // An operation may have an answer of its own for a status: then there are two media types.
-        let own = responses.get(&status.to_string()).is_some_and(|own| own["content"].get(MEDIA_TYPE).is_none());
+        let own = responses
+            .get(&status.to_string())
+            .is_some_and(|own| own["content"].get(MEDIA_TYPE).is_none());
         let response = responses.entry(status.to_string()).or_insert_with(|| json!({}));
         response["headers"] = headers(status);
         response["content"][MEDIA_TYPE]["schema"] = json!({"$ref": "#/components/schemas/Problem"});
@@ -52,7 +54,10 @@ pub(super) fn add(responses: &mut Map<String, Value>, kinds: impl IntoIterator<I
 /// The titles of the problems that a response can hold.
 fn description(response: &Value) -> String {
     let examples = response["content"][MEDIA_TYPE]["examples"].as_object();
-    let titles = examples.into_iter().flat_map(Map::values).filter_map(|example| example["summary"].as_str());
+    let titles = examples
+        .into_iter()
+        .flat_map(Map::values)
+        .filter_map(|example| example["summary"].as_str());
     titles.collect::<Vec<_>>().join(" · ")
 }
 

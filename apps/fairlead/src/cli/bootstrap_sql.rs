@@ -24,8 +24,15 @@ pub(super) struct BootstrapSqlArgs {
 pub(super) fn run(args: &BootstrapSqlArgs) -> anyhow::Result<()> {
     let [owner, app, system] = ["OWNER", "APP", "SYSTEM"].map(password);
     let (owner, app, system) = (owner?, app?, system?);
-    ensure!(owner != app && app != system && owner != system, "the three passwords must differ from each other");
-    let roles = bootstrap_sql(&BootstrapPasswords { owner: &owner, app: &app, system: &system });
+    ensure!(
+        owner != app && app != system && owner != system,
+        "the three passwords must differ from each other"
+    );
+    let roles = bootstrap_sql(&BootstrapPasswords {
+        owner: &owner,
+        app: &app,
+        system: &system,
+    });
     let database = &args.database;
     output::print(&format!(
         "{roles}\n-- CREATE DATABASE knows no IF NOT EXISTS; \\gexec is psql's.\n\
@@ -34,11 +41,17 @@ pub(super) fn run(args: &BootstrapSqlArgs) -> anyhow::Result<()> {
     ))
 }
 
-#[expect(clippy::disallowed_methods, reason = "passwords of a superuser's errand are no configuration of ours")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "passwords of a superuser's errand are no configuration of ours"
+)]
 fn password(role: &str) -> anyhow::Result<String> {
     let name = format!("FAIRLEAD_BOOTSTRAP_{role}_PASSWORD");
     let password = std::env::var(&name).with_context(|| format!("{name} is not set"))?;
-    ensure!(password.len() >= 16, "{name} must have at least 16 characters; make one: openssl rand -hex 24");
+    ensure!(
+        password.len() >= 16,
+        "{name} must have at least 16 characters; make one: openssl rand -hex 24"
+    );
     Ok(password)
 }
 

@@ -26,26 +26,28 @@ pub(super) fn run(command: &ConfigCommand, loaded: &Loaded) -> anyhow::Result<()
 }
 
 fn for_people(explanations: &[Explanation]) -> String {
-    let heading = ["KEY", "VALUE", "UNIT", "ORIGIN", "MEANING", "ALLOWED"].map(str::to_owned).to_vec();
-    let row = |key: &Explanation| {
-        vec![
-            key.key.to_owned(),
-            key.value.clone().unwrap_or_else(|| "-".to_owned()),
-            key.unit.unwrap_or_default().to_owned(),
-            key.origin.clone().unwrap_or_else(|| "not set".to_owned()),
-            key.meaning.to_owned(),
-            key.allowed.clone(),
-        ]
-    };
-    let rows: Vec<Vec<String>> = std::iter::once(heading).chain(explanations.iter().map(row)).collect();
-    let aliases = explanations.iter().filter(|key| key.variables.len() > 1).map(|key| {
-        let others: Vec<&str> = key.variables.iter().skip(1).map(String::as_str).collect();
-        format!("  {}: {}", key.key, others.join(", "))
-    });
+    let keys: Vec<String> = explanations.iter().map(paragraph).collect();
     format!(
-        "{}\n\nEnvironment: FAIRLEAD__ and the key in capitals, its parts joined by __ (FAIRLEAD__HTTP__PORT). \
-         Also understood:\n{}",
-        output::table(&rows),
-        aliases.collect::<Vec<_>>().join("\n"),
+        "{}\n\nAn environment variable sets a key: FAIRLEAD__ and the key in capitals, its parts joined by __.",
+        keys.join("\n\n"),
     )
+}
+
+fn paragraph(key: &Explanation) -> String {
+    let Explanation {
+        key: name,
+        meaning,
+        allowed,
+        ..
+    } = key;
+    let unit = key.unit.map(|unit| format!(" {unit}")).unwrap_or_default();
+    let line = match (&key.value, &key.origin) {
+        (Some(value), Some(origin)) => format!("{name} = {value}{unit}  [{origin}]"),
+        _ => format!("{name} is not set"),
+    };
+    let aliases = match &key.variables[..] {
+        [_, aliases @ ..] if !aliases.is_empty() => format!("\n    also set by {}", aliases.join(", ")),
+        _ => String::new(),
+    };
+    format!("{line}\n    {meaning}\n    allowed: {allowed}{aliases}")
 }

@@ -3,16 +3,16 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow};
 use clap::Args;
 use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
+use fairlead_domain::Id;
 use fairlead_domain::access::{Actor, ApiScope, Caller, ManageApiKeys, SystemScope};
 use fairlead_domain::clock::{Clock as _, Ids as _};
 use fairlead_domain::events::{Aggregate, Recorded, Source};
 use fairlead_domain::identity::{
-    self, AccessClaims, AccessTokens as _, CreateApiKey, Password, PasswordHasher as _, Revocation, Secret, Tenant,
-    ThrottleKey, User,
+    self, AccessClaims, AccessTokens as _, CreateApiKey, Password, PasswordHasher as _, Revocation, Secret,
+    Tenant, ThrottleKey, User,
 };
 use fairlead_domain::paging::{MAX_LIMIT, Paging};
 use fairlead_domain::store::{Store as _, SystemStore as _, UnitOfWork};
-use fairlead_domain::Id;
 use serde_json::json;
 
 use super::session::Session;
@@ -58,14 +58,22 @@ pub(super) async fn run(args: &DemoArgs, config: &Config) -> anyhow::Result<()> 
 async fn fill_and_tell(args: &DemoArgs, config: &Config, session: &Session) -> anyhow::Result<()> {
     let password = random_password()?;
     let hasher = Argon2PasswordHasher::new(wiring::hasher_limits(config));
-    let order = DemoOrder { slug: args.tenant.clone(), leads: args.leads, password: password.clone() };
+    let order = DemoOrder {
+        slug: args.tenant.clone(),
+        leads: args.leads,
+        password: password.clone(),
+    };
     let filled = fill_with_progress(&order, &hasher, session).await?;
     let owner = reset_owner(&filled.tenant, &password, &hasher, session).await?;
     let caller = act_as(&owner, &filled.tenant, config)?;
     let api_key = renew_api_key(&caller, session).await?;
     let leads = count_leads(&caller, session).await?;
 
-    let access = Access { owner: &owner, password: &password, api_key: &api_key };
+    let access = Access {
+        owner: &owner,
+        password: &password,
+        api_key: &api_key,
+    };
     if args.json {
         return output::print_json(&json!({
             "tenant": filled.tenant.slug,
@@ -96,7 +104,10 @@ async fn fill_with_progress(
 }
 
 /// Gives the owner the password, which the demo did only if it created the owner just now.
-#[expect(clippy::disallowed_methods, reason = "the command line orders it, for a tenant it names")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command line orders it, for a tenant it names"
+)]
 async fn reset_owner(
     tenant: &Tenant,
     password: &Password,
@@ -104,13 +115,24 @@ async fn reset_owner(
     session: &Session,
 ) -> anyhow::Result<User> {
     let hash = hasher.hash(password).await?;
-    let mut uow = session.stores.system.begin(&SystemScope::new("demo access")).await?;
+    let mut uow = session
+        .stores
+        .system
+        .begin(&SystemScope::new("demo access"))
+        .await?;
     let owner = uow.accounts().find_owner(tenant.id).await?;
     let owner = owner.with_context(|| format!("tenant {} has no owner who is active", tenant.slug))?;
     uow.accounts().set_password(tenant.id, owner.id, &hash).await?;
     // Whoever tried a password of an earlier run has locked nobody out.
-    uow.login_throttle().forget(&[ThrottleKey::Account(owner.email.clone())]).await?;
-    let reset = Recorded::new("user_password_reset", Aggregate::User, owner.id.as_uuid(), Actor::System);
+    uow.login_throttle()
+        .forget(&[ThrottleKey::Account(owner.email.clone())])
+        .await?;
+    let reset = Recorded::new(
+        "user_password_reset",
+        Aggregate::User,
+        owner.id.as_uuid(),
+        Actor::System,
+    );
     uow.record(tenant.id, reset.by(Source::Demo));
     uow.commit().await.context("cannot set the owner's password")?;
     Ok(owner)
@@ -134,19 +156,33 @@ fn act_as(owner: &User, tenant: &Tenant, config: &Config) -> anyhow::Result<Call
         issued_at: now,
     });
     let revoked = fairlead_postgres::MemoryRevokedSessions::default();
-    Ok(identity::authenticate_access_token(&tokens, &revoked, token.expose(), now)?)
+    Ok(identity::authenticate_access_token(
+        &tokens,
+        &revoked,
+        token.expose(),
+        now,
+    )?)
 }
 
 async fn renew_api_key(caller: &Caller, session: &Session) -> anyhow::Result<Secret> {
     let permit = caller.permit::<ManageApiKeys>()?;
     let mut uow = session.stores.store.begin(permit.scope()).await?;
     // The password is a new one, so whoever came in with an old one leaves.
-    let owner = permit.actor().user().ok_or_else(|| anyhow!("the owner is a person"))?;
-    uow.sessions().revoke_all(owner, Revocation::PasswordChanged).await?;
+    let owner = permit
+        .actor()
+        .user()
+        .ok_or_else(|| anyhow!("the owner is a person"))?;
+    uow.sessions()
+        .revoke_all(owner, Revocation::PasswordChanged)
+        .await?;
     for key in own_keys(&mut *uow).await? {
         identity::revoke_api_key(&mut *uow, &permit, key).await?;
     }
-    let cmd = CreateApiKey { name: KEY_NAME.to_owned(), scopes: ApiScope::ALL.to_vec(), expires_at: None };
+    let cmd = CreateApiKey {
+        name: KEY_NAME.to_owned(),
+        scopes: ApiScope::ALL.to_vec(),
+        expires_at: None,
+    };
     let made = identity::create_api_key(&mut *uow, &permit, &Sha256Secrets, cmd).await?;
     uow.commit().await.context("cannot make an API key")?;
     Ok(made.secret)
@@ -161,14 +197,21 @@ async fn own_keys(uow: &mut dyn UnitOfWork) -> anyhow::Result<Vec<identity::ApiK
 
 async fn count_leads(caller: &Caller, session: &Session) -> anyhow::Result<u64> {
     let mut uow = session.stores.store.read(caller.scope()).await?;
-    Ok(uow.tenants().usage().await.context("cannot count the leads")?.leads)
+    Ok(uow
+        .tenants()
+        .usage()
+        .await
+        .context("cannot count the leads")?
+        .leads)
 }
 
 fn random_password() -> anyhow::Result<Password> {
     // Without letters and digits that look alike.
     const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let random: [u8; PASSWORD_LENGTH] = rand::random();
-    let letters = random.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
+    let letters = random
+        .iter()
+        .map(|byte| char::from(ALPHABET[usize::from(byte % 32)]));
     Password::parse(letters.collect()).context("drew a poor password; try again")
 }
 
@@ -180,7 +223,11 @@ struct Access<'a> {
 }
 
 fn for_people(filled: &Filled, leads: u64, access: &Access<'_>) -> String {
-    let Access { owner, password, api_key } = access;
+    let Access {
+        owner,
+        password,
+        api_key,
+    } = access;
     let mut text = format!(
         "Tenant {} has {leads} leads, {} of them new, with {} new activities.\n\n\
          owner     {}\npassword  {}\nAPI key   {}",

@@ -29,11 +29,20 @@ pub(super) async fn run(args: &DoctorArgs, input: &Input) -> anyhow::Result<Exit
     } else {
         output::print(&for_people(&report))?;
     }
-    Ok(if report.verdict == Verdict::Fail { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if report.verdict == Verdict::Fail {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 fn for_people(report: &Report) -> String {
-    let width = report.checks.iter().map(|check| check.name.len()).max().unwrap_or_default();
+    let width = report
+        .checks
+        .iter()
+        .map(|check| check.name.len())
+        .max()
+        .unwrap_or_default();
     let line = |check: &Check| {
         let verdict = match check.verdict {
             Verdict::Ok => "ok  ",
@@ -41,10 +50,24 @@ fn for_people(report: &Report) -> String {
             Verdict::Fail => "FAIL",
         };
         // A fix may be SQL of several lines; all of it stands below its check.
-        let fix = check.fix.as_ref().map(|fix| format!("\n        fix: {}", fix.replace('\n', "\n             ")));
-        format!("{verdict}  {:width$}  {}{}", check.name, check.detail, fix.unwrap_or_default())
+        let fix = check
+            .fix
+            .as_ref()
+            .map(|fix| format!("\n        fix: {}", fix.replace('\n', "\n             ")));
+        format!(
+            "{verdict}  {:width$}  {}{}",
+            check.name,
+            check.detail,
+            fix.unwrap_or_default()
+        )
     };
-    let count = |verdict: Verdict| report.checks.iter().filter(|check| check.verdict == verdict).count();
+    let count = |verdict: Verdict| {
+        report
+            .checks
+            .iter()
+            .filter(|check| check.verdict == verdict)
+            .count()
+    };
     format!(
         "{}\n\n{} ok, {} warnings, {} failures",
         report.checks.iter().map(line).collect::<Vec<_>>().join("\n"),

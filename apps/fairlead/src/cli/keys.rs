@@ -42,19 +42,33 @@ pub(super) fn run(command: &KeysCommand, config: &Config) -> anyhow::Result<()> 
         }
         KeysCommand::Rotate(args) => {
             let ring = KeyRing::open_or_create(&folder, now).context("cannot read the keys")?;
-            let key = ring.rotate(now, KeyRing::DEFAULT_OVERLAP).context("cannot add a key")?;
+            let key = ring
+                .rotate(now, KeyRing::DEFAULT_OVERLAP)
+                .context("cannot add a key")?;
             if args.json {
                 return output::print_json(&view(&key, "next"));
             }
-            output::print(&format!("Key {} signs from {}.", key.id, output::moment(key.signs_from)))
+            output::print(&format!(
+                "Key {} signs from {}.",
+                key.id,
+                output::moment(key.signs_from)
+            ))
         }
         KeysCommand::Prune(args) => {
             let ring = KeyRing::open(&folder, now).context("cannot read the keys")?;
-            let pruned = ring.prune(now, config.auth.access_ttl).context("cannot delete keys")?;
+            let pruned = ring
+                .prune(now, config.auth.access_ttl)
+                .context("cannot delete keys")?;
             if args.json {
-                return output::print_json(&pruned.iter().map(|key| view(key, "deleted")).collect::<Vec<_>>());
+                return output::print_json(
+                    &pruned.iter().map(|key| view(key, "deleted")).collect::<Vec<_>>(),
+                );
             }
-            output::print(&format!("Deleted {} keys, kept {}.", pruned.len(), ring.public_keys().len()))
+            output::print(&format!(
+                "Deleted {} keys, kept {}.",
+                pruned.len(),
+                ring.public_keys().len()
+            ))
         }
     }
 }
@@ -69,8 +83,18 @@ fn show(args: &KeysArgs, keys: &[PublicKey], signer: &PublicKey) -> anyhow::Resu
         return output::print_json(&keys.iter().map(|key| view(key, state(key))).collect::<Vec<_>>());
     }
     let heading = ["KEY", "SIGNS FROM", "STATE"].map(str::to_owned).to_vec();
-    let row = |key: &PublicKey| vec![key.id.clone(), output::moment(key.signs_from), state(key).to_owned()];
-    output::print(&output::table(&std::iter::once(heading).chain(keys.iter().map(row)).collect::<Vec<_>>()))
+    let row = |key: &PublicKey| {
+        vec![
+            key.id.clone(),
+            output::moment(key.signs_from),
+            state(key).to_owned(),
+        ]
+    };
+    output::print(&output::table(
+        &std::iter::once(heading)
+            .chain(keys.iter().map(row))
+            .collect::<Vec<_>>(),
+    ))
 }
 
 fn view(key: &PublicKey, state: &str) -> Value {

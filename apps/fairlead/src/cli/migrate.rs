@@ -26,25 +26,35 @@ pub(super) struct MigrateArgs {
 pub(super) async fn run(args: &MigrateArgs, config: &Config) -> anyhow::Result<()> {
     let database = Database::open_as_it_is(config, output::progress).await?;
     let owner = database.urls().owner.expose();
-    let outcome = if args.status { show_status(owner, args.json).await } else { apply(owner, args.json).await };
+    let outcome = if args.status {
+        show_status(args, owner).await
+    } else {
+        apply(args, owner).await
+    };
     database.stop().await;
     outcome
 }
 
-async fn apply(owner_url: &str, json: bool) -> anyhow::Result<()> {
-    let applied = migrate(owner_url).await.context("cannot bring the schema up to date")?;
-    if json {
+async fn apply(args: &MigrateArgs, owner_url: &str) -> anyhow::Result<()> {
+    let applied = migrate(owner_url)
+        .await
+        .context("cannot bring the schema up to date")?;
+    if args.json {
         return output::print_json(&json!({ "applied": applied }));
     }
     if applied.is_empty() {
         return output::print("The schema is up to date.");
     }
-    output::print(&format!("Applied {} steps:\n  {}", applied.len(), applied.join("\n  ")))
+    output::print(&format!(
+        "Applied {} steps:\n  {}",
+        applied.len(),
+        applied.join("\n  ")
+    ))
 }
 
-async fn show_status(owner_url: &str, json: bool) -> anyhow::Result<()> {
+async fn show_status(args: &MigrateArgs, owner_url: &str) -> anyhow::Result<()> {
     let progress = status(owner_url).await.context("cannot look at the schema")?;
-    if json {
+    if args.json {
         return output::print_json(&json!({ "applied": progress.applied, "pending": progress.pending }));
     }
     let heading = vec!["STEP".to_owned(), "STATE".to_owned()];

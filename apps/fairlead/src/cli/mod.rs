@@ -114,7 +114,11 @@ impl GlobalArgs {
     fn input(self) -> Input {
         Input::of_process(self.config)
             .flag("preset", "--preset", self.preset)
-            .flag("data_dir", "--data-dir", self.data_dir.map(|folder| folder.display().to_string()))
+            .flag(
+                "data_dir",
+                "--data-dir",
+                self.data_dir.map(|folder| folder.display().to_string()),
+            )
     }
 
     /// Loads the configuration for a command that does one thing and ends; only what goes wrong is logged.
@@ -131,7 +135,7 @@ fn report(error: &anyhow::Error) -> ExitCode {
         output::progress(&format!("the configuration is wrong:\n{faults}"));
         return ExitCode::from(2);
     }
-    output::progress(&format!("error: {error:#}"));
+    output::progress(&format!("error: {}", output::chain(error.as_ref())));
     ExitCode::FAILURE
 }
 

@@ -16,7 +16,10 @@ pub(super) struct OpenapiArgs {
 
 pub(super) fn run(args: &OpenapiArgs) -> anyhow::Result<()> {
     fs::create_dir_all(&args.out).with_context(|| format!("cannot create {}", args.out.display()))?;
-    for (name, text) in [("openapi.json", spec::openapi_json()), ("problems.md", spec::problems_markdown())] {
+    for (name, text) in [
+        ("openapi.json", spec::openapi_json()),
+        ("problems.md", spec::problems_markdown()),
+    ] {
         let path = args.out.join(name);
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         output::progress(&format!("wrote {}", path.display()));

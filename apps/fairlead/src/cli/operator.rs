@@ -79,7 +79,10 @@ async fn create(args: &CreateArgs, session: &Session) -> anyhow::Result<()> {
 
     let mut uow = begin(session).await?;
     let (id, expires_at) = (uow.next_id(), args.expires_in.map(|span| uow.now() + span));
-    uow.operators().upsert(id, &name, &hash, expires_at).await.context("cannot store the operator")?;
+    uow.operators()
+        .upsert(id, &name, &hash, expires_at)
+        .await
+        .context("cannot store the operator")?;
     uow.commit().await.context("cannot store the operator")?;
 
     let (key, expires_at) = (secret.expose(), expires_at.map(output::moment));
@@ -87,15 +90,20 @@ async fn create(args: &CreateArgs, session: &Session) -> anyhow::Result<()> {
         return output::print_json(&json!({ "operator": name, "operatorKey": key, "expiresAt": expires_at }));
     }
     let end = expires_at.map_or_else(|| "never".to_owned(), |moment| format!("at {moment}"));
-    output::print(&format!("Operator {name}, whose key ends {end}. It is told this once:\n{key}"))
+    output::print(&format!(
+        "Operator {name}, whose key ends {end}. It is told this once:\n{key}"
+    ))
 }
 
 async fn list(args: &ListArgs, session: &Session) -> anyhow::Result<()> {
-    let operators = begin(session).await?.operators().list().await.context("cannot list the operators")?;
+    let operators = begin(session)
+        .await?
+        .operators()
+        .list()
+        .await
+        .context("cannot list the operators")?;
     if args.json {
-        let view = |(name, created_at, expires_at): &(String, OffsetDateTime, Option<OffsetDateTime>)| {
-            json!({ "operator": name, "createdAt": output::moment(*created_at), "expiresAt": expires_at.map(output::moment) })
-        };
+        let view = |(name, created_at, expires_at): &(String, OffsetDateTime, Option<OffsetDateTime>)| json!({ "operator": name, "createdAt": output::moment(*created_at), "expiresAt": expires_at.map(output::moment) });
         return output::print_json(&operators.iter().map(view).collect::<Vec<_>>());
     }
     if operators.is_empty() {
@@ -103,15 +111,29 @@ async fn list(args: &ListArgs, session: &Session) -> anyhow::Result<()> {
     }
     let heading = ["OPERATOR", "CREATED", "EXPIRES"].map(str::to_owned).to_vec();
     let rows = operators.iter().map(|(name, created_at, expires_at)| {
-        vec![name.clone(), output::moment(*created_at), expires_at.map_or_else(|| "never".to_owned(), output::moment)]
+        vec![
+            name.clone(),
+            output::moment(*created_at),
+            expires_at.map_or_else(|| "never".to_owned(), output::moment),
+        ]
     });
-    output::print(&output::table(&std::iter::once(heading).chain(rows).collect::<Vec<_>>()))
+    output::print(&output::table(
+        &std::iter::once(heading).chain(rows).collect::<Vec<_>>(),
+    ))
 }
 
 async fn revoke(args: &RevokeArgs, session: &Session) -> anyhow::Result<()> {
     let mut uow = begin(session).await?;
-    let is_known = uow.operators().revoke(&args.name).await.context("cannot revoke the operator")?;
-    ensure!(is_known, "there is no operator {}; see them all: fairlead operator list", args.name);
+    let is_known = uow
+        .operators()
+        .revoke(&args.name)
+        .await
+        .context("cannot revoke the operator")?;
+    ensure!(
+        is_known,
+        "there is no operator {}; see them all: fairlead operator list",
+        args.name
+    );
     uow.commit().await.context("cannot revoke the operator")?;
     if args.json {
         return output::print_json(&json!({ "operator": args.name, "revoked": true }));
@@ -121,5 +143,10 @@ async fn revoke(args: &RevokeArgs, session: &Session) -> anyhow::Result<()> {
 
 #[expect(clippy::disallowed_methods, reason = "operators belong to no tenant")]
 async fn begin(session: &Session) -> anyhow::Result<Box<dyn SystemUnitOfWork>> {
-    session.stores.system.begin(&SystemScope::new("operators by command line")).await.context("cannot ask the database")
+    session
+        .stores
+        .system
+        .begin(&SystemScope::new("operators by command line"))
+        .await
+        .context("cannot ask the database")
 }

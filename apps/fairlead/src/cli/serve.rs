@@ -28,12 +28,17 @@ pub(super) struct ServeArgs {
 }
 
 pub(super) async fn run(args: &ServeArgs, input: Input) -> anyhow::Result<()> {
-    let input = input.flag("http.host", "--host", args.host).flag("http.port", "--port", args.port);
+    let input = input
+        .flag("http.host", "--host", args.host)
+        .flag("http.port", "--port", args.port);
     let config = load(&input)?.config;
     fairlead_telemetry::logging::init(config.log.format.into(), &config.log.filter)?;
     let mut signals = Signals::new()?;
 
-    let parts = Parts { progress: output::progress, ..Parts::default() };
+    let parts = Parts {
+        progress: output::progress,
+        ..Parts::default()
+    };
     let mut running = tokio::select! {
         started = wiring::start_with(&config, parts) => started?,
         name = signals.next() => {
@@ -62,21 +67,15 @@ pub(super) async fn run(args: &ServeArgs, input: Input) -> anyhow::Result<()> {
 
 /// Says what runs, where, and what it does without.
 fn announce(config: &Config, running: &Running) {
-    let (url, database) = (running.url(), running.database());
+    let (url, database) = (running.url(), running.database().describe());
     tracing::info!(
-        url,
-        docs.url = format!("{url}/docs"),
+        version = env!("CARGO_PKG_VERSION"),
         listen = %running.address(),
-        database = database.describe(),
         preset = config.preset.as_str(),
         data_dir = %config.data_dir.display(),
-        reduced = wiring::REDUCED.join("; "),
-        "Fairlead {} serves {url} (docs: {url}/docs) on {}, preset {}; {}",
-        env!("CARGO_PKG_VERSION"),
-        database.describe(),
-        config.preset.as_str(),
-        wiring::REDUCED.join("; "),
+        "serving {url} (docs: {url}/docs) on {database}",
     );
+    tracing::info!("reduced: {}", wiring::REDUCED.join("; "));
 }
 
 struct Signals {
@@ -87,7 +86,10 @@ struct Signals {
 impl Signals {
     fn new() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("cannot listen for signals");
-        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
     }
 
     /// Waits for the next signal that asks this process to end, and names it.

@@ -21,13 +21,27 @@ pub enum Fault {
         "unknown key `{key}` ({origin}){}; `fairlead config explain` lists all keys",
         did_you_mean(suggestion.as_deref())
     )]
-    UnknownKey { key: String, origin: String, suggestion: Option<String> },
+    UnknownKey {
+        key: String,
+        origin: String,
+        suggestion: Option<String>,
+    },
 
     #[error("`{key}` ({origin}) {fault}; allowed: {allowed}{}", did_you_mean(suggestion.as_deref()))]
-    BadValue { key: &'static str, origin: String, fault: String, allowed: String, suggestion: Option<String> },
+    BadValue {
+        key: &'static str,
+        origin: String,
+        fault: String,
+        allowed: String,
+        suggestion: Option<String>,
+    },
 
     #[error("`{key}` is set twice, differently: by {first} and by {second}; keep one of the two")]
-    SetTwice { key: &'static str, first: String, second: String },
+    SetTwice {
+        key: &'static str,
+        first: String,
+        second: String,
+    },
 
     /// Each value is fine by itself, but not together with the others.
     #[error("{0}")]
@@ -38,5 +52,7 @@ pub enum Fault {
 }
 
 fn did_you_mean(suggestion: Option<&str>) -> String {
-    suggestion.map(|suggestion| format!("; did you mean `{suggestion}`?")).unwrap_or_default()
+    suggestion
+        .map(|suggestion| format!("; did you mean `{suggestion}`?"))
+        .unwrap_or_default()
 }

@@ -34,10 +34,16 @@ fn explain_key(key: &'static Key, loaded: &Loaded) -> Explanation {
         meaning: key.meaning,
         unit: key.unit,
         allowed: key.kind.allowed(),
-        variables: std::iter::once(key.variable()).chain(key.aliases.iter().map(|&alias| alias.into())).collect(),
+        variables: std::iter::once(key.variable())
+            .chain(key.aliases.iter().map(|&alias| alias.into()))
+            .collect(),
     }
 }
 
 fn shown(key: &Key, value: &::config::Value) -> String {
-    if key.is_secret() { PLACEHOLDER.to_owned() } else { value.kind.to_string() }
+    if key.is_secret() {
+        PLACEHOLDER.to_owned()
+    } else {
+        value.kind.to_string()
+    }
 }

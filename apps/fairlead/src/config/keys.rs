@@ -63,11 +63,27 @@ impl Key {
     }
 
     const fn new(path: &'static str, kind: Kind, default: &'static str, meaning: &'static str) -> Self {
-        Self { path, meaning, unit: None, kind, default: Some(default), presets: &[], aliases: &[] }
+        Self {
+            path,
+            meaning,
+            unit: None,
+            kind,
+            default: Some(default),
+            presets: &[],
+            aliases: &[],
+        }
     }
 
     const fn optional(path: &'static str, kind: Kind, meaning: &'static str) -> Self {
-        Self { path, meaning, unit: None, kind, default: None, presets: &[], aliases: &[] }
+        Self {
+            path,
+            meaning,
+            unit: None,
+            kind,
+            default: None,
+            presets: &[],
+            aliases: &[],
+        }
     }
 
     const fn unit(mut self, unit: &'static str) -> Self {
@@ -110,15 +126,40 @@ pub static KEYS: &[Key] = {
             "folder of the embedded database, the signing keys and generated secrets",
         ),
         // HTTP.
-        Key::new("http.host", Kind::Address, "127.0.0.1", "address to listen on; 0.0.0.0 for all"),
-        Key::new("http.port", range(0, 65_535), "8080", "port to listen on; 0 takes a free one"),
-        Key::new("http.workers", range(0, 1024), "0", "threads that serve requests; 0: one per core")
-            .presets(&[(Development, "2"), (CostOptimized, "1")]),
-        Key::new("http.request_timeout_ms", range(100, 600_000), "10000", "deadline of a request")
-            .unit("ms"),
-        Key::new("http.keep_alive_ms", range(1000, 600_000), "75000", "how long an idle connection is kept")
-            .unit("ms")
-            .presets(&[(CostOptimized, "15000")]),
+        Key::new(
+            "http.host",
+            Kind::Address,
+            "127.0.0.1",
+            "address to listen on; 0.0.0.0 for all",
+        ),
+        Key::new(
+            "http.port",
+            range(0, 65_535),
+            "8080",
+            "port to listen on; 0 takes a free one",
+        ),
+        Key::new(
+            "http.workers",
+            range(0, 1024),
+            "0",
+            "threads that serve requests; 0: one per core",
+        )
+        .presets(&[(Development, "2"), (CostOptimized, "1")]),
+        Key::new(
+            "http.request_timeout_ms",
+            range(100, 600_000),
+            "10000",
+            "deadline of a request",
+        )
+        .unit("ms"),
+        Key::new(
+            "http.keep_alive_ms",
+            range(1000, 600_000),
+            "75000",
+            "how long an idle connection is kept",
+        )
+        .unit("ms")
+        .presets(&[(CostOptimized, "15000")]),
         Key::new(
             "http.client_timeout_ms",
             range(100, 60_000),
@@ -128,7 +169,7 @@ pub static KEYS: &[Key] = {
         .unit("ms"),
         Key::new(
             "http.shutdown_timeout_ms",
-            range(0, 600_000),
+            range(1000, 600_000),
             "30000",
             "how long a stop waits for requests in flight",
         )
@@ -156,8 +197,20 @@ pub static KEYS: &[Key] = {
             "largest head of a request: all headers together",
         )
         .unit("bytes"),
-        Key::new("http.query_limit_bytes", range(256, 32_768), "8192", "longest query string").unit("bytes"),
-        Key::new("http.json_depth", range(4, 128), "32", "deepest nesting of a JSON body").unit("levels"),
+        Key::new(
+            "http.query_limit_bytes",
+            range(256, 32_768),
+            "8192",
+            "longest query string",
+        )
+        .unit("bytes"),
+        Key::new(
+            "http.json_depth",
+            range(4, 128),
+            "32",
+            "deepest nesting of a JSON body",
+        )
+        .unit("levels"),
         Key::new(
             "http.trust_forwarded_for",
             Kind::Bool,
@@ -192,14 +245,28 @@ pub static KEYS: &[Key] = {
             Kind::PostgresUrl,
             "the same database as role fairlead_owner, which migrates; set with database.url",
         ),
-        Key::new("database.pool.min", range(0, 1000), "2", "connections of role fairlead_app kept open")
-            .unit("connections")
-            .presets(&[(Development, "1"), (HighPerformance, "20"), (CostOptimized, "0")])
-            .aliases(&["DB_POOL_MIN"]),
-        Key::new("database.pool.max", range(1, 1000), "20", "connections of role fairlead_app at the most")
-            .unit("connections")
-            .presets(&[(Development, "10"), (HighPerformance, "100"), (CostOptimized, "5")])
-            .aliases(&["DB_POOL_MAX"]),
+        Key::new(
+            "database.pool.min",
+            range(0, 1000),
+            "2",
+            "connections of role fairlead_app kept open",
+        )
+        .unit("connections")
+        .presets(&[(Development, "1"), (HighPerformance, "20"), (CostOptimized, "0")])
+        .aliases(&["DB_POOL_MIN"]),
+        Key::new(
+            "database.pool.max",
+            range(1, 1000),
+            "20",
+            "connections of role fairlead_app at the most",
+        )
+        .unit("connections")
+        .presets(&[
+            (Development, "10"),
+            (HighPerformance, "100"),
+            (CostOptimized, "5"),
+        ])
+        .aliases(&["DB_POOL_MAX"]),
         Key::new(
             "database.pool.acquire_timeout_ms",
             range(10, 60_000),
@@ -229,12 +296,22 @@ pub static KEYS: &[Key] = {
             "when a connection is replaced by a new one",
         )
         .unit("ms"),
-        Key::new("database.system_pool.min", range(0, 1000), "1", "connections of role fairlead_system kept open")
-            .unit("connections")
-            .presets(&[(HighPerformance, "5"), (CostOptimized, "0")]),
-        Key::new("database.system_pool.max", range(1, 1000), "10", "connections of role fairlead_system at the most")
-            .unit("connections")
-            .presets(&[(Development, "5"), (HighPerformance, "30"), (CostOptimized, "3")]),
+        Key::new(
+            "database.system_pool.min",
+            range(0, 1000),
+            "1",
+            "connections of role fairlead_system kept open",
+        )
+        .unit("connections")
+        .presets(&[(HighPerformance, "5"), (CostOptimized, "0")]),
+        Key::new(
+            "database.system_pool.max",
+            range(1, 1000),
+            "10",
+            "connections of role fairlead_system at the most",
+        )
+        .unit("connections")
+        .presets(&[(Development, "5"), (HighPerformance, "30"), (CostOptimized, "3")]),
         Key::new(
             "database.statement_timeout_ms",
             range(100, 600_000),
@@ -257,10 +334,25 @@ pub static KEYS: &[Key] = {
             "bring the schema up to date when `serve` starts; not set: only an embedded database",
         ),
         // Identity.
-        Key::new("auth.issuer", Kind::Text, "fairlead", "who signs access tokens (`iss`)"),
-        Key::new("auth.audience", Kind::Text, "fairlead-api", "whom access tokens are for (`aud`)"),
-        Key::new("auth.access_ttl_seconds", range(30, DAY_SECONDS), "900", "lifetime of an access token")
-            .unit("s"),
+        Key::new(
+            "auth.issuer",
+            Kind::Text,
+            "fairlead",
+            "who signs access tokens (`iss`)",
+        ),
+        Key::new(
+            "auth.audience",
+            Kind::Text,
+            "fairlead-api",
+            "whom access tokens are for (`aud`)",
+        ),
+        Key::new(
+            "auth.access_ttl_seconds",
+            range(30, DAY_SECONDS),
+            "900",
+            "lifetime of an access token",
+        )
+        .unit("s"),
         Key::new(
             "auth.refresh_ttl_seconds",
             range(300, 400 * DAY_SECONDS),
@@ -331,7 +423,7 @@ pub static KEYS: &[Key] = {
         Key::new(
             "log.filter",
             Kind::LogFilter,
-            "info",
+            "info,actix_server=warn,sea_orm_migration=warn,sqlx=warn",
             "what is logged: a level, or directives such as info,fairlead_postgres=debug",
         )
         .presets(&[(CostOptimized, "warn,fairlead=info")])

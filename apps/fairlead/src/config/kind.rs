@@ -8,7 +8,10 @@ use ::config::{Value, ValueKind};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Bool,
-    Integer { min: u64, max: u64 },
+    Integer {
+        min: u64,
+        max: u64,
+    },
     Text,
     Choice(&'static [&'static str]),
     Path,
@@ -17,7 +20,9 @@ pub enum Kind {
     HttpUrl,
     PostgresUrl,
     LogFilter,
-    Secret { min_bytes: usize },
+    Secret {
+        min_bytes: usize,
+    },
 }
 
 impl Kind {
@@ -33,7 +38,8 @@ impl Kind {
             Self::HttpUrl => "a URL such as https://api.example.com, without a trailing slash".to_owned(),
             Self::PostgresUrl => "postgres://user:password@host:port/database".to_owned(),
             Self::LogFilter => {
-                "error, warn, info, debug, trace, off, or directives such as info,fairlead_postgres=debug".to_owned()
+                "error, warn, info, debug, trace, off, or directives such as info,fairlead_postgres=debug"
+                    .to_owned()
             }
             Self::Secret { min_bytes } => format!("at least {min_bytes} bytes nobody can guess"),
         }
@@ -43,7 +49,10 @@ impl Kind {
     pub(super) fn check(self, value: &Value) -> Result<ValueKind, String> {
         let text = scalar(value)?;
         match self {
-            Self::Bool => text.parse().map(ValueKind::Boolean).map_err(|_| format!("is {text:?}")),
+            Self::Bool => text
+                .parse()
+                .map(ValueKind::Boolean)
+                .map_err(|_| format!("is {text:?}")),
             Self::Integer { min, max } => match text.parse() {
                 Ok(number) if (min..=max).contains(&number) => Ok(ValueKind::U64(number)),
                 _ => Err(format!("is {text:?}")),
@@ -59,18 +68,32 @@ impl Kind {
             Self::HttpUrl => is_http_url(text),
             Self::LogFilter => is_log_filter(text),
             Self::PostgresUrl => {
-                let has_scheme = ["postgres://", "postgresql://"].iter().any(|scheme| text.starts_with(scheme));
-                return if has_scheme { Ok(()) } else { Err("is not such a URL".to_owned()) };
+                let has_scheme = ["postgres://", "postgresql://"]
+                    .iter()
+                    .any(|scheme| text.starts_with(scheme));
+                return if has_scheme {
+                    Ok(())
+                } else {
+                    Err("is not such a URL".to_owned())
+                };
             }
             Self::Secret { min_bytes } => {
                 let actual = text.len();
-                return if actual >= min_bytes { Ok(()) } else { Err(format!("has {actual} bytes")) };
+                return if actual >= min_bytes {
+                    Ok(())
+                } else {
+                    Err(format!("has {actual} bytes"))
+                };
             }
             Self::Text => (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control),
             Self::Path => !text.is_empty() && !text.contains('\0'),
             Self::Bool | Self::Integer { .. } => true,
         };
-        if is_fine { Ok(()) } else { Err(format!("is {text:?}")) }
+        if is_fine {
+            Ok(())
+        } else {
+            Err(format!("is {text:?}"))
+        }
     }
 }
 
@@ -85,12 +108,16 @@ fn scalar(value: &Value) -> Result<String, String> {
 }
 
 fn is_http_url(text: &str) -> bool {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
     rest.is_some_and(|rest| {
         !rest.is_empty()
             && !rest.starts_with(['/', ':'])
             && !rest.ends_with('/')
-            && rest.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '@' | '"' | '<' | '>'))
+            && rest
+                .chars()
+                .all(|c| c.is_ascii_graphic() && !matches!(c, '?' | '#' | '@' | '"' | '<' | '>'))
     })
 }
 
@@ -98,7 +125,10 @@ fn is_http_url(text: &str) -> bool {
 fn is_log_filter(text: &str) -> bool {
     const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
     let is_known = |directive: &str| {
-        directive.contains(['=', '[']) || LEVELS.iter().any(|level| directive.trim().eq_ignore_ascii_case(level))
+        directive.contains(['=', '['])
+            || LEVELS
+                .iter()
+                .any(|level| directive.trim().eq_ignore_ascii_case(level))
     };
     text.split(',').all(is_known) && fairlead_telemetry::logging::check_filter(text).is_ok()
 }

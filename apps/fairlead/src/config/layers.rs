@@ -23,7 +23,8 @@ impl Layer {
     fn add(&mut self, key: &'static Key, value: &Value, origin: &str, faults: &mut Vec<Fault>) {
         match key.kind.check(value) {
             Ok(kind) => {
-                self.0.insert(key.path, Value::new(Some(&origin.to_owned()), kind));
+                self.0
+                    .insert(key.path, Value::new(Some(&origin.to_owned()), kind));
             }
             Err(fault) => faults.push(Fault::BadValue {
                 key: key.path,
@@ -46,7 +47,11 @@ impl Source for Layer {
     }
 
     fn collect(&self) -> Result<Map<String, Value>, ::config::ConfigError> {
-        Ok(self.0.iter().map(|(path, value)| ((*path).to_owned(), value.clone())).collect())
+        Ok(self
+            .0
+            .iter()
+            .map(|(path, value)| ((*path).to_owned(), value.clone()))
+            .collect())
     }
 }
 
@@ -77,16 +82,29 @@ pub(super) fn file(path: &Path, faults: &mut Vec<Fault>) -> Layer {
     match ::config::File::from(path).format(FileFormat::Toml).collect() {
         Ok(table) => take_table(&mut layer, "", &table, &origin, faults),
         Err(error) => {
-            faults.push(Fault::File { path: path.display().to_string(), reason: error.to_string() });
+            faults.push(Fault::File {
+                path: path.display().to_string(),
+                reason: error.to_string(),
+            });
         }
     }
     layer
 }
 
-fn take_table(layer: &mut Layer, prefix: &str, table: &Map<String, Value>, origin: &str, faults: &mut Vec<Fault>) {
+fn take_table(
+    layer: &mut Layer,
+    prefix: &str,
+    table: &Map<String, Value>,
+    origin: &str,
+    faults: &mut Vec<Fault>,
+) {
     // Sorted, so that two starts report the same.
     for (name, value) in table.iter().collect::<BTreeMap<_, _>>() {
-        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+        let path = if prefix.is_empty() {
+            name.clone()
+        } else {
+            format!("{prefix}.{name}")
+        };
         match (&value.kind, Key::find(&path)) {
             (_, Some(key)) => layer.add(key, value, origin, faults),
             (ValueKind::Table(inner), None) if is_section(&path) => {
@@ -99,14 +117,23 @@ fn take_table(layer: &mut Layer, prefix: &str, table: &Map<String, Value>, origi
 
 /// Reads the environment: `FAIRLEAD__…`, and the aliases, which yield to it. An empty variable counts as not set.
 pub(super) fn environment(variables: &[(String, String)], faults: &mut Vec<Fault>) -> Layer {
-    let set = |name: &str| variables.iter().find(|(variable, value)| variable == name && !value.is_empty());
+    let set = |name: &str| {
+        variables
+            .iter()
+            .find(|(variable, value)| variable == name && !value.is_empty())
+    };
     let mut layer = Layer::default();
     for key in KEYS {
         let own = key.variable();
         let Some((name, text)) = set(&own).or_else(|| key.aliases.iter().find_map(|alias| set(alias))) else {
             continue;
         };
-        if let Some((other, _)) = key.aliases.iter().filter_map(|alias| set(alias)).find(|(_, value)| value != text) {
+        if let Some((other, _)) = key
+            .aliases
+            .iter()
+            .filter_map(|alias| set(alias))
+            .find(|(_, value)| value != text)
+        {
             faults.push(Fault::SetTwice {
                 key: key.path,
                 first: format!("env:{name}"),
@@ -119,7 +146,10 @@ pub(super) fn environment(variables: &[(String, String)], faults: &mut Vec<Fault
         if let Some(rest) = name.strip_prefix(PREFIX)
             && !KEYS.iter().any(|key| key.variable() == *name)
         {
-            faults.push(unknown(rest.replace("__", ".").to_lowercase(), format!("env:{name}")));
+            faults.push(unknown(
+                rest.replace("__", ".").to_lowercase(),
+                format!("env:{name}"),
+            ));
         }
     }
     layer
@@ -136,12 +166,20 @@ pub(super) fn flags(set: &[(&'static str, &'static str, String)], faults: &mut V
 }
 
 fn is_section(path: &str) -> bool {
-    KEYS.iter().any(|key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
+    KEYS.iter().any(|key| {
+        key.path
+            .strip_prefix(path)
+            .is_some_and(|rest| rest.starts_with('.'))
+    })
 }
 
 fn unknown(key: String, origin: String) -> Fault {
     let suggestion = nearest(&key, KEYS.iter().map(|key| key.path));
-    Fault::UnknownKey { key, origin, suggestion }
+    Fault::UnknownKey {
+        key,
+        origin,
+        suggestion,
+    }
 }
 
 fn choice_meant(key: &Key, value: &Value) -> Option<String> {
@@ -155,7 +193,8 @@ fn choice_meant(key: &Key, value: &Value) -> Option<String> {
 fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
     let text = text.to_lowercase();
     let likeness = |candidate: &str| strsim::jaro_winkler(&text, &candidate.to_lowercase());
-    let (likeness, candidate) =
-        candidates.map(|candidate| (likeness(candidate), candidate)).max_by(|left, right| left.0.total_cmp(&right.0))?;
+    let (likeness, candidate) = candidates
+        .map(|candidate| (likeness(candidate), candidate))
+        .max_by(|left, right| left.0.total_cmp(&right.0))?;
     (likeness > 0.85).then(|| candidate.to_owned())
 }

@@ -29,17 +29,24 @@ impl Input {
         let environment: Vec<(String, String)> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
-        let named = environment.iter().find(|(name, value)| name == "FAIRLEAD_CONFIG" && !value.is_empty());
+        let named = environment
+            .iter()
+            .find(|(name, value)| name == "FAIRLEAD_CONFIG" && !value.is_empty());
         let file = file
             .or_else(|| named.map(|(_, path)| PathBuf::from(path)))
             .or_else(|| Some(PathBuf::from(USUAL_FILE)).filter(|path| path.exists()));
-        Self { file, environment, flags: Vec::new() }
+        Self {
+            file,
+            environment,
+            flags: Vec::new(),
+        }
     }
 
     /// Lets a command line flag set a key.
     #[must_use]
     pub fn flag(mut self, path: &'static str, flag: &'static str, value: Option<impl ToString>) -> Self {
-        self.flags.extend(value.map(|value| (path, flag, value.to_string())));
+        self.flags
+            .extend(value.map(|value| (path, flag, value.to_string())));
         self
     }
 }
@@ -67,7 +74,11 @@ impl Loaded {
 pub fn load(input: &Input) -> Result<Loaded, ConfigError> {
     let mut faults = Vec::new();
     let defaults = layers::defaults(&mut faults);
-    let file = input.file.as_deref().map(|path| layers::file(path, &mut faults)).unwrap_or_default();
+    let file = input
+        .file
+        .as_deref()
+        .map(|path| layers::file(path, &mut faults))
+        .unwrap_or_default();
     let environment = layers::environment(&input.environment, &mut faults);
     let flags = layers::flags(&input.flags, &mut faults);
     let preset = layers::preset(preset_of(&[&flags, &environment, &file, &defaults]), &mut faults);
@@ -76,25 +87,37 @@ pub fn load(input: &Input) -> Result<Loaded, ConfigError> {
     }
     let loaded = merge(&[defaults, preset, file, environment, flags])?;
     let conflicts = conflicts(&loaded);
-    if conflicts.is_empty() { Ok(loaded) } else { Err(ConfigError(conflicts)) }
+    if conflicts.is_empty() {
+        Ok(loaded)
+    } else {
+        Err(ConfigError(conflicts))
+    }
 }
 
 /// Finds the preset in the first layer that names one.
 fn preset_of(layers: &[&Layer]) -> Preset {
     let named = layers.iter().find_map(|layer| layer.get("preset"));
-    named.and_then(|value| Preset::parse(&value.kind.to_string())).unwrap_or(Preset::Development)
+    named
+        .and_then(|value| Preset::parse(&value.kind.to_string()))
+        .unwrap_or(Preset::Development)
 }
 
 fn merge(layers: &[Layer; 5]) -> Result<Loaded, ConfigError> {
     let failed = |error: ::config::ConfigError| ConfigError(vec![Fault::Conflict(error.to_string())]);
     // Reading a value back out of the merged configuration would lose its origin.
     let last = |key: &Key| layers.iter().rev().find_map(|layer| layer.get(key.path)).cloned();
-    let merged = KEYS.iter().filter_map(|key| Some((key.path, last(key)?))).collect();
+    let merged = KEYS
+        .iter()
+        .filter_map(|key| Some((key.path, last(key)?)))
+        .collect();
     let mut builder = ::config::Config::builder();
     for layer in layers.clone() {
         builder = builder.add_source(layer);
     }
-    let config = builder.build().and_then(::config::Config::try_deserialize).map_err(failed)?;
+    let config = builder
+        .build()
+        .and_then(::config::Config::try_deserialize)
+        .map_err(failed)?;
     Ok(Loaded { config, merged })
 }
 
@@ -107,7 +130,11 @@ fn conflicts(loaded: &Loaded) -> Vec<Fault> {
     let database = &config.database;
     for (pool, min, max) in [
         ("database.pool", database.pool.min, database.pool.max),
-        ("database.system_pool", database.system_pool.min, database.system_pool.max),
+        (
+            "database.system_pool",
+            database.system_pool.min,
+            database.system_pool.max,
+        ),
     ] {
         if min > max {
             found.push(format!(
@@ -125,7 +152,8 @@ fn conflicts(loaded: &Loaded) -> Vec<Fault> {
         ));
     }
     let urls = ["database.url", "database.system_url", "database.owner_url"];
-    let (set, missing): (Vec<&str>, Vec<&str>) = urls.into_iter().partition(|path| loaded.value(path).is_some());
+    let (set, missing): (Vec<&str>, Vec<&str>) =
+        urls.into_iter().partition(|path| loaded.value(path).is_some());
     if let (Some(first), Some(_)) = (set.first(), missing.first()) {
         found.push(format!(
             "`{first}` is set ({}), but not `{}`; an external database takes all three of `{}`, the embedded one none",

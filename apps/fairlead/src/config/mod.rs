@@ -23,6 +23,6 @@ pub use kind::Kind;
 pub use load::{Input, Loaded, load};
 pub use secret::Secret;
 pub use settings::{
-    AuthConfig, Config, DatabaseConfig, DatabaseUrls, HttpConfig, LockoutConfig, LogConfig, LogFormat, PoolConfig,
-    SecurityConfig, SystemPoolConfig,
+    AuthConfig, Config, DatabaseConfig, DatabaseUrls, HttpConfig, LockoutConfig, LogConfig, LogFormat,
+    PoolConfig, SecurityConfig, SystemPoolConfig,
 };

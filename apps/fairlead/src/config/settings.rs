@@ -25,7 +25,10 @@ pub struct Config {
 impl Config {
     /// Returns the folder of the token-signing keys.
     pub fn keys_dir(&self) -> PathBuf {
-        self.auth.keys_dir.clone().unwrap_or_else(|| self.data_dir.join("keys"))
+        self.auth
+            .keys_dir
+            .clone()
+            .unwrap_or_else(|| self.data_dir.join("keys"))
     }
 }
 

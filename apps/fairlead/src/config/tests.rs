@@ -24,11 +24,17 @@ impl Drop for TempFile {
 
 fn environment(variables: &[(&str, &str)]) -> Input {
     let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-    Input { environment: variables.iter().map(own).collect(), ..Input::default() }
+    Input {
+        environment: variables.iter().map(own).collect(),
+        ..Input::default()
+    }
 }
 
 fn in_file(file: &TempFile, variables: &[(&str, &str)]) -> Input {
-    Input { file: Some(file.0.clone()), ..environment(variables) }
+    Input {
+        file: Some(file.0.clone()),
+        ..environment(variables)
+    }
 }
 
 fn faults(input: &Input) -> String {
@@ -36,7 +42,10 @@ fn faults(input: &Input) -> String {
 }
 
 fn origin(loaded: &Loaded, key: &str) -> String {
-    let found = explain(loaded).into_iter().find(|explanation| explanation.key == key).unwrap();
+    let found = explain(loaded)
+        .into_iter()
+        .find(|explanation| explanation.key == key)
+        .unwrap();
     found.origin.unwrap()
 }
 
@@ -44,7 +53,11 @@ fn leaves(prefix: &str, value: &serde_json::Value, into: &mut BTreeSet<String>) 
     match value {
         serde_json::Value::Object(fields) => {
             for (name, value) in fields {
-                let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                let path = if prefix.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{prefix}.{name}")
+                };
                 leaves(&path, value, into);
             }
         }
@@ -107,33 +120,69 @@ fn each_layer_yields_to_the_next() {
         "preset = \"highPerformance\"\n[database]\nslow_query_ms = 7\n[database.pool]\nmax = 60\n",
     );
 
-    let loaded = load(&in_file(&file, &[("FAIRLEAD__DATABASE__POOL__MAX", "70")]).flag("http.port", "--port", Some(81)))
-        .unwrap();
+    let loaded = load(&in_file(&file, &[("FAIRLEAD__DATABASE__POOL__MAX", "70")]).flag(
+        "http.port",
+        "--port",
+        Some(81),
+    ))
+    .unwrap();
 
     let config = &loaded.config;
     assert_eq!(config.preset, Preset::HighPerformance);
-    assert_eq!((config.database.pool.min, origin(&loaded, "database.pool.min")), (20, "preset:highPerformance".into()));
+    assert_eq!(
+        (config.database.pool.min, origin(&loaded, "database.pool.min")),
+        (20, "preset:highPerformance".into())
+    );
     assert_eq!(config.database.slow_query, Duration::from_millis(7));
-    assert_eq!(origin(&loaded, "database.slow_query_ms"), format!("file:{}", file.0.display()));
-    assert_eq!((config.database.pool.max, origin(&loaded, "database.pool.max").as_str()), (70, "env:FAIRLEAD__DATABASE__POOL__MAX"));
-    assert_eq!((config.http.port, origin(&loaded, "http.port").as_str()), (81, "flag:--port"));
-    assert_eq!((config.http.json_depth, origin(&loaded, "http.json_depth").as_str()), (32, "default"));
+    assert_eq!(
+        origin(&loaded, "database.slow_query_ms"),
+        format!("file:{}", file.0.display())
+    );
+    assert_eq!(
+        (
+            config.database.pool.max,
+            origin(&loaded, "database.pool.max").as_str()
+        ),
+        (70, "env:FAIRLEAD__DATABASE__POOL__MAX")
+    );
+    assert_eq!(
+        (config.http.port, origin(&loaded, "http.port").as_str()),
+        (81, "flag:--port")
+    );
+    assert_eq!(
+        (
+            config.http.json_depth,
+            origin(&loaded, "http.json_depth").as_str()
+        ),
+        (32, "default")
+    );
 }
 
 #[test]
 fn presets_differ() {
-    let of = |preset: Preset| load(&environment(&[("FAIRLEAD__PRESET", preset.as_str())])).unwrap().config;
+    let of = |preset: Preset| {
+        load(&environment(&[("FAIRLEAD__PRESET", preset.as_str())]))
+            .unwrap()
+            .config
+    };
     let [development, fast, cheap] = Preset::ALL.map(of);
 
     assert!(cheap.database.pool.max < development.database.pool.max);
     assert!(development.database.pool.max < fast.database.pool.max);
     assert_eq!((cheap.http.workers, fast.http.workers), (1, 0));
-    assert_eq!((development.log.format, fast.log.format), (LogFormat::Auto, LogFormat::Json));
+    assert_eq!(
+        (development.log.format, fast.log.format),
+        (LogFormat::Auto, LogFormat::Json)
+    );
 }
 
 #[test]
 fn an_alias_sets_its_key_and_yields_to_the_proper_name() {
-    let loaded = load(&environment(&[("DB_POOL_MAX", "33"), ("LOG_LEVEL", "DEBUG"), ("SLOW_QUERY_THRESHOLD", "1000")]));
+    let loaded = load(&environment(&[
+        ("DB_POOL_MAX", "33"),
+        ("LOG_LEVEL", "DEBUG"),
+        ("SLOW_QUERY_THRESHOLD", "1000"),
+    ]));
 
     let loaded = loaded.unwrap();
     assert_eq!(loaded.config.database.pool.max, 33);
@@ -141,10 +190,20 @@ fn an_alias_sets_its_key_and_yields_to_the_proper_name() {
     assert_eq!(loaded.config.log.filter, "DEBUG");
     assert_eq!(loaded.config.database.slow_query, Duration::from_secs(1));
 
-    let same = load(&environment(&[("DB_POOL_MAX", "33"), ("FAIRLEAD__DATABASE__POOL__MAX", "33")])).unwrap();
-    assert_eq!(origin(&same, "database.pool.max"), "env:FAIRLEAD__DATABASE__POOL__MAX");
+    let same = load(&environment(&[
+        ("DB_POOL_MAX", "33"),
+        ("FAIRLEAD__DATABASE__POOL__MAX", "33"),
+    ]))
+    .unwrap();
     assert_eq!(
-        faults(&environment(&[("DB_POOL_MAX", "33"), ("FAIRLEAD__DATABASE__POOL__MAX", "34")])),
+        origin(&same, "database.pool.max"),
+        "env:FAIRLEAD__DATABASE__POOL__MAX"
+    );
+    assert_eq!(
+        faults(&environment(&[
+            ("DB_POOL_MAX", "33"),
+            ("FAIRLEAD__DATABASE__POOL__MAX", "34")
+        ])),
         "`database.pool.max` is set twice, differently: by env:FAIRLEAD__DATABASE__POOL__MAX and by env:DB_POOL_MAX; \
          keep one of the two"
     );
@@ -152,7 +211,10 @@ fn an_alias_sets_its_key_and_yields_to_the_proper_name() {
 
 #[test]
 fn unknown_keys_stop_the_start_with_the_key_meant() {
-    let file = TempFile::new("unknown", "[http]\nprot = 80\n[htpp]\nport = 80\n[database.pool.max]\nof = 3\n");
+    let file = TempFile::new(
+        "unknown",
+        "[http]\nprot = 80\n[htpp]\nport = 80\n[database.pool.max]\nof = 3\n",
+    );
 
     assert_eq!(
         faults(&environment(&[("FAIRLEAD__HTTP__PROT", "80")])),
@@ -162,11 +224,17 @@ fn unknown_keys_stop_the_start_with_the_key_meant() {
     let in_file = load(&in_file(&file, &[])).unwrap_err().0;
     let origin = format!("file:{}", file.0.display());
     assert_eq!(in_file.len(), 3, "{in_file:#?}");
-    assert!(matches!(&in_file[0], Fault::BadValue { key: "database.pool.max", fault, .. } if fault == "is a section"));
+    assert!(
+        matches!(&in_file[0], Fault::BadValue { key: "database.pool.max", fault, .. } if fault == "is a section")
+    );
     assert!(matches!(&in_file[1], Fault::UnknownKey { key, .. } if key == "htpp"));
     assert_eq!(
         in_file[2],
-        Fault::UnknownKey { key: "http.prot".into(), origin, suggestion: Some("http.port".into()) }
+        Fault::UnknownKey {
+            key: "http.prot".into(),
+            origin,
+            suggestion: Some("http.port".into())
+        }
     );
 }
 
@@ -194,13 +262,20 @@ fn bad_values_stop_the_start_with_origin_and_what_is_allowed() {
         ("FAIRLEAD__HTTP__PORT", "-1"),
     ] {
         let found = load(&environment(&[(variable, value)])).unwrap_err().0;
-        assert!(matches!(&found[..], [Fault::BadValue { .. }]), "{variable}={value}: {found:?}");
+        assert!(
+            matches!(&found[..], [Fault::BadValue { .. }]),
+            "{variable}={value}: {found:?}"
+        );
     }
 }
 
 #[test]
 fn all_faults_are_told_at_once() {
-    let found = load(&environment(&[("FAIRLEAD__HTTP__PORT", "x"), ("FAIRLEAD__NO__SUCH", "x"), ("DB_POOL_MIN", "x")]));
+    let found = load(&environment(&[
+        ("FAIRLEAD__HTTP__PORT", "x"),
+        ("FAIRLEAD__NO__SUCH", "x"),
+        ("DB_POOL_MIN", "x"),
+    ]));
 
     assert_eq!(found.unwrap_err().0.len(), 3);
 }
@@ -208,15 +283,26 @@ fn all_faults_are_told_at_once() {
 #[test]
 fn a_file_that_cannot_be_read_or_parsed_stops_the_start() {
     let broken = TempFile::new("broken", "[http\nport = 1\n");
-    let absent = Input { file: Some(PathBuf::from("/no/such/fairlead.toml")), ..Input::default() };
+    let absent = Input {
+        file: Some(PathBuf::from("/no/such/fairlead.toml")),
+        ..Input::default()
+    };
 
-    assert!(faults(&in_file(&broken, &[])).contains("TOML parse error at line 1"), "{}", faults(&in_file(&broken, &[])));
+    assert!(
+        faults(&in_file(&broken, &[])).contains("TOML parse error at line 1"),
+        "{}",
+        faults(&in_file(&broken, &[]))
+    );
     assert!(faults(&absent).starts_with("cannot read the configuration file /no/such/fairlead.toml: "));
 }
 
 #[test]
 fn an_empty_variable_counts_as_not_set() {
-    let loaded = load(&environment(&[("FAIRLEAD__HTTP__PUBLIC_URL", ""), ("DB_POOL_MAX", "")])).unwrap();
+    let loaded = load(&environment(&[
+        ("FAIRLEAD__HTTP__PUBLIC_URL", ""),
+        ("DB_POOL_MAX", ""),
+    ]))
+    .unwrap();
 
     assert_eq!(loaded.config.http.public_url, None);
     assert_eq!(loaded.config.database.pool.max, 10);
@@ -226,7 +312,10 @@ fn an_empty_variable_counts_as_not_set() {
 fn values_must_go_together() {
     let part = faults(&environment(&[("DATABASE_URL", "postgres://u:p@h/d")]));
 
-    assert!(part.contains("`database.url` is set (env:DATABASE_URL), but not `database.system_url` nor `"), "{part}");
+    assert!(
+        part.contains("`database.url` is set (env:DATABASE_URL), but not `database.system_url` nor `"),
+        "{part}"
+    );
     assert!(part.contains("`security.secret` is not set"), "{part}");
     assert!(!part.contains("u:p"), "{part}");
     assert_eq!(

@@ -1,6 +1,7 @@
 //! The database this process works on: an external one, or the embedded one.
 
 mod embedded;
+mod supervisor;
 
 use anyhow::Context as _;
 
@@ -28,7 +29,10 @@ impl Database {
     /// migrates where the configuration says so.
     pub async fn open_to_serve(config: &Config, progress: Progress) -> anyhow::Result<Self> {
         let database = match config.database.external() {
-            Some(urls) => Self { urls, origin: Origin::External },
+            Some(urls) => Self {
+                urls,
+                origin: Origin::External,
+            },
             None => Self::own(Embedded::start(&config.data_dir, progress).await?),
         };
         if config.database.migrates_on_start() {
@@ -50,16 +54,25 @@ impl Database {
     /// Opens the database as [`open`](Self::open) does, but leaves the schema as it is.
     pub async fn open_as_it_is(config: &Config, progress: Progress) -> anyhow::Result<Self> {
         if let Some(urls) = config.database.external() {
-            return Ok(Self { urls, origin: Origin::External });
+            return Ok(Self {
+                urls,
+                origin: Origin::External,
+            });
         }
         match embedded::join(&config.data_dir).await? {
-            Some(urls) => Ok(Self { urls, origin: Origin::Joined }),
+            Some(urls) => Ok(Self {
+                urls,
+                origin: Origin::Joined,
+            }),
             None => Ok(Self::own(Embedded::start(&config.data_dir, progress).await?)),
         }
     }
 
     fn own(embedded: Embedded) -> Self {
-        Self { urls: embedded.urls().clone(), origin: Origin::Own(Box::new(embedded)) }
+        Self {
+            urls: embedded.urls().clone(),
+            origin: Origin::Own(Box::new(embedded)),
+        }
     }
 
     pub fn urls(&self) -> &DatabaseUrls {
@@ -74,7 +87,10 @@ impl Database {
     pub fn describe(&self) -> String {
         match &self.origin {
             Origin::External => format!("the PostgreSQL at {}", location(&self.urls.app)),
-            Origin::Joined => format!("the embedded PostgreSQL at {}, run by another process", location(&self.urls.app)),
+            Origin::Joined => format!(
+                "the embedded PostgreSQL at {}, run by another process",
+                location(&self.urls.app)
+            ),
             Origin::Own(_) => format!("an embedded PostgreSQL at {}", location(&self.urls.app)),
         }
     }
@@ -114,7 +130,10 @@ mod tests {
     #[test]
     fn a_location_has_no_credentials() {
         for (url, expected) in [
-            ("postgres://app:p@ss@db:5432/fairlead?sslmode=require", "db:5432/fairlead"),
+            (
+                "postgres://app:p@ss@db:5432/fairlead?sslmode=require",
+                "db:5432/fairlead",
+            ),
             ("postgres://db/fairlead", "db/fairlead"),
             ("postgres://app:secret@db/fairlead?password=hush", "db/fairlead"),
         ] {

@@ -97,8 +97,8 @@ pub async fn fill(
         }),
         total: order.leads,
     };
-    // While PostgreSQL works on one batch, the next is made and sent.
-    tokio::try_join!(filling.run(), filling.run())?;
+    // While PostgreSQL works on two batches, the next is made and sent.
+    tokio::try_join!(filling.run(), filling.run(), filling.run())?;
 
     let activities_added = filling.state().activities;
     let new_users = owner.into_iter().chain(team.new_users).collect();

@@ -107,8 +107,8 @@ impl Demo {
             Status::Contacted => 80,
             Status::Qualified => 95,
             Status::Closed(CloseReason::Won) => 90,
-            Status::Closed(CloseReason::Lost) => 55,
-            Status::Closed(CloseReason::Disqualified | CloseReason::Duplicate) => 20,
+            Status::Closed(CloseReason::Lost) => 35,
+            Status::Closed(CloseReason::Disqualified | CloseReason::Duplicate) => 10,
         };
         if self.agents.is_empty() || !random.percent(taken) {
             return None;

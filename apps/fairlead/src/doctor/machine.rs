@@ -17,11 +17,18 @@ fn disk(data_dir: &Path) -> Check {
     let disk = match process::disk(place) {
         Ok(disk) => disk,
         Err(error) => {
-            let detail = format!("the file system of {} cannot be measured: {error}", place.display());
+            let detail = format!(
+                "the file system of {} cannot be measured: {error}",
+                place.display()
+            );
             return Check::warn("disk", detail, "set data_dir to a folder this process may read");
         }
     };
-    let detail = format!("{} MiB free where {} is", disk.available_bytes / MEBIBYTE, data_dir.display());
+    let detail = format!(
+        "{} MiB free where {} is",
+        disk.available_bytes / MEBIBYTE,
+        data_dir.display()
+    );
     let fix = "free space, or set data_dir to a larger disk";
     match disk.available_bytes {
         free if free < 256 * MEBIBYTE => Check::fail("disk", detail, fix),
@@ -38,10 +45,18 @@ fn existing(folder: &Path) -> &Path {
 
 fn memory(config: &Config) -> Check {
     let Some(memory) = process::memory() else {
-        return Check::warn("memory", "cannot be measured on this system", "run on Linux to have it watched");
+        return Check::warn(
+            "memory",
+            "cannot be measured on this system",
+            "run on Linux to have it watched",
+        );
     };
     let free = memory.available_bytes;
-    let detail = format!("{} of {} MiB available", free / MEBIBYTE, memory.total_bytes / MEBIBYTE);
+    let detail = format!(
+        "{} of {} MiB available",
+        free / MEBIBYTE,
+        memory.total_bytes / MEBIBYTE
+    );
     // Argon2 takes 19 MiB per password that is hashed at the moment; the process itself stays below 150 MiB.
     let at_once = crate::wiring::hash_concurrency(config) as u64;
     let needed = (150 + 19 * at_once) * MEBIBYTE;

@@ -40,21 +40,40 @@ pub enum Verdict {
 
 impl Check {
     pub(crate) fn ok(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, verdict: Verdict::Ok, detail: detail.into(), fix: None }
+        Self {
+            name,
+            verdict: Verdict::Ok,
+            detail: detail.into(),
+            fix: None,
+        }
     }
 
     pub(crate) fn warn(name: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { name, verdict: Verdict::Warn, detail: detail.into(), fix: Some(fix.into()) }
+        Self {
+            name,
+            verdict: Verdict::Warn,
+            detail: detail.into(),
+            fix: Some(fix.into()),
+        }
     }
 
     pub(crate) fn fail(name: &'static str, detail: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { name, verdict: Verdict::Fail, detail: detail.into(), fix: Some(fix.into()) }
+        Self {
+            name,
+            verdict: Verdict::Fail,
+            detail: detail.into(),
+            fix: Some(fix.into()),
+        }
     }
 }
 
 impl Report {
     fn new(checks: Vec<Check>) -> Self {
-        let verdict = checks.iter().map(|check| check.verdict).max().unwrap_or(Verdict::Ok);
+        let verdict = checks
+            .iter()
+            .map(|check| check.verdict)
+            .max()
+            .unwrap_or(Verdict::Ok);
         Self { verdict, checks }
     }
 }
@@ -75,11 +94,18 @@ pub async fn examine(input: &Input) -> Report {
 
 fn faults(error: &ConfigError) -> Vec<Check> {
     let fix = "correct it; `fairlead config explain --help` and the message say what is allowed";
-    error.0.iter().map(|fault| Check::fail("configuration", fault.to_string(), fix)).collect()
+    error
+        .0
+        .iter()
+        .map(|fault| Check::fail("configuration", fault.to_string(), fix))
+        .collect()
 }
 
 fn configuration(loaded: &Loaded, input: &Input) -> Check {
     let Config { preset, .. } = &loaded.config;
-    let file = input.file.as_ref().map_or_else(|| "no file".to_owned(), |file| file.display().to_string());
+    let file = input
+        .file
+        .as_ref()
+        .map_or_else(|| "no file".to_owned(), |file| file.display().to_string());
     Check::ok("configuration", format!("preset {}, {file}", preset.as_str()))
 }

@@ -8,11 +8,13 @@ use fairlead_domain::clock::Clock as _;
 
 use super::Check;
 use crate::config::Config;
+use crate::output::chain;
 use crate::secret_file;
 use crate::system::SystemClock;
 
 pub(super) fn check(config: &Config) -> Vec<Check> {
     let mut checks = vec![installation_secret(config), signing_keys(config)];
+    checks.extend(shared_keys(config));
     checks.extend(private_files(&config.data_dir));
     checks
 }
@@ -37,7 +39,10 @@ fn installation_secret(config: &Config) -> Check {
         }
     };
     let bits = entropy_bits(&text);
-    let detail = format!("{place}: {} bytes, at most {bits:.0} bits of entropy by its characters", text.len());
+    let detail = format!(
+        "{place}: {} bytes, at most {bits:.0} bits of entropy by its characters",
+        text.len()
+    );
     match text.len() {
         0..32 => Check::fail(NAME, detail, fix),
         _ if bits < 128.0 => Check::warn(NAME, detail, fix),
@@ -53,7 +58,10 @@ fn entropy_bits(text: &str) -> f64 {
         counts[usize::from(byte)] += 1;
     }
     let total: f64 = counts.iter().copied().map(f64::from).sum();
-    let of_one = counts.iter().filter(|&&count| count > 0).map(|&count| f64::from(count) / total);
+    let of_one = counts
+        .iter()
+        .filter(|&&count| count > 0)
+        .map(|&count| f64::from(count) / total);
     let per_character: f64 = of_one.map(|share| -share * share.log2()).sum();
     per_character * total
 }
@@ -62,29 +70,62 @@ fn signing_keys(config: &Config) -> Check {
     const NAME: &str = "signing keys";
     let folder = config.keys_dir();
     match KeyRing::open(&folder, SystemClock.now()) {
-        Ok(ring) => Check::ok(NAME, format!("{} in {}", ring.public_keys().len(), folder.display())),
-        Err(KeyRingError::NoKeys { .. }) => {
-            Check::ok(NAME, format!("none yet; the first start makes one in {}", folder.display()))
-        }
-        Err(error) => {
-            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-            Check::fail(NAME, format!("{error}{cause}"), "mend the file, or move it away and run: fairlead keys rotate")
-        }
+        Ok(ring) => Check::ok(
+            NAME,
+            format!("{} in {}", ring.public_keys().len(), folder.display()),
+        ),
+        Err(KeyRingError::NoKeys { .. }) => Check::ok(
+            NAME,
+            format!("none yet; the first start makes one in {}", folder.display()),
+        ),
+        Err(error) => Check::fail(
+            NAME,
+            chain(&error),
+            "mend the file, or move it away and run: fairlead keys rotate",
+        ),
     }
+}
+
+/// With an external database there may be several processes, and each must verify what another has signed.
+fn shared_keys(config: &Config) -> Option<Check> {
+    let is_local = config.database.url.is_some() && config.auth.keys_dir.is_none();
+    is_local.then(|| {
+        let detail = format!(
+            "kept in {}: a token of this process is refused by others",
+            config.keys_dir().display()
+        );
+        Check::warn(
+            "signing keys",
+            detail,
+            "set auth.keys_dir to a folder that all processes share",
+        )
+    })
 }
 
 /// Files with secrets that a user other than their owner can read.
 fn private_files(data_dir: &Path) -> Vec<Check> {
     let names = ["secret", "roles.json", "stack.json"];
-    let paths: Vec<PathBuf> = names.iter().map(|name| data_dir.join(name)).filter(|path| path.exists()).collect();
+    let paths: Vec<PathBuf> = names
+        .iter()
+        .map(|name| data_dir.join(name))
+        .filter(|path| path.exists())
+        .collect();
     let exposed: Vec<&PathBuf> = paths.iter().filter(|path| is_exposed(path)).collect();
     if exposed.is_empty() {
-        let detail = format!("{} files in {} are their owner's alone", paths.len(), data_dir.display());
+        let detail = format!(
+            "{} files in {} are their owner's alone",
+            paths.len(),
+            data_dir.display()
+        );
         return vec![Check::ok("file permissions", detail)];
     }
     let check = |path: &&PathBuf| {
         let path = path.display();
-        Check::fail("file permissions", format!("others can read {path}"), format!("chmod 600 {path}"))
+        Check::fail(
+            "file permissions",
+            format!("others can read {path}"),
+            format!("chmod 600 {path}"),
+        )
     };
     exposed.iter().map(check).collect()
 }

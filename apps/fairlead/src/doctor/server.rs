@@ -4,9 +4,9 @@ use fairlead_postgres::health::{self, Server};
 use time::{Duration, OffsetDateTime};
 
 use super::Check;
-use super::database::chain;
 use crate::config::Config;
 use crate::database::Database;
+use crate::output::chain;
 use crate::stores::{self, Stores};
 use crate::system::SystemClock;
 
@@ -23,7 +23,11 @@ pub(super) async fn check(config: &Config, database: &Database, stores: &Stores)
     let (conditions, server) = match answers {
         (Ok(conditions), Ok(server)) => (conditions, server),
         (Err(error), _) | (_, Err(error)) => {
-            return vec![Check::fail("server", chain(&error), "see the log of the database server")];
+            return vec![Check::fail(
+                "server",
+                chain(&error),
+                "see the log of the database server",
+            )];
         }
     };
     let mut checks = vec![version(&server), clock(asked_at, &conditions, answered_at)];
@@ -37,7 +41,11 @@ fn version(server: &Server) -> Check {
     let detail = format!("PostgreSQL {}", server.version);
     // 150008 is 15.8.
     if server.version_number / 10_000 < OLDEST {
-        return Check::fail("version", detail, format!("upgrade the server to PostgreSQL {OLDEST} or later"));
+        return Check::fail(
+            "version",
+            detail,
+            format!("upgrade the server to PostgreSQL {OLDEST} or later"),
+        );
     }
     Check::ok("version", detail)
 }
@@ -57,21 +65,51 @@ fn clock(asked_at: OffsetDateTime, conditions: &Conditions, answered_at: OffsetD
         (answered_at - asked_at).as_seconds_f64(),
     );
     if skew > SKEW_LIMIT {
-        return Check::warn("clock", detail, "synchronise both clocks: timedatectl set-ntp true");
+        return Check::warn(
+            "clock",
+            detail,
+            "synchronise both clocks: timedatectl set-ntp true",
+        );
     }
     Check::ok("clock", detail)
 }
 
 fn extensions(server: &Server, conditions: &Conditions) -> Vec<Check> {
-    let preloaded = conditions.settings.get("shared_preload_libraries").map_or("", String::as_str);
+    let preloaded = conditions
+        .settings
+        .get("shared_preload_libraries")
+        .map_or("", String::as_str);
     let mut checks = vec![
-        extension("btree_gin", Need::Required("search within a tenant"), server, conditions),
-        extension("unaccent", Need::Required("search regardless of accents"), server, conditions),
-        extension("pg_stat_statements", Need::Wished("what queries cost the server stays unknown"), server, conditions),
-        extension("hypopg", Need::Wished("an index cannot be tried out without building it"), server, conditions),
+        extension(
+            "btree_gin",
+            Need::Required("search within a tenant"),
+            server,
+            conditions,
+        ),
+        extension(
+            "unaccent",
+            Need::Required("search regardless of accents"),
+            server,
+            conditions,
+        ),
+        extension(
+            "pg_stat_statements",
+            Need::Wished("what queries cost the server stays unknown"),
+            server,
+            conditions,
+        ),
+        extension(
+            "hypopg",
+            Need::Wished("an index cannot be tried out without building it"),
+            server,
+            conditions,
+        ),
     ];
     // A role that is no member of pg_read_all_settings is not shown the setting, and it reads as empty.
-    if server.extensions.iter().any(|(name, _)| name == "pg_stat_statements")
+    if server
+        .extensions
+        .iter()
+        .any(|(name, _)| name == "pg_stat_statements")
         && !preloaded.is_empty()
         && !preloaded.contains("pg_stat_statements")
     {
@@ -96,30 +134,54 @@ fn extension(name: &str, need: Need, server: &Server, conditions: &Conditions) -
     if let Some((_, version)) = server.extensions.iter().find(|(installed, _)| installed == name) {
         return Check::ok("extension", format!("{name} {version}"));
     }
-    let is_available = conditions.available_extensions.iter().any(|available| available == name);
+    let is_available = conditions
+        .available_extensions
+        .iter()
+        .any(|available| available == name);
+    if is_available && matches!(need, Need::Required(_)) {
+        return Check::ok(
+            "extension",
+            format!("{name} can be created, which the schema does"),
+        );
+    }
     let create = format!("CREATE EXTENSION {name};");
     let fix = if is_available {
         create
     } else {
-        format!("install it on the database server (Debian: postgresql-contrib, postgresql-<version>-{name}), then: {create}")
+        format!(
+            "install it on the database server (Debian: postgresql-contrib, postgresql-<version>-{name}), then: {create}"
+        )
     };
     match need {
-        Need::Required(what) => Check::fail("extension", format!("{name} is missing, needed for {what}"), fix),
+        Need::Required(what) => {
+            Check::fail("extension", format!("{name} is missing, needed for {what}"), fix)
+        }
         Need::Wished(otherwise) => Check::warn("extension", format!("{name} is missing: {otherwise}"), fix),
     }
 }
 
 /// Settings by which what was acknowledged can be lost, or a forgotten transaction can stay open.
 fn settings(conditions: &Conditions) -> Vec<Check> {
-    let is = |name: &str, value: &str| conditions.settings.get(name).is_some_and(|actual| actual == value);
+    let is = |name: &str, value: &str| {
+        conditions
+            .settings
+            .get(name)
+            .is_some_and(|actual| actual == value)
+    };
     let mut checks = Vec::new();
     for (name, loss) in [
         ("fsync", "a crash of the machine can destroy the database"),
-        ("full_page_writes", "a crash of the machine can destroy pages of the database"),
-        ("synchronous_commit", "a crash can lose writes that were acknowledged"),
+        (
+            "full_page_writes",
+            "a crash of the machine can destroy pages of the database",
+        ),
+        (
+            "synchronous_commit",
+            "a crash can lose writes that were acknowledged",
+        ),
     ] {
         if is(name, "off") {
-            let fix = format!("ALTER SYSTEM RESET {name}; SELECT pg_reload_conf();");
+            let fix = format!("ALTER SYSTEM SET {name} = on; SELECT pg_reload_conf();");
             checks.push(Check::fail("settings", format!("{name} is off: {loss}"), fix));
         }
     }
@@ -132,15 +194,27 @@ fn settings(conditions: &Conditions) -> Vec<Check> {
         ));
     }
     if checks.is_empty() {
-        checks.push(Check::ok("settings", "writes are durable, forgotten transactions end"));
+        checks.push(Check::ok(
+            "settings",
+            "writes are durable, forgotten transactions end",
+        ));
     }
     checks
 }
 
 fn connections(config: &Config, database: &Database, conditions: &Conditions) -> Check {
-    let number = |name: &str| conditions.settings.get(name).and_then(|value| value.parse::<u32>().ok());
+    let number = |name: &str| {
+        conditions
+            .settings
+            .get(name)
+            .and_then(|value| value.parse::<u32>().ok())
+    };
     let Some(max) = number("max_connections") else {
-        return Check::warn("connections", "the server does not tell its limit", "GRANT pg_monitor TO fairlead_system;");
+        return Check::warn(
+            "connections",
+            "the server does not tell its limit",
+            "GRANT pg_monitor TO fairlead_system;",
+        );
     };
     let free = max.saturating_sub(number("superuser_reserved_connections").unwrap_or(3));
     let (app, system) = stores::most_connections(config, database);
@@ -170,29 +244,51 @@ mod tests {
     fn settings_that_lose_writes_fail() {
         let checks = settings(&conditions(&[("fsync", "off"), ("synchronous_commit", "off")], 0));
 
-        assert_eq!(checks.iter().map(|check| check.verdict).collect::<Vec<_>>(), [Verdict::Fail; 2]);
-        assert_eq!(settings(&conditions(&[("fsync", "on")], 0))[0].verdict, Verdict::Ok);
+        assert_eq!(
+            checks.iter().map(|check| check.verdict).collect::<Vec<_>>(),
+            [Verdict::Fail; 2]
+        );
+        assert_eq!(
+            settings(&conditions(&[("fsync", "on")], 0))[0].verdict,
+            Verdict::Ok
+        );
     }
 
     #[test]
     fn a_clock_counts_as_wrong_only_beyond_the_time_the_answer_took() {
         let at = |seconds| OffsetDateTime::UNIX_EPOCH + Duration::seconds(seconds);
 
-        assert_eq!(clock(at(100), &conditions(&[], 150), at(200)).verdict, Verdict::Ok);
+        assert_eq!(
+            clock(at(100), &conditions(&[], 150), at(200)).verdict,
+            Verdict::Ok
+        );
         assert_eq!(clock(at(100), &conditions(&[], 99), at(101)).verdict, Verdict::Ok);
-        assert_eq!(clock(at(100), &conditions(&[], 90), at(101)).verdict, Verdict::Warn);
-        assert_eq!(clock(at(100), &conditions(&[], 111), at(101)).verdict, Verdict::Warn);
+        assert_eq!(
+            clock(at(100), &conditions(&[], 90), at(101)).verdict,
+            Verdict::Warn
+        );
+        assert_eq!(
+            clock(at(100), &conditions(&[], 111), at(101)).verdict,
+            Verdict::Warn
+        );
     }
 
     #[test]
     fn a_missing_extension_is_created_or_first_installed() {
-        let server = Server { version: "15.8".to_owned(), version_number: 150_008, extensions: Vec::new() };
+        let server = Server {
+            version: "15.8".to_owned(),
+            version_number: 150_008,
+            extensions: Vec::new(),
+        };
         let conditions = conditions(&[], 0);
 
         let available = extension("hypopg", Need::Wished("x"), &server, &conditions);
         let absent = extension("unaccent", Need::Required("x"), &server, &conditions);
 
-        assert_eq!((available.verdict, available.fix.as_deref()), (Verdict::Warn, Some("CREATE EXTENSION hypopg;")));
+        assert_eq!(
+            (available.verdict, available.fix.as_deref()),
+            (Verdict::Warn, Some("CREATE EXTENSION hypopg;"))
+        );
         assert_eq!(absent.verdict, Verdict::Fail);
         assert!(absent.fix.unwrap().starts_with("install it"));
     }

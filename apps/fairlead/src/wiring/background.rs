@@ -20,7 +20,11 @@ pub(super) struct Background(Vec<JoinHandle<()>>);
 impl Background {
     pub(super) fn start(stores: &Stores, keys: &Arc<KeyRing>) -> Self {
         let system = &stores.system;
-        Self(vec![system.spawn_refresh(), system.spawn_housekeeping(), reload_keys(Arc::clone(keys))])
+        Self(vec![
+            system.spawn_refresh(),
+            system.spawn_housekeeping(),
+            reload_keys(Arc::clone(keys)),
+        ])
     }
 
     /// Ends all tasks; each may be cut off anywhere, as by a crash.
@@ -57,7 +61,10 @@ fn reload_keys(keys: Arc<KeyRing>) -> JoinHandle<()> {
             let reloaded = fairlead_telemetry::spawn_blocking(move || keys.reload()).await;
             if let Ok(Err(error)) = reloaded {
                 let error: &dyn std::error::Error = &error;
-                tracing::error!(error, "the signing keys cannot be read again; those read before stay in use");
+                tracing::error!(
+                    error,
+                    "the signing keys cannot be read again; those read before stay in use"
+                );
             }
         }
     })

@@ -102,14 +102,23 @@ impl HealthProbe for PgHealthProbe {
             ("memory", memory_check()),
         ]);
         let reduced = REDUCED.iter().map(|&text| text.to_owned()).collect();
-        let report = HealthReport { checks, schema_version, reduced };
+        let report = HealthReport {
+            checks,
+            schema_version,
+            reduced,
+        };
         last.report = Some((Instant::now(), report.clone()));
         report
     }
 }
 
 fn database_check(pools: &[PoolHealth]) -> HealthCheck {
-    let failed = pools.iter().find_map(|pool| pool.ping.as_ref().err().map(|error| format!("{}: {error}", pool.name)));
+    let failed = pools.iter().find_map(|pool| {
+        pool.ping
+            .as_ref()
+            .err()
+            .map(|error| format!("{}: {error}", pool.name))
+    });
     let slowest = pools.iter().filter_map(|pool| pool.ping.as_ref().ok()).max();
     let mut check = failed.map_or_else(|| ok([]), down);
     if let Some(latency) = slowest {
@@ -127,10 +136,16 @@ fn disk_check(data_dir: &Path, is_embedded: bool) -> HealthCheck {
         Ok(disk) => disk,
         Err(error) => return warning(format!("the data folder cannot be measured: {error}"), []),
     };
-    let figures = [("freeBytes", as_figure(disk.available_bytes)), ("totalBytes", as_figure(disk.total_bytes))];
+    let figures = [
+        ("freeBytes", as_figure(disk.available_bytes)),
+        ("totalBytes", as_figure(disk.total_bytes)),
+    ];
     match disk.available_bytes / MEBIBYTE {
         // Without room PostgreSQL stops in the middle of whatever it writes.
-        0..64 if is_embedded => HealthCheck { figures: figures.into(), ..down("the disk is full".to_owned()) },
+        0..64 if is_embedded => HealthCheck {
+            figures: figures.into(),
+            ..down("the disk is full".to_owned())
+        },
         0..512 => warning("the disk is almost full".to_owned(), figures),
         _ => ok(figures),
     }
@@ -159,13 +174,25 @@ fn as_figure(bytes: u64) -> f64 {
 }
 
 fn ok(figures: impl Into<BTreeMap<&'static str, f64>>) -> HealthCheck {
-    HealthCheck { status: HealthStatus::Ok, detail: None, figures: figures.into() }
+    HealthCheck {
+        status: HealthStatus::Ok,
+        detail: None,
+        figures: figures.into(),
+    }
 }
 
 fn warning(detail: String, figures: impl Into<BTreeMap<&'static str, f64>>) -> HealthCheck {
-    HealthCheck { status: HealthStatus::Warning, detail: Some(detail), figures: figures.into() }
+    HealthCheck {
+        status: HealthStatus::Warning,
+        detail: Some(detail),
+        figures: figures.into(),
+    }
 }
 
 fn down(detail: String) -> HealthCheck {
-    HealthCheck { status: HealthStatus::Down, detail: Some(detail), figures: BTreeMap::new() }
+    HealthCheck {
+        status: HealthStatus::Down,
+        detail: Some(detail),
+        figures: BTreeMap::new(),
+    }
 }

@@ -39,7 +39,11 @@ pub struct Parts {
 
 impl Default for Parts {
     fn default() -> Self {
-        Self { clock: Arc::new(SystemClock), ids: Arc::new(SystemIds), progress: |text| tracing::info!("{text}") }
+        Self {
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(SystemIds),
+            progress: |text| tracing::info!("{text}"),
+        }
     }
 }
 
@@ -86,8 +90,23 @@ struct Assembled {
 
 impl Assembled {
     fn into_running(self, database: Database) -> Running {
-        let Self { address, url, handle, serving, background, stores } = self;
-        Running { address, url, handle, serving, background, stores, database }
+        let Self {
+            address,
+            url,
+            handle,
+            serving,
+            background,
+            stores,
+        } = self;
+        Running {
+            address,
+            url,
+            handle,
+            serving,
+            background,
+            stores,
+            database,
+        }
     }
 }
 
@@ -98,15 +117,20 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     let stores = Stores::connect(&postgres, Arc::clone(&parts.clock), Arc::clone(&parts.ids)).await?;
     safety::require_safe(&stores).await?;
 
-    let keys = KeyRing::open_or_create(&config.keys_dir(), parts.clock.now()).context("cannot read the signing keys")?;
+    let keys = KeyRing::open_or_create(&config.keys_dir(), parts.clock.now())
+        .context("cannot read the signing keys")?;
     let keys = Arc::new(keys);
     let health = health::PgHealthProbe::new(&stores, database, &config.data_dir);
     let services = services(config, parts, &secret, &stores, &keys, health);
-    let background = Background::start(&stores, &keys);
 
     let listener = listen(config)?;
-    let address = listener.local_addr().context("cannot tell the address listened on")?;
-    let (server, handle) = fairlead_api::serve(services, vec![listener]).context("cannot start the server")?;
+    let address = listener
+        .local_addr()
+        .context("cannot tell the address listened on")?;
+    let (server, handle) =
+        fairlead_api::serve(services, vec![listener]).context("cannot start the server")?;
+    // Last, because nobody would end these tasks if a step after them failed.
+    let background = Background::start(&stores, &keys);
     Ok(Assembled {
         address,
         url: settings::public_url(config, address),

@@ -32,7 +32,11 @@ pub(super) fn api_settings(config: &Config) -> ApiSettings {
 }
 
 fn login_policy(lockout: &LockoutConfig) -> LoginPolicy {
-    let limit = |failures, lockout_time| ThrottleLimit { failures, window: lockout.window, lockout: lockout_time };
+    let limit = |failures, lockout_time| ThrottleLimit {
+        failures,
+        window: lockout.window,
+        lockout: lockout_time,
+    };
     LoginPolicy {
         account: limit(lockout.account_failures, lockout.account_lockout),
         address: limit(lockout.address_failures, lockout.address_lockout),
@@ -42,7 +46,10 @@ fn login_policy(lockout: &LockoutConfig) -> LoginPolicy {
 /// Returns how many passwords are hashed at a time, and that about a second of them may wait.
 pub(crate) fn hasher_limits(config: &Config) -> HasherLimits {
     let at_once = or_cores(config.auth.hash_concurrency);
-    HasherLimits { at_once, waiting: at_once.get() * 32 }
+    HasherLimits {
+        at_once,
+        waiting: at_once.get() * 32,
+    }
 }
 
 pub(crate) fn hash_concurrency(config: &Config) -> usize {
@@ -51,7 +58,9 @@ pub(crate) fn hash_concurrency(config: &Config) -> usize {
 
 /// 0 means one per core.
 fn or_cores(wanted: usize) -> NonZeroUsize {
-    NonZeroUsize::new(wanted).or_else(|| available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+    NonZeroUsize::new(wanted)
+        .or_else(|| available_parallelism().ok())
+        .unwrap_or(NonZeroUsize::MIN)
 }
 
 /// Returns where clients reach the server. Nobody can connect to "all addresses", so that becomes this machine's own.
@@ -61,8 +70,61 @@ pub(super) fn public_url(config: &Config, address: SocketAddr) -> String {
     }
     let reachable = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], address.port())),
-        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), address.port()),
+        IpAddr::V6(ip) if ip.is_unspecified() => {
+            SocketAddr::new(std::net::Ipv6Addr::LOCALHOST.into(), address.port())
+        }
         _ => address,
     };
     format!("http://{reachable}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Input, load};
+
+    fn config(variables: &[(&str, &str)]) -> Config {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment = variables.iter().map(own).collect();
+        load(&Input {
+            environment,
+            ..Input::default()
+        })
+        .unwrap()
+        .config
+    }
+
+    #[test]
+    fn the_url_is_the_configured_one_or_one_that_can_be_connected_to() {
+        let address = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let public = config(&[("FAIRLEAD__HTTP__PUBLIC_URL", "https://api.example.com")]);
+
+        assert_eq!(
+            public_url(&public, address("0.0.0.0:80")),
+            "https://api.example.com"
+        );
+        assert_eq!(
+            public_url(&config(&[]), address("0.0.0.0:81")),
+            "http://127.0.0.1:81"
+        );
+        assert_eq!(public_url(&config(&[]), address("[::]:82")), "http://[::1]:82");
+        assert_eq!(
+            public_url(&config(&[]), address("10.0.0.7:83")),
+            "http://10.0.0.7:83"
+        );
+    }
+
+    #[test]
+    fn zero_workers_means_one_per_core() {
+        let cores = available_parallelism().unwrap().get();
+
+        assert_eq!(
+            api_settings(&config(&[("FAIRLEAD__HTTP__WORKERS", "0")])).workers,
+            cores
+        );
+        assert_eq!(
+            api_settings(&config(&[("FAIRLEAD__HTTP__WORKERS", "3")])).workers,
+            3
+        );
+    }
 }

@@ -17,6 +17,7 @@ use crate::text;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(as = AcceptInvitation, example = json!({"token": "inv_…", "password": "correct horse battery staple"}))]
 struct AcceptInvitationBody {
+    #[schema(schema_with = text::token)]
     token: String,
     /// 10 to 128 characters, at least 4 different ones.
     #[schema(schema_with = text::password)]
@@ -41,7 +42,8 @@ pub(super) async fn accept_invitation(
     body: JsonBody<AcceptInvitationBody>,
 ) -> Result<HttpResponse, Problem> {
     let AcceptInvitationBody { token, password } = body.value;
-    let password = Password::parse(password).map_err(|error| Invalid::field("password", error.to_string()))?;
+    let password =
+        Password::parse(password).map_err(|error| Invalid::field("password", error.to_string()))?;
     let (system, hasher) = (&*services.system, &*services.hasher);
     let session = identity::accept_invitation(system, hasher, services.issuer(), &token, password).await?;
     Ok(hand_out(StatusCode::OK, &SessionView::from(session)))

@@ -26,7 +26,7 @@ struct LoginBody {
     #[schema(schema_with = text::opaque::<128>)]
     password: String,
     /// The slug of the tenant; needed when the address belongs to several.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(schema_with = text::opaque_or_null::<100>, required = false)]
     tenant: Option<String>,
 }
 
@@ -68,9 +68,18 @@ pub(super) async fn login(
     body: JsonBody<LoginBody>,
 ) -> Result<HttpResponse, Problem> {
     body.value.check()?;
-    let LoginBody { email, password, tenant } = body.value;
+    let LoginBody {
+        email,
+        password,
+        tenant,
+    } = body.value;
     let address = client_address(&request, &services.settings);
-    let login = LoginRequest { email, password: Secret::new(password), tenant, address };
+    let login = LoginRequest {
+        email,
+        password: Secret::new(password),
+        tenant,
+        address,
+    };
     let (system, hasher) = (&*services.system, &*services.hasher);
     let session = identity::login(system, hasher, services.issuer(), services.settings.login, login)
         .await

@@ -51,22 +51,39 @@ struct KeyView {
     responses((status = 200, description = "The caller.", body = MeView)),
 )]
 #[get("/auth/me")]
-pub(super) async fn me(services: web::Data<Services>, caller: Authenticated) -> Result<HttpResponse, Problem> {
+pub(super) async fn me(
+    services: web::Data<Services>,
+    caller: Authenticated,
+) -> Result<HttpResponse, Problem> {
     let caller = caller.0;
     let mut uow = services.store.read(caller.scope()).await?;
     let tenant = uow.tenants().get().await?.into();
     let (user, api_key) = match caller.identity() {
         VerifiedIdentity::User { user, .. } => {
             let gone = || Problem::client(Kind::NotAuthenticated, "the user of this token is no more");
-            (Some(uow.users().find(*user).await?.ok_or_else(gone)?.into()), None)
+            (
+                Some(uow.users().find(*user).await?.ok_or_else(gone)?.into()),
+                None,
+            )
         }
         VerifiedIdentity::ApiKey { key, scopes, .. } => {
             let scopes = scopes.iter().copied().map(ScopeName::from).collect();
-            (None, Some(KeyView { id: key.as_uuid(), scopes }))
+            (
+                None,
+                Some(KeyView {
+                    id: key.as_uuid(),
+                    scopes,
+                }),
+            )
         }
     };
     let permissions = permissions(caller.identity());
-    Ok(HttpResponse::Ok().json(MeView { tenant, user, api_key, permissions }))
+    Ok(HttpResponse::Ok().json(MeView {
+        tenant,
+        user,
+        api_key,
+        permissions,
+    }))
 }
 
 fn permissions(identity: &VerifiedIdentity) -> Vec<&'static str> {

@@ -9,12 +9,14 @@ use crate::Services;
 use crate::json::JsonBody;
 use crate::problem::Problem;
 use crate::spec::Problems;
+use crate::text;
 
 /// A refresh token to be traded.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(as = Refresh, example = json!({"refreshToken": "rt_…"}))]
 struct RefreshBody {
+    #[schema(schema_with = text::token)]
     refresh_token: String,
 }
 

@@ -1,5 +1,5 @@
-use actix_web::http::{StatusCode, header};
 use actix_web::HttpResponse;
+use actix_web::http::{StatusCode, header};
 use fairlead_domain::identity::{Tenant, Tokens, User};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -50,8 +50,18 @@ pub(super) struct TokensView {
 
 impl From<(Tenant, User, Tokens)> for SessionView {
     fn from((tenant, user, tokens): (Tenant, User, Tokens)) -> Self {
-        let TokensView { access_token, refresh_token, expires_in } = tokens.into();
-        Self { tenant: tenant.into(), user: user.into(), access_token, refresh_token, expires_in }
+        let TokensView {
+            access_token,
+            refresh_token,
+            expires_in,
+        } = tokens.into();
+        Self {
+            tenant: tenant.into(),
+            user: user.into(),
+            access_token,
+            refresh_token,
+            expires_in,
+        }
     }
 }
 
@@ -67,5 +77,7 @@ impl From<Tokens> for TokensView {
 
 /// Answers with tokens, which no cache may keep.
 pub(super) fn hand_out(status: StatusCode, view: &impl Serialize) -> HttpResponse {
-    HttpResponse::build(status).insert_header((header::CACHE_CONTROL, "no-store")).json(view)
+    HttpResponse::build(status)
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(view)
 }

@@ -46,7 +46,12 @@ pub(super) async fn sign_up(
     services: web::Data<Services>,
     body: JsonBody<SignUpBody>,
 ) -> Result<HttpResponse, Problem> {
-    let SignUpBody { tenant_name, name, email, password } = body.value;
+    let SignUpBody {
+        tenant_name,
+        name,
+        email,
+        password,
+    } = body.value;
     let cmd = SignUp::parse(&tenant_name, &name, &email, password)?;
     let session = identity::sign_up(&*services.system, &*services.hasher, services.issuer(), cmd).await?;
     Ok(hand_out(StatusCode::CREATED, &SessionView::from(session)))

@@ -15,6 +15,7 @@ use crate::json::JsonBody;
 use crate::problem::Problem;
 use crate::spec::Problems;
 use crate::text;
+use crate::whole::Whole;
 
 /// A new carrier.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -33,8 +34,8 @@ struct CarrierBody {
     partnership_status: Option<StatusName>,
     #[schema(default = "BRONZE")]
     partnership_tier: Option<TierName>,
-    #[schema(minimum = 0, maximum = 100, default = 0)]
-    performance_score: Option<i64>,
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 100, default = 0)]
+    performance_score: Option<Whole>,
 }
 
 impl From<CarrierBody> for RawCarrier {
@@ -44,7 +45,7 @@ impl From<CarrierBody> for RawCarrier {
             active: body.active,
             partnership_status: body.partnership_status.map(StatusName::text),
             partnership_tier: body.partnership_tier.map(TierName::text),
-            performance_score: body.performance_score,
+            performance_score: body.performance_score.map(|Whole(score)| score),
         }
     }
 }
@@ -76,7 +77,8 @@ pub(super) async fn create(
     }
     let carrier = carriers::create(&mut *uow, &permit, draft).await?;
     let answer = Created::new(&CarrierView::from(carrier));
-    key.keep(&mut *uow, permit.actor(), Created::STATUS, answer.body()).await?;
+    key.keep(&mut *uow, permit.actor(), Created::STATUS, answer.body())
+        .await?;
     uow.commit().await?;
 
     Ok(answer.respond(COLLECTION))

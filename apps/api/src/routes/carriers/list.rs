@@ -14,7 +14,10 @@ use crate::problem::Problem;
 use crate::query::{FromQuery, QueryOf, QueryReader};
 use crate::spec::IfNoneMatch;
 
-const LIST: ListName = ListName { operation: "listCarriers", order: "createdAt:desc" };
+const LIST: ListName = ListName {
+    operation: "listCarriers",
+    order: "createdAt:desc",
+};
 
 /// What [`CarriersQuery`] reads, for the specification.
 #[derive(IntoParams)]
@@ -78,12 +81,19 @@ pub(super) async fn list(
     permit: Permitted<ViewCarriers>,
     query: QueryOf<CarriersQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let CarriersQuery { filter, fields, paging } = query.0;
+    let CarriersQuery {
+        filter,
+        fields,
+        paging,
+    } = query.0;
     let wanted = paging.paging(&services.cursors, permit.scope(), LIST)?;
 
     let mut uow = services.store.read(permit.scope()).await?;
     let page = uow.carriers().list(&filter, &wanted).await?;
 
     let listing = Listing::new(page, &paging, &services.cursors, permit.scope(), LIST);
-    Ok(conditional::answer_by_digest(&request, &listing.map(|carrier| fields.of(CarrierView::from(carrier)))))
+    Ok(conditional::answer_by_digest(
+        &request,
+        &listing.map(|carrier| fields.of(CarrierView::from(carrier))),
+    ))
 }

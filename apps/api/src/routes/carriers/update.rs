@@ -14,6 +14,7 @@ use crate::json::JsonBody;
 use crate::path::PathId;
 use crate::problem::Problem;
 use crate::spec::Problems;
+use crate::whole::Whole;
 use crate::{patch as partial, text};
 
 /// What is to change about a carrier; what is absent stays.
@@ -35,7 +36,7 @@ struct CarrierPatchBody {
     partnership_tier: Change<TierName>,
     #[serde(default, deserialize_with = "partial::given")]
     #[schema(value_type = i64, minimum = 0, maximum = 100, required = false)]
-    performance_score: Change<i64>,
+    performance_score: Change<Whole>,
 }
 
 impl From<CarrierPatchBody> for RawCarrierPatch {
@@ -45,7 +46,7 @@ impl From<CarrierPatchBody> for RawCarrierPatch {
             active: body.active,
             partnership_status: body.partnership_status.map(StatusName::text),
             partnership_tier: body.partnership_tier.map(TierName::text),
-            performance_score: body.performance_score,
+            performance_score: body.performance_score.map(|Whole(score)| score),
         }
     }
 }

@@ -21,5 +21,7 @@ struct LivenessView {
 )]
 #[get("/health/live")]
 pub(super) async fn live() -> HttpResponse {
-    HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(LivenessView { status: "ok" })
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(LivenessView { status: "ok" })
 }

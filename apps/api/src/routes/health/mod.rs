@@ -13,5 +13,8 @@ pub(super) fn configure(config: &mut ServiceConfig) {
 
 /// What stands outside `/api/v1`.
 pub(super) fn configure_root(config: &mut ServiceConfig) {
-    config.service(live::live).service(ready::ready).service(overall::health);
+    config
+        .service(live::live)
+        .service(ready::ready)
+        .service(overall::health);
 }

@@ -46,7 +46,11 @@ pub(super) struct HealthView {
 impl From<HealthReport> for HealthView {
     fn from(report: HealthReport) -> Self {
         Self {
-            status: if report.is_ready() { Overall::Ok } else { Overall::Degraded },
+            status: if report.is_ready() {
+                Overall::Ok
+            } else {
+                Overall::Degraded
+            },
             version: env!("CARGO_PKG_VERSION"),
             schema_version: report.schema_version,
             checks: report.checks,
@@ -65,5 +69,7 @@ pub(super) async fn answer(services: &Services) -> HttpResponse {
     if view.status == Overall::Degraded {
         response.insert_header((header::RETRY_AFTER, "5"));
     }
-    response.insert_header((header::CACHE_CONTROL, "no-store")).json(view)
+    response
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(view)
 }

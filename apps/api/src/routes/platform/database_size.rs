@@ -40,7 +40,10 @@ struct TableSizeView {
 
 impl From<DatabaseSize> for DatabaseSizeView {
     fn from(size: DatabaseSize) -> Self {
-        Self { total_bytes: size.total_bytes, tables: size.tables.into_iter().map(TableSizeView::from).collect() }
+        Self {
+            total_bytes: size.total_bytes,
+            tables: size.tables.into_iter().map(TableSizeView::from).collect(),
+        }
     }
 }
 
@@ -64,12 +67,18 @@ impl From<TableSize> for TableSizeView {
     extensions(("x-permit" = json!("Operator"))),
 )]
 #[get("/performance/database/size")]
-#[expect(clippy::disallowed_methods, reason = "operators see the platform across tenants")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "operators see the platform across tenants"
+)]
 pub(super) async fn database_size(
     services: web::Data<Services>,
     _operator: Operator,
 ) -> Result<HttpResponse, Problem> {
-    let mut uow = services.system.begin(&SystemScope::new("operator: database size")).await?;
+    let mut uow = services
+        .system
+        .begin(&SystemScope::new("operator: database size"))
+        .await?;
     let size = uow.platform().database_size().await?;
     Ok(HttpResponse::Ok().json(DatabaseSizeView::from(size)))
 }

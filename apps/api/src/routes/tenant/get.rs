@@ -24,5 +24,9 @@ pub(super) async fn get(
 ) -> Result<HttpResponse, Problem> {
     let mut uow = services.store.read(permit.scope()).await?;
     let view = TenantView::from(uow.tenants().get().await?);
-    Ok(conditional::answer(&request, &EntityTag::version(view.version), &view))
+    Ok(conditional::answer(
+        &request,
+        &EntityTag::version(view.version),
+        &view,
+    ))
 }

@@ -55,7 +55,12 @@ pub(super) async fn limits(
     let api_keys = uow.api_keys().count_valid().await?;
 
     let mut items = vec![
-        counted("users", "users of the tenant, deactivated ones included", MAX_USERS, users),
+        counted(
+            "users",
+            "users of the tenant, deactivated ones included",
+            MAX_USERS,
+            users,
+        ),
         counted("apiKeys", "valid API keys of the tenant", MAX_API_KEYS, api_keys),
     ];
     items.extend(of_requests(&services.settings));
@@ -65,20 +70,64 @@ pub(super) async fn limits(
 /// The limits of single requests, taken from the constants and settings that are enforced.
 fn of_requests(settings: &ApiSettings) -> Vec<LimitView> {
     vec![
-        fixed("pageSize", format!("items of a page; {DEFAULT_LIMIT} when not asked for"), u64::from(MAX_LIMIT)),
-        fixed("pageOffset", "items of a list that numbered pages reach; cursors reach all", MAX_OFFSET),
+        fixed(
+            "pageSize",
+            format!("items of a page; {DEFAULT_LIMIT} when not asked for"),
+            u64::from(MAX_LIMIT),
+        ),
+        fixed(
+            "pageOffset",
+            "items of a list that numbered pages reach; cursors reach all",
+            MAX_OFFSET,
+        ),
         fixed("bulkItems", "leads of one bulk request", size(MAX_BULK)),
         fixed("bodyBytes", "bytes of a JSON body", size(settings.max_body_bytes)),
-        fixed("bodyDepth", "arrays and objects within one another in a JSON body", size(settings.max_json_depth)),
-        fixed("queryBytes", "bytes of a query string", size(settings.max_query_bytes)),
-        fixed("headerBytes", "bytes of all headers of a request together", size(settings.max_header_bytes)),
-        fixed("requestSeconds", "seconds that a request may take", settings.deadline.as_secs()),
-        fixed("customFields", "custom fields of a lead", size(CustomFields::MAX_FIELDS)),
-        fixed("customFieldsBytes", "bytes of a lead's custom fields as JSON", size(CustomFields::MAX_BYTES)),
-        fixed("customFieldsDepth", "arrays and objects within one another in custom fields", size(CustomFields::MAX_DEPTH)),
-        fixed("searchLength", "characters of a search", size(SearchText::MAX_LENGTH)),
+        fixed(
+            "bodyDepth",
+            "arrays and objects within one another in a JSON body",
+            size(settings.max_json_depth),
+        ),
+        fixed(
+            "queryBytes",
+            "bytes of a query string",
+            size(settings.max_query_bytes),
+        ),
+        fixed(
+            "headerBytes",
+            "bytes of all headers of a request together",
+            size(settings.max_header_bytes),
+        ),
+        fixed(
+            "requestSeconds",
+            "seconds that a request may take",
+            settings.deadline.as_secs(),
+        ),
+        fixed(
+            "customFields",
+            "custom fields of a lead",
+            size(CustomFields::MAX_FIELDS),
+        ),
+        fixed(
+            "customFieldsBytes",
+            "bytes of a lead's custom fields as JSON",
+            size(CustomFields::MAX_BYTES),
+        ),
+        fixed(
+            "customFieldsDepth",
+            "arrays and objects within one another in custom fields",
+            size(CustomFields::MAX_DEPTH),
+        ),
+        fixed(
+            "searchLength",
+            "characters of a search",
+            size(SearchText::MAX_LENGTH),
+        ),
         fixed("searchWords", "words of a search", size(SearchText::MAX_WORDS)),
-        fixed("idempotencyKeyLength", "characters of an idempotency key", size(idempotency::MAX_LENGTH)),
+        fixed(
+            "idempotencyKeyLength",
+            "characters of an idempotency key",
+            size(idempotency::MAX_LENGTH),
+        ),
         fixed(
             "idempotencyKeySeconds",
             "seconds for which an answer is kept under its idempotency key",
@@ -88,11 +137,19 @@ fn of_requests(settings: &ApiSettings) -> Vec<LimitView> {
 }
 
 fn counted(name: &'static str, description: &str, maximum: u64, current: u64) -> LimitView {
-    LimitView { current: Some(current), ..fixed(name, description, maximum) }
+    LimitView {
+        current: Some(current),
+        ..fixed(name, description, maximum)
+    }
 }
 
 fn fixed(name: &'static str, description: impl Into<String>, maximum: u64) -> LimitView {
-    LimitView { name, description: description.into(), maximum, current: None }
+    LimitView {
+        name,
+        description: description.into(),
+        maximum,
+        current: None,
+    }
 }
 
 fn size(value: usize) -> u64 {

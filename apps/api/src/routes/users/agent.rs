@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::text;
+use crate::whole::Whole;
 
 /// What makes a user fit for a lead, as people set it.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -20,11 +21,11 @@ pub(super) struct AgentBody {
     #[serde(default)]
     #[schema(schema_with = text::lines::<50, 100>, required = false)]
     specializations: Vec<String>,
-    #[schema(minimum = 0, maximum = 100, default = 0)]
-    rating: Option<i64>,
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 100, default = 0)]
+    rating: Option<Whole>,
     /// How many open leads the agent takes at the most.
-    #[schema(minimum = 0, maximum = 100_000, default = 50)]
-    max_open_leads: Option<i64>,
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 100_000, default = 50)]
+    max_open_leads: Option<Whole>,
 }
 
 impl From<AgentBody> for RawAgentProfile {
@@ -33,8 +34,8 @@ impl From<AgentBody> for RawAgentProfile {
             state: body.state,
             city: body.city,
             specializations: body.specializations,
-            rating: body.rating,
-            max_open_leads: body.max_open_leads,
+            rating: body.rating.map(|Whole(rating)| rating),
+            max_open_leads: body.max_open_leads.map(|Whole(leads)| leads),
         }
     }
 }

@@ -13,7 +13,10 @@ use crate::problem::Problem;
 use crate::query::{FromQuery, QueryOf, QueryReader};
 use crate::spec::IfNoneMatch;
 
-const LIST: ListName = ListName { operation: "listAgents", order: "rating:desc" };
+const LIST: ListName = ListName {
+    operation: "listAgents",
+    order: "rating:desc",
+};
 
 /// What [`AgentsQuery`] reads, for the specification.
 #[derive(IntoParams)]
@@ -24,13 +27,31 @@ struct AgentsParameters {
     #[param(nullable = false)]
     available: Option<bool>,
     /// Without regard to case.
-    #[param(nullable = false, min_length = 1, max_length = 50, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$", example = "TX")]
+    #[param(
+        nullable = false,
+        min_length = 1,
+        max_length = 50,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$",
+        example = "TX"
+    )]
     state: Option<String>,
     /// Without regard to case.
-    #[param(nullable = false, min_length = 1, max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$", example = "Austin")]
+    #[param(
+        nullable = false,
+        min_length = 1,
+        max_length = 100,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$",
+        example = "Austin"
+    )]
     city: Option<String>,
     /// Without regard to case.
-    #[param(nullable = false, min_length = 1, max_length = 100, pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$", example = "auto")]
+    #[param(
+        nullable = false,
+        min_length = 1,
+        max_length = 100,
+        pattern = r"^[^\u0000-\u001f\u007f-\u009f]+$",
+        example = "auto"
+    )]
     specialization: Option<String>,
     /// Those with at least this rating.
     #[param(nullable = false, minimum = 0, maximum = 100)]
@@ -75,12 +96,19 @@ pub(super) async fn agents(
     permit: Permitted<ViewUsers>,
     query: QueryOf<AgentsQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let AgentsQuery { filter, fields, paging } = query.0;
+    let AgentsQuery {
+        filter,
+        fields,
+        paging,
+    } = query.0;
     let wanted = paging.paging(&services.cursors, permit.scope(), LIST)?;
 
     let mut uow = services.store.read(permit.scope()).await?;
     let page = uow.users().list_agents(&filter, &wanted).await?;
 
     let listing = Listing::new(page, &paging, &services.cursors, permit.scope(), LIST);
-    Ok(conditional::answer_by_digest(&request, &listing.map(|user| fields.of(UserView::from(user)))))
+    Ok(conditional::answer_by_digest(
+        &request,
+        &listing.map(|user| fields.of(UserView::from(user))),
+    ))
 }

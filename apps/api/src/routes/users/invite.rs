@@ -65,7 +65,10 @@ struct InvitationView {
 
 impl From<Invitation> for InvitationView {
     fn from(invitation: Invitation) -> Self {
-        Self { token: invitation.token.expose().to_owned(), expires_at: invitation.expires_at }
+        Self {
+            token: invitation.token.expose().to_owned(),
+            expires_at: invitation.expires_at,
+        }
     }
 }
 
@@ -89,7 +92,12 @@ pub(super) async fn invite(
     permit: Permitted<ManageUsers>,
     body: JsonBody<InviteBody>,
 ) -> Result<HttpResponse, Problem> {
-    let InviteBody { email, name, role, agent } = body.value;
+    let InviteBody {
+        email,
+        name,
+        role,
+        agent,
+    } = body.value;
     let cmd = InviteUser::parse(&email, &name, role.as_str(), agent.map(Into::into))?;
 
     let mut uow = services.store.begin(permit.scope()).await?;
@@ -101,5 +109,8 @@ pub(super) async fn invite(
     Ok(HttpResponse::Created()
         .insert_header((header::LOCATION, location))
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(InvitedUserView { user: user.into(), invitation: invitation.into() }))
+        .json(InvitedUserView {
+            user: user.into(),
+            invitation: invitation.into(),
+        }))
 }

@@ -14,7 +14,10 @@ use crate::problem::Problem;
 use crate::query::{FromQuery, QueryOf, QueryReader};
 use crate::spec::IfNoneMatch;
 
-const LIST: ListName = ListName { operation: "listUsers", order: "createdAt:desc" };
+const LIST: ListName = ListName {
+    operation: "listUsers",
+    order: "createdAt:desc",
+};
 
 /// What [`UsersQuery`] reads, for the specification.
 #[derive(IntoParams)]
@@ -63,12 +66,19 @@ pub(super) async fn list(
     permit: Permitted<ViewUsers>,
     query: QueryOf<UsersQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let UsersQuery { filter, fields, paging } = query.0;
+    let UsersQuery {
+        filter,
+        fields,
+        paging,
+    } = query.0;
     let wanted = paging.paging(&services.cursors, permit.scope(), LIST)?;
 
     let mut uow = services.store.read(permit.scope()).await?;
     let page = uow.users().list(&filter, &wanted).await?;
 
     let listing = Listing::new(page, &paging, &services.cursors, permit.scope(), LIST);
-    Ok(conditional::answer_by_digest(&request, &listing.map(|user| fields.of(UserView::from(user)))))
+    Ok(conditional::answer_by_digest(
+        &request,
+        &listing.map(|user| fields.of(UserView::from(user))),
+    ))
 }

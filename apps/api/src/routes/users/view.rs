@@ -52,8 +52,17 @@ impl UserView {
 }
 
 impl Projected for UserView {
-    const FIELDS: &'static [&'static str] =
-        &["id", "email", "name", "role", "active", "agent", "version", "createdAt", "updatedAt"];
+    const FIELDS: &'static [&'static str] = &[
+        "id",
+        "email",
+        "name",
+        "role",
+        "active",
+        "agent",
+        "version",
+        "createdAt",
+        "updatedAt",
+    ];
 }
 
 impl From<User> for UserView {

@@ -2,6 +2,7 @@ use actix_web::http::header;
 use actix_web::{HttpResponse, post, web};
 use fairlead_domain::access::{ApiScope, ManageApiKeys};
 use fairlead_domain::identity::{self, CreateApiKey, CreateApiKeyError};
+use fairlead_domain::invalid::Invalid;
 use serde::{Deserialize, Serialize};
 use time::Duration;
 use utoipa::ToSchema;
@@ -14,6 +15,7 @@ use crate::json::JsonBody;
 use crate::problem::Problem;
 use crate::spec::Problems;
 use crate::text;
+use crate::whole::Whole;
 
 /// An API key that is to be made.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -26,8 +28,8 @@ struct ApiKeyBody {
     #[schema(min_items = 1, max_items = 9)]
     scopes: Vec<ScopeName>,
     /// After how many days the key expires; never, when absent.
-    #[schema(minimum = 1, maximum = 3650)]
-    expires_in_days: Option<u16>,
+    #[schema(value_type = Option<i64>, minimum = 1, maximum = 3650)]
+    expires_in_days: Option<Whole>,
 }
 
 /// An API key with its secret.
@@ -64,9 +66,16 @@ pub(super) async fn create(
     permit: Permitted<ManageApiKeys>,
     body: JsonBody<ApiKeyBody>,
 ) -> Result<HttpResponse, Problem> {
-    let ApiKeyBody { name, scopes, expires_in_days } = body.value;
+    let ApiKeyBody {
+        name,
+        scopes,
+        expires_in_days,
+    } = body.value;
     let now = services.clock.now();
-    let scopes: Vec<String> = scopes.into_iter().map(|scope| ApiScope::from(scope).as_str().to_owned()).collect();
+    let scopes: Vec<String> = scopes
+        .into_iter()
+        .map(|scope| ApiScope::from(scope).as_str().to_owned())
+        .collect();
     let lifetime = expires_in_days.map(days).transpose()?;
     let cmd = CreateApiKey::parse(&name, &scopes, lifetime.map(|lifetime| now + lifetime), now)?;
 
@@ -76,12 +85,18 @@ pub(super) async fn create(
 
     Ok(HttpResponse::Created()
         .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(CreatedApiKeyView { key: created.secret.expose().to_owned(), api_key: created.key.into() }))
+        .json(CreatedApiKeyView {
+            key: created.secret.expose().to_owned(),
+            api_key: created.key.into(),
+        }))
 }
 
-fn days(days: u16) -> Result<Duration, Problem> {
+fn days(Whole(days): Whole) -> Result<Duration, Invalid> {
     match days {
-        1..=3650 => Ok(Duration::days(days.into())),
-        _ => Err(fairlead_domain::invalid::Invalid::field("expiresInDays", "must be a whole number from 1 to 3650").into()),
+        1..=3650 => Ok(Duration::days(days)),
+        _ => Err(Invalid::field(
+            "expiresInDays",
+            "must be a whole number from 1 to 3650",
+        )),
     }
 }

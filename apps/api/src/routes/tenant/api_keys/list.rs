@@ -10,7 +10,10 @@ use crate::problem::Problem;
 use crate::query::QueryOf;
 use crate::spec::IfNoneMatch;
 
-const LIST: ListName = ListName { operation: "listApiKeys", order: "createdAt:desc" };
+const LIST: ListName = ListName {
+    operation: "listApiKeys",
+    order: "createdAt:desc",
+};
 
 /// List API keys, the newest first.
 #[utoipa::path(
@@ -34,5 +37,8 @@ pub(super) async fn list(
     let page = uow.api_keys().list(&wanted).await?;
 
     let listing = Listing::new(page, &paging, &services.cursors, permit.scope(), LIST);
-    Ok(conditional::answer_by_digest(&request, &listing.map(ApiKeyView::from)))
+    Ok(conditional::answer_by_digest(
+        &request,
+        &listing.map(ApiKeyView::from),
+    ))
 }

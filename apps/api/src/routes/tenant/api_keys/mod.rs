@@ -11,5 +11,8 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub(in crate::routes) use scope::ScopeName;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
-    config.service(list::list).service(create::create).service(revoke::revoke);
+    config
+        .service(list::list)
+        .service(create::create)
+        .service(revoke::revoke);
 }

@@ -65,7 +65,10 @@ mod tests {
     #[test]
     fn scopes_are_written_as_the_domain_writes_them() {
         for scope in ApiScope::ALL {
-            assert_eq!(serde_json::to_value(ScopeName::from(scope)).unwrap(), scope.as_str());
+            assert_eq!(
+                serde_json::to_value(ScopeName::from(scope)).unwrap(),
+                scope.as_str()
+            );
         }
     }
 }
