@@ -85,12 +85,17 @@ struct Dependency {
 
 impl Package {
     fn ours(&self) -> BTreeSet<&str> {
-        let ours = self.dependencies.iter().filter(|dependency| dependency.path.is_some());
+        let ours = self
+            .dependencies
+            .iter()
+            .filter(|dependency| dependency.path.is_some());
         ours.map(|dependency| dependency.name.as_str()).collect()
     }
 
     fn uses(&self, name: &str) -> bool {
-        self.dependencies.iter().any(|dependency| dependency.name == name && dependency.kind.is_none())
+        self.dependencies
+            .iter()
+            .any(|dependency| dependency.name == name && dependency.kind.is_none())
     }
 
     fn manifest(&self) -> String {
@@ -105,7 +110,11 @@ fn packages() -> Vec<Package> {
         .current_dir(workspace)
         .output()
         .expect("the cargo that built this runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let metadata: Metadata = serde_json::from_slice(&output.stdout).expect("cargo writes JSON");
     metadata.packages
 }
@@ -117,16 +126,32 @@ fn packages_depend_on_each_other_along_the_arrows_alone() {
     for package in &packages {
         let arrows = ARROWS.iter().find(|(name, _)| *name == package.name);
         let (_, allowed) = arrows.unwrap_or_else(|| panic!("say in ARROWS whom {} may use", package.name));
-        let beyond: Vec<&str> = package.ours().into_iter().filter(|name| !allowed.contains(name)).collect();
-        assert_eq!(beyond, Vec::<&str>::new(), "{} must not depend on these", package.name);
+        let beyond: Vec<&str> = package
+            .ours()
+            .into_iter()
+            .filter(|name| !allowed.contains(name))
+            .collect();
+        assert_eq!(
+            beyond,
+            Vec::<&str>::new(),
+            "{} must not depend on these",
+            package.name
+        );
     }
-    assert_eq!(packages.len(), ARROWS.len(), "ARROWS names a package that is gone");
+    assert_eq!(
+        packages.len(),
+        ARROWS.len(),
+        "ARROWS names a package that is gone"
+    );
 }
 
 #[test]
 fn the_domain_does_no_io() {
     let packages = packages();
-    let domain = packages.iter().find(|package| package.name == "fairlead-domain").expect("there is a domain");
+    let domain = packages
+        .iter()
+        .find(|package| package.name == "fairlead-domain")
+        .expect("there is a domain");
 
     let beyond: Vec<&str> = domain
         .dependencies
@@ -143,7 +168,11 @@ fn each_heavy_technology_is_known_to_its_own_packages_alone() {
     for package in packages() {
         for (technology, keepers) in KEEPERS {
             let may = keepers.contains(&package.name.as_str());
-            assert!(may || !package.uses(technology), "{} must not know {technology}", package.name);
+            assert!(
+                may || !package.uses(technology),
+                "{} must not know {technology}",
+                package.name
+            );
         }
     }
 }
@@ -152,7 +181,11 @@ fn each_heavy_technology_is_known_to_its_own_packages_alone() {
 fn every_package_takes_the_lints_of_the_workspace() {
     for package in packages() {
         let manifest = package.manifest();
-        assert!(manifest.contains("[lints]\nworkspace = true"), "{}", package.manifest_path.display());
+        assert!(
+            manifest.contains("[lints]\nworkspace = true"),
+            "{}",
+            package.manifest_path.display()
+        );
     }
 }
 
@@ -166,7 +199,10 @@ fn versions_stand_in_the_workspace_manifest_alone() {
                 in_dependencies = line.ends_with("dependencies]");
             } else if in_dependencies && !line.trim().is_empty() && !line.starts_with('#') {
                 let path = package.manifest_path.display();
-                assert!(line.contains("workspace = true"), "{path}: give `{line}` its version in the root");
+                assert!(
+                    line.contains("workspace = true"),
+                    "{path}: give `{line}` its version in the root"
+                );
             }
         }
     }

@@ -4,7 +4,11 @@ use serde_json::json;
 use support::{TestApp, TestTenant};
 
 async fn open_leads(acme: &TestTenant, agent: &str) -> u64 {
-    let user = acme.owner.get(&format!("/api/v1/users/{agent}")).await.expect(200);
+    let user = acme
+        .owner
+        .get(&format!("/api/v1/users/{agent}"))
+        .await
+        .expect(200);
     user["agent"]["openLeads"].as_u64().expect("an agent has a load")
 }
 
@@ -24,11 +28,18 @@ async fn fifty_assignments_at_once_fill_every_agent_to_its_maximum_and_no_furthe
 
     let assigned = futures_util::future::join_all(leads.iter().map(|lead| {
         let owner = &acme.owner;
-        async move { owner.post(&format!("/api/v1/leads/{lead}/assign"), json!({})).await }
+        async move {
+            owner
+                .post(&format!("/api/v1/leads/{lead}/assign"), json!({}))
+                .await
+        }
     }))
     .await;
 
-    let granted = assigned.iter().filter(|response| response.status.as_u16() == 200).count();
+    let granted = assigned
+        .iter()
+        .filter(|response| response.status.as_u16() == 200)
+        .count();
     let refused = assigned.iter().filter(|response| response.status.as_u16() == 409);
     assert_eq!(granted, 30);
     for response in refused {
@@ -36,7 +47,11 @@ async fn fifty_assignments_at_once_fill_every_agent_to_its_maximum_and_no_furthe
     }
     for (agent, room) in agents {
         assert_eq!(open_leads(&acme, &agent).await, room);
-        let list = acme.owner.get(&format!("/api/v1/leads?assignedTo={agent}&page=0")).await.expect(200);
+        let list = acme
+            .owner
+            .get(&format!("/api/v1/leads?assignedTo={agent}&page=0"))
+            .await
+            .expect(200);
         assert_eq!(list["total"], room);
     }
 }
@@ -57,8 +72,19 @@ async fn fifty_named_assignments_at_once_stop_at_the_agents_maximum() {
     }))
     .await;
 
-    assert_eq!(assigned.iter().filter(|response| response.status.as_u16() == 200).count(), 7);
-    assert!(assigned.iter().filter(|response| response.status.as_u16() != 200).all(|r| r.problem() == "agent-full"));
+    assert_eq!(
+        assigned
+            .iter()
+            .filter(|response| response.status.as_u16() == 200)
+            .count(),
+        7
+    );
+    assert!(
+        assigned
+            .iter()
+            .filter(|response| response.status.as_u16() != 200)
+            .all(|r| r.problem() == "agent-full")
+    );
     assert_eq!(open_leads(&acme, &agent).await, 7);
 }
 
@@ -66,18 +92,39 @@ async fn fifty_named_assignments_at_once_stop_at_the_agents_maximum() {
 async fn the_best_agent_matches_first_then_rates_highest_then_holds_least() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let (top, _) = acme.agent("top@acme.test", json!({ "rating": 90, "state": "NY" })).await;
-    let (home, _) = acme.agent("home@acme.test", json!({ "rating": 10, "specializations": ["Home"] })).await;
-    let (texan, _) = acme.agent("texan@acme.test", json!({ "rating": 20, "state": "tx" })).await;
+    let (top, _) = acme
+        .agent("top@acme.test", json!({ "rating": 90, "state": "NY" }))
+        .await;
+    let (home, _) = acme
+        .agent(
+            "home@acme.test",
+            json!({ "rating": 10, "specializations": ["Home"] }),
+        )
+        .await;
+    let (texan, _) = acme
+        .agent("texan@acme.test", json!({ "rating": 20, "state": "tx" }))
+        .await;
     let assign = async |lead: serde_json::Value| {
         let lead = acme.owner.post("/api/v1/leads", lead).await.expect(201);
         let path = format!("/api/v1/leads/{}/assign", lead["id"].as_str().unwrap());
-        acme.owner.post(&path, json!({})).await.expect(200)["assignedTo"].as_str().unwrap().to_owned()
+        acme.owner.post(&path, json!({})).await.expect(200)["assignedTo"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
 
-    assert_eq!(assign(json!({ "name": "a", "insuranceType": "HOME" })).await, home);
-    assert_eq!(assign(json!({ "name": "b", "customFields": { "State": "TX" } })).await, texan);
-    assert_eq!(assign(json!({ "name": "c", "insuranceType": "marine" })).await, top);
+    assert_eq!(
+        assign(json!({ "name": "a", "insuranceType": "HOME" })).await,
+        home
+    );
+    assert_eq!(
+        assign(json!({ "name": "b", "customFields": { "State": "TX" } })).await,
+        texan
+    );
+    assert_eq!(
+        assign(json!({ "name": "c", "insuranceType": "marine" })).await,
+        top
+    );
 }
 
 #[tokio::test]
@@ -85,12 +132,18 @@ async fn closing_frees_the_agent_and_reopening_needs_room() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let (agent, _) = acme.agent("agent@acme.test", json!({ "maxOpenLeads": 1 })).await;
-    let create = |name: &'static str| acme.owner.post("/api/v1/leads", json!({ "name": name, "assignedTo": agent }));
+    let create = |name: &'static str| {
+        acme.owner
+            .post("/api/v1/leads", json!({ "name": name, "assignedTo": agent }))
+    };
     let first = create("first").await.expect(201);
     let first = format!("/api/v1/leads/{}", first["id"].as_str().unwrap());
 
     assert_eq!(create("too many").await.problem(), "agent-full");
-    acme.owner.patch(&first, json!({ "status": "CLOSED", "closeReason": "LOST" })).await.expect(200);
+    acme.owner
+        .patch(&first, json!({ "status": "CLOSED", "closeReason": "LOST" }))
+        .await
+        .expect(200);
     create("second").await.expect(201);
     let reopened = acme.owner.patch(&first, json!({ "status": "CONTACTED" })).await;
 
@@ -104,13 +157,27 @@ async fn who_is_no_active_agent_of_the_tenant_takes_no_lead() {
     let (acme, umbrella) = (app.tenant("acme").await, app.tenant("umbrella").await);
     let (foreign, _) = umbrella.agent("agent@umbrella.test", json!({})).await;
     let (left, _) = acme.agent("left@acme.test", json!({})).await;
-    assert_eq!(acme.owner.delete(&format!("/api/v1/users/{left}")).await.status.as_u16(), 204);
+    assert_eq!(
+        acme.owner
+            .delete(&format!("/api/v1/users/{left}"))
+            .await
+            .status
+            .as_u16(),
+        204
+    );
     let lead = acme.lead("Ann").await;
 
     for user in [&foreign, &left, &acme.owner_id] {
         let body = json!({ "agentId": user });
-        let response = acme.owner.post(&format!("/api/v1/leads/{lead}/assign"), body).await;
-        assert_eq!((response.status.as_u16(), response.problem().as_str()), (422, "invalid-input"), "{user}");
+        let response = acme
+            .owner
+            .post(&format!("/api/v1/leads/{lead}/assign"), body)
+            .await;
+        assert_eq!(
+            (response.status.as_u16(), response.problem().as_str()),
+            (422, "invalid-input"),
+            "{user}"
+        );
     }
 }
 

@@ -5,7 +5,9 @@ use support::{Client, Response, TestApp};
 
 async fn import(client: &Client, query: &str, media_type: &str, file: impl Into<reqwest::Body>) -> Response {
     let request = client.request(reqwest::Method::POST, &format!("/api/v1/leads/import{query}"));
-    client.send(request.header("content-type", media_type).body(file)).await
+    client
+        .send(request.header("content-type", media_type).body(file))
+        .await
 }
 
 async fn total(client: &Client) -> Value {
@@ -40,7 +42,11 @@ async fn the_exports_of_other_systems_are_understood() {
     ] {
         let report = import(&acme.owner, "", "text/csv", file).await.expect(200);
 
-        assert_eq!((&report["successful"], &report["failed"]), (&json!(1), &json!(0)), "{format}: {report}");
+        assert_eq!(
+            (&report["successful"], &report["failed"]),
+            (&json!(1), &json!(0)),
+            "{format}: {report}"
+        );
         assert_eq!(report["format"], format);
         let lead = acme.owner.get("/api/v1/leads?limit=1").await.expect(200)["items"][0].clone();
         assert_eq!(lead["name"], "Ann Ferris", "{format}");
@@ -62,7 +68,10 @@ async fn each_bad_row_is_told_by_line_and_field_and_the_good_ones_go_in() {
 
     let report = import(&acme.owner, "", "text/csv", file).await.expect(200);
 
-    assert_eq!((&report["total"], &report["successful"], &report["failed"]), (&json!(5), &json!(2), &json!(3)));
+    assert_eq!(
+        (&report["total"], &report["successful"], &report["failed"]),
+        (&json!(5), &json!(2), &json!(3))
+    );
     let told: Vec<(u64, &str)> = report["errors"]
         .as_array()
         .unwrap()
@@ -71,7 +80,10 @@ async fn each_bad_row_is_told_by_line_and_field_and_the_good_ones_go_in() {
         .collect();
     assert!(told.contains(&(3, "email")), "{told:?}");
     assert!(told.contains(&(4, "name")), "{told:?}");
-    assert!(told.contains(&(6, "status")) && told.contains(&(6, "qualityScore")), "{told:?}");
+    assert!(
+        told.contains(&(6, "status")) && told.contains(&(6, "qualityScore")),
+        "{told:?}"
+    );
     assert_eq!(total(&acme.owner).await, 2);
 }
 
@@ -81,11 +93,19 @@ async fn a_dry_run_judges_and_changes_nothing() {
     let acme = app.tenant("acme").await;
     let file = "name,email\nAnn,ann@a.example\nBob,nobody\n";
 
-    let report = import(&acme.owner, "?dryRun=true", "text/csv", file).await.expect(200);
+    let report = import(&acme.owner, "?dryRun=true", "text/csv", file)
+        .await
+        .expect(200);
 
-    assert_eq!((&report["successful"], &report["failed"], &report["dryRun"]), (&json!(1), &json!(1), &json!(true)));
+    assert_eq!(
+        (&report["successful"], &report["failed"], &report["dryRun"]),
+        (&json!(1), &json!(1), &json!(true))
+    );
     assert_eq!(total(&acme.owner).await, 0);
-    let mut owner = app.database.connect(support::database::DatabaseRole::Superuser).await;
+    let mut owner = app
+        .database
+        .connect(support::database::DatabaseRole::Superuser)
+        .await;
     let events: i64 = sqlx::query_scalar("SELECT count(*) FROM events WHERE aggregate_type = 'lead'")
         .fetch_one(&mut owner)
         .await
@@ -100,7 +120,9 @@ async fn known_leads_are_left_out_when_asked() {
     let file = "name,email\nAnn,ann@a.example\nBob,bob@a.example\n";
 
     import(&acme.owner, "", "text/csv", file).await.expect(200);
-    let again = import(&acme.owner, "?skipDuplicates=true", "text/csv", file).await.expect(200);
+    let again = import(&acme.owner, "?skipDuplicates=true", "text/csv", file)
+        .await
+        .expect(200);
 
     assert_eq!((&again["successful"], &again["skipped"]), (&json!(0), &json!(2)));
     assert_eq!(total(&acme.owner).await, 2);
@@ -112,9 +134,15 @@ async fn ndjson_goes_in_too() {
     let acme = app.tenant("acme").await;
     let file = "{\"name\":\"Ann\",\"customFields\":{\"tags\":[1]}}\nnot json\n\n{\"name\":\"Bob\",\"shoeSize\":44}\n{\"name\":\"Cid\"}";
 
-    let report = import(&acme.owner, "", "application/x-ndjson", file).await.expect(200);
+    let report = import(&acme.owner, "", "application/x-ndjson", file)
+        .await
+        .expect(200);
 
-    assert_eq!((&report["successful"], &report["failed"]), (&json!(2), &json!(2)), "{report}");
+    assert_eq!(
+        (&report["successful"], &report["failed"]),
+        (&json!(2), &json!(2)),
+        "{report}"
+    );
     assert_eq!(report["errors"][0]["line"], 2);
     assert_eq!(report["errors"][1]["line"], 4);
 }
@@ -129,7 +157,10 @@ async fn the_report_is_streamed_when_asked() {
     }
     file.push_str("Bad,nobody\n");
     let request = acme.owner.request(reqwest::Method::POST, "/api/v1/leads/import");
-    let request = request.header("content-type", "text/csv").header("accept", "application/x-ndjson").body(file);
+    let request = request
+        .header("content-type", "text/csv")
+        .header("accept", "application/x-ndjson")
+        .body(file);
 
     let response = acme.owner.send(request).await;
 
@@ -140,7 +171,10 @@ async fn the_report_is_streamed_when_asked() {
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
     let types: Vec<&str> = lines.iter().map(|line| line["type"].as_str().unwrap()).collect();
-    assert_eq!(types, ["columns", "progress", "progress", "rejected", "progress", "done"]);
+    assert_eq!(
+        types,
+        ["columns", "progress", "progress", "rejected", "progress", "done"]
+    );
     assert_eq!(lines[5]["successful"], 2_500);
 }
 
@@ -165,12 +199,13 @@ async fn an_import_that_breaks_off_keeps_whole_batches_alone() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let head = "name\n".to_owned() + &"Lead\n".repeat(1_500);
-    let chunks = futures_util::stream::iter([
-        Ok(head),
-        Err(std::io::Error::other("the client goes away")),
-    ]);
+    let chunks = futures_util::stream::iter([Ok(head), Err(std::io::Error::other("the client goes away"))]);
     let request = acme.owner.request(reqwest::Method::POST, "/api/v1/leads/import");
-    let sent = request.header("content-type", "text/csv").body(reqwest::Body::wrap_stream(chunks)).send().await;
+    let sent = request
+        .header("content-type", "text/csv")
+        .body(reqwest::Body::wrap_stream(chunks))
+        .send()
+        .await;
 
     assert!(sent.is_err() || !sent.unwrap().status().is_success());
     let total = total(&acme.owner).await;
@@ -189,19 +224,33 @@ async fn what_was_exported_can_be_imported_again() {
     }
 
     for (format, media_type) in [("csv", "text/csv"), ("ndjson", "application/x-ndjson")] {
-        let file = acme.owner.get(&format!("/api/v1/leads/export?format={format}")).await;
+        let file = acme
+            .owner
+            .get(&format!("/api/v1/leads/export?format={format}"))
+            .await;
         assert_eq!(file.status.as_u16(), 200);
-        let report = import(&umbrella.owner, "", media_type, file.body).await.expect(200);
-        assert_eq!((&report["successful"], &report["failed"]), (&json!(2), &json!(0)), "{format}: {report}");
+        let report = import(&umbrella.owner, "", media_type, file.body)
+            .await
+            .expect(200);
+        assert_eq!(
+            (&report["successful"], &report["failed"]),
+            (&json!(2), &json!(0)),
+            "{format}: {report}"
+        );
     }
-    let there = umbrella.owner.get("/api/v1/leads?fields=name,company,status,closeReason,customFields&limit=4").await;
+    let there = umbrella
+        .owner
+        .get("/api/v1/leads?fields=name,company,status,closeReason,customFields&limit=4")
+        .await;
     let there = there.expect(200);
     let ann = there["items"].as_array().unwrap().iter().filter(|lead| {
         lead["name"] == "Ann \"The Lead\" Ferris" && lead["customFields"]["a"] == json!([1, "x,y"])
     });
     assert_eq!(ann.count(), 2, "{there}");
-    let bob = there["items"].as_array().unwrap().iter().filter(|lead| {
-        lead["company"] == "Hull, Bob & Co" && lead["closeReason"] == "LOST"
-    });
+    let bob = there["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|lead| lead["company"] == "Hull, Bob & Co" && lead["closeReason"] == "LOST");
     assert_eq!(bob.count(), 2, "{there}");
 }

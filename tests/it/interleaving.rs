@@ -3,10 +3,8 @@
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
-use std::time::Duration;
 
 use fairlead::SystemIds;
 use fairlead_domain::Id;
@@ -17,13 +15,13 @@ use fairlead_domain::leads::{self, Lead, LeadDraft, LeadFilter, LeadQuery, LeadS
 use fairlead_domain::paging::{Direction, Paging};
 use fairlead_domain::store::{Store as _, StoreError};
 use fairlead_domain::{carriers, clock::Ids as _};
-use fairlead_postgres::{MemoryRevokedSessions, PgConfig, PgStore, PoolConfig};
+use fairlead_postgres::PgStore;
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use sqlx::{Connection as _, Executor as _, PgConnection, Row as _};
 use support::database::DatabaseRole;
 use support::proxy::{Leftover, Proxy};
-use support::{TestClock, TestDatabase, wait_until};
+use support::{TestDatabase, connect_store, wait_until};
 
 const TENANTS: usize = 20;
 const REQUESTS: usize = 1_000;
@@ -36,29 +34,6 @@ const WRITE: usize = 2;
 #[expect(clippy::disallowed_methods, reason = "the test sets up tenants by itself")]
 fn system() -> SystemScope {
     SystemScope::new("test")
-}
-
-async fn connect(url: String) -> PgStore {
-    let pool = PoolConfig {
-        min: 0,
-        max: CONNECTIONS,
-        acquire_timeout: Duration::from_secs(60),
-        connect_timeout: Duration::from_secs(10),
-        idle_timeout: Duration::from_secs(600),
-        max_lifetime: Duration::from_secs(600),
-    };
-    let config = PgConfig {
-        system_url: url.clone(),
-        app_url: url,
-        system_pool: pool.clone(),
-        pool,
-        statement_timeout: Duration::from_secs(30),
-        slow_statement: Duration::from_secs(30),
-        access_token_lifetime: Duration::from_secs(900),
-        throttle_secret: [7; 32],
-    };
-    let revoked = Arc::new(MemoryRevokedSessions::default());
-    PgStore::connect(&config, Arc::new(TestClock::default()), Arc::new(SystemIds), revoked).await.unwrap()
 }
 
 /// Adds the tenants, each with a lead that has the tenant's number in its name.
@@ -107,7 +82,12 @@ fn requests() -> Vec<Request> {
         let (tenant, kind) = (next(TENANTS), next(4));
         // A write waits a dozen times at least; the others two times or three: for a connection, BEGIN and a query.
         let waits = if kind == WRITE { 10 } else { 3 };
-        Request { number, tenant, kind, patience: (number % 5 == 0).then(|| next(waits)) }
+        Request {
+            number,
+            tenant,
+            kind,
+            patience: (number % 5 == 0).then(|| next(waits)),
+        }
     };
     (0..REQUESTS).map(request).collect()
 }
@@ -115,12 +95,21 @@ fn requests() -> Vec<Request> {
 /// Fails when a lead is not of the tenant by whose number it is named.
 fn assert_of(tenant: usize, leads: &[Lead]) {
     for lead in leads {
-        assert!(lead.name.starts_with(&format!("Tenant {tenant} ")), "tenant {tenant} was shown {}", lead.name);
+        assert!(
+            lead.name.starts_with(&format!("Tenant {tenant} ")),
+            "tenant {tenant} was shown {}",
+            lead.name
+        );
     }
 }
 
 async fn serve(store: &PgStore, tenant: TenantId, request: Request) -> Result<(), StoreError> {
-    let Request { number, tenant: of, kind, .. } = request;
+    let Request {
+        number,
+        tenant: of,
+        kind,
+        ..
+    } = request;
     let scope = system().tenant(tenant);
     match kind {
         0 => list(store, &scope, of).await,
@@ -148,7 +137,10 @@ async fn list(store: &PgStore, scope: &TenantScope, of: usize) -> Result<(), Sto
 
 async fn search(store: &PgStore, scope: &TenantScope, of: usize) -> Result<(), StoreError> {
     let mut uow = store.read(scope).await?;
-    let found = uow.leads().search(&SearchText::parse("tenant").unwrap(), 100).await?;
+    let found = uow
+        .leads()
+        .search(&SearchText::parse("tenant").unwrap(), 100)
+        .await?;
     let found: Vec<Lead> = found.into_iter().map(|(lead, _)| lead).collect();
     assert_of(of, &found);
     assert!(!found.is_empty());
@@ -161,11 +153,23 @@ async fn write(store: &PgStore, tenant: TenantId, name: &str) -> Result<(), Stor
     let manage_carriers = Permit::<ManageCarriers>::system(&system(), tenant);
     let mut uow = store.begin(change_leads.scope()).await?;
     for _ in 0..2 {
-        let draft = LeadDraft::parse(RawLead { name: name.to_owned(), ..RawLead::default() }).unwrap();
-        leads::create(&mut *uow, &change_leads, draft).await.expect("a lead for nobody can be made");
+        let draft = LeadDraft::parse(RawLead {
+            name: name.to_owned(),
+            ..RawLead::default()
+        })
+        .unwrap();
+        leads::create(&mut *uow, &change_leads, draft)
+            .await
+            .expect("a lead for nobody can be made");
     }
-    let draft = CarrierDraft::parse(RawCarrier { name: name.to_owned(), ..RawCarrier::default() }).unwrap();
-    carriers::create(&mut *uow, &manage_carriers, draft).await.expect("the name is free");
+    let draft = CarrierDraft::parse(RawCarrier {
+        name: name.to_owned(),
+        ..RawCarrier::default()
+    })
+    .unwrap();
+    carriers::create(&mut *uow, &manage_carriers, draft)
+        .await
+        .expect("the name is free");
     uow.commit().await
 }
 
@@ -174,9 +178,12 @@ async fn look_then_fail(store: &PgStore, scope: &TenantScope, of: usize) -> Resu
     let mut uow = store.read(scope).await?;
     let mut tenant = uow.tenants().get().await?;
     assert_eq!(tenant.name, format!("Tenant {of}"));
-    tenant.name = "changed".to_owned();
+    "changed".clone_into(&mut tenant.name);
     let refused = uow.tenants().update(&tenant).await;
-    assert!(matches!(refused, Err(StoreError::Unexpected(_))), "a read can change nothing: {refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::Unexpected(_))),
+        "a read can change nothing: {refused:?}"
+    );
     Ok(())
 }
 
@@ -201,7 +208,7 @@ async fn requests_that_share_connections_and_are_dropped_midway_leave_nothing_be
     let tenants = tenants(&database).await;
     let url = database.url(DatabaseRole::App);
     let proxy = Proxy::start(&url, "app.current_tenant").await;
-    let store = connect(proxy.through(&url)).await;
+    let store = connect_store(proxy.through(&url), CONNECTIONS).await;
     let requests = requests();
     let dropped = AtomicUsize::new(0);
 
@@ -229,7 +236,10 @@ async fn requests_that_share_connections_and_are_dropped_midway_leave_nothing_be
     store.close().await;
 
     let dropped = dropped.into_inner();
-    assert!(dropped >= REQUESTS * 3 / 20, "only {dropped} requests were dropped midway");
+    assert!(
+        dropped >= REQUESTS * 3 / 20,
+        "only {dropped} requests were dropped midway"
+    );
     assert_nothing_left(&proxy).await;
     assert_whole(&database, &requests).await;
 }
@@ -238,7 +248,10 @@ async fn requests_that_share_connections_and_are_dropped_midway_leave_nothing_be
 async fn assert_nothing_left(proxy: &Proxy) {
     let closed = async || proxy.leftovers().len() >= CONNECTIONS as usize;
     wait_until("the pool's connections were looked at", closed).await;
-    let clean = Leftover { setting: String::new(), in_transaction: false };
+    let clean = Leftover {
+        setting: String::new(),
+        in_transaction: false,
+    };
     for leftover in proxy.leftovers() {
         assert_eq!(leftover, clean);
     }
@@ -271,12 +284,22 @@ async fn assert_whole(database: &TestDatabase, requests: &[Request]) {
         let name = format!("Tenant {} of request {}", request.tenant, request.number);
         match written.get(&name) {
             Some(counts) => assert_eq!(*counts, [2; 4], "{request:?}"),
-            None => assert!(request.patience.is_some(), "{request:?} was answered and is not there"),
+            None => assert!(
+                request.patience.is_some(),
+                "{request:?} was answered and is not there"
+            ),
         }
     }
-    let total: i64 = sqlx::query_scalar("SELECT count(*) FROM leads").fetch_one(&mut superuser).await.unwrap();
+    let total: i64 = sqlx::query_scalar("SELECT count(*) FROM leads")
+        .fetch_one(&mut superuser)
+        .await
+        .unwrap();
     let expected = TENANTS + 2 * written.len();
-    assert_eq!(total, i64::try_from(expected).unwrap(), "no lead is with another tenant than its name says");
+    assert_eq!(
+        total,
+        i64::try_from(expected).unwrap(),
+        "no lead is with another tenant than its name says"
+    );
 }
 
 #[tokio::test]
@@ -286,10 +309,19 @@ async fn what_a_client_leaves_on_its_connection_is_noticed() {
     let proxy = Proxy::start(&url, "app.current_tenant").await;
     let mut careless = PgConnection::connect(&proxy.through(&url)).await.unwrap();
 
-    careless.execute("BEGIN; SET app.current_tenant = 'left behind'").await.unwrap();
+    careless
+        .execute("BEGIN; SET app.current_tenant = 'left behind'")
+        .await
+        .unwrap();
     careless.close().await.unwrap();
 
-    wait_until("the connection was looked at", async || !proxy.leftovers().is_empty()).await;
-    let careless = Leftover { setting: "left behind".to_owned(), in_transaction: true };
+    wait_until("the connection was looked at", async || {
+        !proxy.leftovers().is_empty()
+    })
+    .await;
+    let careless = Leftover {
+        setting: "left behind".to_owned(),
+        in_transaction: true,
+    };
     assert_eq!(proxy.leftovers(), [careless]);
 }

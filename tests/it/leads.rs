@@ -5,7 +5,10 @@ use support::{Client, TestApp};
 
 fn names(list: &Value) -> Vec<&str> {
     let items = list["items"].as_array().expect("a list has items");
-    items.iter().map(|item| item["name"].as_str().expect("a lead has a name")).collect()
+    items
+        .iter()
+        .map(|item| item["name"].as_str().expect("a lead has a name"))
+        .collect()
 }
 
 async fn create(client: &Client, lead: Value) -> Value {
@@ -49,14 +52,29 @@ async fn every_fault_of_a_lead_is_named_at_once() {
 
     let response = acme.owner.post("/api/v1/leads", body).await;
 
-    assert_eq!((response.status.as_u16(), response.problem().as_str()), (422, "invalid-input"));
+    assert_eq!(
+        (response.status.as_u16(), response.problem().as_str()),
+        (422, "invalid-input")
+    );
     let problem = response.json();
-    let mut pointers: Vec<&str> =
-        problem["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+    let mut pointers: Vec<&str> = problem["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["pointer"].as_str().unwrap())
+        .collect();
     pointers.sort_unstable();
     assert_eq!(
         pointers,
-        ["/customFields", "/email", "/name", "/phone", "/qualityScore", "/source", "/status"]
+        [
+            "/customFields",
+            "/email",
+            "/name",
+            "/phone",
+            "/qualityScore",
+            "/source",
+            "/status"
+        ]
     );
 }
 
@@ -97,8 +115,10 @@ async fn twenty_requests_at_once_with_one_key_create_one_lead() {
 
     let responses = futures_util::future::join_all(requests).await;
 
-    let ids: std::collections::HashSet<String> =
-        responses.iter().map(|response| response.expect(201)["id"].to_string()).collect();
+    let ids: std::collections::HashSet<String> = responses
+        .iter()
+        .map(|response| response.expect(201)["id"].to_string())
+        .collect();
     assert_eq!(ids.len(), 1);
     assert_eq!(names(&acme.owner.get("/api/v1/leads").await.expect(200)), ["Ann"]);
 }
@@ -138,7 +158,10 @@ async fn numbered_pages_count_the_list() {
     let page = acme.owner.get("/api/v1/leads?page=1&limit=2").await.expect(200);
 
     assert_eq!(names(&page), ["Lead 2", "Lead 1"]);
-    assert_eq!((&page["page"], &page["limit"], &page["total"], &page["hasMore"]), (&json!(1), &json!(2), &json!(5), &json!(true)));
+    assert_eq!(
+        (&page["page"], &page["limit"], &page["total"], &page["hasMore"]),
+        (&json!(1), &json!(2), &json!(5), &json!(true))
+    );
 }
 
 #[tokio::test]
@@ -152,15 +175,29 @@ async fn a_cursor_of_another_tenant_or_order_is_refused() {
     let page = acme.owner.get("/api/v1/leads?limit=1").await.expect(200);
     let cursor = page["nextCursor"].as_str().unwrap();
 
-    let foreign = umbrella.owner.get(&format!("/api/v1/leads?limit=1&cursor={cursor}")).await;
-    let reordered = acme.owner.get(&format!("/api/v1/leads?limit=1&sort=qualityScore&cursor={cursor}")).await;
+    let foreign = umbrella
+        .owner
+        .get(&format!("/api/v1/leads?limit=1&cursor={cursor}"))
+        .await;
+    let reordered = acme
+        .owner
+        .get(&format!(
+            "/api/v1/leads?limit=1&sort=qualityScore&cursor={cursor}"
+        ))
+        .await;
     let mut tampered = cursor.to_owned().into_bytes();
     tampered[10] = if tampered[10] == b'A' { b'B' } else { b'A' };
     let tampered = String::from_utf8(tampered).unwrap();
-    let tampered = acme.owner.get(&format!("/api/v1/leads?limit=1&cursor={tampered}")).await;
+    let tampered = acme
+        .owner
+        .get(&format!("/api/v1/leads?limit=1&cursor={tampered}"))
+        .await;
 
     for response in [foreign, reordered, tampered] {
-        assert_eq!((response.status.as_u16(), response.problem().as_str()), (400, "invalid-cursor"));
+        assert_eq!(
+            (response.status.as_u16(), response.problem().as_str()),
+            (400, "invalid-cursor")
+        );
     }
 }
 
@@ -171,7 +208,11 @@ async fn each_filter_narrows_the_list() {
     let (agent, _) = acme.agent("agent@acme.test", json!({ "maxOpenLeads": 5 })).await;
     create(&acme.owner, json!({ "name": "Ann", "source": "web", "insuranceType": "auto", "zipCode": "1", "qualityScore": 10 })).await;
     create(&acme.owner, json!({ "name": "Bob", "status": "CLOSED", "closeReason": "LOST", "qualityScore": 90, "company": "Ferris Ltd" })).await;
-    create(&acme.owner, json!({ "name": "Cid", "assignedTo": agent, "qualityScore": 50 })).await;
+    create(
+        &acme.owner,
+        json!({ "name": "Cid", "assignedTo": agent, "qualityScore": 50 }),
+    )
+    .await;
 
     for (query, expected) in [
         ("status=NEW", vec!["Cid", "Ann"]),
@@ -189,7 +230,11 @@ async fn each_filter_narrows_the_list() {
         ("sort=-qualityScore&status=NEW", vec!["Cid", "Ann"]),
         ("sort=createdAt", vec!["Ann", "Bob", "Cid"]),
     ] {
-        let list = acme.owner.get(&format!("/api/v1/leads?{query}")).await.expect(200);
+        let list = acme
+            .owner
+            .get(&format!("/api/v1/leads?{query}"))
+            .await
+            .expect(200);
         assert_eq!(names(&list), expected, "{query}");
     }
 }
@@ -214,7 +259,11 @@ async fn a_query_that_makes_no_sense_is_refused_with_the_parameter_named() {
         ("source=a%00b", "source"),
     ] {
         let response = acme.owner.get(&format!("/api/v1/leads?{query}")).await;
-        assert_eq!((response.status.as_u16(), response.problem().as_str()), (422, "invalid-input"), "{query}");
+        assert_eq!(
+            (response.status.as_u16(), response.problem().as_str()),
+            (422, "invalid-input"),
+            "{query}"
+        );
         let named = response.json()["errors"]
             .as_array()
             .is_some_and(|errors| errors.iter().any(|error| error["parameter"] == parameter));
@@ -229,7 +278,11 @@ async fn fields_chooses_what_is_answered() {
     let id = acme.lead("Ann").await;
 
     let list = acme.owner.get("/api/v1/leads?fields=id,name").await.expect(200);
-    let one = acme.owner.get(&format!("/api/v1/leads/{id}?fields=name,status")).await.expect(200);
+    let one = acme
+        .owner
+        .get(&format!("/api/v1/leads/{id}?fields=name,status"))
+        .await
+        .expect(200);
 
     assert_eq!(list["items"], json!([{ "id": id, "name": "Ann" }]));
     assert_eq!(one, json!({ "name": "Ann", "status": "NEW" }));
@@ -242,10 +295,17 @@ async fn a_list_with_activities_carries_the_five_newest_of_each_lead() {
     let (ann, bob) = (acme.lead("Ann").await, acme.lead("Bob").await);
     for index in 0..7 {
         let body = json!({ "type": "NOTE", "subject": format!("Note {index}") });
-        acme.owner.post(&format!("/api/v1/leads/{ann}/activities"), body).await.expect(201);
+        acme.owner
+            .post(&format!("/api/v1/leads/{ann}/activities"), body)
+            .await
+            .expect(201);
     }
 
-    let list = acme.owner.get("/api/v1/leads?include=activities").await.expect(200);
+    let list = acme
+        .owner
+        .get("/api/v1/leads?include=activities")
+        .await
+        .expect(200);
 
     assert_eq!(names(&list), ["Bob", "Ann"]);
     assert_eq!(list["items"][0]["activities"], json!([]));
@@ -263,10 +323,18 @@ async fn a_list_with_activities_carries_the_five_newest_of_each_lead() {
 async fn patch_tells_absent_from_null() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let lead = create(&acme.owner, json!({ "name": "Ann", "company": "Ferris", "source": "web" })).await;
+    let lead = create(
+        &acme.owner,
+        json!({ "name": "Ann", "company": "Ferris", "source": "web" }),
+    )
+    .await;
     let path = format!("/api/v1/leads/{}", lead["id"].as_str().unwrap());
 
-    let patched = acme.owner.patch(&path, json!({ "company": null, "qualityScore": 40 })).await.expect(200);
+    let patched = acme
+        .owner
+        .patch(&path, json!({ "company": null, "qualityScore": 40 }))
+        .await
+        .expect(200);
 
     assert_eq!(patched["company"], Value::Null);
     assert_eq!(patched["source"], "web");
@@ -285,14 +353,21 @@ async fn a_stale_version_changes_nothing() {
     let etag = acme.owner.get(&path).await.header("etag").unwrap().to_owned();
     let patch = |name: &'static str| {
         let request = acme.owner.request(reqwest::Method::PATCH, &path);
-        acme.owner.send(request.header("if-match", &etag).json(&json!({ "name": name })))
+        acme.owner
+            .send(request.header("if-match", &etag).json(&json!({ "name": name })))
     };
 
     let (first, second) = (patch("Bea").await, patch("Cid").await);
 
     first.expect(200);
-    assert_eq!((second.status.as_u16(), second.problem().as_str()), (412, "stale-version"));
-    let delete = acme.owner.request(reqwest::Method::DELETE, &path).header("if-match", &etag);
+    assert_eq!(
+        (second.status.as_u16(), second.problem().as_str()),
+        (412, "stale-version")
+    );
+    let delete = acme
+        .owner
+        .request(reqwest::Method::DELETE, &path)
+        .header("if-match", &etag);
     assert_eq!(acme.owner.send(delete).await.status.as_u16(), 412);
     assert_eq!(acme.owner.get(&path).await.expect(200)["name"], "Bea");
 }
@@ -303,17 +378,37 @@ async fn an_unchanged_lead_and_an_unchanged_list_are_not_sent_again() {
     let acme = app.tenant("acme").await;
     let id = acme.lead("Ann").await;
 
-    for path in [format!("/api/v1/leads/{id}"), "/api/v1/leads".to_owned(), "/api/v1/leads/statistics".to_owned()] {
+    for path in [
+        format!("/api/v1/leads/{id}"),
+        "/api/v1/leads".to_owned(),
+        "/api/v1/leads/statistics".to_owned(),
+    ] {
         let etag = acme.owner.get(&path).await.header("etag").unwrap().to_owned();
-        let request = acme.owner.request(reqwest::Method::GET, &path).header("if-none-match", &etag);
+        let request = acme
+            .owner
+            .request(reqwest::Method::GET, &path)
+            .header("if-none-match", &etag);
         let response = acme.owner.send(request).await;
 
-        assert_eq!((response.status.as_u16(), response.body.len()), (304, 0), "{path}");
+        assert_eq!(
+            (response.status.as_u16(), response.body.len()),
+            (304, 0),
+            "{path}"
+        );
         assert_eq!(response.header("etag"), Some(etag.as_str()));
     }
-    let etag = acme.owner.get("/api/v1/leads").await.header("etag").unwrap().to_owned();
+    let etag = acme
+        .owner
+        .get("/api/v1/leads")
+        .await
+        .header("etag")
+        .unwrap()
+        .to_owned();
     acme.lead("Bob").await;
-    let request = acme.owner.request(reqwest::Method::GET, "/api/v1/leads").header("if-none-match", &etag);
+    let request = acme
+        .owner
+        .request(reqwest::Method::GET, "/api/v1/leads")
+        .header("if-none-match", &etag);
     assert_eq!(acme.owner.send(request).await.status.as_u16(), 200);
 }
 
@@ -325,13 +420,29 @@ async fn the_pipeline_is_followed_and_each_step_is_an_activity() {
     let path = format!("/api/v1/leads/{id}");
 
     let jump = acme.owner.patch(&path, json!({ "status": "QUALIFIED" })).await;
-    acme.owner.patch(&path, json!({ "status": "CONTACTED" })).await.expect(200);
-    acme.owner.patch(&path, json!({ "status": "QUALIFIED", "qualityScore": 80 })).await.expect(200);
+    acme.owner
+        .patch(&path, json!({ "status": "CONTACTED" }))
+        .await
+        .expect(200);
+    acme.owner
+        .patch(&path, json!({ "status": "QUALIFIED", "qualityScore": 80 }))
+        .await
+        .expect(200);
     let unreasoned = acme.owner.patch(&path, json!({ "status": "CLOSED" })).await;
-    acme.owner.patch(&path, json!({ "status": "CLOSED", "closeReason": "WON" })).await.expect(200);
-    let reopened = acme.owner.patch(&path, json!({ "status": "CONTACTED" })).await.expect(200);
+    acme.owner
+        .patch(&path, json!({ "status": "CLOSED", "closeReason": "WON" }))
+        .await
+        .expect(200);
+    let reopened = acme
+        .owner
+        .patch(&path, json!({ "status": "CONTACTED" }))
+        .await
+        .expect(200);
 
-    assert_eq!((jump.status.as_u16(), jump.problem().as_str()), (409, "invalid-transition"));
+    assert_eq!(
+        (jump.status.as_u16(), jump.problem().as_str()),
+        (409, "invalid-transition")
+    );
     assert_eq!(unreasoned.problem(), "invalid-input");
     assert_eq!(reopened["closeReason"], Value::Null);
     let activities = acme.owner.get(&format!("{path}/activities")).await.expect(200);
@@ -339,7 +450,12 @@ async fn the_pipeline_is_followed_and_each_step_is_an_activity() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|activity| (activity["type"].as_str().unwrap(), activity["subject"].as_str().unwrap()))
+        .map(|activity| {
+            (
+                activity["type"].as_str().unwrap(),
+                activity["subject"].as_str().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(told.len(), 5);
     for expected in [
@@ -364,14 +480,25 @@ async fn an_agent_changes_its_own_leads_and_nobodys() {
     let others = create(&acme.owner, json!({ "name": "Other's", "assignedTo": other })).await;
     let path = |lead: &Value| format!("/api/v1/leads/{}", lead["id"].as_str().unwrap());
 
-    agent.patch(&path(&mine), json!({ "source": "x" })).await.expect(200);
-    agent.patch(&path(&nobodys), json!({ "source": "x" })).await.expect(200);
+    agent
+        .patch(&path(&mine), json!({ "source": "x" }))
+        .await
+        .expect(200);
+    agent
+        .patch(&path(&nobodys), json!({ "source": "x" }))
+        .await
+        .expect(200);
     let refused = agent.patch(&path(&others), json!({ "source": "x" })).await;
     let handed_over = agent.patch(&path(&mine), json!({ "assignedTo": other })).await;
-    let made_for_other = agent.post("/api/v1/leads", json!({ "name": "New", "assignedTo": other })).await;
+    let made_for_other = agent
+        .post("/api/v1/leads", json!({ "name": "New", "assignedTo": other }))
+        .await;
 
     for response in [refused, handed_over, made_for_other] {
-        assert_eq!((response.status.as_u16(), response.problem().as_str()), (403, "not-permitted"));
+        assert_eq!(
+            (response.status.as_u16(), response.problem().as_str()),
+            (403, "not-permitted")
+        );
     }
     agent.get(&path(&others)).await.expect(200);
 }
@@ -388,7 +515,10 @@ async fn a_deleted_lead_is_gone_with_its_activities_and_frees_its_agent() {
 
     assert_eq!(acme.owner.get(&path).await.problem(), "not-found");
     assert_eq!(acme.owner.delete(&path).await.problem(), "not-found");
-    assert_eq!(acme.owner.get(&format!("{path}/activities")).await.problem(), "not-found");
+    assert_eq!(
+        acme.owner.get(&format!("{path}/activities")).await.problem(),
+        "not-found"
+    );
     create(&acme.owner, json!({ "name": "Bob", "assignedTo": agent })).await;
 }
 
@@ -399,8 +529,13 @@ async fn statistics_are_the_counts_and_mean_ages_by_status() {
     app.tenant("umbrella").await.lead("Somebody else's").await;
     acme.lead("Ann").await;
     acme.lead("Bob").await;
-    create(&acme.owner, json!({ "name": "Cid", "status": "CLOSED", "closeReason": "WON" })).await;
-    app.clock.advance(time::Duration::days(3) + time::Duration::hours(1));
+    create(
+        &acme.owner,
+        json!({ "name": "Cid", "status": "CLOSED", "closeReason": "WON" }),
+    )
+    .await;
+    app.clock
+        .advance(time::Duration::days(3) + time::Duration::hours(1));
     let later = acme.log_in().await;
 
     let statistics = later.get("/api/v1/leads/statistics").await.expect(200);
@@ -419,8 +554,16 @@ async fn search_finds_words_and_beginnings_of_the_last_one() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     app.tenant("umbrella").await.lead("Ann Ferris").await;
-    create(&acme.owner, json!({ "name": "Ann Ferris", "company": "Running & Sons" })).await;
-    create(&acme.owner, json!({ "name": "José Will", "company": "The Ferry Company" })).await;
+    create(
+        &acme.owner,
+        json!({ "name": "Ann Ferris", "company": "Running & Sons" }),
+    )
+    .await;
+    create(
+        &acme.owner,
+        json!({ "name": "José Will", "company": "The Ferry Company" }),
+    )
+    .await;
 
     for (query, expected) in [
         ("ann", vec!["Ann Ferris"]),
@@ -433,7 +576,11 @@ async fn search_finds_words_and_beginnings_of_the_last_one() {
         ("a:* | !b & 'c", vec![]),
     ] {
         let query_string = query.replace(' ', "%20").replace('&', "%26");
-        let found = acme.owner.get(&format!("/api/v1/leads/search?q={query_string}")).await.expect(200);
+        let found = acme
+            .owner
+            .get(&format!("/api/v1/leads/search?q={query_string}"))
+            .await
+            .expect(200);
         assert_eq!(names(&found), expected, "{query}");
     }
 }

@@ -17,14 +17,21 @@ async fn good_leads_are_created_and_bad_ones_are_told() {
 
     let result = acme.owner.post("/api/v1/leads/bulk", body).await.expect(200);
 
-    assert_eq!((&result["successful"], &result["failed"], &result["skipped"]), (&json!(2), &json!(3), &json!(0)));
+    assert_eq!(
+        (&result["successful"], &result["failed"], &result["skipped"]),
+        (&json!(2), &json!(3), &json!(0))
+    );
     let told: Vec<(u64, String)> = result["errors"]
         .as_array()
         .unwrap()
         .iter()
         .map(|error| {
-            let pointers: Vec<&str> =
-                error["errors"].as_array().unwrap().iter().map(|fault| fault["pointer"].as_str().unwrap()).collect();
+            let pointers: Vec<&str> = error["errors"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|fault| fault["pointer"].as_str().unwrap())
+                .collect();
             (error["index"].as_u64().unwrap(), pointers.join(" "))
         })
         .collect();
@@ -51,27 +58,43 @@ async fn duplicates_are_skipped_by_normalised_address_or_number() {
     ]);
     let body = json!({ "leads": leads, "skipDuplicates": true });
 
-    let result = acme.owner.post("/api/v1/leads/bulk", body.clone()).await.expect(200);
+    let result = acme
+        .owner
+        .post("/api/v1/leads/bulk", body.clone())
+        .await
+        .expect(200);
     let elsewhere = umbrella.owner.post("/api/v1/leads/bulk", body).await.expect(200);
 
-    assert_eq!((&result["successful"], &result["skipped"]), (&json!(3), &json!(3)));
-    assert_eq!((&elsewhere["successful"], &elsewhere["skipped"]), (&json!(5), &json!(1)));
+    assert_eq!(
+        (&result["successful"], &result["skipped"]),
+        (&json!(3), &json!(3))
+    );
+    assert_eq!(
+        (&elsewhere["successful"], &elsewhere["skipped"]),
+        (&json!(5), &json!(1))
+    );
 }
 
 #[tokio::test]
 async fn two_imports_that_skip_duplicates_at_once_create_each_lead_once() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let leads: Vec<Value> =
-        (0..200).map(|index| json!({ "name": "Lead", "email": format!("lead{index}@example.com") })).collect();
+    let leads: Vec<Value> = (0..200)
+        .map(|index| json!({ "name": "Lead", "email": format!("lead{index}@example.com") }))
+        .collect();
     let body = json!({ "leads": leads, "skipDuplicates": true, "batchSize": 50 });
 
-    let (one, other) =
-        tokio::join!(acme.owner.post("/api/v1/leads/bulk", body.clone()), acme.owner.post("/api/v1/leads/bulk", body.clone()));
+    let (one, other) = tokio::join!(
+        acme.owner.post("/api/v1/leads/bulk", body.clone()),
+        acme.owner.post("/api/v1/leads/bulk", body.clone())
+    );
 
     let count = |result: Value| result["successful"].as_u64().unwrap();
     assert_eq!(count(one.expect(200)) + count(other.expect(200)), 200);
-    assert_eq!(acme.owner.get("/api/v1/leads?page=0&limit=1").await.expect(200)["total"], 200);
+    assert_eq!(
+        acme.owner.get("/api/v1/leads?page=0&limit=1").await.expect(200)["total"],
+        200
+    );
 }
 
 #[tokio::test]
@@ -80,8 +103,17 @@ async fn a_thousand_leads_go_in_at_once_and_one_more_is_refused() {
     let acme = app.tenant("acme").await;
     let lead = json!({ "name": "Lead", "email": "same@example.com" });
 
-    let most = acme.owner.post("/api/v1/leads/bulk", json!({ "leads": vec![lead.clone(); 1_000] })).await;
-    let more = acme.owner.post("/api/v1/leads/bulk", json!({ "leads": vec![lead; 1_001] })).await;
+    let most = acme
+        .owner
+        .post(
+            "/api/v1/leads/bulk",
+            json!({ "leads": vec![lead.clone(); 1_000] }),
+        )
+        .await;
+    let more = acme
+        .owner
+        .post("/api/v1/leads/bulk", json!({ "leads": vec![lead; 1_001] }))
+        .await;
 
     assert_eq!(most.expect(200)["successful"], 1_000);
     assert_eq!(more.problem(), "invalid-input");
@@ -94,13 +126,20 @@ async fn a_repeated_bulk_request_with_the_same_key_changes_nothing_more() {
     let send = || {
         let request = acme.owner.request(reqwest::Method::POST, "/api/v1/leads/bulk");
         let leads = vec![json!({ "name": "Lead" }); 250];
-        acme.owner.send(request.header("idempotency-key", "bulk-1").json(&json!({ "leads": leads })))
+        acme.owner.send(
+            request
+                .header("idempotency-key", "bulk-1")
+                .json(&json!({ "leads": leads })),
+        )
     };
 
     let (first, again) = (send().await, send().await);
 
     assert_eq!(first.expect(200), again.expect(200));
-    assert_eq!(acme.owner.get("/api/v1/leads?page=0&limit=1").await.expect(200)["total"], 250);
+    assert_eq!(
+        acme.owner.get("/api/v1/leads?page=0&limit=1").await.expect(200)["total"],
+        250
+    );
 }
 
 #[tokio::test]
@@ -121,11 +160,22 @@ async fn many_leads_are_changed_and_each_refusal_says_why() {
 
     assert_eq!((&result["successful"], &result["failed"]), (&json!(1), &json!(4)));
     assert_eq!(result["ids"], json!([ann]));
-    let refused: Vec<u64> =
-        result["errors"].as_array().unwrap().iter().map(|error| error["index"].as_u64().unwrap()).collect();
+    let refused: Vec<u64> = result["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| error["index"].as_u64().unwrap())
+        .collect();
     assert_eq!(refused, [1, 2, 3, 4]);
-    let read = acme.owner.get(&format!("/api/v1/leads/{ann}?include=activities")).await.expect(200);
-    assert_eq!((&read["status"], &read["version"]), (&json!("CONTACTED"), &json!(2)));
+    let read = acme
+        .owner
+        .get(&format!("/api/v1/leads/{ann}?include=activities"))
+        .await
+        .expect(200);
+    assert_eq!(
+        (&read["status"], &read["version"]),
+        (&json!("CONTACTED"), &json!(2))
+    );
     assert_eq!(read["activities"].as_array().unwrap().len(), 2);
 }
 
@@ -136,7 +186,11 @@ async fn a_bulk_request_that_names_a_full_agent_fills_its_room_and_rejects_the_r
     let (agent, _) = acme.agent("agent@acme.test", json!({ "maxOpenLeads": 3 })).await;
     let leads = vec![json!({ "name": "Lead", "assignedTo": agent }); 5];
 
-    let result = acme.owner.post("/api/v1/leads/bulk", json!({ "leads": leads })).await.expect(200);
+    let result = acme
+        .owner
+        .post("/api/v1/leads/bulk", json!({ "leads": leads }))
+        .await
+        .expect(200);
 
     assert_eq!((&result["successful"], &result["failed"]), (&json!(3), &json!(2)));
     let agents = acme.owner.get("/api/v1/agents").await.expect(200);

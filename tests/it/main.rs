@@ -1,5 +1,10 @@
 //! All integration tests: one binary, because each would link everything again.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test cannot go on without, it fails for"
+)]
+
 mod activities;
 mod architecture;
 mod assignment;

@@ -9,9 +9,7 @@ use std::time::Duration;
 use fairlead_domain::Id;
 use fairlead_domain::access::SystemScope;
 use fairlead_domain::activities::ActivityFilter;
-use fairlead_domain::leads::{
-    AssignedTo, LeadFilter, LeadQuery, LeadSort, SearchText, StatusName,
-};
+use fairlead_domain::leads::{AssignedTo, LeadFilter, LeadQuery, LeadSort, SearchText, StatusName};
 use fairlead_domain::paging::{Direction, Paging, Position, SortKey, Start};
 use fairlead_domain::store::{Store as _, UnitOfWork};
 use sqlx::{Executor as _, PgPool, Row as _};
@@ -75,7 +73,9 @@ async fn scans(pool: &PgPool) -> BTreeMap<String, i64> {
         )
         .await
         .expect("the statistics are there");
-    rows.iter().map(|row| (row.get("name"), row.get::<Option<i64>, _>("scans").unwrap_or(0))).collect()
+    rows.iter()
+        .map(|row| (row.get("name"), row.get::<Option<i64>, _>("scans").unwrap_or(0)))
+        .collect()
 }
 
 /// Waits until the counters have settled: backends report when they exit.
@@ -92,7 +92,10 @@ async fn settled_scans(pool: &PgPool, role_is_gone: &str) -> BTreeMap<String, i6
         if connected == 0 {
             return scans(pool).await;
         }
-        assert!(tokio::time::Instant::now() < deadline, "the connections of {role_is_gone} do not go away");
+        assert!(
+            tokio::time::Instant::now() < deadline,
+            "the connections of {role_is_gone} do not go away"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
@@ -124,7 +127,12 @@ async fn indexes_used(
 }
 
 fn list(filter: LeadFilter, sort: LeadSort, start: Start) -> LeadQuery {
-    LeadQuery { filter, sort, direction: Direction::Descending, paging: Paging { start, limit: 50 } }
+    LeadQuery {
+        filter,
+        sort,
+        direction: Direction::Descending,
+        paging: Paging { start, limit: 50 },
+    }
 }
 
 #[tokio::test]
@@ -134,28 +142,70 @@ async fn every_list_filter_and_search_reads_through_its_index() {
     let superuser = database.pool(DatabaseRole::Superuser, 1).await;
     let first = || Start::After(None);
     let day = OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_500);
-    let middle = Start::After(Some(Position { key: SortKey::Time(day), id: LARGE }));
-    let agent = AssignedTo::Agent(Id::from_uuid(Uuid::from_u128(0x0193_0000_0001_7000_8000_0000_0000_0005)));
+    let middle = Start::After(Some(Position {
+        key: SortKey::Time(day),
+        id: LARGE,
+    }));
+    let agent = AssignedTo::Agent(Id::from_uuid(Uuid::from_u128(
+        0x0193_0000_0001_7000_8000_0000_0000_0005,
+    )));
     let none = LeadFilter::default;
 
     for (what, query, expected) in [
-        ("newest", list(none(), LeadSort::CreatedAt, first()), "idx_leads_created"),
-        ("newest, from the middle", list(none(), LeadSort::CreatedAt, middle.clone()), "idx_leads_created"),
-        ("last changed", list(none(), LeadSort::UpdatedAt, first()), "idx_leads_updated"),
-        ("best scored", list(none(), LeadSort::QualityScore, first()), "idx_leads_score"),
+        (
+            "newest",
+            list(none(), LeadSort::CreatedAt, first()),
+            "idx_leads_created",
+        ),
+        (
+            "newest, from the middle",
+            list(none(), LeadSort::CreatedAt, middle.clone()),
+            "idx_leads_created",
+        ),
+        (
+            "last changed",
+            list(none(), LeadSort::UpdatedAt, first()),
+            "idx_leads_updated",
+        ),
+        (
+            "best scored",
+            list(none(), LeadSort::QualityScore, first()),
+            "idx_leads_score",
+        ),
         (
             "closed",
-            list(LeadFilter { status: Some(StatusName::Closed), ..none() }, LeadSort::CreatedAt, first()),
+            list(
+                LeadFilter {
+                    status: Some(StatusName::Closed),
+                    ..none()
+                },
+                LeadSort::CreatedAt,
+                first(),
+            ),
             "idx_leads_status_created",
         ),
         (
             "closed, from the middle",
-            list(LeadFilter { status: Some(StatusName::Closed), ..none() }, LeadSort::CreatedAt, middle),
+            list(
+                LeadFilter {
+                    status: Some(StatusName::Closed),
+                    ..none()
+                },
+                LeadSort::CreatedAt,
+                middle,
+            ),
             "idx_leads_status_created",
         ),
         (
             "of an agent",
-            list(LeadFilter { assigned_to: Some(agent), ..none() }, LeadSort::CreatedAt, first()),
+            list(
+                LeadFilter {
+                    assigned_to: Some(agent),
+                    ..none()
+                },
+                LeadSort::CreatedAt,
+                first(),
+            ),
             "idx_leads_assigned_created",
         ),
         (
@@ -182,7 +232,13 @@ async fn every_list_filter_and_search_reads_through_its_index() {
 
     let text = SearchText::parse("ann person12").expect("words");
     let used = indexes_used(&database, &superuser, async |uow| {
-        assert!(!uow.leads().search(&text, 50).await.expect("the search is done").is_empty());
+        assert!(
+            !uow.leads()
+                .search(&text, 50)
+                .await
+                .expect("the search is done")
+                .is_empty()
+        );
     })
     .await;
     assert_eq!(used, ["idx_leads_search", "leads_pkey"], "search");
@@ -191,30 +247,47 @@ async fn every_list_filter_and_search_reads_through_its_index() {
         let query = list(LeadFilter::default(), LeadSort::CreatedAt, Start::After(None));
         let page = uow.leads().list(&query).await.expect("the list is read");
         let ids: Vec<_> = page.items.iter().map(|lead| lead.id).collect();
-        let newest = uow.activities().newest(&ids, 5).await.expect("the activities are read");
+        let newest = uow
+            .activities()
+            .newest(&ids, 5)
+            .await
+            .expect("the activities are read");
         assert!(newest.values().all(|activities| activities.len() <= 5));
     })
     .await;
-    assert_eq!(used, ["idx_activities_tenant_lead_time", "idx_leads_created"], "with activities");
+    assert_eq!(
+        used,
+        ["idx_activities_tenant_lead_time", "idx_leads_created"],
+        "with activities"
+    );
 
     for (what, filter, expected) in [
         ("activities", ActivityFilter::default(), "idx_activities_created"),
         (
             "activities of a lead",
             ActivityFilter {
-                lead: Some(Id::from_uuid(Uuid::from_u128(0x0193_0000_0002_7000_8000_0000_0000_0005))),
+                lead: Some(Id::from_uuid(Uuid::from_u128(
+                    0x0193_0000_0002_7000_8000_0000_0000_0005,
+                ))),
                 ..ActivityFilter::default()
             },
             "idx_activities_tenant_lead_time",
         ),
         (
             "calls",
-            ActivityFilter { kind: Some(fairlead_domain::activities::ActivityKind::Call), ..ActivityFilter::default() },
+            ActivityFilter {
+                kind: Some(fairlead_domain::activities::ActivityKind::Call),
+                ..ActivityFilter::default()
+            },
             "idx_activities_type",
         ),
     ] {
         let used = indexes_used(&database, &superuser, async |uow| {
-            let page = uow.activities().list(&filter, &Paging::first(50)).await.expect("the list is read");
+            let page = uow
+                .activities()
+                .list(&filter, &Paging::first(50))
+                .await
+                .expect("the list is read");
             assert!(!page.items.is_empty(), "{what} finds nothing");
         })
         .await;

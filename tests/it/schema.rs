@@ -11,12 +11,18 @@ const PLATFORM_TABLES: [&str; 3] = ["login_failures", "operators", "seaql_migrat
 const OTHER_LEADING_COLUMNS: [(&str, &str); 4] = [
     ("credentials_email", "login knows no tenant yet"),
     ("events_cursor", "the relay reads all tenants in commit order"),
-    ("revocations_expiry", "every process reads the list of all tenants"),
+    (
+        "revocations_expiry",
+        "every process reads the list of all tenants",
+    ),
     ("tenants_slug", "a slug names one tenant of the platform"),
 ];
 
 async fn column(database: &mut PgConnection, sql: &'static str) -> Vec<String> {
-    sqlx::query_scalar(sql).fetch_all(database).await.expect("the catalog answers")
+    sqlx::query_scalar(sql)
+        .fetch_all(database)
+        .await
+        .expect("the catalog answers")
 }
 
 #[tokio::test]
@@ -103,7 +109,9 @@ async fn every_foreign_key_goes_through_the_tenant() {
          ORDER BY 1",
     )
     .await;
-    let count = column(&mut owner, "SELECT 'x' FROM pg_constraint WHERE contype = 'f'").await.len();
+    let count = column(&mut owner, "SELECT 'x' FROM pg_constraint WHERE contype = 'f'")
+        .await
+        .len();
 
     assert_eq!(otherwise, Vec::<String>::new());
     assert!(count >= 13, "{count} foreign keys were looked at");

@@ -26,7 +26,10 @@ async fn stop(serving: Serving) -> Ended {
 
 /// What the program says would mend its refusal.
 fn mending_sql(refused: &Ended) -> Vec<String> {
-    let lines = refused.stderr.lines().filter_map(|line| line.trim().strip_prefix("mend it: "));
+    let lines = refused
+        .stderr
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("mend it: "));
     lines.map(str::to_owned).collect()
 }
 
@@ -41,14 +44,35 @@ const DATABASE: &str = "fairlead";
 impl PrivateServer {
     async fn start(durability: Durability) -> (Self, Program) {
         let server = tokio::task::block_in_place(|| {
-            let options = StackOptions { root: Root::Temporary, durability };
+            let options = StackOptions {
+                root: Root::Temporary,
+                durability,
+            };
             let stack = Stack::start(options, &|_| {}).unwrap();
             let postgres = stack.postgres().unwrap();
-            Self { postgres, _stack: stack }
+            Self {
+                postgres,
+                _stack: stack,
+            }
         });
-        server.run("postgres", &bootstrap_sql(&BootstrapPasswords { owner: "test", app: "test", system: "test" }));
-        server.run("postgres", &format!("CREATE DATABASE {DATABASE} OWNER fairlead_owner"));
-        let url = |role: &str| format!("postgres://{role}:test@127.0.0.1:{}/{DATABASE}", server.postgres.port());
+        server.run(
+            "postgres",
+            &bootstrap_sql(&BootstrapPasswords {
+                owner: "test",
+                app: "test",
+                system: "test",
+            }),
+        );
+        server.run(
+            "postgres",
+            &format!("CREATE DATABASE {DATABASE} OWNER fairlead_owner"),
+        );
+        let url = |role: &str| {
+            format!(
+                "postgres://{role}:test@127.0.0.1:{}/{DATABASE}",
+                server.postgres.port()
+            )
+        };
         let program = Program::at([url("fairlead_app"), url("fairlead_system"), url("fairlead_owner")]);
         let migrated = program.run(&["migrate"]).await;
         assert!(migrated.status.success(), "{migrated:?}");
@@ -66,12 +90,30 @@ async fn it_refuses_roles_that_could_reach_other_tenants_and_says_what_mends_the
     let (server, program) = PrivateServer::start(Durability::Fast).await;
     stop(serve(&program).await).await;
     let faults = [
-        ("ALTER ROLE fairlead_app SUPERUSER", "role fairlead_app is a superuser"),
-        ("ALTER ROLE fairlead_app BYPASSRLS", "role fairlead_app has BYPASSRLS"),
-        ("ALTER ROLE fairlead_system BYPASSRLS", "role fairlead_system has BYPASSRLS"),
-        ("ALTER TABLE seaql_migrations OWNER TO fairlead_app", "role fairlead_app owns"),
-        ("GRANT fairlead_system TO fairlead_app", "role fairlead_app can become fairlead_system"),
-        ("GRANT fairlead_owner TO fairlead_app", "role fairlead_app can become fairlead_owner"),
+        (
+            "ALTER ROLE fairlead_app SUPERUSER",
+            "role fairlead_app is a superuser",
+        ),
+        (
+            "ALTER ROLE fairlead_app BYPASSRLS",
+            "role fairlead_app has BYPASSRLS",
+        ),
+        (
+            "ALTER ROLE fairlead_system BYPASSRLS",
+            "role fairlead_system has BYPASSRLS",
+        ),
+        (
+            "ALTER TABLE seaql_migrations OWNER TO fairlead_app",
+            "role fairlead_app owns",
+        ),
+        (
+            "GRANT fairlead_system TO fairlead_app",
+            "role fairlead_app can become fairlead_system",
+        ),
+        (
+            "GRANT fairlead_owner TO fairlead_app",
+            "role fairlead_app can become fairlead_owner",
+        ),
         (
             "CREATE ROLE boss SUPERUSER; CREATE ROLE deputy; GRANT boss TO deputy; GRANT deputy TO fairlead_app",
             "role fairlead_app can become boss",
@@ -90,7 +132,13 @@ async fn it_refuses_roles_that_could_reach_other_tenants_and_says_what_mends_the
         for sql in mending {
             server.run(DATABASE, &sql);
         }
-        stop(program.serve().await.unwrap_or_else(|ended| panic!("{fault} was mended: {}", ended.stderr))).await;
+        stop(
+            program
+                .serve()
+                .await
+                .unwrap_or_else(|ended| panic!("{fault} was mended: {}", ended.stderr)),
+        )
+        .await;
     }
 }
 
@@ -100,15 +148,30 @@ async fn it_refuses_tables_without_their_protection_and_says_what_mends_them() {
     let mut superuser = database.connect(DatabaseRole::Superuser).await;
     let program = Program::on(&database);
     let faults = [
-        ("ALTER TABLE leads NO FORCE ROW LEVEL SECURITY", "row-level security of table leads is not forced"),
-        ("ALTER TABLE users DISABLE ROW LEVEL SECURITY", "table users is without row-level security"),
-        ("ALTER TABLE events_default DISABLE ROW LEVEL SECURITY", "table events_default is without row-level security"),
-        ("DROP POLICY tenant ON carriers", "table carriers has no policy that binds fairlead_app to its tenant"),
+        (
+            "ALTER TABLE leads NO FORCE ROW LEVEL SECURITY",
+            "row-level security of table leads is not forced",
+        ),
+        (
+            "ALTER TABLE users DISABLE ROW LEVEL SECURITY",
+            "table users is without row-level security",
+        ),
+        (
+            "ALTER TABLE events_default DISABLE ROW LEVEL SECURITY",
+            "table events_default is without row-level security",
+        ),
+        (
+            "DROP POLICY tenant ON carriers",
+            "table carriers has no policy that binds fairlead_app to its tenant",
+        ),
         (
             "ALTER POLICY tenant ON activities USING (true)",
             "table activities has no policy that binds fairlead_app to its tenant",
         ),
-        ("CREATE POLICY everybody ON audit_log USING (true)", "table audit_log shows fairlead_app more"),
+        (
+            "CREATE POLICY everybody ON audit_log USING (true)",
+            "table audit_log shows fairlead_app more",
+        ),
         (
             "CREATE TABLE notes (tenant_id UUID NOT NULL, id UUID NOT NULL, PRIMARY KEY (tenant_id, id))",
             "table notes is without row-level security",
@@ -125,7 +188,13 @@ async fn it_refuses_tables_without_their_protection_and_says_what_mends_them() {
         for sql in mending_sql(&refused) {
             superuser.execute(AssertSqlSafe(sql)).await.unwrap();
         }
-        stop(program.serve().await.unwrap_or_else(|ended| panic!("{fault} was mended: {}", ended.stderr))).await;
+        stop(
+            program
+                .serve()
+                .await
+                .unwrap_or_else(|ended| panic!("{fault} was mended: {}", ended.stderr)),
+        )
+        .await;
     }
 }
 
@@ -150,19 +219,31 @@ async fn with_nothing_configured_it_serves_on_a_database_of_its_own_and_finds_it
     let again = serve(&program).await;
 
     let login = json!({ "email": "owner@acme.test", "password": PASSWORD });
-    again.anonymous().post("/api/v1/auth/login", login).await.expect(200);
+    again
+        .anonymous()
+        .post("/api/v1/auth/login", login)
+        .await
+        .expect(200);
     stop(again).await;
 }
 
 #[tokio::test]
 async fn an_unknown_key_stops_the_start_and_the_right_one_is_suggested() {
     let program = Program::unconfigured().with("FAIRLEAD__HTTP__PROT", "1");
-    program.data_dir.write("fairlead.toml", "[database.pool]\nmaximum = 7\n");
+    program
+        .data_dir
+        .write("fairlead.toml", "[database.pool]\nmaximum = 7\n");
 
     let refused = program.serve().await.expect_err("no key of that name");
 
     assert_eq!(refused.status.code(), Some(2), "{refused:?}");
-    for told in ["http.prot", "FAIRLEAD__HTTP__PROT", "http.port", "database.pool.maximum", "fairlead.toml"] {
+    for told in [
+        "http.prot",
+        "FAIRLEAD__HTTP__PROT",
+        "http.port",
+        "database.pool.maximum",
+        "fairlead.toml",
+    ] {
         assert!(refused.stderr.contains(told), "{told}: {}", refused.stderr);
     }
 }
@@ -175,18 +256,30 @@ async fn config_explain_lists_every_key_with_its_origin_and_no_secret() {
     let for_people = program.run(&["config", "explain"]).await;
     let for_machines = program.run(&["config", "explain", "--json"]).await;
 
-    assert!(for_people.status.success() && for_machines.status.success(), "{for_people:?}");
+    assert!(
+        for_people.status.success() && for_machines.status.success(),
+        "{for_people:?}"
+    );
     let keys: Value = serde_json::from_str(&for_machines.stdout).unwrap();
     let keys = keys.as_array().expect("a list");
     assert_eq!(keys.len(), fairlead::config::KEYS.len());
     for key in keys {
         assert!(for_people.stdout.contains(key["key"].as_str().unwrap()), "{key}");
     }
-    let timeout = keys.iter().find(|key| key["key"] == "http.request_timeout_ms").unwrap();
-    assert_eq!((&timeout["value"], &timeout["unit"]), (&json!("1234"), &json!("ms")));
+    let timeout = keys
+        .iter()
+        .find(|key| key["key"] == "http.request_timeout_ms")
+        .unwrap();
+    assert_eq!(
+        (&timeout["value"], &timeout["unit"]),
+        (&json!("1234"), &json!("ms"))
+    );
     assert_eq!(timeout["origin"], "env:FAIRLEAD__HTTP__REQUEST_TIMEOUT_MS");
     for text in [&for_people.stdout, &for_machines.stdout] {
-        assert!(!text.contains(SECRET) && !text.contains("fairlead_app:"), "{text}");
+        assert!(
+            !text.contains(SECRET) && !text.contains("fairlead_app:"),
+            "{text}"
+        );
     }
 }
 
@@ -202,7 +295,11 @@ async fn the_doctor_finds_a_healthy_installation_healthy() {
     let checks = report["checks"].as_array().unwrap();
     assert!(checks.len() >= 5, "{report:#}");
     for check in checks {
-        assert_eq!(check.get("fix").is_some(), check["verdict"] != "ok", "what is wrong has a fix: {check}");
+        assert_eq!(
+            check.get("fix").is_some(),
+            check["verdict"] != "ok",
+            "what is wrong has a fix: {check}"
+        );
     }
 }
 
@@ -210,17 +307,26 @@ async fn the_doctor_finds_a_healthy_installation_healthy() {
 async fn the_doctor_names_what_is_wrong_and_what_mends_it() {
     let database = TestDatabase::create().await;
     let mut superuser = database.connect(DatabaseRole::Superuser).await;
-    superuser.execute("ALTER TABLE leads NO FORCE ROW LEVEL SECURITY").await.unwrap();
+    superuser
+        .execute("ALTER TABLE leads NO FORCE ROW LEVEL SECURITY")
+        .await
+        .unwrap();
     let program = Program::on(&database);
 
     let for_machines = program.run(&["doctor", "--json"]).await;
     let for_people = program.run(&["doctor"]).await;
 
-    assert_eq!((for_machines.status.code(), for_people.status.code()), (Some(1), Some(1)));
+    assert_eq!(
+        (for_machines.status.code(), for_people.status.code()),
+        (Some(1), Some(1))
+    );
     let report: Value = serde_json::from_str(&for_machines.stdout).unwrap();
     assert_eq!(report["verdict"], "fail", "{report:#}");
     let checks = report["checks"].as_array().unwrap();
-    let isolation = checks.iter().find(|check| check["name"] == "tenant isolation").unwrap();
+    let isolation = checks
+        .iter()
+        .find(|check| check["name"] == "tenant isolation")
+        .unwrap();
     assert_eq!(isolation["verdict"], "fail");
     let mend = "ALTER TABLE leads FORCE ROW LEVEL SECURITY;";
     assert!(isolation["fix"].as_str().unwrap().contains(mend), "{isolation}");
@@ -248,8 +354,14 @@ async fn openapi_writes_the_specification_without_a_database() {
     let written = program.run(&["openapi", "--out", folder.to_str().unwrap()]).await;
 
     assert!(written.status.success(), "{written:?}");
-    assert_eq!(fs::read_to_string(folder.join("openapi.json")).unwrap(), spec::openapi_json());
-    assert_eq!(fs::read_to_string(folder.join("problems.md")).unwrap(), spec::problems_markdown());
+    assert_eq!(
+        fs::read_to_string(folder.join("openapi.json")).unwrap(),
+        spec::openapi_json()
+    );
+    assert_eq!(
+        fs::read_to_string(folder.join("problems.md")).unwrap(),
+        spec::problems_markdown()
+    );
 }
 
 #[tokio::test]
@@ -265,10 +377,19 @@ async fn each_log_line_is_json_and_names_the_request_it_belongs_to() {
 
     let response = anonymous.send(request).await;
 
-    assert_eq!((response.status.as_u16(), response.header("x-request-id")), (401, Some(id)));
+    assert_eq!(
+        (response.status.as_u16(), response.header("x-request-id")),
+        (401, Some(id))
+    );
     assert!(response.header("traceparent").unwrap().contains(trace));
     assert_eq!(response.json()["instance"], format!("urn:trace:{trace}"));
-    let of_request = || server.events().into_iter().filter(|event| event["trace.id"] == trace).collect::<Vec<_>>();
+    let of_request = || {
+        server
+            .events()
+            .into_iter()
+            .filter(|event| event["trace.id"] == trace)
+            .collect::<Vec<_>>()
+    };
     wait_until("the request is logged", async || !of_request().is_empty()).await;
     for event in of_request() {
         assert_eq!(event["request.id"], id);
@@ -276,24 +397,41 @@ async fn each_log_line_is_json_and_names_the_request_it_belongs_to() {
             assert!(event[field].is_string(), "{field}: {event}");
         }
     }
-    let answered = of_request().into_iter().find(|event| event["http.status"].is_number()).expect("one line an answer");
-    assert_eq!((&answered["http.status"], &answered["http.method"]), (&json!(401), &json!("GET")));
+    let answered = of_request()
+        .into_iter()
+        .find(|event| event["http.status"].is_number())
+        .expect("one line an answer");
+    assert_eq!(
+        (&answered["http.status"], &answered["http.method"]),
+        (&json!(401), &json!("GET"))
+    );
     for line in stop(server).await.stderr.lines() {
         serde_json::from_str::<Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
     }
 }
 
 /// A request that waits inside the database until the returned connection lets go.
-async fn in_flight(database: &TestDatabase, server: &Serving) -> (sqlx::PgConnection, tokio::task::JoinHandle<u16>) {
+async fn in_flight(
+    database: &TestDatabase,
+    server: &Serving,
+) -> (sqlx::PgConnection, tokio::task::JoinHandle<u16>) {
     let acme = TestTenant::sign_up(server.anonymous(), "acme").await;
     let mut blocker = database.connect(DatabaseRole::Superuser).await;
-    blocker.execute("BEGIN; LOCK TABLE carriers IN ACCESS EXCLUSIVE MODE").await.unwrap();
+    blocker
+        .execute("BEGIN; LOCK TABLE carriers IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
     let request = fairlead_telemetry::spawn(async move {
-        acme.owner.post("/api/v1/carriers", json!({ "name": "Slow but steady" })).await.status.as_u16()
+        acme.owner
+            .post("/api/v1/carriers", json!({ "name": "Slow but steady" }))
+            .await
+            .status
+            .as_u16()
     });
     let mut watcher = database.connect(DatabaseRole::Superuser).await;
     wait_until("the request waits in the database", async || {
-        let waiting = "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'carriers'::regclass AND NOT granted)";
+        let waiting =
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = 'carriers'::regclass AND NOT granted)";
         sqlx::query_scalar(waiting).fetch_one(&mut watcher).await.unwrap()
     })
     .await;
@@ -308,7 +446,10 @@ async fn a_request_in_flight_is_finished_when_the_server_is_told_to_stop() {
 
     server.signal("TERM");
     let address = server.url.strip_prefix("http://").unwrap().to_owned();
-    wait_until("nobody else is let in", async || TcpStream::connect(&address).is_err()).await;
+    wait_until("nobody else is let in", async || {
+        TcpStream::connect(&address).is_err()
+    })
+    .await;
     assert!(!request.is_finished());
     blocker.close().await.unwrap();
 

@@ -48,10 +48,16 @@ async fn two_tenants() -> TestDatabase {
     let database = TestDatabase::create().await;
     let mut superuser = database.connect(DatabaseRole::Superuser).await;
     for tenant in [ACME, UMBRELLA] {
-        run(&mut superuser, &ONE_OF_EACH.replace("{t}", &tenant.to_string())).await.expect("the rows are in order");
+        run(&mut superuser, &ONE_OF_EACH.replace("{t}", &tenant.to_string()))
+            .await
+            .expect("the rows are in order");
     }
     for table in tenant_tables(&mut superuser).await {
-        assert_eq!(count(&mut superuser, &table).await.unwrap(), 2, "add a row of {table} to ONE_OF_EACH");
+        assert_eq!(
+            count(&mut superuser, &table).await.unwrap(),
+            2,
+            "add a row of {table} to ONE_OF_EACH"
+        );
     }
     database
 }
@@ -59,20 +65,29 @@ async fn two_tenants() -> TestDatabase {
 /// The role that serves requests, with `tenant` set the way a unit of work sets it.
 async fn app_in(database: &TestDatabase, tenant: Uuid) -> PgConnection {
     let mut app = database.connect(DatabaseRole::App).await;
-    run(&mut app, &format!("SET app.current_tenant = '{tenant}'")).await.unwrap();
+    run(&mut app, &format!("SET app.current_tenant = '{tenant}'"))
+        .await
+        .unwrap();
     app
 }
 
 async fn run(connection: &mut PgConnection, sql: &str) -> sqlx::Result<u64> {
-    connection.execute(AssertSqlSafe(sql.to_owned())).await.map(|done| done.rows_affected())
+    connection
+        .execute(AssertSqlSafe(sql.to_owned()))
+        .await
+        .map(|done| done.rows_affected())
 }
 
 async fn texts(connection: &mut PgConnection, sql: &str) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_all(connection).await
+    sqlx::query_scalar(AssertSqlSafe(sql.to_owned()))
+        .fetch_all(connection)
+        .await
 }
 
 async fn count(connection: &mut PgConnection, table: &str) -> sqlx::Result<i64> {
-    sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}"))).fetch_one(connection).await
+    sqlx::query_scalar(AssertSqlSafe(format!("SELECT count(*) FROM {table}")))
+        .fetch_one(connection)
+        .await
 }
 
 async fn tenant_tables(connection: &mut PgConnection) -> Vec<String> {
@@ -115,10 +130,16 @@ async fn without_a_tenant_no_table_has_rows() {
 
     for tenant in [None, Some("")] {
         if let Some(tenant) = tenant {
-            run(&mut app, &format!("SET app.current_tenant = '{tenant}'")).await.unwrap();
+            run(&mut app, &format!("SET app.current_tenant = '{tenant}'"))
+                .await
+                .unwrap();
         }
         for table in &tables {
-            assert_eq!(count(&mut app, table).await.unwrap(), 0, "{table} with tenant {tenant:?}");
+            assert_eq!(
+                count(&mut app, table).await.unwrap(),
+                0,
+                "{table} with tenant {tenant:?}"
+            );
         }
     }
     // The same statements find what there is once a tenant is set.
@@ -135,9 +156,15 @@ async fn a_tenant_that_is_no_uuid_is_an_error() {
     let tables = tables_with(&mut app, "SELECT").await;
 
     for malformed in ["acme", "%", "0", "00000000-0000-0000-0000-00000000000g", " "] {
-        run(&mut app, &format!("SET app.current_tenant = '{malformed}'")).await.unwrap();
+        run(&mut app, &format!("SET app.current_tenant = '{malformed}'"))
+            .await
+            .unwrap();
         for table in &tables {
-            assert_refused(count(&mut app, table).await, "22P02", "invalid input syntax for type uuid");
+            assert_refused(
+                count(&mut app, table).await,
+                "22P02",
+                "invalid input syntax for type uuid",
+            );
         }
     }
 }
@@ -147,7 +174,12 @@ async fn a_tenant_setting_ends_with_its_transaction() {
     let database = two_tenants().await;
     let mut app = database.connect(DatabaseRole::App).await;
 
-    run(&mut app, &format!("BEGIN; SET LOCAL app.current_tenant = '{ACME}'")).await.unwrap();
+    run(
+        &mut app,
+        &format!("BEGIN; SET LOCAL app.current_tenant = '{ACME}'"),
+    )
+    .await
+    .unwrap();
     let inside = count(&mut app, "leads").await.unwrap();
     run(&mut app, "COMMIT").await.unwrap();
     let behind = count(&mut app, "leads").await.unwrap();
@@ -217,8 +249,18 @@ async fn rows_of_another_tenant_cannot_be_changed() {
         .remove(0);
         let update = format!("UPDATE {table} SET {column} = {column}");
 
-        assert_eq!(run(&mut app, &format!("{update} WHERE tenant_id = '{UMBRELLA}'")).await.unwrap(), 0, "{table}");
-        assert_eq!(run(&mut app, &update).await.unwrap(), 1, "{table}: its own row and no other");
+        assert_eq!(
+            run(&mut app, &format!("{update} WHERE tenant_id = '{UMBRELLA}'"))
+                .await
+                .unwrap(),
+            0,
+            "{table}"
+        );
+        assert_eq!(
+            run(&mut app, &update).await.unwrap(),
+            1,
+            "{table}: its own row and no other"
+        );
     }
 }
 
@@ -232,7 +274,15 @@ async fn a_row_cannot_be_moved_to_another_tenant() {
 
         let granted = format!("SELECT 'yes' WHERE has_column_privilege('{table}', 'tenant_id', 'UPDATE')");
         let may_write_tenant = !texts(&mut app, &granted).await.unwrap().is_empty();
-        assert_refused(moved, "42501", if may_write_tenant { "row-level security" } else { "permission denied" });
+        assert_refused(
+            moved,
+            "42501",
+            if may_write_tenant {
+                "row-level security"
+            } else {
+                "permission denied"
+            },
+        );
     }
 }
 
@@ -248,7 +298,11 @@ async fn rows_of_another_tenant_cannot_be_deleted() {
         run(&mut app, &format!("DELETE FROM {table}")).await.unwrap();
 
         let left = format!("SELECT tenant_id::text FROM {table}");
-        assert_eq!(texts(&mut superuser, &left).await.unwrap(), [UMBRELLA.to_string()], "{table}");
+        assert_eq!(
+            texts(&mut superuser, &left).await.unwrap(),
+            [UMBRELLA.to_string()],
+            "{table}"
+        );
     }
 }
 
@@ -268,7 +322,11 @@ async fn a_row_cannot_refer_to_another_tenants_row() {
 
     // The same answer for both: the key does not tell whether another tenant has such a row.
     for refused in [on_umbrellas, on_nobodys] {
-        assert_refused(refused, "23503", "violates foreign key constraint \"activities_lead\"");
+        assert_refused(
+            refused,
+            "23503",
+            "violates foreign key constraint \"activities_lead\"",
+        );
     }
     assert_eq!(run(&mut app, &note_on(ACME)).await.unwrap(), 1);
 }
@@ -278,8 +336,18 @@ async fn the_request_role_can_become_nobody_else() {
     let database = two_tenants().await;
     let mut app = database.connect(DatabaseRole::App).await;
 
-    for role in ["fairlead_system", "fairlead_owner", "postgres", "pg_read_all_data", "pg_monitor"] {
-        assert_refused(run(&mut app, &format!("SET ROLE {role}")).await, "42501", "permission denied to set role");
+    for role in [
+        "fairlead_system",
+        "fairlead_owner",
+        "postgres",
+        "pg_read_all_data",
+        "pg_monitor",
+    ] {
+        assert_refused(
+            run(&mut app, &format!("SET ROLE {role}")).await,
+            "42501",
+            "permission denied to set role",
+        );
         let session = run(&mut app, &format!("SET SESSION AUTHORIZATION {role}")).await;
         assert_refused(session, "42501", "permission denied to set session authorization");
     }
@@ -299,7 +367,11 @@ async fn the_request_role_cannot_switch_row_level_security_off() {
     assert_refused(disabled, "42501", "must be owner");
     assert_refused(bypassed, "42501", "must be superuser");
     assert_refused(dropped, "42501", "must be owner");
-    assert_refused(read, "42501", "query would be affected by row-level security policy");
+    assert_refused(
+        read,
+        "42501",
+        "query would be affected by row-level security policy",
+    );
 }
 
 #[tokio::test]
@@ -313,12 +385,18 @@ async fn search_finds_leads_of_the_current_tenant_alone() {
     let with_empty_tenant = texts(&mut app, search).await.unwrap();
     run(&mut app, "SET app.current_tenant = 'acme'").await.unwrap();
     let with_malformed_tenant = texts(&mut app, search).await;
-    run(&mut app, &format!("SET app.current_tenant = '{ACME}'")).await.unwrap();
+    run(&mut app, &format!("SET app.current_tenant = '{ACME}'"))
+        .await
+        .unwrap();
     let acmes = texts(&mut app, search).await.unwrap();
 
     assert_eq!(without_tenant, Vec::<String>::new());
     assert_eq!(with_empty_tenant, Vec::<String>::new());
-    assert_refused(with_malformed_tenant, "22P02", "invalid input syntax for type uuid");
+    assert_refused(
+        with_malformed_tenant,
+        "22P02",
+        "invalid input syntax for type uuid",
+    );
     assert_eq!(acmes, [ACME.to_string()], "both tenants have a lead of this name");
 }
 
@@ -340,7 +418,11 @@ async fn password_hashes_cannot_be_read_back() {
         assert_refused(run(&mut app, sql).await, "42501", "permission denied for table credentials");
     }
     for table in ["refresh_tokens", "revocations", "operators", "login_failures"] {
-        assert_refused(count(&mut app, table).await, "42501", &format!("permission denied for table {table}"));
+        assert_refused(
+            count(&mut app, table).await,
+            "42501",
+            &format!("permission denied for table {table}"),
+        );
     }
 }
 
@@ -349,7 +431,11 @@ async fn planner_statistics_show_nobodys_values() {
     let database = two_tenants().await;
     let mut app = app_in(&database, ACME).await;
 
-    let shown = texts(&mut app, "SELECT DISTINCT tablename::text FROM pg_stats WHERE schemaname = 'public'").await;
+    let shown = texts(
+        &mut app,
+        "SELECT DISTINCT tablename::text FROM pg_stats WHERE schemaname = 'public'",
+    )
+    .await;
 
     assert_eq!(shown.unwrap(), Vec::<String>::new());
 }
@@ -372,7 +458,11 @@ async fn partitions_are_reached_through_their_parent_alone() {
         assert_refused(count(&mut app, &partition).await, "42501", &denied);
         let insert = format!("INSERT INTO {partition} (tenant_id, id) VALUES ('{ACME}', '{NOBODYS}')");
         assert_refused(run(&mut app, &insert).await, "42501", &denied);
-        assert_refused(run(&mut app, &format!("DELETE FROM {partition}")).await, "42501", &denied);
+        assert_refused(
+            run(&mut app, &format!("DELETE FROM {partition}")).await,
+            "42501",
+            &denied,
+        );
     }
 }
 
@@ -410,7 +500,11 @@ async fn temporary_objects_do_not_stand_in_for_what_the_search_reads() {
     .await
     .expect("the session may make temporary objects, or this test shows nothing");
 
-    let found = texts(&mut app, "SELECT id::text FROM public.search_leads('miller'::tsquery, 10, 10)").await;
+    let found = texts(
+        &mut app,
+        "SELECT id::text FROM public.search_leads('miller'::tsquery, 10, 10)",
+    )
+    .await;
 
     assert_eq!(found.unwrap(), [ACME.to_string()]);
 }
@@ -430,6 +524,9 @@ async fn every_function_with_rights_of_its_own_looks_for_temporary_objects_last(
 
     assert!(definers.len() >= 2, "{definers:?}");
     for definer in definers {
-        assert!(definer.ends_with("search_path=pg_catalog, public, pg_temp"), "{definer}");
+        assert!(
+            definer.ends_with("search_path=pg_catalog, public, pg_temp"),
+            "{definer}"
+        );
     }
 }

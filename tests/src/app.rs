@@ -44,7 +44,15 @@ impl TestApp {
         let clock = Arc::new(TestClock::default());
         let server = ServerThread::start(config.clone(), Arc::clone(&clock)).await;
         config.http.port = server.address.port();
-        Self { url: server.url.clone(), failures: Failures::default(), clock, config, server, database, data_dir }
+        Self {
+            url: server.url.clone(),
+            failures: Failures::default(),
+            clock,
+            config,
+            server,
+            database,
+            data_dir,
+        }
     }
 
     /// Where the server is, without a trailing slash.
@@ -103,14 +111,17 @@ impl Drop for TestApp {
     fn drop(&mut self) {
         self.server.stop();
         let unexpected = self.failures.unexpected();
-        assert!(thread::panicking() || unexpected.is_empty(), "unexpected server errors: {unexpected:#?}");
+        assert!(
+            thread::panicking() || unexpected.is_empty(),
+            "unexpected server errors: {unexpected:#?}"
+        );
     }
 }
 
 fn configuration(database: &TestDatabase, data_dir: &TempFolder) -> Config {
     let mut config = load(&Input::default()).expect("the defaults are in order").config;
     let url = |role| Some(Secret::new(database.url(role)));
-    config.data_dir = data_dir.path().to_owned();
+    data_dir.path().clone_into(&mut config.data_dir);
     config.http.port = 0;
     config.database.url = url(DatabaseRole::App);
     config.database.system_url = url(DatabaseRole::System);
@@ -133,12 +144,24 @@ impl ServerThread {
         let (started, starting) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
         let thread = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-            runtime.expect("a runtime can be made").block_on(serve(config, clock, started, stopped));
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build();
+            runtime
+                .expect("a runtime can be made")
+                .block_on(serve(config, clock, started, stopped));
         });
-        let (url, address) =
-            starting.await.expect("the server thread answers").unwrap_or_else(|error| panic!("{error:?}"));
-        Self { url, address, stop: Some(stop), thread: Some(thread) }
+        let (url, address) = starting
+            .await
+            .expect("the server thread answers")
+            .unwrap_or_else(|error| panic!("{error:?}"));
+        Self {
+            url,
+            address,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
     }
 
     fn stop(&mut self) {
@@ -165,8 +188,15 @@ async fn serve(
     started: oneshot::Sender<anyhow::Result<(String, SocketAddr)>>,
     stopped: oneshot::Receiver<()>,
 ) {
-    let parts = Parts { clock, ids: Arc::new(SystemIds), progress: |_| {} };
-    match fairlead::start_with(&config, parts).await.context("the server does not start") {
+    let parts = Parts {
+        clock,
+        ids: Arc::new(SystemIds),
+        progress: |_| {},
+    };
+    match fairlead::start_with(&config, parts)
+        .await
+        .context("the server does not start")
+    {
         Err(error) => drop(started.send(Err(error))),
         Ok(running) => {
             let told = started.send(Ok((running.url().to_owned(), running.address())));

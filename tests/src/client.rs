@@ -18,26 +18,43 @@ impl Client {
     /// A caller without a credential, of the server at `url`.
     pub fn to(url: &str) -> Self {
         // No connection outlives its request: a server that stops need not wait for one.
-        let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build();
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .build();
         let http = http.expect("a client without TLS builds");
-        Self { http, base: url.to_owned(), credential: None, failures: Failures::default() }
+        Self {
+            http,
+            base: url.to_owned(),
+            credential: None,
+            failures: Failures::default(),
+        }
     }
 
     /// Takes note of server errors among its answers.
     #[must_use]
     pub(crate) fn noting(self, failures: &Failures) -> Self {
-        Self { failures: failures.clone(), ..self }
+        Self {
+            failures: failures.clone(),
+            ..self
+        }
     }
 
     #[must_use]
     pub fn with_token(&self, access_token: &str) -> Self {
         let credential = Some((reqwest::header::AUTHORIZATION, format!("Bearer {access_token}")));
-        Self { credential, ..self.clone() }
+        Self {
+            credential,
+            ..self.clone()
+        }
     }
 
     #[must_use]
     pub fn with_key(&self, key: &str) -> Self {
-        Self { credential: Some((HeaderName::from_static("x-tenant-key"), key.to_owned())), ..self.clone() }
+        Self {
+            credential: Some((HeaderName::from_static("x-tenant-key"), key.to_owned())),
+            ..self.clone()
+        }
     }
 
     /// A request to finish by hand: headers, bodies that are not JSON.
@@ -53,7 +70,11 @@ impl Client {
         let response = request.send().await.expect("the server answers");
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.bytes().await.expect("the answer is whole").to_vec();
-        let response = Response { status, headers, body };
+        let response = Response {
+            status,
+            headers,
+            body,
+        };
         if status.is_server_error() {
             self.failures.note(format!("{response:?}"));
         }
@@ -95,7 +116,11 @@ impl Response {
     #[track_caller]
     pub fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status.as_u16(), status, "{self:?}");
-        if self.body.is_empty() { Value::Null } else { self.json() }
+        if self.body.is_empty() {
+            Value::Null
+        } else {
+            self.json()
+        }
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -105,7 +130,11 @@ impl Response {
     /// The last part of the problem's type.
     #[track_caller]
     pub fn problem(&self) -> String {
-        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{self:?}");
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{self:?}"
+        );
         let kind = self.json()["type"].as_str().unwrap_or_default().to_owned();
         kind.rsplit('/').next().unwrap_or_default().to_owned()
     }
@@ -142,6 +171,10 @@ impl Failures {
 
     pub(crate) fn unexpected(&self) -> Vec<String> {
         let noted = self.0.lock().expect("nobody panics here");
-        if noted.expected { Vec::new() } else { noted.answers.clone() }
+        if noted.expected {
+            Vec::new()
+        } else {
+            noted.answers.clone()
+        }
     }
 }

@@ -19,6 +19,7 @@ impl Clock for TestClock {
     #[expect(clippy::disallowed_methods, reason = "the test's clock follows the system's")]
     fn now(&self) -> OffsetDateTime {
         let now = OffsetDateTime::now_utc() + *self.ahead.lock().expect("no test panics here");
-        now.replace_nanosecond(now.microsecond() * 1_000).expect("microseconds make valid nanoseconds")
+        now.replace_nanosecond(now.microsecond() * 1_000)
+            .expect("microseconds make valid nanoseconds")
     }
 }

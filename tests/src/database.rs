@@ -34,8 +34,14 @@ impl DatabaseRole {
 pub async fn prepare_template() -> Result<()> {
     let mut admin = PgConnection::connect(&superuser_url("postgres")?).await?;
     let template = template_name();
-    let passwords = BootstrapPasswords { owner: PASSWORD.into(), app: PASSWORD.into(), system: PASSWORD.into() };
-    admin.execute(AssertSqlSafe(fairlead_migrations::bootstrap_sql(&passwords))).await?;
+    let passwords = BootstrapPasswords {
+        owner: PASSWORD,
+        app: PASSWORD,
+        system: PASSWORD,
+    };
+    admin
+        .execute(AssertSqlSafe(fairlead_migrations::bootstrap_sql(&passwords)))
+        .await?;
 
     let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)")
         .bind(&template)
@@ -46,10 +52,20 @@ pub async fn prepare_template() -> Result<()> {
     }
     // Built under another name: a run that is killed half-way leaves no half-built template.
     let draft = format!("{template}_draft");
-    admin.execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {draft}"))).await?;
-    admin.execute(AssertSqlSafe(format!("CREATE DATABASE {draft} OWNER fairlead_owner"))).await?;
+    admin
+        .execute(AssertSqlSafe(format!("DROP DATABASE IF EXISTS {draft}")))
+        .await?;
+    admin
+        .execute(AssertSqlSafe(format!(
+            "CREATE DATABASE {draft} OWNER fairlead_owner"
+        )))
+        .await?;
     fairlead_migrations::migrate(&url(&draft, DatabaseRole::Owner)?).await?;
-    admin.execute(AssertSqlSafe(format!("ALTER DATABASE {draft} RENAME TO {template}"))).await?;
+    admin
+        .execute(AssertSqlSafe(format!(
+            "ALTER DATABASE {draft} RENAME TO {template}"
+        )))
+        .await?;
     Ok(())
 }
 
@@ -66,7 +82,9 @@ fn url(database: &str, role: DatabaseRole) -> Result<String> {
     if matches!(role, DatabaseRole::Superuser) {
         return Ok(superuser);
     }
-    let (_, address) = superuser.split_once('@').context("the superuser's URL has an address")?;
+    let (_, address) = superuser
+        .split_once('@')
+        .context("the superuser's URL has an address")?;
     Ok(format!("postgres://{}:{PASSWORD}@{address}", role.name()))
 }
 
@@ -86,7 +104,10 @@ impl TestDatabase {
         let database = Self { name: unique_name() };
         let mut admin = Self::admin().await;
         let create = format!("CREATE DATABASE {} OWNER fairlead_owner", database.name);
-        admin.execute(AssertSqlSafe(create)).await.expect("an empty database is created");
+        admin
+            .execute(AssertSqlSafe(create))
+            .await
+            .expect("an empty database is created");
         database
     }
 
@@ -98,13 +119,18 @@ impl TestDatabase {
             "CREATE DATABASE {} TEMPLATE {template} OWNER fairlead_owner STRATEGY FILE_COPY",
             database.name
         );
-        admin.execute(AssertSqlSafe(create)).await.expect("the template was prepared by `cargo xtask test`");
+        admin
+            .execute(AssertSqlSafe(create))
+            .await
+            .expect("the template was prepared by `cargo xtask test`");
         database
     }
 
     async fn admin() -> PgConnection {
         let url = superuser_url("postgres").expect("tests are started by `cargo xtask test`");
-        PgConnection::connect(&url).await.expect("the run's PostgreSQL answers")
+        PgConnection::connect(&url)
+            .await
+            .expect("the run's PostgreSQL answers")
     }
 
     pub fn name(&self) -> &str {
@@ -118,12 +144,18 @@ impl TestDatabase {
     /// A pool of `size` connections as `role`.
     pub async fn pool(&self, role: DatabaseRole, size: u32) -> PgPool {
         let options: PgConnectOptions = self.url(role).parse().expect("a URL of our own making");
-        PgPoolOptions::new().max_connections(size).connect_with(options).await.expect("the role can connect")
+        PgPoolOptions::new()
+            .max_connections(size)
+            .connect_with(options)
+            .await
+            .expect("the role can connect")
     }
 
     /// One connection as `role`.
     pub async fn connect(&self, role: DatabaseRole) -> PgConnection {
-        PgConnection::connect(&self.url(role)).await.expect("the role can connect")
+        PgConnection::connect(&self.url(role))
+            .await
+            .expect("the role can connect")
     }
 }
 
@@ -136,7 +168,9 @@ impl Drop for TestDatabase {
         let drop = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name);
         // A thread of its own, because a runtime cannot be entered from within another.
         let dropped = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
             runtime.block_on(async { Self::admin().await.execute(AssertSqlSafe(drop)).await })?;
             anyhow::Ok(())
         })

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 pub struct TempFolder(PathBuf);
 
 impl TempFolder {
-    #[expect(clippy::disallowed_methods, reason = "a name nobody else has is all that is wanted")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a name nobody else has is all that is wanted"
+    )]
     pub fn new(purpose: &str) -> Self {
         let name = format!("fairlead-test-{purpose}-{}", uuid::Uuid::now_v7().simple());
         let path = std::env::temp_dir().join(name);

@@ -32,7 +32,9 @@ pub struct Ended {
 impl Program {
     /// Works on this database, with logs as JSON.
     pub fn on(database: &TestDatabase) -> Self {
-        Self::at([DatabaseRole::App, DatabaseRole::System, DatabaseRole::Owner].map(|role| database.url(role)))
+        Self::at(
+            [DatabaseRole::App, DatabaseRole::System, DatabaseRole::Owner].map(|role| database.url(role)),
+        )
     }
 
     /// Works on the database that these URLs name: as the role of requests, of cross-tenant work, and of migrations.
@@ -48,10 +50,13 @@ impl Program {
     pub fn unconfigured() -> Self {
         let data_dir = TempFolder::new("program");
         let path = data_dir.path().display().to_string();
-        Self { environment: Vec::new(), data_dir }
-            .with("FAIRLEAD__DATA_DIR", &path)
-            .with("FAIRLEAD__HTTP__PORT", "0")
-            .with("FAIRLEAD__LOG__FORMAT", "json")
+        Self {
+            environment: Vec::new(),
+            data_dir,
+        }
+        .with("FAIRLEAD__DATA_DIR", &path)
+        .with("FAIRLEAD__HTTP__PORT", "0")
+        .with("FAIRLEAD__LOG__FORMAT", "json")
     }
 
     /// Sets an environment variable.
@@ -99,14 +104,21 @@ impl Program {
             .unwrap_or_else(|error| panic!("{}: {error}; `cargo xtask test` builds it", binary().display()));
         let stdout = Lines::read(child.stdout.take().expect("it was piped"));
         let stderr = Lines::read(child.stderr.take().expect("it was piped"));
-        Running { child, stdout, stderr }
+        Running {
+            child,
+            stdout,
+            stderr,
+        }
     }
 }
 
 /// Cargo puts programs beside the folder of the test executables.
 fn binary() -> PathBuf {
     let test = std::env::current_exe().expect("a running program has a path");
-    let profile = test.parent().and_then(|deps| deps.parent()).expect("it lies in target/<profile>/deps");
+    let profile = test
+        .parent()
+        .and_then(|deps| deps.parent())
+        .expect("it lies in target/<profile>/deps");
     profile.join("fairlead")
 }
 
@@ -129,13 +141,19 @@ impl Serving {
 
     /// The log lines so far that are JSON: all but the progress of the start.
     pub fn events(&self) -> Vec<Value> {
-        self.log().iter().filter_map(|line| serde_json::from_str(line).ok()).collect()
+        self.log()
+            .iter()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect()
     }
 
     /// Asks the process to end; `name` as in `kill -TERM`.
     pub fn signal(&self, name: &str) {
         let kill = format!("kill -{name} {}", self.running.child.id());
-        let status = Command::new("sh").args(["-c", &kill]).status().expect("there is a shell");
+        let status = Command::new("sh")
+            .args(["-c", &kill])
+            .status()
+            .expect("there is a shell");
         assert!(status.success(), "{kill}");
     }
 
@@ -170,12 +188,19 @@ impl Running {
 
     /// Where the server is, once the log says that it listens.
     fn announced_url(&self) -> Option<String> {
-        let events = self.stderr.so_far().into_iter().filter_map(|line| serde_json::from_str::<Value>(&line).ok());
-        events.filter_map(|event| Some(format!("http://{}", event["listen"].as_str()?))).next()
+        let lines = self.stderr.so_far();
+        let mut events = lines
+            .iter()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        events.find_map(|event| Some(format!("http://{}", event["listen"].as_str()?)))
     }
 
     fn output(&mut self, status: ExitStatus) -> Ended {
-        Ended { status, stdout: self.stdout.all(), stderr: self.stderr.all() }
+        Ended {
+            status,
+            stdout: self.stdout.all(),
+            stderr: self.stderr.all(),
+        }
     }
 }
 
@@ -206,7 +231,10 @@ impl Lines {
                 lines.lock().expect("nobody panics here").push(line);
             }
         });
-        Self { read, reading: Some(reading) }
+        Self {
+            read,
+            reading: Some(reading),
+        }
     }
 
     fn so_far(&self) -> Vec<String> {

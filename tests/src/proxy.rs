@@ -30,7 +30,9 @@ impl Proxy {
     /// Begins to forward connections to the server of `url`; asks for `setting` at the end of each.
     pub async fn start(url: &str, setting: &'static str) -> Self {
         let upstream = address(url).to_owned();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port is free");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("a port is free");
         let port = listener.local_addr().expect("it listens").port();
         let left = Arc::new(Mutex::new(Vec::new()));
         let found = Arc::clone(&left);
@@ -45,7 +47,11 @@ impl Proxy {
                 });
             }
         });
-        Self { port, left, listening }
+        Self {
+            port,
+            left,
+            listening,
+        }
     }
 
     /// The same URL, but through this proxy.
@@ -99,7 +105,10 @@ async fn forward(mut client: TcpStream, mut server: TcpStream, setting: &str) ->
 async fn inspect(server: &mut TcpStream, setting: &str) -> Option<Leftover> {
     let query = format!("SELECT COALESCE(current_setting('{setting}', true), '')\0");
     let length = u32::try_from(query.len() + 4).expect("the query is short");
-    server.write_all(&[b"Q", &length.to_be_bytes()[..], query.as_bytes()].concat()).await.ok()?;
+    server
+        .write_all(&[b"Q", &length.to_be_bytes()[..], query.as_bytes()].concat())
+        .await
+        .ok()?;
 
     let mut value = None;
     loop {
@@ -112,7 +121,10 @@ async fn inspect(server: &mut TcpStream, setting: &str) -> Option<Leftover> {
             b'D' => value = Some(String::from_utf8_lossy(&body[6..]).into_owned()),
             // ReadyForQuery: idle, in a transaction, or in one that failed. The first may be of what came before.
             b'Z' if value.is_some() || body == b"E" => {
-                return Some(Leftover { setting: value.unwrap_or_default(), in_transaction: body != b"I" });
+                return Some(Leftover {
+                    setting: value.unwrap_or_default(),
+                    in_transaction: body != b"I",
+                });
             }
             _ => {}
         }

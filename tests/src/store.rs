@@ -11,10 +11,10 @@ pub async fn connect_store(url: String, connections: u32) -> PgStore {
     let pool = PoolConfig {
         min: 0,
         max: connections,
-        acquire_timeout: Duration::from_secs(60),
+        acquire_timeout: Duration::from_mins(1),
         connect_timeout: Duration::from_secs(10),
-        idle_timeout: Duration::from_secs(600),
-        max_lifetime: Duration::from_secs(600),
+        idle_timeout: Duration::from_mins(10),
+        max_lifetime: Duration::from_mins(10),
     };
     let config = PgConfig {
         system_url: url.clone(),
@@ -23,11 +23,16 @@ pub async fn connect_store(url: String, connections: u32) -> PgStore {
         pool,
         statement_timeout: Duration::from_secs(30),
         slow_statement: Duration::from_secs(30),
-        access_token_lifetime: Duration::from_secs(900),
+        access_token_lifetime: Duration::from_mins(15),
         throttle_secret: [7; 32],
     };
     let revoked = Arc::new(MemoryRevokedSessions::default());
-    let connected =
-        PgStore::connect(&config, Arc::new(TestClock::default()), Arc::new(SystemIds), revoked).await;
+    let connected = PgStore::connect(
+        &config,
+        Arc::new(TestClock::default()),
+        Arc::new(SystemIds),
+        revoked,
+    )
+    .await;
     connected.expect("the role can connect")
 }

@@ -38,7 +38,8 @@ impl TestTenant {
     pub async fn log_in(&self) -> Client {
         let body = json!({ "email": self.owner_email, "password": PASSWORD, "tenant": self.slug });
         let tokens = self.anonymous.post("/api/v1/auth/login", body).await.expect(200);
-        self.anonymous.with_token(tokens["accessToken"].as_str().expect("a token"))
+        self.anonymous
+            .with_token(tokens["accessToken"].as_str().expect("a token"))
     }
 
     /// A user of this role, invited and logged in.
@@ -56,8 +57,14 @@ impl TestTenant {
     async fn join(&self, body: Value) -> (String, Client) {
         let answer = self.owner.post("/api/v1/users", body).await.expect(201);
         let accept = json!({ "token": answer["invitation"]["token"], "password": PASSWORD });
-        let tokens = self.anonymous.post("/api/v1/auth/accept-invitation", accept).await.expect(200);
-        let client = self.anonymous.with_token(tokens["accessToken"].as_str().expect("a token"));
+        let tokens = self
+            .anonymous
+            .post("/api/v1/auth/accept-invitation", accept)
+            .await
+            .expect(200);
+        let client = self
+            .anonymous
+            .with_token(tokens["accessToken"].as_str().expect("a token"));
         (text(&answer["user"]["id"]), client)
     }
 
@@ -74,10 +81,19 @@ impl TestTenant {
 
     /// A lead of this name; returns its id.
     pub async fn lead(&self, name: &str) -> String {
-        text(&self.owner.post("/api/v1/leads", json!({ "name": name })).await.expect(201)["id"])
+        text(
+            &self
+                .owner
+                .post("/api/v1/leads", json!({ "name": name }))
+                .await
+                .expect(201)["id"],
+        )
     }
 }
 
 fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("expected a text, got {value}")).to_owned()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("expected a text, got {value}"))
+        .to_owned()
 }

@@ -34,7 +34,7 @@ static ROUTES: LazyLock<Vec<(ResourceDef, String)>> = LazyLock::new(|| {
 
 /// Answers what no handler has taken: an unknown path, or a known one with a method it has not.
 pub(crate) async fn fallback(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let Some((_, methods)) = ROUTES.iter().find(|(path, _)| path.is_match(request.path())) else {
+    let Some((_, methods)) = find(request.path()) else {
         return Err(Problem::client(
             Kind::NoSuchRoute,
             "there is nothing at this path",
@@ -45,5 +45,63 @@ pub(crate) async fn fallback(request: HttpRequest) -> Result<HttpResponse, Probl
             .insert_header((header::ALLOW, methods.as_str()))
             .finish());
     }
-    Err(Problem::client(Kind::MethodNotAllowed, format!("this path has {methods}")).allow(methods.as_str()))
+    Err(refuse_method(methods))
+}
+
+/// Tells whether a request was routed to a path with a variable only because the path it names, which is spelt out in
+/// the specification, lacks its method.
+pub(crate) fn misdirected(request: &HttpRequest) -> Option<Problem> {
+    let (path, methods) = find(request.path())?;
+    (path.pattern() == Some(request.path())).then(|| refuse_method(methods))
+}
+
+fn find(path: &str) -> Option<&'static (ResourceDef, String)> {
+    ROUTES.iter().find(|(known, _)| known.is_match(path))
+}
+
+fn refuse_method(methods: &str) -> Problem {
+    Problem::client(Kind::MethodNotAllowed, format!("this path has {methods}")).allow(methods)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn a_path_that_is_spelt_out_is_not_taken_for_an_id() {
+        let misdirected = |path| misdirected(&TestRequest::patch().uri(path).to_http_request());
+
+        let problem = misdirected("/api/v1/leads/statistics").unwrap();
+        assert_eq!(problem.kind(), Kind::MethodNotAllowed);
+        assert!(problem.to_string().contains("GET, HEAD, OPTIONS"), "{problem}");
+        assert!(misdirected("/api/v1/leads/01934f6e-7b1a-7cc3-98a4-0242ac120002").is_none());
+        assert!(misdirected("/api/v1/leads/something").is_none());
+    }
+
+    #[actix_web::test]
+    async fn an_unknown_path_and_an_unknown_method_are_told_apart() {
+        let answer = |request: TestRequest| fallback(request.to_http_request());
+
+        let unknown = answer(TestRequest::get().uri("/api/v1/nothing"))
+            .await
+            .unwrap_err();
+        assert_eq!(unknown.kind(), Kind::NoSuchRoute);
+        let refused = answer(TestRequest::put().uri("/api/v1/carriers"))
+            .await
+            .unwrap_err();
+        assert_eq!(refused.kind(), Kind::MethodNotAllowed);
+        let options = answer(
+            TestRequest::default()
+                .method(Method::OPTIONS)
+                .uri("/api/v1/carriers"),
+        )
+        .await
+        .unwrap();
+        assert_eq!(
+            options.headers().get(header::ALLOW).unwrap(),
+            "GET, POST, HEAD, OPTIONS"
+        );
+    }
 }

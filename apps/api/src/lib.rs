@@ -7,7 +7,7 @@
 //!
 //! One file under `routes/<context>/`, named after the operation, with body, view (where it is not shared) and handler:
 //!
-//! ```ignore
+//! ```text
 //! /// Create a carrier.
 //! #[utoipa::path(
 //!     tag = "carriers",

@@ -1,6 +1,6 @@
 //! Partial updates: an absent field is kept, a given one is set, and `null` is a value like any other.
 //!
-//! ```ignore
+//! ```text
 //! #[serde(default, deserialize_with = "patch::given")]
 //! #[schema(value_type = String, min_length = 1)]     // `Option<String>` where `null` empties the field
 //! name: Change<String>,

@@ -39,7 +39,11 @@ async fn a_key_is_kept_as_a_hash_alone() {
         .await
         .unwrap();
 
-    assert_eq!(row["secret_hash"].as_str().unwrap().len(), "\\x".len() + 64, "SHA-256: {row}");
+    assert_eq!(
+        row["secret_hash"].as_str().unwrap().len(),
+        "\\x".len() + 64,
+        "SHA-256: {row}"
+    );
     assert!(!row.to_string().contains(&key[12..]));
 }
 
@@ -53,7 +57,10 @@ async fn a_key_may_what_its_scopes_say() {
     let write = reader.post("/api/v1/leads", json!({ "name": "Ann" })).await;
 
     read.expect(200);
-    assert_eq!((write.status.as_u16(), write.problem()), (403, "not-permitted".to_owned()));
+    assert_eq!(
+        (write.status.as_u16(), write.problem()),
+        (403, "not-permitted".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -134,10 +141,16 @@ async fn two_credentials_at_once_are_one_too_many() {
     let acme = app.tenant("acme").await;
     let key = acme.key(&["leads:read"]).await;
 
-    let request = acme.owner.request(reqwest::Method::GET, "/api/v1/leads").header("x-tenant-key", key);
+    let request = acme
+        .owner
+        .request(reqwest::Method::GET, "/api/v1/leads")
+        .header("x-tenant-key", key);
     let response = acme.owner.send(request).await;
 
-    assert_eq!((response.status.as_u16(), response.problem()), (400, "malformed-request".to_owned()));
+    assert_eq!(
+        (response.status.as_u16(), response.problem()),
+        (400, "malformed-request".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -148,7 +161,10 @@ async fn a_key_that_makes_no_sense_is_not_made() {
     for (body, pointer) in [
         (json!({ "name": "", "scopes": ["leads:read"] }), "/name"),
         (json!({ "name": "a key", "scopes": [] }), "/scopes"),
-        (json!({ "name": "a key", "scopes": ["leads:read"], "expiresInDays": 0 }), "/expiresInDays"),
+        (
+            json!({ "name": "a key", "scopes": ["leads:read"], "expiresInDays": 0 }),
+            "/expiresInDays",
+        ),
     ] {
         let response = acme.owner.post("/api/v1/tenant/api-keys", body).await;
 

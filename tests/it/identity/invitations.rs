@@ -9,14 +9,21 @@ async fn who_is_invited_chooses_a_password_and_is_logged_in() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let (id, token) = invite(&acme, "Bob@Acme.test", "AGENT").await;
-    assert_eq!(try_login(&app, "bob@acme.test", PASSWORD).await.status, 401, "nobody has a password yet");
+    assert_eq!(
+        try_login(&app, "bob@acme.test", PASSWORD).await.status,
+        401,
+        "nobody has a password yet"
+    );
 
     let response = try_accept(&app, &token, PASSWORD).await;
 
     let session = response.expect(200);
     assert_eq!(response.header("cache-control"), Some("no-store"));
     assert_eq!(session["user"]["id"], id.as_str());
-    assert_eq!((&session["user"]["email"], &session["user"]["role"]), (&json!("bob@acme.test"), &json!("AGENT")));
+    assert_eq!(
+        (&session["user"]["email"], &session["user"]["role"]),
+        (&json!("bob@acme.test"), &json!("AGENT"))
+    );
     assert_eq!(session["tenant"]["id"], acme.id.as_str());
     assert!(Session::of(&app, &session).is_alive().await);
     try_login(&app, "bob@acme.test", PASSWORD).await.expect(200);
@@ -31,9 +38,15 @@ async fn an_invitation_is_accepted_once() {
 
     let again = try_accept(&app, &token, "another password").await;
 
-    assert_eq!((again.status.as_u16(), again.problem()), (401, "wrong-credentials".to_owned()));
+    assert_eq!(
+        (again.status.as_u16(), again.problem()),
+        (401, "wrong-credentials".to_owned())
+    );
     try_login(&app, "bob@acme.test", PASSWORD).await.expect(200);
-    assert_eq!(try_login(&app, "bob@acme.test", "another password").await.status, 401);
+    assert_eq!(
+        try_login(&app, "bob@acme.test", "another password").await.status,
+        401
+    );
 }
 
 #[tokio::test]
@@ -50,7 +63,11 @@ async fn of_two_who_accept_at_once_one_wins() {
     let mut statuses = [one.status.as_u16(), other.status.as_u16()];
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 401]);
-    let winner = if one.status == 200 { "the first password" } else { "the second password" };
+    let winner = if one.status == 200 {
+        "the first password"
+    } else {
+        "the second password"
+    };
     try_login(&app, "bob@acme.test", winner).await.expect(200);
 }
 
@@ -67,7 +84,10 @@ async fn an_invitation_expires() {
     let behind = try_accept(&app, &token, PASSWORD).await;
 
     within.expect(200);
-    assert_eq!((behind.status.as_u16(), behind.problem()), (401, "wrong-credentials".to_owned()));
+    assert_eq!(
+        (behind.status.as_u16(), behind.problem()),
+        (401, "wrong-credentials".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -75,7 +95,10 @@ async fn an_invitation_of_somebody_deactivated_is_worth_nothing() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let (id, token) = invite(&acme, "bob@acme.test", "AGENT").await;
-    acme.owner.delete(&format!("/api/v1/users/{id}")).await.expect(204);
+    acme.owner
+        .delete(&format!("/api/v1/users/{id}"))
+        .await
+        .expect(204);
 
     let response = try_accept(&app, &token, PASSWORD).await;
 
@@ -92,7 +115,11 @@ async fn a_made_up_invitation_is_refused() {
     for made_up in ["", "inv_", other_secret.as_str()] {
         let response = try_accept(&app, made_up, PASSWORD).await;
 
-        assert_eq!((response.status.as_u16(), response.problem()), (401, "wrong-credentials".to_owned()), "{made_up}");
+        assert_eq!(
+            (response.status.as_u16(), response.problem()),
+            (401, "wrong-credentials".to_owned()),
+            "{made_up}"
+        );
     }
 }
 
@@ -105,6 +132,9 @@ async fn an_address_is_invited_into_a_tenant_once() {
 
     let again = acme.owner.post("/api/v1/users", body).await;
 
-    assert_eq!((again.status.as_u16(), again.problem()), (409, "email-taken".to_owned()));
+    assert_eq!(
+        (again.status.as_u16(), again.problem()),
+        (409, "email-taken".to_owned())
+    );
     invite(&umbrella, "bob@acme.test", "AGENT").await;
 }

@@ -21,15 +21,26 @@ async fn app() -> TestApp {
 
 #[track_caller]
 fn assert_locked_out(response: &Response, at_most_seconds: u64) {
-    assert_eq!((response.status.as_u16(), response.problem()), (429, "too-many-attempts".to_owned()));
-    let retry_after: u64 = response.header("retry-after").expect("it says when").parse().expect("in seconds");
+    assert_eq!(
+        (response.status.as_u16(), response.problem()),
+        (429, "too-many-attempts".to_owned())
+    );
+    let retry_after: u64 = response
+        .header("retry-after")
+        .expect("it says when")
+        .parse()
+        .expect("in seconds");
     assert!((1..=at_most_seconds).contains(&retry_after), "{retry_after}");
 }
 
 async fn login_from(app: &TestApp, address: &str, email: &str, password: &str) -> Response {
     let anonymous = app.anonymous();
-    let request = anonymous.request(Method::POST, "/api/v1/auth/login").header("x-forwarded-for", address);
-    anonymous.send(request.json(&json!({ "email": email, "password": password }))).await
+    let request = anonymous
+        .request(Method::POST, "/api/v1/auth/login")
+        .header("x-forwarded-for", address);
+    anonymous
+        .send(request.json(&json!({ "email": email, "password": password })))
+        .await
 }
 
 #[tokio::test]
@@ -38,7 +49,10 @@ async fn failures_lock_the_account_out_until_its_time_is_over() {
     let acme = app.tenant("acme").await;
     acme.user("other@acme.test", "VIEWER").await;
     for _ in 0..3 {
-        assert_eq!(try_login(&app, &acme.owner_email, WRONG).await.problem(), "wrong-credentials");
+        assert_eq!(
+            try_login(&app, &acme.owner_email, WRONG).await.problem(),
+            "wrong-credentials"
+        );
     }
 
     let with_right_password = try_login(&app, &acme.owner_email, PASSWORD).await;
@@ -54,7 +68,10 @@ async fn an_address_without_an_account_is_locked_out_like_one_with() {
     let app = app().await;
     app.tenant("acme").await;
     for _ in 0..3 {
-        assert_eq!(try_login(&app, "nobody@acme.test", WRONG).await.problem(), "wrong-credentials");
+        assert_eq!(
+            try_login(&app, "nobody@acme.test", WRONG).await.problem(),
+            "wrong-credentials"
+        );
     }
 
     let again = try_login(&app, "NOBODY@acme.test", WRONG).await;
@@ -95,7 +112,10 @@ async fn failures_lock_a_network_address_out_whatever_the_accounts() {
     let acme = app.tenant("acme").await;
     for number in 0..6 {
         let email = format!("guess-{number}@acme.test");
-        assert_eq!(login_from(&app, "192.0.2.1", &email, WRONG).await.problem(), "wrong-credentials");
+        assert_eq!(
+            login_from(&app, "192.0.2.1", &email, WRONG).await.problem(),
+            "wrong-credentials"
+        );
     }
 
     let from_there = login_from(&app, "192.0.2.1", &acme.owner_email, PASSWORD).await;
@@ -104,7 +124,9 @@ async fn failures_lock_a_network_address_out_whatever_the_accounts() {
     assert_locked_out(&from_there, 300);
     from_elsewhere.expect(200);
     app.clock.advance(Duration::seconds(301));
-    login_from(&app, "192.0.2.1", &acme.owner_email, PASSWORD).await.expect(200);
+    login_from(&app, "192.0.2.1", &acme.owner_email, PASSWORD)
+        .await
+        .expect(200);
 }
 
 #[tokio::test]

@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fairlead::SystemIds;
-use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, HasherLimits, JwtAccessTokens, KeyRing, Sha256Secrets};
+use fairlead_auth::{
+    AccessTokenSettings, Argon2PasswordHasher, HasherLimits, JwtAccessTokens, KeyRing, Sha256Secrets,
+};
 use fairlead_domain::clock::Clock as _;
 use fairlead_domain::identity::{
-    self, HasherBusy, Issuer, LoginError, LoginPolicy, LoginRequest, Password, PasswordHasher, Secret, ThrottleLimit,
+    self, HasherBusy, Issuer, LoginError, LoginPolicy, LoginRequest, Password, PasswordHasher, Secret,
+    ThrottleLimit,
 };
 use fairlead_postgres::{MemoryRevokedSessions, PgConfig, PgSystemStore, PoolConfig};
 use reqwest::Method;
@@ -37,7 +40,10 @@ async fn refused(app: &TestApp, body: serde_json::Value) -> Response {
     let anonymous = app.anonymous();
     let request = anonymous
         .request(Method::POST, "/api/v1/auth/login")
-        .header("traceparent", "00-0000000000000000000000000000000a-000000000000000b-01")
+        .header(
+            "traceparent",
+            "00-0000000000000000000000000000000a-000000000000000b-01",
+        )
         .header("x-request-id", "login");
     anonymous.send(request.json(&body)).await
 }
@@ -47,27 +53,57 @@ async fn whatever_is_wrong_with_a_login_the_answer_is_the_same() {
     let app = TestApp::start_with(|config| config.auth.lockout.account_failures = 100).await;
     let acme = app.tenant("acme").await;
     let (leaver, _) = acme.user("leaver@acme.test", "VIEWER").await;
-    acme.owner.delete(&format!("/api/v1/users/{leaver}")).await.expect(204);
+    acme.owner
+        .delete(&format!("/api/v1/users/{leaver}"))
+        .await
+        .expect(204);
     invite(&acme, "invited@acme.test", "VIEWER").await;
     let wrong = [
-        ("a wrong password", json!({ "email": acme.owner_email, "password": "not the password" })),
-        ("an unknown address", json!({ "email": "nobody@acme.test", "password": PASSWORD })),
-        ("no address at all", json!({ "email": "nobody", "password": PASSWORD })),
-        ("another tenant", json!({ "email": acme.owner_email, "password": PASSWORD, "tenant": "umbrella" })),
-        ("somebody deactivated", json!({ "email": "leaver@acme.test", "password": PASSWORD })),
-        ("somebody who has not accepted", json!({ "email": "invited@acme.test", "password": PASSWORD })),
+        (
+            "a wrong password",
+            json!({ "email": acme.owner_email, "password": "not the password" }),
+        ),
+        (
+            "an unknown address",
+            json!({ "email": "nobody@acme.test", "password": PASSWORD }),
+        ),
+        (
+            "no address at all",
+            json!({ "email": "nobody", "password": PASSWORD }),
+        ),
+        (
+            "another tenant",
+            json!({ "email": acme.owner_email, "password": PASSWORD, "tenant": "umbrella" }),
+        ),
+        (
+            "somebody deactivated",
+            json!({ "email": "leaver@acme.test", "password": PASSWORD }),
+        ),
+        (
+            "somebody who has not accepted",
+            json!({ "email": "invited@acme.test", "password": PASSWORD }),
+        ),
     ];
 
     let mut answers = Vec::new();
     for (what, body) in wrong {
         let response = refused(&app, body).await;
-        assert_eq!((response.status.as_u16(), response.problem()), (401, "wrong-credentials".to_owned()), "{what}");
+        assert_eq!(
+            (response.status.as_u16(), response.problem()),
+            (401, "wrong-credentials".to_owned()),
+            "{what}"
+        );
         let names: BTreeSet<String> = response.headers.keys().map(ToString::to_string).collect();
         answers.push((what, response.body, names));
     }
 
     for (what, body, names) in &answers {
-        assert_eq!((body, names), (&answers[0].1, &answers[0].2), "{what} is told from {}", answers[0].0);
+        assert_eq!(
+            (body, names),
+            (&answers[0].1, &answers[0].2),
+            "{what} is told from {}",
+            answers[0].0
+        );
     }
 }
 
@@ -76,8 +112,13 @@ async fn who_is_in_several_tenants_names_one() {
     let app = TestApp::start().await;
     let mut slugs = Vec::new();
     for name in ["Acme", "Umbrella"] {
-        let body = json!({ "tenantName": name, "name": "Ann", "email": "ann@work.test", "password": PASSWORD });
-        let answer = app.anonymous().post("/api/v1/auth/signup", body).await.expect(201);
+        let body =
+            json!({ "tenantName": name, "name": "Ann", "email": "ann@work.test", "password": PASSWORD });
+        let answer = app
+            .anonymous()
+            .post("/api/v1/auth/signup", body)
+            .await
+            .expect(201);
         slugs.push(answer["tenant"]["slug"].as_str().unwrap().to_owned());
     }
 
@@ -88,7 +129,11 @@ async fn who_is_in_several_tenants_names_one() {
         let body = json!({ "email": "ann@work.test", "password": PASSWORD, "tenant": slug });
         let session = app.anonymous().post("/api/v1/auth/login", body).await.expect(200);
         assert_eq!(session["tenant"]["slug"], slug);
-        let me = Session::of(&app, &session).client.get("/api/v1/auth/me").await.expect(200);
+        let me = Session::of(&app, &session)
+            .client
+            .get("/api/v1/auth/me")
+            .await
+            .expect(200);
         assert_eq!(me["tenant"]["slug"], slug);
     }
 }
@@ -103,21 +148,40 @@ async fn me_tells_who_one_is_and_what_one_may() {
     let person = viewer.get("/api/v1/auth/me").await.expect(200);
     let thing = machine.get("/api/v1/auth/me").await.expect(200);
 
-    assert_eq!((&person["user"]["id"], &person["user"]["role"]), (&json!(id), &json!("VIEWER")));
+    assert_eq!(
+        (&person["user"]["id"], &person["user"]["role"]),
+        (&json!(id), &json!("VIEWER"))
+    );
     assert_eq!(person["tenant"]["id"], acme.id.as_str());
-    let permissions = ["ViewSelf", "ViewTenant", "ViewUsers", "ViewLeads", "ViewActivities", "ViewCarriers"];
+    let permissions = [
+        "ViewSelf",
+        "ViewTenant",
+        "ViewUsers",
+        "ViewLeads",
+        "ViewActivities",
+        "ViewCarriers",
+    ];
     assert_eq!(person["permissions"], json!(permissions));
     assert_eq!(thing["permissions"], json!(["ViewCarriers"]));
-    assert_eq!((&thing["apiKey"]["scopes"], thing.get("user")), (&json!(["carriers:read"]), None));
+    assert_eq!(
+        (&thing["apiKey"]["scopes"], thing.get("user")),
+        (&json!(["carriers:read"]), None)
+    );
 }
 
 #[tokio::test]
 async fn a_logout_ends_the_session_at_once_and_no_other() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let (here, there) = (log_in(&app, &acme.owner_email).await, log_in(&app, &acme.owner_email).await);
+    let (here, there) = (
+        log_in(&app, &acme.owner_email).await,
+        log_in(&app, &acme.owner_email).await,
+    );
 
-    here.client.post("/api/v1/auth/logout", json!({})).await.expect(204);
+    here.client
+        .post("/api/v1/auth/logout", json!({}))
+        .await
+        .expect(204);
 
     assert!(!here.is_alive().await);
     assert_eq!(super::try_refresh(&app, &here.refresh_token).await.status, 401);
@@ -164,8 +228,8 @@ impl LoginParts {
             max: 2,
             acquire_timeout: Duration::from_secs(10),
             connect_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(60),
-            max_lifetime: Duration::from_secs(60),
+            idle_timeout: Duration::from_mins(1),
+            max_lifetime: Duration::from_mins(1),
         };
         let config = PgConfig {
             app_url: app.database.url(DatabaseRole::App),
@@ -174,7 +238,7 @@ impl LoginParts {
             system_pool: pool,
             statement_timeout: Duration::from_secs(10),
             slow_statement: Duration::from_secs(10),
-            access_token_lifetime: Duration::from_secs(900),
+            access_token_lifetime: Duration::from_mins(15),
             throttle_secret: [7; 32],
         };
         let revoked = Arc::new(MemoryRevokedSessions::default());
@@ -186,7 +250,9 @@ impl LoginParts {
             lifetime: time::Duration::minutes(15),
         };
         Self {
-            system: PgSystemStore::connect(&config, clock, Arc::new(SystemIds), revoked).await.unwrap(),
+            system: PgSystemStore::connect(&config, clock, Arc::new(SystemIds), revoked)
+                .await
+                .unwrap(),
             hasher: CountingHasher {
                 inner: Argon2PasswordHasher::new(HasherLimits::default()),
                 checks: AtomicUsize::new(0),
@@ -213,10 +279,16 @@ impl LoginParts {
             secrets: &Sha256Secrets,
             session_lifetime: time::Duration::days(30),
         };
-        let policy = LoginPolicy { account: limit, address: limit };
+        let policy = LoginPolicy {
+            account: limit,
+            address: limit,
+        };
         let before = self.hasher.checks.load(Ordering::Relaxed);
         let outcome = identity::login(&self.system, &self.hasher, issuer, policy, request).await;
-        (self.hasher.checks.load(Ordering::Relaxed) - before, outcome.map(drop))
+        (
+            self.hasher.checks.load(Ordering::Relaxed) - before,
+            outcome.map(drop),
+        )
     }
 }
 
@@ -234,7 +306,14 @@ async fn every_login_checks_exactly_one_password() {
     let not_accepted = parts.checks("invited@acme.test", PASSWORD).await;
 
     assert!(matches!(right, (1, Ok(()))), "{right:?}");
-    for (what, refused) in [("wrong", wrong), ("unknown", unknown), ("not accepted", not_accepted)] {
-        assert!(matches!(refused, (1, Err(LoginError::Refused))), "{what}: {refused:?}");
+    for (what, refused) in [
+        ("wrong", wrong),
+        ("unknown", unknown),
+        ("not accepted", not_accepted),
+    ] {
+        assert!(
+            matches!(refused, (1, Err(LoginError::Refused))),
+            "{what}: {refused:?}"
+        );
     }
 }

@@ -23,10 +23,19 @@ struct Session {
 
 impl Session {
     fn of(app: &TestApp, tokens: &Value) -> Self {
-        let text = |field: &str| tokens[field].as_str().unwrap_or_else(|| panic!("{tokens}")).to_owned();
+        let text = |field: &str| {
+            tokens[field]
+                .as_str()
+                .unwrap_or_else(|| panic!("{tokens}"))
+                .to_owned()
+        };
         let access_token = text("accessToken");
         let client = app.anonymous().with_token(&access_token);
-        Self { client, access_token, refresh_token: text("refreshToken") }
+        Self {
+            client,
+            access_token,
+            refresh_token: text("refreshToken"),
+        }
     }
 
     /// Whether the access token is good for anything.
@@ -48,7 +57,12 @@ async fn is_alive(client: &Client) -> bool {
 }
 
 async fn try_login(app: &TestApp, email: &str, password: &str) -> Response {
-    app.anonymous().post("/api/v1/auth/login", json!({ "email": email, "password": password })).await
+    app.anonymous()
+        .post(
+            "/api/v1/auth/login",
+            json!({ "email": email, "password": password }),
+        )
+        .await
 }
 
 async fn log_in(app: &TestApp, email: &str) -> Session {
@@ -56,7 +70,9 @@ async fn log_in(app: &TestApp, email: &str) -> Session {
 }
 
 async fn try_refresh(app: &TestApp, refresh_token: &str) -> Response {
-    app.anonymous().post("/api/v1/auth/refresh", json!({ "refreshToken": refresh_token })).await
+    app.anonymous()
+        .post("/api/v1/auth/refresh", json!({ "refreshToken": refresh_token }))
+        .await
 }
 
 /// A user who has not accepted its invitation yet: its id and the token.
@@ -64,7 +80,10 @@ async fn invite(tenant: &TestTenant, email: &str, role: &str) -> (String, String
     let body = json!({ "email": email, "name": "Somebody", "role": role });
     let invited = tenant.owner.post("/api/v1/users", body).await.expect(201);
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
-    (text(&invited["user"]["id"]), text(&invited["invitation"]["token"]))
+    (
+        text(&invited["user"]["id"]),
+        text(&invited["invitation"]["token"]),
+    )
 }
 
 async fn try_accept(app: &TestApp, token: &str, password: &str) -> Response {

@@ -20,7 +20,10 @@ async fn a_refresh_token_is_traded_for_a_new_pair() {
     assert_eq!(tokens["expiresIn"], 900);
     let after = Session::of(&app, &tokens);
     assert_ne!(after.refresh_token, before.refresh_token);
-    assert!(before.is_alive().await, "what was handed out stays good for its time");
+    assert!(
+        before.is_alive().await,
+        "what was handed out stays good for its time"
+    );
     app.clock.advance(Duration::minutes(2));
     assert!(!before.is_alive().await);
     assert!(after.is_alive().await);
@@ -30,23 +33,30 @@ async fn a_refresh_token_is_traded_for_a_new_pair() {
 async fn a_refresh_token_that_comes_back_ends_all_that_followed_from_its_login() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let (stolen, elsewhere) = (log_in(&app, &acme.owner_email).await, log_in(&app, &acme.owner_email).await);
+    let (stolen, elsewhere) = (
+        log_in(&app, &acme.owner_email).await,
+        log_in(&app, &acme.owner_email).await,
+    );
     let second = Session::of(&app, &try_refresh(&app, &stolen.refresh_token).await.expect(200));
     let third = Session::of(&app, &try_refresh(&app, &second.refresh_token).await.expect(200));
 
     let reuse = try_refresh(&app, &stolen.refresh_token).await;
 
-    assert_eq!((reuse.status.as_u16(), reuse.problem()), (401, "wrong-credentials".to_owned()));
+    assert_eq!(
+        (reuse.status.as_u16(), reuse.problem()),
+        (401, "wrong-credentials".to_owned())
+    );
     for session in [&stolen, &second, &third] {
         assert!(!session.is_alive().await, "access tokens are over at once");
         assert_eq!(try_refresh(&app, &session.refresh_token).await.status, 401);
     }
     assert!(elsewhere.is_alive().await);
     try_refresh(&app, &elsewhere.refresh_token).await.expect(200);
-    let reason: String = sqlx::query_scalar("SELECT revoked_reason FROM sessions WHERE revoked_at IS NOT NULL")
-        .fetch_one(&mut app.database.connect(DatabaseRole::System).await)
-        .await
-        .unwrap();
+    let reason: String =
+        sqlx::query_scalar("SELECT revoked_reason FROM sessions WHERE revoked_at IS NOT NULL")
+            .fetch_one(&mut app.database.connect(DatabaseRole::System).await)
+            .await
+            .unwrap();
     assert_eq!(reason, "REUSE");
 }
 
@@ -58,10 +68,16 @@ async fn of_two_refreshes_at_once_one_wins() {
     for _ in 0..10 {
         let session = log_in(&app, &acme.owner_email).await;
 
-        let (one, other) =
-            tokio::join!(try_refresh(&app, &session.refresh_token), try_refresh(&app, &session.refresh_token));
+        let (one, other) = tokio::join!(
+            try_refresh(&app, &session.refresh_token),
+            try_refresh(&app, &session.refresh_token)
+        );
 
-        let (won, lost) = if one.status == 200 { (one, other) } else { (other, one) };
+        let (won, lost) = if one.status == 200 {
+            (one, other)
+        } else {
+            (other, one)
+        };
         let won = Session::of(&app, &won.expect(200));
         assert_eq!(lost.status, 401);
         // Nobody can tell a client that asks twice from a thief, so the session is over for both.
@@ -84,7 +100,10 @@ async fn a_session_ends_a_fixed_time_after_its_login_however_often_it_was_refres
 
     assert!(app.clock.now() - began > Duration::hours(2));
     let refused = try_refresh(&app, &session.refresh_token).await;
-    assert_eq!((refused.status.as_u16(), refused.problem()), (401, "wrong-credentials".to_owned()));
+    assert_eq!(
+        (refused.status.as_u16(), refused.problem()),
+        (401, "wrong-credentials".to_owned())
+    );
 }
 
 #[tokio::test]
@@ -92,12 +111,19 @@ async fn a_made_up_refresh_token_is_refused_like_a_used_one() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let session = log_in(&app, &acme.owner_email).await;
-    let other_secret = format!("{}AAAAAAAA", &session.refresh_token[..session.refresh_token.len() - 8]);
+    let other_secret = format!(
+        "{}AAAAAAAA",
+        &session.refresh_token[..session.refresh_token.len() - 8]
+    );
 
     for made_up in ["", "rt_", "rt_AAAA", &other_secret, &session.access_token] {
         let refused = try_refresh(&app, made_up).await;
 
-        assert_eq!((refused.status.as_u16(), refused.problem()), (401, "wrong-credentials".to_owned()), "{made_up}");
+        assert_eq!(
+            (refused.status.as_u16(), refused.problem()),
+            (401, "wrong-credentials".to_owned()),
+            "{made_up}"
+        );
     }
     try_refresh(&app, &session.refresh_token).await.expect(200);
 }
@@ -116,6 +142,10 @@ async fn refresh_tokens_are_kept_as_hashes_alone() {
     assert_eq!(rows.len(), 2, "of the sign-up and of the login");
     for row in rows {
         assert!(!row.to_string().contains(&session.refresh_token));
-        assert_eq!(row["token_hash"].as_str().unwrap().len(), "\\x".len() + 64, "SHA-256: {row}");
+        assert_eq!(
+            row["token_hash"].as_str().unwrap().len(),
+            "\\x".len() + 64,
+            "SHA-256: {row}"
+        );
     }
 }

@@ -7,7 +7,7 @@ use super::answer;
 use crate::problem::{Kind, Problem};
 
 /// Operations that stream for as long as their client reads or writes, and bound their own steps.
-const EXEMPT: &[&str] = &["/api/v1/leads/export", "/api/v1/leads/import"];
+pub(crate) const EXEMPT: &[&str] = &["/api/v1/leads/export", "/api/v1/leads/import"];
 
 /// Whether requests for this path end at a deadline.
 pub(super) fn has_deadline(path: &str) -> bool {

@@ -1,7 +1,7 @@
 //! What happens to every request before and after its handler; `serve` puts the layers in their order.
 
 mod client;
-mod deadline;
+pub(crate) mod deadline;
 mod limits;
 mod panics;
 mod request;

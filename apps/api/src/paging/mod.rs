@@ -167,6 +167,24 @@ mod tests {
     }
 
     #[test]
+    fn the_specification_says_what_is_enforced() {
+        let parameters = serde_json::to_value(PagingQuery::into_params(|| None)).unwrap();
+        let schema = |name: &str| {
+            let parameters = parameters.as_array().unwrap().iter();
+            parameters
+                .clone()
+                .find(|parameter| parameter["name"] == name)
+                .unwrap()["schema"]
+                .clone()
+        };
+
+        assert_eq!(schema("limit")["maximum"], MAX_LIMIT);
+        assert_eq!(schema("limit")["default"], DEFAULT_LIMIT);
+        assert_eq!(schema("page")["maximum"], MAX_OFFSET);
+        assert_eq!(schema("cursor")["maxLength"], CursorKey::LENGTH);
+    }
+
+    #[test]
     fn without_a_word_the_first_page_of_fifty_is_meant() {
         let query = read("").unwrap();
 

@@ -50,7 +50,7 @@ impl Demo {
     /// The lead of an index, assigned to the agent who would have it if there were always room.
     pub fn lead(&self, index: u64) -> Lead {
         let mut random = Random::new(&self.slug, Stream::Lead, index);
-        let (id, created_at) = self.born(&mut random);
+        let (id, created_at) = self.born(index, &mut random);
         let age = self.anchor - created_at;
 
         let place = random.pick(&PLACES);
@@ -86,16 +86,18 @@ impl Demo {
 
     /// The id of the lead of an index, without the rest of it.
     pub fn lead_id(&self, index: u64) -> LeadId {
-        self.born(&mut Random::new(&self.slug, Stream::Lead, index)).0
+        self.born(index, &mut Random::new(&self.slug, Stream::Lead, index))
+            .0
     }
 
     pub(super) fn age(&self, lead: &Lead) -> Duration {
         self.anchor - lead.created_at
     }
 
-    fn born(&self, random: &mut Random) -> (LeadId, OffsetDateTime) {
+    fn born(&self, index: u64, random: &mut Random) -> (LeadId, OffsetDateTime) {
+        let place = neighbourhood(index, random.unit());
         // A young business: the further back, the fewer leads came in.
-        let created_at = microseconds(self.anchor - HISTORY * random.slanted());
+        let created_at = microseconds(self.anchor - HISTORY * (place * place));
         (Id::from_uuid(random.id(created_at)), created_at)
     }
 
@@ -130,6 +132,20 @@ impl DemoAgent {
     fn fits(&self, place: Place, line: &str) -> bool {
         self.state.as_deref() == Some(place.state) || self.specializations.iter().any(|known| known == line)
     }
+}
+
+/// Where between the newest (0) and the oldest (1) lead that of an index lies, given where it lies by chance.
+///
+/// The first ones may lie anywhere. Of those behind them, each thousand in turn lies in one of sixteen parts: what is
+/// written by one transaction then goes to neighbouring pages of the indexes, also when these have become large.
+fn neighbourhood(index: u64, chance: f64) -> f64 {
+    // Every other part first, so that all have about as many however many leads there are.
+    const PARTS: [u8; 16] = [0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15];
+    if index < 16_000 {
+        return chance;
+    }
+    let part = PARTS[usize::try_from(index / 1_000 % 16).unwrap_or_default()];
+    (f64::from(part) + chance) / 16.0
 }
 
 /// The older a lead, the further it is down the funnel.

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use crate::authentication::Permitted;
 use crate::idempotency;
 use crate::problem::Problem;
+use crate::records::{MAX_CELLS, MAX_RECORD_BYTES};
 use crate::{ApiSettings, Services};
 
 /// The limits that this server keeps.
@@ -82,6 +83,21 @@ fn of_requests(settings: &ApiSettings) -> Vec<LimitView> {
         ),
         fixed("bulkItems", "leads of one bulk request", size(MAX_BULK)),
         fixed("bodyBytes", "bytes of a JSON body", size(settings.max_body_bytes)),
+        fixed(
+            "bulkBodyBytes",
+            "bytes of the body of a bulk request",
+            size(settings.max_bulk_body_bytes),
+        ),
+        fixed(
+            "importRecordBytes",
+            "bytes of one row of an imported file",
+            size(MAX_RECORD_BYTES),
+        ),
+        fixed(
+            "importRecordCells",
+            "columns of an imported file",
+            size(MAX_CELLS),
+        ),
         fixed(
             "bodyDepth",
             "arrays and objects within one another in a JSON body",

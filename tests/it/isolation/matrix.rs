@@ -1,0 +1,253 @@
+//! The matrix: every operation of the specification, and a request that it accepts.
+
+use std::collections::BTreeSet;
+
+use fairlead::SystemIds;
+use fairlead_api::spec;
+use fairlead_domain::clock::Ids as _;
+use reqwest::Method;
+use serde_json::{Value, json};
+use support::{Client, Response, TestTenant};
+
+/// What a test must know to call an operation: what the id in its path names, and a request that it accepts.
+pub(super) struct Case {
+    pub(super) operation: &'static str,
+    pub(super) thing: Option<Thing>,
+    query: &'static str,
+    body: Body,
+}
+
+/// What an id in a path names.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Thing {
+    Activity,
+    ApiKey,
+    Carrier,
+    Lead,
+    User,
+}
+
+enum Body {
+    Nothing,
+    /// Takes a number that no other request of the test has.
+    Json(fn(usize) -> Value),
+    Text(&'static str, &'static str),
+}
+
+const fn case(operation: &'static str) -> Case {
+    Case {
+        operation,
+        thing: None,
+        query: "",
+        body: Body::Nothing,
+    }
+}
+
+impl Case {
+    const fn of(mut self, thing: Thing) -> Self {
+        self.thing = Some(thing);
+        self
+    }
+
+    const fn json(mut self, body: fn(usize) -> Value) -> Self {
+        self.body = Body::Json(body);
+        self
+    }
+
+    const fn text(mut self, media_type: &'static str, text: &'static str) -> Self {
+        self.body = Body::Text(media_type, text);
+        self
+    }
+
+    const fn query(mut self, query: &'static str) -> Self {
+        self.query = query;
+        self
+    }
+}
+
+/// The matrix: every operation that needs a credential.
+pub(super) const CASES: &[Case] = &[
+    case("assignLead")
+        .of(Thing::Lead)
+        .json(|_| json!({ "agentId": null })),
+    case("createApiKey").json(|_| json!({ "name": "a key", "scopes": ["leads:read"] })),
+    case("createCarrier").json(|n| json!({ "name": format!("Carrier {n}") })),
+    case("createLead").json(|_| json!({ "name": "Ann" })),
+    case("createLeads").json(|_| json!({ "leads": [{ "name": "Ann" }] })),
+    case("deactivateUser").of(Thing::User),
+    case("deleteActivity").of(Thing::Activity),
+    case("deleteCarrier").of(Thing::Carrier),
+    case("deleteLead").of(Thing::Lead),
+    case("exportLeads"),
+    case("getActivity").of(Thing::Activity),
+    case("getCarrier").of(Thing::Carrier),
+    case("getDatabaseSize"),
+    case("getLead").of(Thing::Lead),
+    case("getLimits"),
+    case("getMe"),
+    case("getTenant"),
+    case("getUsage"),
+    case("getUser").of(Thing::User),
+    case("importLeads").text("text/csv", "name\nAnn\n"),
+    case("inviteUser")
+        .json(|n| json!({ "email": format!("user-{n}@new.test"), "name": "New", "role": "VIEWER" })),
+    case("leadStatistics"),
+    case("listActivities"),
+    case("listActivitiesOfLead").of(Thing::Lead),
+    case("listAgents"),
+    case("listApiKeys"),
+    case("listCarriers"),
+    case("listLeads"),
+    case("listUsers"),
+    case("logActivity")
+        .of(Thing::Lead)
+        .json(|_| json!({ "type": "NOTE", "subject": "a note" })),
+    case("logout"),
+    case("revokeApiKey").of(Thing::ApiKey),
+    case("searchLeads").query("?q=ann"),
+    case("updateActivity")
+        .of(Thing::Activity)
+        .json(|_| json!({ "subject": "changed" })),
+    case("updateCarrier")
+        .of(Thing::Carrier)
+        .json(|_| json!({ "active": false })),
+    case("updateLead")
+        .of(Thing::Lead)
+        .json(|_| json!({ "company": "Changed Ltd" })),
+    case("updateLeads").json(|_| json!([{ "id": SystemIds.next(), "data": { "company": "Changed Ltd" } }])),
+    case("updateTenant").json(|n| json!({ "name": format!("Tenant {n}") })),
+    case("updateUser")
+        .of(Thing::User)
+        .json(|_| json!({ "name": "Changed" })),
+];
+
+/// An operation as the specification has it.
+#[derive(Clone, Debug)]
+pub(super) struct Operation {
+    pub(super) id: String,
+    method: Method,
+    path: String,
+    /// The action that needs a permit.
+    pub(super) permit: Option<String>,
+    /// The names of the credentials it takes; none: it is public.
+    pub(super) credentials: BTreeSet<String>,
+}
+
+impl Operation {
+    pub(super) fn takes(&self, credential: &str) -> bool {
+        self.credentials.contains(credential)
+    }
+
+    fn has_id(&self) -> bool {
+        self.path.contains('{')
+    }
+}
+
+pub(super) fn operations() -> Vec<Operation> {
+    let document: Value = serde_json::from_str(&spec::openapi_json()).expect("the specification is JSON");
+    let paths = document["paths"]
+        .as_object()
+        .expect("the specification has paths");
+    let mut operations = Vec::new();
+    for (path, item) in paths {
+        for (method, operation) in item.as_object().expect("a path has operations") {
+            let security = operation["security"].as_array().into_iter().flatten();
+            operations.push(Operation {
+                id: operation["operationId"]
+                    .as_str()
+                    .expect("an operation has an id")
+                    .to_owned(),
+                method: method.to_uppercase().parse().expect("a method"),
+                path: path.clone(),
+                permit: operation["x-permit"].as_str().map(str::to_owned),
+                credentials: security
+                    .flat_map(|scheme| scheme.as_object().expect("a scheme is an object").keys().cloned())
+                    .collect(),
+            });
+        }
+    }
+    operations.sort_by(|left, right| left.id.cmp(&right.id));
+    operations
+}
+
+/// The operations that need a credential, each with its case.
+pub(super) fn matrix() -> Vec<(Operation, &'static Case)> {
+    let operations = operations()
+        .into_iter()
+        .filter(|operation| !operation.credentials.is_empty());
+    operations
+        .map(|operation| {
+            let case = CASES.iter().find(|case| case.operation == operation.id);
+            let Operation { id, method, path, .. } = &operation;
+            let case = case.unwrap_or_else(|| {
+                panic!(
+                    "tests/it/isolation/matrix.rs does not know {id} ({method} {path}): add to CASES what the id in its path \
+                     names, and a query and a body that it accepts"
+                )
+            });
+            assert_eq!(operation.has_id(), case.thing.is_some(), "{id}: say in CASES what {path} names");
+            (operation, case)
+        })
+        .collect()
+}
+
+/// Sends an operation's request; all that are made with the same `number` are alike to the byte.
+pub(super) async fn call(
+    client: &Client,
+    (operation, case): (&Operation, &Case),
+    id: &str,
+    number: usize,
+) -> Response {
+    let path = match operation
+        .path
+        .split_once('{')
+        .map(|(before, rest)| (before, rest.split_once('}')))
+    {
+        Some((before, Some((_, after)))) => format!("{before}{id}{after}"),
+        _ => operation.path.clone(),
+    };
+    let request = client
+        .request(operation.method.clone(), &format!("{path}{}", case.query))
+        .header("x-request-id", format!("request-{number}"))
+        .header(
+            "traceparent",
+            format!("00-{:032x}-{:016x}-01", number + 1, number + 1),
+        );
+    client
+        .send(match &case.body {
+            Body::Nothing => request,
+            Body::Json(body) => request.json(&body(number)),
+            Body::Text(media_type, text) => request.header("content-type", *media_type).body(*text),
+        })
+        .await
+}
+
+/// Makes one of these in a tenant and returns its id. An agent changes only what it wrote itself, hence `author`.
+pub(super) async fn make(thing: Thing, tenant: &TestTenant, author: &Client, number: usize) -> String {
+    let owner = &tenant.owner;
+    let made = match thing {
+        Thing::Lead => return tenant.lead("Ann").await,
+        Thing::Activity => {
+            let lead = tenant.lead("Ann").await;
+            let note = json!({ "type": "NOTE", "subject": "a note" });
+            author
+                .post(&format!("/api/v1/leads/{lead}/activities"), note)
+                .await
+                .expect(201)
+        }
+        Thing::ApiKey => {
+            let key = json!({ "name": "a key", "scopes": ["leads:read"] });
+            owner.post("/api/v1/tenant/api-keys", key).await.expect(201)
+        }
+        Thing::Carrier => {
+            let carrier = json!({ "name": format!("Made carrier {number}") });
+            owner.post("/api/v1/carriers", carrier).await.expect(201)
+        }
+        Thing::User => {
+            let user =
+                json!({ "email": format!("made-{number}@made.test"), "name": "Made", "role": "VIEWER" });
+            owner.post("/api/v1/users", user).await.expect(201)["user"].clone()
+        }
+    };
+    made["id"].as_str().expect("what was made has an id").to_owned()
+}
