@@ -31,9 +31,11 @@ impl TempFolder {
 
 impl Drop for TempFolder {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            // What is left over costs a little room, and the test has nothing to do with it.
-            let _ = fs::remove_dir_all(&self.0);
+        if std::thread::panicking() {
+            eprintln!("the folder is kept: {}", self.0.display());
+            return;
         }
+        // What is left over costs a little room, and the test has nothing to do with it.
+        let _ = fs::remove_dir_all(&self.0);
     }
 }

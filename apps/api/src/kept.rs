@@ -15,7 +15,9 @@ impl Kept {
     pub(crate) const STATUS: StatusCode = StatusCode::OK;
 
     pub(crate) fn new(view: &impl Serialize) -> Self {
-        Self { body: serde_json::to_vec(view).expect("views are plain data with string keys") }
+        Self {
+            body: serde_json::to_vec(view).expect("views are plain data with string keys"),
+        }
     }
 
     /// What is kept under an idempotency key.
@@ -24,15 +26,18 @@ impl Kept {
     }
 
     pub(crate) fn respond(self) -> HttpResponse {
-        HttpResponse::Ok().content_type("application/json").body(self.body)
+        HttpResponse::Ok()
+            .content_type("application/json")
+            .body(self.body)
     }
 
     /// Answers a repeated request as the first one was.
     pub(crate) fn replay(kept: KeptAnswer) -> HttpResponse {
         let mut response = Self { body: kept.body }.respond();
-        response
-            .headers_mut()
-            .insert(header::HeaderName::from_static(REPLAYED), header::HeaderValue::from_static("true"));
+        response.headers_mut().insert(
+            header::HeaderName::from_static(REPLAYED),
+            header::HeaderValue::from_static("true"),
+        );
         response
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use super::agent::require_agent;
-use super::{Duplicates, Lead, LeadDraft, LeadSnapshot, LoadConflict};
+use super::{Duplicates, Lead, LeadDraft, LeadSnapshot, LoadConflict, Reassignment};
 use crate::access::{Actor, ChangeLeads, Permit};
 use crate::activities::{Activity, ActivityKind};
 use crate::events::{Aggregate, Recorded, Source};
@@ -53,19 +53,23 @@ pub(super) async fn note_created(
     uow.assignments().change_load(&load).await?;
 
     let mut activities = Vec::new();
+    let mut reassignments = Vec::new();
     for lead in leads {
         if let Some(agent) = lead.assigned_to {
-            let now = uow.now();
-            uow.assignments()
-                .reassign(lead.id, Some(agent), actor, now)
-                .await?;
+            let at = uow.now();
+            reassignments.push(Reassignment {
+                lead: lead.id,
+                agent: Some(agent),
+                by: actor,
+                at,
+            });
             activities.push(Activity::automatic(
                 uow.next_id(),
                 lead.id,
                 ActivityKind::Assignment,
                 format!("Assigned to {agent}"),
                 actor,
-                now,
+                at,
             ));
         }
         uow.record(
@@ -73,6 +77,9 @@ pub(super) async fn note_created(
                 .after(&LeadSnapshot::from(lead))
                 .by(source),
         );
+    }
+    if !reassignments.is_empty() {
+        uow.assignments().reassign(&reassignments).await?;
     }
     if !activities.is_empty() {
         uow.activities().insert(&activities).await?;

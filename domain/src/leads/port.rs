@@ -28,8 +28,6 @@ pub trait Leads: Send {
     /// With [`Duplicates::Skip`], a lead whose normalised e-mail address or phone number is known, or stands earlier in
     /// `leads`, is left out; two units of work that skip duplicates in one tenant run one after the other.
     async fn insert(&mut self, leads: &[Lead], duplicates: Duplicates) -> Result<Vec<LeadId>, StoreError>;
-    /// Tells which of `leads` an insert that skips duplicates would add.
-    async fn find_new(&mut self, leads: &[Lead]) -> Result<Vec<LeadId>, StoreError>;
     /// Writes leads that this unit of work has locked, by one statement; each stored version becomes one more.
     async fn update(&mut self, leads: &[Lead]) -> Result<(), StoreError>;
     /// Deletes a lead with its activities and assignments.
@@ -92,29 +90,17 @@ pub trait Assignments: Send {
     /// `NoRoom` for an agent that would go over its maximum; nothing is changed for that agent.
     async fn change_load(&mut self, changes: &HashMap<UserId, i32>) -> Result<(), LoadConflict>;
 
-    /// Ends the lead's assignment, if there is one, and begins the next, if there is an agent.
-    async fn reassign(
-        &mut self,
-        lead: LeadId,
-        agent: Option<UserId>,
-        by: Actor,
-        at: OffsetDateTime,
-    ) -> Result<(), StoreError>;
-
-    /// Begins assignments of leads that have none, such as new ones. A store that can do so by one statement does.
-    async fn begin_all(&mut self, begun: &[BegunAssignment]) -> Result<(), StoreError> {
-        for &BegunAssignment { lead, agent, by, at } in begun {
-            self.reassign(lead, Some(agent), by, at).await?;
-        }
-        Ok(())
-    }
+    /// Ends the assignments of these leads, where there are any, and begins the next ones: two statements, however many
+    /// leads there are.
+    async fn reassign(&mut self, changes: &[Reassignment]) -> Result<(), StoreError>;
 }
 
-/// An assignment that begins.
+/// A lead that changes hands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BegunAssignment {
+pub struct Reassignment {
     pub lead: LeadId,
-    pub agent: UserId,
+    /// Who has it now; `None`: nobody.
+    pub agent: Option<UserId>,
     pub by: Actor,
     pub at: OffsetDateTime,
 }

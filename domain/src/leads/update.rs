@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use super::agent::require_agent;
-use super::{InvalidTransition, Lead, LeadId, LeadPatch, LeadSnapshot, LoadConflict};
+use super::{InvalidTransition, Lead, LeadId, LeadPatch, LeadSnapshot, LoadConflict, Reassignment};
 use crate::Expected;
 use crate::access::{Actor, ChangeLeads, Permit, Reach};
 use crate::activities::{Activity, ActivityKind};
@@ -148,19 +148,25 @@ pub(super) async fn write(
     }
 
     let mut activities = Vec::new();
+    let mut reassignments = Vec::new();
     for change in &*changes {
         activities.extend(change.activities(&*uow, actor));
         if change.before.assigned_to != change.after.assigned_to {
-            let at = uow.now();
-            uow.assignments()
-                .reassign(change.after.id, change.after.assigned_to, actor, at)
-                .await?;
+            reassignments.push(Reassignment {
+                lead: change.after.id,
+                agent: change.after.assigned_to,
+                by: actor,
+                at: uow.now(),
+            });
         }
         uow.record(
             Recorded::new("lead_updated", Aggregate::Lead, change.after.id.as_uuid(), actor)
                 .before(&LeadSnapshot::from(&change.before))
                 .after(&LeadSnapshot::from(&change.after)),
         );
+    }
+    if !reassignments.is_empty() {
+        uow.assignments().reassign(&reassignments).await?;
     }
     if !activities.is_empty() {
         uow.activities().insert(&activities).await?;

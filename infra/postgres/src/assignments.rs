@@ -1,13 +1,14 @@
 use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
-use fairlead_domain::access::{Actor, Reach};
+use fairlead_domain::access::Reach;
 use fairlead_domain::identity::{User, UserId};
-use fairlead_domain::leads::{Assignments, LeadId, LoadConflict, WantedAgent};
+use fairlead_domain::leads::{Assignments, LoadConflict, Reassignment, WantedAgent};
 use fairlead_domain::store::StoreError;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::entity::{model, user};
 use crate::error::SqlError;
@@ -45,13 +46,16 @@ const ADD_LOAD: &str = "
 
 const IS_AGENT: &str = "SELECT is_agent AND active FROM users WHERE tenant_id = $1 AND id = $2";
 
-const END_ASSIGNMENT: &str = "
-    UPDATE lead_assignments SET status = 'ENDED', ended_at = $3
-    WHERE tenant_id = $1 AND lead_id = $2 AND status = 'ACTIVE'";
+const END_ASSIGNMENTS: &str = "
+    UPDATE lead_assignments a SET status = 'ENDED', ended_at = c.at
+    FROM unnest($2::uuid[], $3::timestamptz[]) AS c (lead_id, at)
+    WHERE a.tenant_id = $1 AND a.lead_id = c.lead_id AND a.status = 'ACTIVE'";
 
-const BEGIN_ASSIGNMENT: &str = "
+const BEGIN_ASSIGNMENTS: &str = "
     INSERT INTO lead_assignments (tenant_id, id, lead_id, agent_id, status, assigned_by, assigned_at)
-    VALUES ($1, $2, $3, $4, 'ACTIVE', $5, $6)";
+    SELECT $1, b.id, b.lead_id, b.agent_id, 'ACTIVE', b.assigned_by, b.assigned_at
+    FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::timestamptz[])
+         AS b (id, lead_id, agent_id, assigned_by, assigned_at)";
 
 /// How often the best agent may be filled up by assignments to a named agent before the caller is asked to come again.
 const ATTEMPTS: usize = 10;
@@ -99,34 +103,42 @@ impl Assignments for PgUnitOfWork {
         Ok(())
     }
 
-    #[tracing::instrument(level = "debug", name = "db.assignments.reassign", skip_all)]
-    async fn reassign(
-        &mut self,
-        lead: LeadId,
-        agent: Option<UserId>,
-        by: Actor,
-        at: OffsetDateTime,
-    ) -> Result<(), StoreError> {
-        let connection = &self.connection;
-        connection
-            .sql(END_ASSIGNMENT)
+    #[tracing::instrument(level = "debug", name = "db.assignments.reassign", skip_all, fields(leads = changes.len()))]
+    async fn reassign(&mut self, changes: &[Reassignment]) -> Result<(), StoreError> {
+        let leads: Vec<Uuid> = changes.iter().map(|change| change.lead.as_uuid()).collect();
+        let moments: Vec<OffsetDateTime> = changes.iter().map(|change| change.at).collect();
+        let ended = self
+            .connection
+            .sql(END_ASSIGNMENTS)
             .bind(self.tenant_id())
-            .bind(lead.as_uuid())
-            .bind(at)
+            .bind(leads)
+            .bind(moments);
+        ended.execute().await?;
+
+        let begun: Vec<(&Reassignment, Uuid)> = changes
+            .iter()
+            .filter_map(|change| Some((change, change.agent?.as_uuid())))
+            .collect();
+        if begun.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<Uuid> = begun.iter().map(|_| self.ids.next()).collect();
+        let leads: Vec<Uuid> = begun.iter().map(|(change, _)| change.lead.as_uuid()).collect();
+        let agents: Vec<Uuid> = begun.iter().map(|(_, agent)| *agent).collect();
+        let by: Vec<Option<Uuid>> = begun
+            .iter()
+            .map(|(change, _)| change.by.user().map(fairlead_domain::Id::as_uuid))
+            .collect();
+        let moments: Vec<OffsetDateTime> = begun.iter().map(|(change, _)| change.at).collect();
+        let statement = self.connection.sql(BEGIN_ASSIGNMENTS).bind(self.tenant_id());
+        statement
+            .bind(ids)
+            .bind(leads)
+            .bind(agents)
+            .bind(by)
+            .bind(moments)
             .execute()
             .await?;
-        if let Some(agent) = agent {
-            connection
-                .sql(BEGIN_ASSIGNMENT)
-                .bind(self.tenant_id())
-                .bind(self.ids.next())
-                .bind(lead.as_uuid())
-                .bind(agent.as_uuid())
-                .bind(by.user().map(fairlead_domain::Id::as_uuid))
-                .bind(at)
-                .execute()
-                .await?;
-        }
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use fairlead_domain::events::{Aggregate, Recorded, Source};
 use fairlead_domain::identity::{
     HasherBusy, InviteError, Password, PasswordHasher, Secrets, Tenant, User, UserId,
 };
-use fairlead_domain::leads::{BegunAssignment, Duplicates, Lead, LeadId, LeadSnapshot, LoadConflict};
+use fairlead_domain::leads::{Duplicates, Lead, LeadId, LeadSnapshot, LoadConflict, Reassignment};
 use fairlead_domain::store::{Store, StoreError, SystemStore};
 
 use super::found;
@@ -204,7 +204,7 @@ struct State<'a> {
 struct Batch {
     leads: Vec<Lead>,
     activities: Vec<Activity>,
-    assignments: Vec<BegunAssignment>,
+    assignments: Vec<Reassignment>,
     load: HashMap<UserId, i32>,
 }
 
@@ -249,9 +249,9 @@ impl<'a> Filling<'a> {
                 }
             }
             if let Some(agent) = lead.assigned_to {
-                batch.assignments.push(BegunAssignment {
+                batch.assignments.push(Reassignment {
                     lead: lead.id,
-                    agent,
+                    agent: Some(agent),
                     by: Actor::System,
                     at: lead.created_at,
                 });
@@ -266,7 +266,7 @@ impl<'a> Filling<'a> {
         let mut uow = self.store.begin(self.scope).await?;
         uow.leads().insert(&batch.leads, Duplicates::Keep).await?;
         if !batch.assignments.is_empty() {
-            uow.assignments().begin_all(&batch.assignments).await?;
+            uow.assignments().reassign(&batch.assignments).await?;
         }
         if !batch.activities.is_empty() {
             uow.activities().insert(&batch.activities).await?;

@@ -125,12 +125,6 @@ impl Leads for PgUnitOfWork {
         self.insert_leads(leads, duplicates).await
     }
 
-    #[tracing::instrument(level = "debug", name = "db.leads.find_new", skip_all, fields(leads = leads.len()))]
-    async fn find_new(&mut self, leads: &[Lead]) -> Result<Vec<LeadId>, StoreError> {
-        let new = self.new_leads(leads).await?;
-        Ok(new.iter().map(|lead| lead.id).collect())
-    }
-
     #[tracing::instrument(level = "debug", name = "db.leads.update", skip_all, fields(leads = leads.len()))]
     async fn update(&mut self, leads: &[Lead]) -> Result<(), StoreError> {
         self.update_leads(leads).await

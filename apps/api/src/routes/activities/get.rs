@@ -28,7 +28,11 @@ pub(super) async fn get(
     _query: QueryOf<NoQuery>,
 ) -> Result<HttpResponse, Problem> {
     let mut uow = services.store.read(permit.scope()).await?;
-    let activity = uow.activities().find(id.0).await?.ok_or_else(Problem::not_found)?;
+    let activity = uow
+        .activities()
+        .find(id.0)
+        .await?
+        .ok_or_else(Problem::not_found)?;
 
     let tag = EntityTag::version(activity.version);
     Ok(conditional::answer(&request, &tag, &ActivityView::from(activity)))

@@ -14,7 +14,10 @@ use crate::problem::Problem;
 use crate::query::{FromQuery, QueryOf, QueryReader};
 use crate::spec::IfNoneMatch;
 
-const LIST: ListName = ListName { operation: "listActivities", order: "createdAt:desc" };
+const LIST: ListName = ListName {
+    operation: "listActivities",
+    order: "createdAt:desc",
+};
 
 /// What [`ActivitiesQuery`] reads, for the specification.
 #[derive(IntoParams)]
@@ -76,12 +79,19 @@ pub(super) async fn list(
     permit: Permitted<ViewActivities>,
     query: QueryOf<ActivitiesQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let ActivitiesQuery { filter, fields, paging } = query.0;
+    let ActivitiesQuery {
+        filter,
+        fields,
+        paging,
+    } = query.0;
     let wanted = paging.paging(&services.cursors, permit.scope(), LIST)?;
 
     let mut uow = services.store.read(permit.scope()).await?;
     let page = uow.activities().list(&filter, &wanted).await?;
 
     let listing = Listing::new(page, &paging, &services.cursors, permit.scope(), LIST);
-    Ok(conditional::answer_by_digest(&request, &listing.map(|activity| fields.of(ActivityView::from(activity)))))
+    Ok(conditional::answer_by_digest(
+        &request,
+        &listing.map(|activity| fields.of(ActivityView::from(activity))),
+    ))
 }

@@ -14,7 +14,10 @@ use crate::problem::Problem;
 use crate::query::{FromQuery, QueryOf, QueryReader};
 use crate::spec::IfNoneMatch;
 
-const LIST: ListName = ListName { operation: "listActivitiesOfLead", order: "createdAt:desc" };
+const LIST: ListName = ListName {
+    operation: "listActivitiesOfLead",
+    order: "createdAt:desc",
+};
 
 #[derive(Debug)]
 struct OfLeadQuery {
@@ -24,7 +27,10 @@ struct OfLeadQuery {
 
 impl FromQuery for OfLeadQuery {
     fn read(query: &mut QueryReader) -> Self {
-        Self { fields: Fields::read(query), paging: PagingQuery::read(query) }
+        Self {
+            fields: Fields::read(query),
+            paging: PagingQuery::read(query),
+        }
     }
 }
 
@@ -51,7 +57,10 @@ pub(super) async fn list_of_lead(
     let wanted = paging.paging(&services.cursors, permit.scope(), LIST)?;
 
     let mut uow = services.store.read(permit.scope()).await?;
-    let filter = ActivityFilter { lead: Some(id.0), ..ActivityFilter::default() };
+    let filter = ActivityFilter {
+        lead: Some(id.0),
+        ..ActivityFilter::default()
+    };
     let page = uow.activities().list(&filter, &wanted).await?;
     // Only an empty page leaves open whether there is such a lead.
     if page.items.is_empty() {
@@ -59,5 +68,8 @@ pub(super) async fn list_of_lead(
     }
 
     let listing = Listing::new(page, &paging, &services.cursors, permit.scope(), LIST);
-    Ok(conditional::answer_by_digest(&request, &listing.map(|activity| fields.of(ActivityView::from(activity)))))
+    Ok(conditional::answer_by_digest(
+        &request,
+        &listing.map(|activity| fields.of(ActivityView::from(activity))),
+    ))
 }

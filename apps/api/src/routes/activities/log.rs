@@ -69,8 +69,18 @@ pub(super) async fn log(
     key: IdempotencyKey,
     body: JsonBody<ActivityBody>,
 ) -> Result<HttpResponse, Problem> {
-    let ActivityBody { r#type, subject, body: text, occurred_at } = body.value;
-    let draft = ActivityDraft::parse(&RawActivity { kind: r#type, subject, body: text, occurred_at })?;
+    let ActivityBody {
+        r#type,
+        subject,
+        body: text,
+        occurred_at,
+    } = body.value;
+    let draft = ActivityDraft::parse(&RawActivity {
+        kind: r#type,
+        subject,
+        body: text,
+        occurred_at,
+    })?;
 
     let mut uow = services.store.begin(permit.scope()).await?;
     if let Some(kept) = key.claim(&mut *uow, permit.actor(), &body.request_hash).await? {
@@ -78,7 +88,8 @@ pub(super) async fn log(
     }
     let activity = activities::log(&mut *uow, &permit, id.0, draft).await?;
     let answer = Created::new(&ActivityView::from(activity));
-    key.keep(&mut *uow, permit.actor(), Created::STATUS, answer.body()).await?;
+    key.keep(&mut *uow, permit.actor(), Created::STATUS, answer.body())
+        .await?;
     uow.commit().await?;
 
     Ok(answer.respond(COLLECTION))

@@ -54,8 +54,16 @@ pub(super) async fn update(
     expected: IfMatch,
     body: JsonBody<ActivityPatchBody>,
 ) -> Result<HttpResponse, Problem> {
-    let ActivityPatchBody { subject, body, occurred_at } = body.value;
-    let patch = ActivityPatch::parse(RawActivityPatch { subject, body, occurred_at })?;
+    let ActivityPatchBody {
+        subject,
+        body,
+        occurred_at,
+    } = body.value;
+    let patch = ActivityPatch::parse(RawActivityPatch {
+        subject,
+        body,
+        occurred_at,
+    })?;
 
     let mut uow = services.store.begin(permit.scope()).await?;
     let activity = activities::update(&mut *uow, &permit, id.0, expected.0, patch).await?;

@@ -37,8 +37,17 @@ pub(crate) struct ActivityView {
 }
 
 impl Projected for ActivityView {
-    const FIELDS: &'static [&'static str] =
-        &["id", "leadId", "type", "subject", "body", "actorId", "occurredAt", "version", "createdAt"];
+    const FIELDS: &'static [&'static str] = &[
+        "id",
+        "leadId",
+        "type",
+        "subject",
+        "body",
+        "actorId",
+        "occurredAt",
+        "version",
+        "createdAt",
+    ];
 }
 
 impl From<Activity> for ActivityView {

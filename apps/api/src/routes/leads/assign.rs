@@ -61,7 +61,11 @@ pub(super) async fn assign(
     };
 
     let mut uow = services.store.begin(permit.scope()).await?;
-    let cmd = AssignLead { lead: id.0, assignee, expected: expected.0 };
+    let cmd = AssignLead {
+        lead: id.0,
+        assignee,
+        expected: expected.0,
+    };
     let lead = leads::assign(&mut *uow, &permit, cmd).await?;
     uow.commit().await?;
 

@@ -89,14 +89,25 @@ struct BulkErrorView {
 
 impl BulkResultView {
     fn new() -> Self {
-        Self { successful: 0, failed: 0, skipped: 0, ids: Vec::new(), errors: Vec::new() }
+        Self {
+            successful: 0,
+            failed: 0,
+            skipped: 0,
+            ids: Vec::new(),
+            errors: Vec::new(),
+        }
     }
 
     fn note(&mut self, list: &str, batch: usize, outcome: BulkOutcome) {
         self.skipped += outcome.skipped;
         self.ids.extend(outcome.successful.into_iter().map(Id::as_uuid));
         self.successful = self.ids.len();
-        for RejectedRow { index, lead, reason: Invalid(faults) } in outcome.rejected {
+        for RejectedRow {
+            index,
+            lead,
+            reason: Invalid(faults),
+        } in outcome.rejected
+        {
             let errors = faults
                 .into_iter()
                 .map(|FieldError { field, detail }| {
@@ -109,7 +120,12 @@ impl BulkResultView {
 
     fn reject(&mut self, index: usize, batch: usize, record_id: Option<Uuid>, errors: Vec<InvalidValueView>) {
         self.failed += 1;
-        self.errors.push(BulkErrorView { index, batch, record_id, errors });
+        self.errors.push(BulkErrorView {
+            index,
+            batch,
+            record_id,
+            errors,
+        });
     }
 
     fn finish(mut self) -> Self {
@@ -140,12 +156,23 @@ pub(super) async fn create_many(
     key: IdempotencyKey,
     body: BulkJsonBody<NewLeadsBody>,
 ) -> Result<HttpResponse, Problem> {
-    let NewLeadsBody { leads: rows, skip_duplicates, batch_size } = body.value;
+    let NewLeadsBody {
+        leads: rows,
+        skip_duplicates,
+        batch_size,
+    } = body.value;
     check_count("/leads", rows.len())?;
     if !(1..=MAX_BULK).contains(&batch_size) {
-        return Err(Problem::invalid(Invalid::field("batchSize", format!("must be from 1 to {MAX_BULK}"))));
+        return Err(Problem::invalid(Invalid::field(
+            "batchSize",
+            format!("must be from 1 to {MAX_BULK}"),
+        )));
     }
-    let duplicates = if skip_duplicates { Duplicates::Skip } else { Duplicates::Keep };
+    let duplicates = if skip_duplicates {
+        Duplicates::Skip
+    } else {
+        Duplicates::Keep
+    };
 
     let mut uow = services.store.begin(permit.scope()).await?;
     if let Some(kept) = key.claim(&mut *uow, permit.actor(), &body.request_hash).await? {
@@ -158,9 +185,9 @@ pub(super) async fn create_many(
         batch += 1;
         let mut drafts = Vec::with_capacity(batch_size);
         for (index, row) in rows.by_ref().take(batch_size) {
-            match read::<LeadBody>("/leads", index, row)
-                .and_then(|body| LeadDraft::parse(body.into()).map_err(|invalid| place("/leads", index, invalid)))
-            {
+            match read::<LeadBody>("/leads", index, row).and_then(|body| {
+                LeadDraft::parse(body.into()).map_err(|invalid| place("/leads", index, invalid))
+            }) {
                 Ok(draft) => drafts.push((index, draft)),
                 Err(errors) => result.reject(index, batch, None, errors),
             }
@@ -173,7 +200,8 @@ pub(super) async fn create_many(
         }
     }
     let answer = Kept::new(&result.finish());
-    key.keep(&mut *uow, permit.actor(), Kept::STATUS, answer.body()).await?;
+    key.keep(&mut *uow, permit.actor(), Kept::STATUS, answer.body())
+        .await?;
     uow.commit().await?;
     Ok(answer.respond())
 }
@@ -216,7 +244,10 @@ pub(super) async fn update_many(
     let mut result = BulkResultView::new();
     let mut updates = Vec::with_capacity(rows.len());
     for (index, row) in rows.into_iter().enumerate() {
-        let id = row.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok());
+        let id = row
+            .get("id")
+            .and_then(Value::as_str)
+            .and_then(|id| id.parse().ok());
         match read::<LeadUpdateBody>("", index, row).and_then(|body| update(index, body)) {
             Ok(update) => updates.push(update),
             Err(errors) => result.reject(index, 1, id, errors),
@@ -230,7 +261,8 @@ pub(super) async fn update_many(
     let outcome = leads::update_many(&mut *uow, &permit, updates).await?;
     result.note("", 1, outcome);
     let answer = Kept::new(&result.finish());
-    key.keep(&mut *uow, permit.actor(), Kept::STATUS, answer.body()).await?;
+    key.keep(&mut *uow, permit.actor(), Kept::STATUS, answer.body())
+        .await?;
     uow.commit().await?;
     Ok(answer.respond())
 }
@@ -246,7 +278,12 @@ fn update(index: usize, body: LeadUpdateBody) -> Result<BulkUpdate, Vec<InvalidV
     let patch = LeadPatch::parse(body.data.into())
         .map_err(|invalid| place_under(&format!("/{index}/data"), invalid))?;
     let expected = body.version.map_or(Expected::Any, Expected::Version);
-    Ok(BulkUpdate { index, lead: Id::from_uuid(body.id), expected, patch })
+    Ok(BulkUpdate {
+        index,
+        lead: Id::from_uuid(body.id),
+        expected,
+        patch,
+    })
 }
 
 fn check_count(at: &str, count: usize) -> Result<(), Problem> {
@@ -254,7 +291,10 @@ fn check_count(at: &str, count: usize) -> Result<(), Problem> {
         return Ok(());
     }
     let detail = format!("must have 1 to {MAX_BULK} items, has {count}");
-    Err(Problem::invalid_values(vec![InvalidValueView::at(at.to_owned(), detail)]))
+    Err(Problem::invalid_values(vec![InvalidValueView::at(
+        at.to_owned(),
+        detail,
+    )]))
 }
 
 /// Reads one row; its faults carry pointers into the whole body.

@@ -42,7 +42,8 @@ pub(super) async fn create(
     }
     let lead = leads::create(&mut *uow, &permit, draft).await?;
     let answer = Created::new(&LeadView::from(lead));
-    key.keep(&mut *uow, permit.actor(), Created::STATUS, answer.body()).await?;
+    key.keep(&mut *uow, permit.actor(), Created::STATUS, answer.body())
+        .await?;
     uow.commit().await?;
 
     Ok(answer.respond(COLLECTION))

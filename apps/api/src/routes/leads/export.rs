@@ -52,8 +52,13 @@ impl FromQuery for ExportQuery {
             "ndjson" => Some(ExportFormat::Ndjson),
             _ => None,
         };
-        let format = query.choice("format", parse, ["csv", "ndjson"]).unwrap_or(ExportFormat::Csv);
-        Self { format, filter: LeadFilterQuery::read(query) }
+        let format = query
+            .choice("format", parse, ["csv", "ndjson"])
+            .unwrap_or(ExportFormat::Csv);
+        Self {
+            format,
+            filter: LeadFilterQuery::read(query),
+        }
     }
 }
 
@@ -120,7 +125,9 @@ impl Export {
             if matches!(self.next, Next::Done) {
                 return Ok(None);
             }
-            self.step().await.inspect_err(|problem| tracing::error!(problem = %problem, "an export broke off"))?;
+            self.step()
+                .await
+                .inspect_err(|problem| tracing::error!(problem = %problem, "an export broke off"))?;
         }
         Ok(self.ready.pop_front().map(|bytes| (bytes, self)))
     }
@@ -140,7 +147,10 @@ impl Export {
             filter: self.filter.clone(),
             sort: LeadSort::CreatedAt,
             direction: Direction::Descending,
-            paging: Paging { start: Start::After(after), limit: CHUNK },
+            paging: Paging {
+                start: Start::After(after),
+                limit: CHUNK,
+            },
         };
         let mut uow = self.store.read(self.permit.scope()).await?;
         let page = uow.leads().list(&query).await?;
@@ -164,7 +174,8 @@ impl Export {
 }
 
 fn write_row(text: &mut String, lead: &Lead) {
-    let view = serde_json::to_value(LeadView::from(lead.clone())).expect("views are plain data with string keys");
+    let view =
+        serde_json::to_value(LeadView::from(lead.clone())).expect("views are plain data with string keys");
     for (index, column) in HEADER.trim_end().split(',').enumerate() {
         if index > 0 {
             text.push(',');

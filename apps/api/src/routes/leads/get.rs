@@ -44,5 +44,9 @@ pub(super) async fn get(
     if let Some(variant) = show.fields.variant() {
         tag = tag.variant(&variant);
     }
-    Ok(conditional::answer(&request, &tag, &show.fields.of(LeadView::from(lead))))
+    Ok(conditional::answer(
+        &request,
+        &tag,
+        &show.fields.of(LeadView::from(lead)),
+    ))
 }

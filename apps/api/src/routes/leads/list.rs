@@ -28,7 +28,14 @@ pub(super) async fn list(
     permit: Permitted<ViewLeads>,
     query: QueryOf<LeadListQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let LeadListQuery { paging, filter, sort, direction, list, show } = query.0;
+    let LeadListQuery {
+        paging,
+        filter,
+        sort,
+        direction,
+        list,
+        show,
+    } = query.0;
     let wanted = LeadQuery {
         filter: filter.0,
         sort,
@@ -47,7 +54,9 @@ pub(super) async fn list(
 
     let listing = Listing::new(page, &paging, &services.cursors, permit.scope(), list);
     let views = listing.map(|lead| {
-        let newest = activities.as_mut().map(|activities| activities.remove(&lead.id).unwrap_or_default());
+        let newest = activities
+            .as_mut()
+            .map(|activities| activities.remove(&lead.id).unwrap_or_default());
         show.fields.of(LeadView::with_activities(lead, newest))
     });
     Ok(conditional::answer_by_digest(&request, &views))

@@ -39,7 +39,13 @@ struct LeadFilterParameters {
     #[param(value_type = String, format = DateTime, required = false)]
     created_before: Option<String>,
     /// Words of the name and company, the last one perhaps unfinished; restricts to the best 1,000 matches.
-    #[param(min_length = 1, max_length = 200, pattern = "[A-Za-z0-9]", nullable = false, example = "ferris")]
+    #[param(
+        min_length = 1,
+        max_length = 200,
+        pattern = "[A-Za-z0-9]",
+        nullable = false,
+        example = "ferris"
+    )]
     q: Option<String>,
 }
 
@@ -153,7 +159,10 @@ impl FromQuery for LeadListQuery {
             filter: LeadFilterQuery::read(query),
             sort,
             direction,
-            list: ListName { operation: "listLeads", order },
+            list: ListName {
+                operation: "listLeads",
+                order,
+            },
             show: LeadShowQuery::read(query),
         }
     }
@@ -186,7 +195,14 @@ impl IntoParams for LeadShowQuery {
 
 impl FromQuery for LeadShowQuery {
     fn read(query: &mut QueryReader) -> Self {
-        let include = query.choice("include", |word| (word == "activities").then_some(()), ["activities"]);
-        Self { fields: Fields::read(query), with_activities: include.is_some() }
+        let include = query.choice(
+            "include",
+            |word| (word == "activities").then_some(()),
+            ["activities"],
+        );
+        Self {
+            fields: Fields::read(query),
+            with_activities: include.is_some(),
+        }
     }
 }

@@ -19,7 +19,12 @@ use crate::spec::IfNoneMatch;
 #[expect(dead_code, reason = "documents parameters")]
 struct SearchParameters {
     /// Words of the name and company. All must occur; the last one may be unfinished. Case and accents do not matter.
-    #[param(min_length = 1, max_length = 200, pattern = "[A-Za-z0-9]", example = "ann ferr")]
+    #[param(
+        min_length = 1,
+        max_length = 200,
+        pattern = "[A-Za-z0-9]",
+        example = "ann ferr"
+    )]
     q: String,
     /// How many leads to answer with at the most.
     #[param(minimum = 1, maximum = 200, default = 50, nullable = false)]
@@ -75,6 +80,12 @@ pub(super) async fn search(
         }
         None => Vec::new(),
     };
-    let items = found.into_iter().map(|(lead, _rank)| LeadView::from(lead)).collect();
-    Ok(conditional::answer_by_digest(&request, &SearchResultView { items }))
+    let items = found
+        .into_iter()
+        .map(|(lead, _rank)| LeadView::from(lead))
+        .collect();
+    Ok(conditional::answer_by_digest(
+        &request,
+        &SearchResultView { items },
+    ))
 }

@@ -72,5 +72,8 @@ pub(super) async fn statistics(
     let mut uow = services.store.read(permit.scope()).await?;
     let now = uow.now();
     let counted = uow.leads().statistics(now).await?;
-    Ok(conditional::answer_by_digest(&request, &StatisticsView::from(counted)))
+    Ok(conditional::answer_by_digest(
+        &request,
+        &StatisticsView::from(counted),
+    ))
 }

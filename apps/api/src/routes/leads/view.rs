@@ -85,7 +85,10 @@ impl LeadView {
     /// A lead with its newest activities, if they were asked for.
     pub(super) fn with_activities(lead: Lead, newest: Option<Vec<Activity>>) -> Self {
         let activities = newest.map(|newest| newest.into_iter().map(ActivityView::from).collect());
-        Self { activities, ..Self::from(lead) }
+        Self {
+            activities,
+            ..Self::from(lead)
+        }
     }
 }
 

@@ -45,7 +45,11 @@ impl FromQuery for ImportQuery {
         let skip_duplicates = query.boolean("skipDuplicates").unwrap_or(false);
         Self {
             dry_run: query.boolean("dryRun").unwrap_or(false),
-            duplicates: if skip_duplicates { Duplicates::Skip } else { Duplicates::Keep },
+            duplicates: if skip_duplicates {
+                Duplicates::Skip
+            } else {
+                Duplicates::Keep
+            },
         }
     }
 }
@@ -92,7 +96,11 @@ pub(super) async fn import(
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
     let ImportQuery { dry_run, duplicates } = query.0;
-    let options = Options { format: format(&request)?, duplicates, dry_run };
+    let options = Options {
+        format: format(&request)?,
+        duplicates,
+        dry_run,
+    };
     let store = services.store.clone();
     let permit = permit.into_inner();
     if wants_stream(&request) {
@@ -100,13 +108,20 @@ pub(super) async fn import(
         let work = Import::new(store, permit, options, Stream(lines));
         actix_web::rt::spawn(stream(work, payload));
         let body = futures_util::stream::unfold(receiver, |mut receiver| async {
-            receiver.recv().await.map(|line| (Ok::<_, std::convert::Infallible>(line), receiver))
+            receiver
+                .recv()
+                .await
+                .map(|line| (Ok::<_, std::convert::Infallible>(line), receiver))
         });
-        return Ok(HttpResponse::Ok().content_type("application/x-ndjson").streaming(body));
+        return Ok(HttpResponse::Ok()
+            .content_type("application/x-ndjson")
+            .streaming(body));
     }
 
     let (progress, Collected(mut report), result) =
-        Import::new(store, permit, options, Collected(ImportReport::new())).run(payload).await;
+        Import::new(store, permit, options, Collected(ImportReport::new()))
+            .run(payload)
+            .await;
     match result {
         Ok(()) | Err(Stop::NobodyListens) => {
             report.note(ImportEvent::Done(progress));
@@ -123,9 +138,15 @@ async fn stream(work: Import<Stream>, payload: Payload) {
         Ok(()) => ImportEvent::Done(progress),
         Err(Stop::Problem(problem)) => {
             if let Some(cause) = problem.cause() {
-                tracing::error!(error = cause as &(dyn std::error::Error + 'static), "an import stopped");
+                tracing::error!(
+                    error = cause as &(dyn std::error::Error + 'static),
+                    "an import stopped"
+                );
             }
-            ImportEvent::Stopped { progress, detail: problem.to_string() }
+            ImportEvent::Stopped {
+                progress,
+                detail: problem.to_string(),
+            }
         }
         Err(Stop::NobodyListens) => return,
     };
@@ -133,8 +154,17 @@ async fn stream(work: Import<Stream>, payload: Payload) {
 }
 
 fn format(request: &HttpRequest) -> Result<FileFormat, Problem> {
-    let given = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    match given.unwrap_or_default().split(';').next().unwrap_or_default().trim() {
+    let given = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    match given
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+    {
         "text/csv" => Ok(FileFormat::Csv),
         "application/x-ndjson" | "application/jsonl" => Ok(FileFormat::Ndjson),
         _ => Err(Problem::client(
@@ -145,7 +175,10 @@ fn format(request: &HttpRequest) -> Result<FileFormat, Problem> {
 }
 
 fn wants_stream(request: &HttpRequest) -> bool {
-    let accept = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let accept = request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok());
     accept.is_some_and(|accept| accept.contains("application/x-ndjson"))
 }
 

@@ -26,7 +26,13 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(super) fn new(dry_run: bool) -> Self {
-        Self { total: 0, successful: 0, skipped: 0, failed: 0, dry_run }
+        Self {
+            total: 0,
+            successful: 0,
+            skipped: 0,
+            failed: 0,
+            dry_run,
+        }
     }
 }
 
@@ -75,7 +81,10 @@ impl From<ColumnUse<'_>> for ColumnView {
 #[serde(tag = "type", rename_all = "camelCase")]
 pub(crate) enum ImportEvent {
     /// First, for CSV: which system the file seems to come from, and what its columns were taken for.
-    Columns { format: &'static str, columns: Vec<ColumnView> },
+    Columns {
+        format: &'static str,
+        columns: Vec<ColumnView>,
+    },
     Rejected(RejectedRowView),
     /// After each batch.
     Progress(Progress),

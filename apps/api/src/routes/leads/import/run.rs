@@ -67,7 +67,14 @@ impl<L: Listener> Import<L> {
         listener: L,
     ) -> Self {
         let progress = Progress::new(options.dry_run);
-        Self { store, permit, options, listener, progress, batch: Vec::with_capacity(BATCH) }
+        Self {
+            store,
+            permit,
+            options,
+            listener,
+            progress,
+            batch: Vec::with_capacity(BATCH),
+        }
     }
 
     /// Reads the whole file. What was written before a stop stays written, and the progress says how much that is.
@@ -90,8 +97,11 @@ impl<L: Listener> Import<L> {
             }
             while let Some(record) = records.read() {
                 let Some(columns) = &columns else {
-                    let header = record.content.map_err(|fault| bad_file(format!("the header row {fault}")))?;
-                    let recognised = Columns::recognise(header.iter()).map_err(|error| bad_file(error.to_string()))?;
+                    let header = record
+                        .content
+                        .map_err(|fault| bad_file(format!("the header row {fault}")))?;
+                    let recognised =
+                        Columns::recognise(header.iter()).map_err(|error| bad_file(error.to_string()))?;
                     let event = ImportEvent::Columns {
                         format: recognised.format().as_str(),
                         columns: recognised.uses().map(ColumnView::from).collect(),
@@ -144,7 +154,11 @@ impl<L: Listener> Import<L> {
             Ok(draft) => self.batch.push((line, draft)),
             Err(reason) => self.reject(line, reason).await?,
         }
-        if self.batch.len() == BATCH { self.write().await } else { Ok(()) }
+        if self.batch.len() == BATCH {
+            self.write().await
+        } else {
+            Ok(())
+        }
     }
 
     /// Writes the batch in a transaction of its own; a dry run does the same and undoes it.
@@ -155,8 +169,14 @@ impl<L: Listener> Import<L> {
         let (lines, drafts): (Vec<u64>, Vec<LeadDraft>) = self.batch.drain(..).unzip();
         let drafts = drafts.into_iter().enumerate().collect();
         let mut uow = self.store.begin(self.permit.scope()).await?;
-        let outcome =
-            create_many(&mut *uow, &self.permit, drafts, self.options.duplicates, Source::Import).await?;
+        let outcome = create_many(
+            &mut *uow,
+            &self.permit,
+            drafts,
+            self.options.duplicates,
+            Source::Import,
+        )
+        .await?;
         if !self.options.dry_run {
             uow.commit().await?;
         }
@@ -172,13 +192,22 @@ impl<L: Listener> Import<L> {
     async fn reject(&mut self, line: u64, Invalid(faults): Invalid) -> Result<(), Stop> {
         self.progress.failed += 1;
         for FieldError { field, detail } in faults {
-            self.tell(ImportEvent::Rejected(RejectedRowView { line, field: field.into_owned(), reason: detail })).await?;
+            self.tell(ImportEvent::Rejected(RejectedRowView {
+                line,
+                field: field.into_owned(),
+                reason: detail,
+            }))
+            .await?;
         }
         Ok(())
     }
 
     async fn tell(&mut self, event: ImportEvent) -> Result<(), Stop> {
-        if self.listener.tell(event).await { Ok(()) } else { Err(Stop::NobodyListens) }
+        if self.listener.tell(event).await {
+            Ok(())
+        } else {
+            Err(Stop::NobodyListens)
+        }
     }
 }
 
