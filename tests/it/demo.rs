@@ -1,16 +1,15 @@
 //! The demo tenant, as it lies in the database.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use fairlead::SystemIds;
 use fairlead::demo::{DemoError, DemoOrder, DemoPorts, Filled, fill};
 use fairlead_auth::{Argon2PasswordHasher, HasherLimits, Sha256Secrets};
 use fairlead_domain::identity::{Password, PasswordHasher as _};
-use fairlead_postgres::{MemoryRevokedSessions, PgConfig, PgStore, PgSystemStore, PoolConfig};
+use fairlead_postgres::{MemoryRevokedSessions, PgStore, PgSystemStore};
 use sqlx::PgConnection;
 use support::database::DatabaseRole;
-use support::{TestClock, TestDatabase};
+use support::{TestClock, TestDatabase, store_config};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -22,24 +21,11 @@ struct Filler {
 
 impl Filler {
     async fn connect(database: &TestDatabase) -> Self {
-        let pool = PoolConfig {
-            min: 0,
-            max: 4,
-            acquire_timeout: Duration::from_secs(60),
-            connect_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(600),
-            max_lifetime: Duration::from_secs(600),
-        };
-        let config = PgConfig {
-            app_url: database.url(DatabaseRole::App),
-            system_url: database.url(DatabaseRole::System),
-            pool: pool.clone(),
-            system_pool: pool,
-            statement_timeout: Duration::from_secs(60),
-            slow_statement: Duration::from_secs(60),
-            access_token_lifetime: Duration::from_secs(900),
-            throttle_secret: [7; 32],
-        };
+        let config = store_config(
+            database.url(DatabaseRole::App),
+            database.url(DatabaseRole::System),
+            4,
+        );
         let (clock, ids) = (Arc::new(TestClock::default()), Arc::new(SystemIds));
         let revoked = Arc::new(MemoryRevokedSessions::default());
         Self {
@@ -142,9 +128,9 @@ async fn every_user_of_a_demo_has_the_password_that_was_ordered() {
     let filler = Filler::connect(&database).await;
     let mut superuser = database.connect(DatabaseRole::Superuser).await;
 
-    let (filled, _) = filler.fill("acme", 0).await.unwrap();
+    let (outcome, _) = filler.fill("acme", 0).await.unwrap();
 
-    assert_eq!(filled.new_users[0].0, "owner@acme.test");
+    assert_eq!(outcome.new_users[0].0, "owner@acme.test");
     let query = "SELECT password_hash FROM users JOIN credentials USING (tenant_id) WHERE user_id = id";
     let hashes: Vec<String> = sqlx::query_scalar(query).fetch_all(&mut superuser).await.unwrap();
     assert_eq!(hashes.len(), 25);

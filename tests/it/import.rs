@@ -1,5 +1,7 @@
 //! Leads from files.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 use support::{Client, Response, TestApp};
 
@@ -153,7 +155,7 @@ async fn the_report_is_streamed_when_asked() {
     let acme = app.tenant("acme").await;
     let mut file = "name,email\n".to_owned();
     for index in 0..2_500 {
-        file.push_str(&format!("Lead {index},lead{index}@a.example\n"));
+        writeln!(file, "Lead {index},lead{index}@a.example").expect("a String takes any text");
     }
     file.push_str("Bad,nobody\n");
     let request = acme.owner.request(reqwest::Method::POST, "/api/v1/leads/import");

@@ -351,13 +351,13 @@ async fn a_stale_version_changes_nothing() {
     let id = acme.lead("Ann").await;
     let path = format!("/api/v1/leads/{id}");
     let etag = acme.owner.get(&path).await.header("etag").unwrap().to_owned();
-    let patch = |name: &'static str| {
+    let rename = |name: &'static str| {
         let request = acme.owner.request(reqwest::Method::PATCH, &path);
         acme.owner
             .send(request.header("if-match", &etag).json(&json!({ "name": name })))
     };
 
-    let (first, second) = (patch("Bea").await, patch("Cid").await);
+    let (first, second) = (rename("Bea").await, rename("Cid").await);
 
     first.expect(200);
     assert_eq!(

@@ -4,6 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 use support::TestApp;
 
+#[expect(clippy::too_many_lines, reason = "a table of mistakes and their problems")]
 #[tokio::test]
 async fn every_mistake_has_its_problem() {
     let app = TestApp::start().await;

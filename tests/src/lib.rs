@@ -20,6 +20,6 @@ pub use client::{Client, Response};
 pub use clock::TestClock;
 pub use database::TestDatabase;
 pub use folder::TempFolder;
-pub use store::connect_store;
+pub use store::{connect_store, store_config};
 pub use tenant::{PASSWORD, TestTenant};
 pub use wait::wait_until;

@@ -8,24 +8,7 @@ use crate::TestClock;
 
 /// The store as the server has it, on a pool of `connections`, for tests below HTTP.
 pub async fn connect_store(url: String, connections: u32) -> PgStore {
-    let pool = PoolConfig {
-        min: 0,
-        max: connections,
-        acquire_timeout: Duration::from_mins(1),
-        connect_timeout: Duration::from_secs(10),
-        idle_timeout: Duration::from_mins(10),
-        max_lifetime: Duration::from_mins(10),
-    };
-    let config = PgConfig {
-        system_url: url.clone(),
-        app_url: url,
-        system_pool: pool.clone(),
-        pool,
-        statement_timeout: Duration::from_secs(30),
-        slow_statement: Duration::from_secs(30),
-        access_token_lifetime: Duration::from_mins(15),
-        throttle_secret: [7; 32],
-    };
+    let config = store_config(url.clone(), url, connections);
     let revoked = Arc::new(MemoryRevokedSessions::default());
     let connected = PgStore::connect(
         &config,
@@ -35,4 +18,26 @@ pub async fn connect_store(url: String, connections: u32) -> PgStore {
     )
     .await;
     connected.expect("the role can connect")
+}
+
+/// How stores are opened below HTTP: patiently, on pools of `connections`.
+pub fn store_config(app_url: String, system_url: String, connections: u32) -> PgConfig {
+    let pool = PoolConfig {
+        min: 0,
+        max: connections,
+        acquire_timeout: Duration::from_mins(1),
+        connect_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_mins(10),
+        max_lifetime: Duration::from_mins(10),
+    };
+    PgConfig {
+        app_url,
+        system_url,
+        system_pool: pool.clone(),
+        pool,
+        statement_timeout: Duration::from_secs(30),
+        slow_statement: Duration::from_secs(30),
+        access_token_lifetime: Duration::from_mins(15),
+        throttle_secret: [7; 32],
+    }
 }

@@ -37,8 +37,6 @@ macro_rules! policy {
 }
 
 policy! {
-    /// Be told who one is and what one may.
-    ViewSelf: EVERYONE, None;
     /// Read the tenant, its limits and its usage.
     ViewTenant: EVERYONE, Some(ApiScope::TenantRead);
     /// Rename the tenant.

@@ -154,7 +154,6 @@ async fn me_tells_who_one_is_and_what_one_may() {
     );
     assert_eq!(person["tenant"]["id"], acme.id.as_str());
     let permissions = [
-        "ViewSelf",
         "ViewTenant",
         "ViewUsers",
         "ViewLeads",

@@ -2,7 +2,7 @@ use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 use utoipa_actix_web::AppExt as _;
 
-use super::{examples, operation};
+use super::{examples, operation, responses};
 use crate::problem::{InvalidValueView, ProblemView};
 use crate::routes;
 
@@ -81,6 +81,7 @@ fn complete(document: &mut Value) {
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
         schemas.extend(partial);
     }
+    responses::share(document);
 }
 
 /// Lets pages of lists refer to the schema of their items, which the collector has copied into each.

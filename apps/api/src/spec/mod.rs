@@ -10,6 +10,7 @@ mod markdown;
 mod operation;
 mod parameters;
 mod problems;
+mod responses;
 
 use std::sync::LazyLock;
 

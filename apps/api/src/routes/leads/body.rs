@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::view::{CloseReasonView, StatusView};
+use crate::whole::Whole;
 use crate::{patch, text};
 
 /// A new lead.
@@ -37,8 +38,8 @@ pub(super) struct LeadBody {
     insurance_type: Option<String>,
     #[schema(schema_with = text::line_or_null::<20>, required = false)]
     zip_code: Option<String>,
-    #[schema(minimum = 0, maximum = 100)]
-    quality_score: Option<i64>,
+    #[schema(value_type = Option<i64>, minimum = 0, maximum = 100)]
+    quality_score: Option<Whole>,
     /// An active agent with room for another open lead.
     assigned_to: Option<Uuid>,
     /// At most 100 fields, 16 KiB, nested 5 deep.
@@ -57,7 +58,7 @@ impl From<LeadBody> for RawLead {
             source: body.source,
             insurance_type: body.insurance_type,
             zip_code: body.zip_code,
-            quality_score: body.quality_score,
+            quality_score: body.quality_score.map(|Whole(score)| score),
             assigned_to: body.assigned_to,
             custom_fields: body.custom_fields,
             created_at: None,
@@ -101,7 +102,7 @@ pub(super) struct LeadPatchBody {
     zip_code: Change<Option<String>>,
     #[serde(default, deserialize_with = "patch::given")]
     #[schema(value_type = i64, minimum = 0, maximum = 100, required = false)]
-    quality_score: Change<i64>,
+    quality_score: Change<Whole>,
     #[serde(default, deserialize_with = "patch::given")]
     #[schema(value_type = Option<Uuid>)]
     assigned_to: Change<Option<Uuid>>,
@@ -123,7 +124,7 @@ impl From<LeadPatchBody> for RawLeadPatch {
             source: body.source,
             insurance_type: body.insurance_type,
             zip_code: body.zip_code,
-            quality_score: body.quality_score,
+            quality_score: body.quality_score.map(|Whole(score)| score),
             assigned_to: body.assigned_to,
             custom_fields: body.custom_fields,
         }

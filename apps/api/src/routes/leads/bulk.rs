@@ -1,3 +1,5 @@
+use std::borrow::Cow;
+
 use actix_web::{HttpResponse, patch, post, web};
 use fairlead_domain::access::ChangeLeads;
 use fairlead_domain::events::Source;
@@ -9,7 +11,9 @@ use fairlead_domain::{Expected, Id};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, ObjectBuilder, SchemaType};
+use utoipa::openapi::{Ref, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
 use super::body::{LeadBody, LeadPatchBody};
@@ -20,6 +24,7 @@ use crate::json::BulkJsonBody;
 use crate::kept::Kept;
 use crate::problem::{InvalidValueView, Problem, pointer};
 use crate::spec::Problems;
+use crate::whole::Whole;
 
 /// Many new leads.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -29,20 +34,34 @@ use crate::spec::Problems;
 }))]
 struct NewLeadsBody {
     /// Each is judged by itself: a bad one does not keep the others out.
-    #[schema(value_type = Vec<LeadBody>, min_items = 1, max_items = 1000)]
+    #[schema(schema_with = judged_leads)]
     leads: Vec<Value>,
     /// Leave out leads whose e-mail address or phone number is known, or stands earlier in the list.
     #[serde(default)]
     #[schema(required = false, default = false)]
     skip_duplicates: bool,
     /// How many leads one transaction writes: what was written by the batches before stays when one fails.
-    #[serde(default = "default_batch_size")]
-    #[schema(required = false, default = 100, minimum = 1, maximum = 1000)]
-    batch_size: usize,
+    #[schema(value_type = i64, required = false, default = 100, minimum = 1, maximum = 1000)]
+    batch_size: Option<Whole>,
 }
 
-fn default_batch_size() -> usize {
-    100
+/// How many leads one transaction writes when nobody says.
+const DEFAULT_BATCH: usize = 100;
+
+/// The items should be new leads, and whatever else they are is told in the answer.
+fn judged_leads() -> RefOr<Schema> {
+    judged(LeadBody::name().as_ref()).into()
+}
+
+fn judged(item: &str) -> ArrayBuilder {
+    let whatever = ObjectBuilder::new().schema_type(SchemaType::AnyValue);
+    let item = AnyOfBuilder::new()
+        .item(Ref::from_schema_name(item))
+        .item(whatever);
+    ArrayBuilder::new()
+        .items(item)
+        .min_items(Some(1))
+        .max_items(Some(MAX_BULK))
 }
 
 /// What became of many leads.
@@ -162,12 +181,13 @@ pub(super) async fn create_many(
         batch_size,
     } = body.value;
     check_count("/leads", rows.len())?;
-    if !(1..=MAX_BULK).contains(&batch_size) {
+    let batch_size = batch_size.map_or(Ok(DEFAULT_BATCH), |Whole(size)| usize::try_from(size));
+    let Some(batch_size) = batch_size.ok().filter(|size| (1..=MAX_BULK).contains(size)) else {
         return Err(Problem::invalid(Invalid::field(
             "batchSize",
             format!("must be from 1 to {MAX_BULK}"),
         )));
-    }
+    };
     let duplicates = if skip_duplicates {
         Duplicates::Skip
     } else {
@@ -225,7 +245,9 @@ struct LeadUpdateBody {
     tag = "leads",
     operation_id = "updateLeads",
     params(IdempotencyKey),
-    request_body = LeadUpdatesBody,
+    request_body(content = LeadUpdatesBody, example = json!([
+        {"id": "01934f6e-7b1a-7cc3-98a4-0242ac120002", "data": {"status": "CONTACTED"}},
+    ])),
     responses(
         (status = 200, description = "What became of each.", body = BulkResultView),
         Problems<BulkError>,
@@ -268,11 +290,25 @@ pub(super) async fn update_many(
 }
 
 /// Many changes, each of which is judged by itself.
-#[derive(Debug, Deserialize, ToSchema)]
-#[schema(as = LeadUpdates, example = json!([
-    {"id": "01934f6e-7b1a-7cc3-98a4-0242ac120002", "data": {"status": "CONTACTED"}},
-]), value_type = Vec<LeadUpdateBody>, min_items = 1, max_items = 1000)]
+#[derive(Debug, Deserialize)]
 struct LeadUpdatesBody(Vec<Value>);
+
+impl PartialSchema for LeadUpdatesBody {
+    fn schema() -> RefOr<Schema> {
+        judged(LeadUpdateBody::name().as_ref()).into()
+    }
+}
+
+impl ToSchema for LeadUpdatesBody {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("LeadUpdates")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((LeadUpdateBody::name().into_owned(), LeadUpdateBody::schema()));
+        LeadUpdateBody::schemas(schemas);
+    }
+}
 
 fn update(index: usize, body: LeadUpdateBody) -> Result<BulkUpdate, Vec<InvalidValueView>> {
     let patch = LeadPatch::parse(body.data.into())

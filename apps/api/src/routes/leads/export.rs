@@ -35,7 +35,7 @@ enum ExportFormat {
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "documents parameters")]
 struct ExportParameters {
-    #[param(inline, nullable = false, default = "csv")]
+    #[param(inline, value_type = ExportFormat, required = false, default = "csv")]
     format: Option<ExportFormat>,
 }
 

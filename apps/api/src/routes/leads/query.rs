@@ -16,7 +16,12 @@ use crate::query::{FromQuery, QueryReader, hyphenated};
 struct LeadFilterParameters {
     #[param(nullable = false)]
     status: Option<StatusView>,
-    #[param(min_length = 1, max_length = 100, nullable = false)]
+    #[param(
+        min_length = 1,
+        max_length = 100,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$",
+        nullable = false
+    )]
     source: Option<String>,
     /// The id of an agent, or `nobody`.
     #[param(
@@ -25,9 +30,19 @@ struct LeadFilterParameters {
         example = "nobody"
     )]
     assigned_to: Option<String>,
-    #[param(min_length = 1, max_length = 100, nullable = false)]
+    #[param(
+        min_length = 1,
+        max_length = 100,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$",
+        nullable = false
+    )]
     insurance_type: Option<String>,
-    #[param(min_length = 1, max_length = 20, nullable = false)]
+    #[param(
+        min_length = 1,
+        max_length = 20,
+        pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]+$",
+        nullable = false
+    )]
     zip_code: Option<String>,
     /// The least quality score.
     #[param(minimum = 0, maximum = 100, nullable = false)]
@@ -42,7 +57,7 @@ struct LeadFilterParameters {
     #[param(
         min_length = 1,
         max_length = 200,
-        pattern = "[A-Za-z0-9]",
+        pattern = "^[^\\u0000-\\u001f]*[A-Za-z0-9][^\\u0000-\\u001f]*$",
         nullable = false,
         example = "ferris"
     )]

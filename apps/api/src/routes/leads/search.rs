@@ -22,7 +22,7 @@ struct SearchParameters {
     #[param(
         min_length = 1,
         max_length = 200,
-        pattern = "[A-Za-z0-9]",
+        pattern = "^[^\\u0000-\\u001f]*[A-Za-z0-9][^\\u0000-\\u001f]*$",
         example = "ann ferr"
     )]
     q: String,
