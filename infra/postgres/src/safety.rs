@@ -143,7 +143,11 @@ fn own_fault(role: &str, kind: &str) -> Fault {
             what: format!(
                 "role {role} owns the database, a schema or a table, and could lift row-level security"
             ),
-            mend_sql: format!("REASSIGN OWNED BY {quoted} TO fairlead_owner;"),
+            // An owner's own privileges go with the ownership, and the migrations' grants must be made again.
+            mend_sql: format!(
+                "REASSIGN OWNED BY {quoted} TO fairlead_owner; \
+                 -- then repeat the migrations' GRANTs to {quoted} on what has changed hands"
+            ),
         },
     }
 }

@@ -20,8 +20,8 @@ CREATE FUNCTION current_tenant() RETURNS uuid
     RETURN NULLIF(current_setting('app.current_tenant', true), '')::uuid;
 
 -- Makes `name` a tenant table: rows of other tenants do not exist for the application role, and the system role
--- sees all. Forced, so that it binds the owner too. The sub-select makes the setting an init plan: read once per
--- statement, not once per row.
+-- sees all. Forced, so that ownership alone shows nobody a row; the owner, which may become the system role, sees what
+-- that one sees. The sub-select makes the setting an init plan: read once per statement, not once per row.
 CREATE PROCEDURE protect_tenant_table(name regclass) LANGUAGE plpgsql AS $$
 BEGIN
     EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', name);
