@@ -16,10 +16,6 @@ impl<T> Change<T> {
         }
     }
 
-    pub fn is_set(&self) -> bool {
-        matches!(self, Self::Set(_))
-    }
-
     pub fn map<U>(self, convert: impl FnOnce(T) -> U) -> Change<U> {
         match self {
             Self::Keep => Change::Keep,

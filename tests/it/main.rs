@@ -11,6 +11,7 @@ mod assignment;
 mod audit;
 mod carriers;
 mod demo;
+mod hardening;
 mod identity;
 mod import;
 mod interleaving;

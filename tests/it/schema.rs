@@ -8,13 +8,18 @@ use support::database::DatabaseRole;
 const PLATFORM_TABLES: [&str; 3] = ["login_failures", "operators", "seaql_migrations"];
 
 /// Indexes that do not lead with the tenant, and why.
-const OTHER_LEADING_COLUMNS: [(&str, &str); 4] = [
+const OTHER_LEADING_COLUMNS: [(&str, &str); 6] = [
     ("credentials_email", "login knows no tenant yet"),
     ("events_cursor", "the relay reads all tenants in commit order"),
+    (
+        "idempotency_keys_expiry",
+        "housekeeping clears all tenants by age",
+    ),
     (
         "revocations_expiry",
         "every process reads the list of all tenants",
     ),
+    ("sessions_expiry", "housekeeping clears all tenants by age"),
     ("tenants_slug", "a slug names one tenant of the platform"),
 ];
 

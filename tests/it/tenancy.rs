@@ -407,7 +407,7 @@ async fn password_hashes_cannot_be_read_back() {
 
     for sql in [
         "SELECT password_hash FROM credentials",
-        "SELECT count(*) FROM credentials",
+        "SELECT email, invitation_hash FROM credentials",
         "SELECT password_hash FROM credentials FOR UPDATE",
         "UPDATE credentials SET password_hash = 'mine'",
         "DELETE FROM credentials",

@@ -73,6 +73,22 @@ pub fn answer_by_digest(request: &HttpRequest, view: &impl Serialize) -> HttpRes
     with_tag(&tag).content_type("application/json").body(bytes)
 }
 
+/// Answers a GET of one resource whose version does not tell all that is shown.
+pub fn answer_by_version_and_digest(
+    request: &HttpRequest,
+    version: EntityTag,
+    view: &impl Serialize,
+) -> HttpResponse {
+    let bytes = serde_json::to_vec(view).expect("views are plain data with string keys");
+    let EntityTag(digest) = EntityTag::digest(&bytes);
+    answer_ready(
+        request,
+        &version.variant(&digest),
+        "application/json",
+        bytes.into(),
+    )
+}
+
 /// Answers a GET of bytes that are ready, and whose tag is known.
 pub(crate) fn answer_ready(
     request: &HttpRequest,
@@ -137,7 +153,13 @@ fn parse(header: &str) -> Result<Expected, Problem> {
         return Err(malformed());
     }
     let version = tag.split('.').next().unwrap_or_default();
-    match version.parse::<i64>() {
+    // A sign is not part of ours, though `parse` would take one.
+    match version
+        .parse::<i64>()
+        .ok()
+        .filter(|_| version.bytes().all(|byte| byte.is_ascii_digit()))
+        .ok_or(())
+    {
         // A weak tag never matches strongly, and a tag that is not ours names no version that ever was.
         Ok(version) if version > 0 && !header.starts_with("W/") => Ok(Expected::Version(version)),
         _ => Ok(Expected::Version(0)),

@@ -6,6 +6,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::StreamExt as _;
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use serde_json::error::Category;
 use serde_path_to_error::Segment;
 use sha2::{Digest as _, Sha256};
@@ -27,9 +28,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for JsonBody<T> {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        Box::pin(read(request.clone(), payload.take(), |settings| {
-            settings.max_body_bytes
-        }))
+        let max_bytes = |settings: &ApiSettings| settings.max_body_bytes;
+        Box::pin(read(request.clone(), payload.take(), Shape::Object, max_bytes))
     }
 }
 
@@ -46,9 +46,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for BulkJsonBody<T> {
     type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let body = read(request.clone(), payload.take(), |settings| {
-            settings.max_bulk_body_bytes
-        });
+        let max_bytes = |settings: &ApiSettings| settings.max_bulk_body_bytes;
+        let body = read(request.clone(), payload.take(), Shape::Object, max_bytes);
         Box::pin(async {
             let JsonBody { value, request_hash } = body.await?;
             Ok(Self { value, request_hash })
@@ -56,9 +55,62 @@ impl<T: DeserializeOwned + 'static> FromRequest for BulkJsonBody<T> {
     }
 }
 
+/// The rows of a bulk operation whose body is a list.
+#[derive(Debug)]
+pub struct BulkJsonList {
+    pub rows: Vec<Value>,
+    /// As [`JsonBody::request_hash`].
+    pub request_hash: [u8; 32],
+}
+
+impl FromRequest for BulkJsonList {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let max_bytes = |settings: &ApiSettings| settings.max_bulk_body_bytes;
+        let body = read(request.clone(), payload.take(), Shape::List, max_bytes);
+        Box::pin(async {
+            let JsonBody {
+                value: rows,
+                request_hash,
+            } = body.await?;
+            Ok(Self { rows, request_hash })
+        })
+    }
+}
+
+/// What a body is at its top. Said apart from its type, because a list would be read as an object field by field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Object,
+    List,
+}
+
+impl Shape {
+    fn check(self, body: &[u8]) -> Result<(), Problem> {
+        let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
+        let (wanted, name) = match self {
+            Self::Object => (b'{', "an object"),
+            Self::List => (b'[', "a list"),
+        };
+        match first {
+            Some(b'{' | b'[') if first != Some(&wanted) => {
+                let detail = format!("must be {name}");
+                Err(Problem::invalid_values(vec![InvalidValueView::at(
+                    String::new(),
+                    detail,
+                )]))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 async fn read<T: DeserializeOwned>(
     request: HttpRequest,
     mut payload: Payload,
+    shape: Shape,
     max_bytes: fn(&ApiSettings) -> usize,
 ) -> Result<JsonBody<T>, Problem> {
     let services = request
@@ -67,6 +119,7 @@ async fn read<T: DeserializeOwned>(
     let settings = &services.settings;
     check_media_type(&request)?;
     let body = collect(&request, &mut payload, max_bytes(settings)).await?;
+    shape.check(&body)?;
     let value = parse(&body, settings.max_json_depth)?;
     Ok(JsonBody {
         value,

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use fairlead_domain::clock;
 use fairlead_domain::invalid::Faults;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -126,8 +127,9 @@ impl QueryReader {
     /// A moment by RFC 3339.
     pub fn moment(&mut self, name: &'static str) -> Option<OffsetDateTime> {
         self.parsed(name, |text| {
-            OffsetDateTime::parse(text, &Rfc3339)
-                .map_err(|_| "must be a date and time by RFC 3339 such as 2026-11-20T09:30:00Z")
+            let moment = OffsetDateTime::parse(text, &Rfc3339)
+                .map_err(|_| "must be a date and time by RFC 3339 such as 2026-11-20T09:30:00Z".to_owned())?;
+            clock::stored(moment).map_err(|error| error.to_string())
         })
     }
 

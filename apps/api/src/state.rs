@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fairlead_domain::clock::{Clock, Ids};
+use fairlead_domain::clock::Clock;
 use fairlead_domain::identity::{
     AccessTokens, Issuer, LoginPolicy, PasswordHasher, RevokedSessions, Secrets,
 };
@@ -24,7 +24,6 @@ pub struct Services {
     pub secrets: Arc<dyn Secrets>,
     pub revoked: Arc<dyn RevokedSessions>,
     pub clock: Arc<dyn Clock>,
-    pub ids: Arc<dyn Ids>,
     pub health: Arc<dyn HealthProbe>,
     pub cursors: CursorKey,
     pub settings: ApiSettings,

@@ -16,6 +16,11 @@ pub enum Role {
 impl Role {
     pub const ALL: [Self; 4] = [Self::Owner, Self::Admin, Self::Agent, Self::Viewer];
 
+    /// Whether the role manages users and keys: what a machine may neither become nor make.
+    pub fn is_privileged(self) -> bool {
+        matches!(self, Self::Owner | Self::Admin)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Owner => "OWNER",

@@ -38,11 +38,13 @@ impl ActivityPatch {
             .try_map(|text| text.map(|text| text::prose(&text, MAX_BODY)).transpose());
         let subject = faults.keep("subject", subject).unwrap_or_default();
         let body = faults.keep("body", body).unwrap_or_default();
+        let occurred_at = raw.occurred_at.try_map(clock::stored);
+        let occurred_at = faults.keep("occurredAt", occurred_at).unwrap_or_default();
         faults.finish()?;
         Ok(Self {
             subject,
             body,
-            occurred_at: raw.occurred_at.map(clock::stored),
+            occurred_at,
         })
     }
 }

@@ -50,12 +50,13 @@ impl ActivityDraft {
         if raw.subject.is_none() && raw.body.is_none() {
             faults.add("subject", "an activity has a subject, a body, or both");
         }
+        let occurred_at = faults.keep_optional("occurredAt", raw.occurred_at.map(clock::stored));
         faults.finish()?;
         Ok(Self {
             kind: kind.unwrap_or(ActivityKind::Note),
             subject,
             body,
-            occurred_at: raw.occurred_at.map(clock::stored),
+            occurred_at,
         })
     }
 }

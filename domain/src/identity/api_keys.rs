@@ -45,11 +45,12 @@ impl CreateApiKey {
         if expires_at.is_some_and(|expires_at| expires_at <= now) {
             faults.add("expiresAt", "must be in the future");
         }
+        let expires_at = faults.keep_optional("expiresAt", expires_at.map(clock::stored));
         faults.finish()?;
         Ok(Self {
             name: name.unwrap_or_default(),
             scopes: parsed,
-            expires_at: expires_at.map(clock::stored),
+            expires_at,
         })
     }
 }

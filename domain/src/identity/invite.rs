@@ -3,7 +3,7 @@ use time::{Duration, OffsetDateTime};
 use super::snapshot::UserSnapshot;
 use super::{AgentProfile, RawAgentProfile, Secret, SecretKind, Secrets, User, UserConflict};
 use crate::Id;
-use crate::access::{ManageUsers, Permit, Role};
+use crate::access::{Actor, ManageUsers, Permit, Role};
 use crate::events::{Aggregate, Recorded};
 use crate::invalid::{Faults, Invalid};
 use crate::store::{StoreError, UnitOfWork};
@@ -36,6 +36,9 @@ impl InviteUser {
         let role = Role::parse(role);
         if role.is_none() {
             faults.add("role", "must be one of OWNER, ADMIN, AGENT, VIEWER");
+        }
+        if agent.is_some() && role == Some(Role::Viewer) {
+            faults.add("agent", "a viewer changes no lead and takes none");
         }
         let agent = match (agent, role) {
             (None, Some(Role::Agent)) => Some(RawAgentProfile::default()),
@@ -73,6 +76,8 @@ pub enum InviteError {
     TooManyUsers,
     #[error("only an owner makes another one")]
     OwnersAlone,
+    #[error("an API key invites agents and viewers alone")]
+    PeopleAlone,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -87,6 +92,9 @@ pub async fn invite(
 ) -> Result<(User, Invitation), InviteError> {
     if cmd.role == Role::Owner && !is_owner(uow, permit).await? {
         return Err(InviteError::OwnersAlone);
+    }
+    if cmd.role.is_privileged() && matches!(permit.actor(), Actor::ApiKey(_)) {
+        return Err(InviteError::PeopleAlone);
     }
     // The tenant's row is locked while its users are counted, or two invitations would both see the last free place.
     uow.tenants().get_for_update().await?;

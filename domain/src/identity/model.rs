@@ -53,12 +53,6 @@ pub struct AgentProfile {
     pub open_leads: i32,
 }
 
-impl AgentProfile {
-    pub fn has_room(&self) -> bool {
-        self.open_leads < self.max_open_leads
-    }
-}
-
 /// The part of an agent's profile that people set, as it came in.
 #[derive(Clone, Debug, Default)]
 pub struct RawAgentProfile {

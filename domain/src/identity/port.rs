@@ -46,8 +46,9 @@ pub trait Users: Send {
     /// Active users with an agent profile; the best rated first.
     async fn list_agents(&mut self, filter: &AgentFilter, paging: &Paging) -> Result<Page<User>, StoreError>;
     async fn count(&mut self) -> Result<u64, StoreError>;
-    /// How many active owners there are.
-    async fn count_active_owners(&mut self) -> Result<u64, StoreError>;
+    /// How many active owners there are beside this user who can log in: one who has not accepted the invitation runs
+    /// nothing yet.
+    async fn count_other_owners(&mut self, than: UserId) -> Result<u64, StoreError>;
     async fn insert(&mut self, user: &User) -> Result<(), UserConflict>;
     /// Lets the user accept an invitation until it expires; `token_hash` is SHA-256 of the token.
     async fn insert_invitation(
@@ -118,8 +119,13 @@ pub trait Accounts: Send {
     ) -> Result<(), TenantConflict>;
 
     /// Finds the accounts that can log in with an e-mail address (lower case): active users who have a password, in
-    /// the tenant with this slug, or in any.
-    async fn find_by_email(&mut self, email: &str, slug: Option<&str>) -> Result<Vec<Account>, StoreError>;
+    /// the tenant with this slug, or in any. Returns the oldest users, the oldest first.
+    async fn find_by_email(
+        &mut self,
+        email: &str,
+        slug: Option<&str>,
+        at_most: u32,
+    ) -> Result<Vec<Account>, StoreError>;
 
     /// Finds the user an unexpired, unused invitation was made for.
     async fn find_by_invitation(
@@ -216,29 +222,47 @@ pub struct RefreshToken {
     pub used_at: Option<OffsetDateTime>,
 }
 
-/// Counts failed logins.
+/// Counts attempts to log in: those that failed, and those whose password is still being checked.
 #[async_trait]
 pub trait LoginThrottle: Send {
-    /// The latest moment until which one of the keys is locked out, if any is.
-    async fn locked_until(&mut self, keys: &[ThrottleKey]) -> Result<Option<OffsetDateTime>, StoreError>;
-    /// Counts a failure under each key and locks those that have reached their limit.
-    async fn note_failure(&mut self, limits: &[(ThrottleKey, ThrottleLimit)]) -> Result<(), StoreError>;
+    /// Counts an attempt under each key; or returns until when it is locked out, if a key is locked already or has had
+    /// as many attempts as its limit allows, which locks it from now. An attempt that is locked out counts under no
+    /// key, and prolongs no lock. Counting starts anew when the window or a lock is over.
+    ///
+    /// Attempts with a key in common happen one after the other, until their units of work end; both outcomes are to
+    /// be committed.
+    async fn count_attempt(
+        &mut self,
+        limits: &[(ThrottleKey, ThrottleLimit)],
+    ) -> Result<Option<OffsetDateTime>, StoreError>;
+    /// Takes one counted attempt back under each key, and any lock that began meanwhile: without this attempt, it would
+    /// not have begun.
+    async fn give_back(&mut self, keys: &[ThrottleKey]) -> Result<(), StoreError>;
+    /// Forgets all attempts under the keys, and their locks. In a unit of work that also gives attempts back, that
+    /// comes first and includes these keys.
     async fn forget(&mut self, keys: &[ThrottleKey]) -> Result<(), StoreError>;
 }
 
-/// What failures are counted under.
+/// What attempts are counted under.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ThrottleKey {
-    /// An e-mail address in lower case, whether an account has it or not.
-    Account(String),
+    /// Whether there is such an account or not. Naming a tenant and naming none are counted apart, so that a login to
+    /// one account says nothing about attempts on another of the same address.
+    Account {
+        /// In lower case.
+        email: String,
+        /// The slug, where one was named.
+        tenant: Option<String>,
+    },
     Address(IpAddr),
 }
 
-/// When failures lead to a lock-out.
+/// When attempts lead to a lock-out.
 #[derive(Clone, Copy, Debug)]
 pub struct ThrottleLimit {
+    /// How many attempts may fail in a window, at least 1. The next one is locked out.
     pub failures: u32,
-    /// Failures older than this are forgotten.
+    /// Counts from the first attempt; when it is over, they are forgotten.
     pub window: time::Duration,
     pub lockout: time::Duration,
 }

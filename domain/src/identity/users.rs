@@ -2,7 +2,7 @@ use super::invite::is_owner;
 use super::snapshot::UserSnapshot;
 use super::{AgentProfile, RawAgentProfile, Revocation, User, UserId};
 use crate::Expected;
-use crate::access::{ManageUsers, Permit, Role};
+use crate::access::{Actor, ManageUsers, Permit, Role};
 use crate::events::{Aggregate, Recorded};
 use crate::field::Change;
 use crate::invalid::{Faults, Invalid};
@@ -60,7 +60,11 @@ pub enum UpdateUserError {
     Stale { current: i64 },
     #[error("only an owner changes an owner, or makes another one")]
     OwnersAlone,
-    #[error("the tenant must keep an active owner")]
+    #[error("an API key changes agents and viewers alone, and makes nobody more")]
+    PeopleAlone,
+    #[error("a viewer changes no lead and takes none")]
+    ViewerTakesNone,
+    #[error("the tenant must keep an active owner who can log in")]
     LastOwner,
     #[error("the user still holds {open_leads} open leads; assign them to somebody else first")]
     HoldsLeads { open_leads: i32 },
@@ -95,6 +99,11 @@ pub async fn update_user(
     if (before.role == Role::Owner || after.role == Role::Owner) && !is_owner(uow, permit).await? {
         return Err(UpdateUserError::OwnersAlone);
     }
+    if (before.role.is_privileged() || after.role.is_privileged())
+        && matches!(permit.actor(), Actor::ApiKey(_))
+    {
+        return Err(UpdateUserError::PeopleAlone);
+    }
     write(uow, permit, before, after).await
 }
 
@@ -118,11 +127,22 @@ fn plan(before: &User, patch: UpdateUser) -> Result<User, UpdateUserError> {
     patch.role.apply(&mut after.role);
     patch.active.apply(&mut after.active);
     let open_leads = before.agent.as_ref().map_or(0, |agent| agent.open_leads);
+    let asks_for_profile = matches!(patch.agent, Change::Set(Some(_)));
     if let Change::Set(agent) = patch.agent {
         if agent.is_none() && open_leads > 0 {
             return Err(UpdateUserError::HoldsLeads { open_leads });
         }
         after.agent = agent.map(|agent| AgentProfile { open_leads, ..agent });
+    }
+    // Who may change no lead takes none.
+    if after.role == Role::Viewer && after.agent.is_some() {
+        if asks_for_profile {
+            return Err(UpdateUserError::ViewerTakesNone);
+        }
+        if open_leads > 0 {
+            return Err(UpdateUserError::HoldsLeads { open_leads });
+        }
+        after.agent = None;
     }
     Ok(after)
 }
@@ -135,7 +155,7 @@ async fn write(
 ) -> Result<User, UpdateUserError> {
     let leaves_owners =
         before.role == Role::Owner && before.active && (after.role != Role::Owner || !after.active);
-    if leaves_owners && uow.users().count_active_owners().await? <= 1 {
+    if leaves_owners && uow.users().count_other_owners(after.id).await? == 0 {
         return Err(UpdateUserError::LastOwner);
     }
     after.updated_at = uow.now();

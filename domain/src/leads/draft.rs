@@ -72,6 +72,7 @@ impl LeadDraft {
             "customFields",
             CustomFields::parse(raw.custom_fields.unwrap_or_default()),
         );
+        let created_at = faults.keep_optional("createdAt", raw.created_at.map(clock::stored));
         faults.finish()?;
 
         Ok(Self {
@@ -86,7 +87,7 @@ impl LeadDraft {
             quality_score,
             assigned_to: raw.assigned_to.map(Id::from_uuid),
             custom_fields: custom_fields.unwrap_or_default(),
-            created_at: raw.created_at.map(clock::stored),
+            created_at,
         })
     }
 

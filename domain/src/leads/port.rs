@@ -59,7 +59,7 @@ pub struct LeadFilter {
     pub min_score: Option<i32>,
     pub created_after: Option<OffsetDateTime>,
     pub created_before: Option<OffsetDateTime>,
-    /// Restricts to the best 1,000 matches of a search.
+    /// Restricts to 1,000 of the leads that a search finds.
     pub text: Option<SearchText>,
 }
 

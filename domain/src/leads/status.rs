@@ -46,7 +46,7 @@ impl fmt::Display for InvalidTransition {
 }
 
 impl Status {
-    /// Moves to `to`. Staying is a move too, also from one close reason to another.
+    /// Moves to `to`. Staying is a move too, and so is correcting a close reason.
     ///
     /// Open leads close for any reason but `WON`, which only a qualified lead can be.
     pub fn transition(self, to: Self) -> Result<Self, InvalidTransition> {
@@ -55,8 +55,8 @@ impl Status {
             (from, to) if from == to => Ok(to),
             (Self::New | Self::Closed(_), Self::Contacted)
             | (Self::Contacted, Self::Qualified)
-            | (Self::Qualified | Self::Closed(_), Self::Closed(_)) => Ok(to),
-            (Self::New | Self::Contacted, Self::Closed(reason)) if reason != Won => Ok(to),
+            | (Self::Qualified, Self::Closed(_)) => Ok(to),
+            (Self::New | Self::Contacted | Self::Closed(_), Self::Closed(reason)) if reason != Won => Ok(to),
             (from, to) => Err(InvalidTransition { from, to }),
         }
     }
@@ -154,6 +154,14 @@ impl CloseReason {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_deal_is_not_won_by_correcting_its_close_reason() {
+        let lost = Status::Closed(CloseReason::Lost);
+
+        assert!(lost.transition(Status::Closed(CloseReason::Duplicate)).is_ok());
+        assert!(lost.transition(Status::Closed(CloseReason::Won)).is_err());
+    }
 
     #[test]
     fn the_pipeline_is_walked_in_order_and_reopened_to_contacted() {

@@ -63,7 +63,7 @@ const TABLE_FAULTS: &str = "
                SELECT FROM pg_policy AS p
                WHERE p.polrelid = c.oid AND p.polname = 'tenant' AND p.polpermissive AND p.polcmd = '*'
                  AND (SELECT oid FROM pg_roles WHERE rolname = current_user) = ANY (p.polroles)
-                 AND pg_get_expr(p.polqual, p.polrelid) LIKE '%tenant_id = ( SELECT %current_tenant()%'
+                 AND pg_get_expr(p.polqual, p.polrelid) = '(tenant_id = ( SELECT current_tenant() AS current_tenant))'
                  AND p.polwithcheck IS NULL
            ) AS has_policy,
            (SELECT string_agg(quote_ident(p.polname), ', ' ORDER BY p.polname)

@@ -12,9 +12,10 @@ use crate::connection::Connection;
 use crate::error::SqlError;
 use crate::store::PgUnitOfWork;
 
+// Expired ones too: the last access token of a session outlives it by some minutes.
 const REVOKE_ALL: &str = "
     UPDATE sessions SET revoked_at = $3, revoked_reason = $4
-    WHERE tenant_id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3
+    WHERE tenant_id = $1 AND user_id = $2 AND revoked_at IS NULL
     RETURNING id";
 
 const INSERT_REVOCATIONS: &str = "

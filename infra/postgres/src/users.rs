@@ -5,12 +5,17 @@ use fairlead_domain::store::StoreError;
 use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LockType};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, Select};
+use sqlx::Row as _;
 use time::OffsetDateTime;
 
 use crate::entity::user;
-use crate::error::from_orm;
+use crate::error::{SqlError, from_orm};
 use crate::paging::{Keyset, count, equals, page};
 use crate::store::PgUnitOfWork;
+
+const COUNT_OWNERS: &str = "
+    SELECT count(*) FROM users u JOIN credentials c ON c.tenant_id = u.tenant_id AND c.user_id = u.id
+    WHERE u.tenant_id = $1 AND u.role = 'OWNER' AND u.active AND c.can_log_in AND u.id <> $2";
 
 pub(crate) const INSERT: &str = "
     INSERT INTO users (tenant_id, id, email, name, role, active, is_agent, state, city, specializations, rating,
@@ -150,13 +155,22 @@ impl Users for PgUnitOfWork {
         count(&self.connection, self.scoped_users()).await
     }
 
-    #[tracing::instrument(level = "debug", name = "db.users.count_active_owners", skip_all)]
-    async fn count_active_owners(&mut self) -> Result<u64, StoreError> {
-        let owners = self
-            .scoped_users()
-            .filter(user::Column::Role.eq("OWNER"))
-            .filter(user::Column::Active.eq(true));
-        count(&self.connection, owners).await
+    #[tracing::instrument(level = "debug", name = "db.users.count_other_owners", skip_all)]
+    async fn count_other_owners(&mut self, than: UserId) -> Result<u64, StoreError> {
+        let counted = self
+            .connection
+            .sql(COUNT_OWNERS)
+            .bind(self.tenant_id())
+            .bind(than.as_uuid())
+            .fetch_all()
+            .await?;
+        let count: i64 = match counted.first() {
+            Some(row) => row
+                .try_get(0)
+                .map_err(|error| StoreError::from(SqlError::from(error)))?,
+            None => 0,
+        };
+        Ok(u64::try_from(count).unwrap_or_default())
     }
 
     #[tracing::instrument(level = "debug", name = "db.users.insert", skip_all)]

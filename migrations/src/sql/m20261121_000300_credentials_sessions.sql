@@ -4,6 +4,7 @@ CREATE TABLE credentials (
     user_id                 UUID NOT NULL,
     email                   TEXT NOT NULL,          -- as users.email; login knows no tenant yet
     password_hash           TEXT,                   -- argon2id in PHC form; NULL until an invitation is accepted
+    can_log_in              BOOLEAN GENERATED ALWAYS AS (password_hash IS NOT NULL) STORED,
     invitation_hash         BYTEA,                  -- SHA-256 of the invitation token
     invitation_expires_at   TIMESTAMPTZ,
     last_login_at           TIMESTAMPTZ,
@@ -13,7 +14,7 @@ CREATE TABLE credentials (
 -- Login finds an account by e-mail address before any tenant is known; fairlead_system alone may read it.
 CREATE INDEX credentials_email ON credentials (email);
 CALL protect_tenant_table('credentials');
-GRANT INSERT ON credentials TO fairlead_app;
+GRANT INSERT, SELECT (tenant_id, user_id, can_log_in) ON credentials TO fairlead_app;
 GRANT SELECT, INSERT, UPDATE ON credentials TO fairlead_system;
 
 CREATE TABLE sessions (
@@ -32,6 +33,8 @@ CREATE TABLE sessions (
 );
 -- Deactivating a user ends its sessions.
 CREATE INDEX sessions_of_user ON sessions (tenant_id, user_id) WHERE revoked_at IS NULL;
+-- Cleared by age, of all tenants.
+CREATE INDEX sessions_expiry ON sessions (expires_at);
 CALL protect_tenant_table('sessions');
 GRANT SELECT, UPDATE (revoked_at, revoked_reason) ON sessions TO fairlead_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON sessions TO fairlead_system;

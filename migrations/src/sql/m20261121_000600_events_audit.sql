@@ -112,7 +112,8 @@ CREATE TABLE idempotency_keys (
     CONSTRAINT idempotency_keys_pkey PRIMARY KEY (tenant_id, id),
     CONSTRAINT idempotency_keys_key UNIQUE (tenant_id, actor, key)
 );
-CREATE INDEX idempotency_keys_expiry ON idempotency_keys (tenant_id, expires_at);
+-- Cleared by age, of all tenants.
+CREATE INDEX idempotency_keys_expiry ON idempotency_keys (expires_at);
 CALL protect_tenant_table('idempotency_keys');
 GRANT SELECT, INSERT, UPDATE, DELETE ON idempotency_keys TO fairlead_app;
 GRANT SELECT, DELETE ON idempotency_keys TO fairlead_system;

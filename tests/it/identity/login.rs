@@ -19,7 +19,7 @@ use serde_json::json;
 use support::database::DatabaseRole;
 use support::{PASSWORD, Response, TestApp, TestClock};
 
-use super::{Session, invite, log_in, try_login};
+use super::{Session, invite, log_in, sign_up, try_login, try_login_to};
 
 #[tokio::test]
 async fn a_user_logs_in_with_its_address_in_any_case() {
@@ -108,26 +108,20 @@ async fn whatever_is_wrong_with_a_login_the_answer_is_the_same() {
 }
 
 #[tokio::test]
-async fn who_is_in_several_tenants_names_one() {
+async fn who_is_in_several_tenants_gets_to_the_oldest_account_or_names_one() {
     let app = TestApp::start().await;
     let mut slugs = Vec::new();
-    for name in ["Acme", "Umbrella"] {
-        let body =
-            json!({ "tenantName": name, "name": "Ann", "email": "ann@work.test", "password": PASSWORD });
-        let answer = app
-            .anonymous()
-            .post("/api/v1/auth/signup", body)
-            .await
-            .expect(201);
-        slugs.push(answer["tenant"]["slug"].as_str().unwrap().to_owned());
+    for name in ["Umbrella", "Acme"] {
+        slugs.push(sign_up(&app, name, "ann@work.test", PASSWORD).await);
     }
 
-    let unnamed = try_login(&app, "ann@work.test", PASSWORD).await;
+    let unnamed = try_login(&app, "ann@work.test", PASSWORD).await.expect(200);
 
-    assert_eq!(unnamed.problem(), "wrong-credentials");
+    assert_eq!(unnamed["tenant"]["slug"], slugs[0]);
     for slug in slugs {
-        let body = json!({ "email": "ann@work.test", "password": PASSWORD, "tenant": slug });
-        let session = app.anonymous().post("/api/v1/auth/login", body).await.expect(200);
+        let session = try_login_to(&app, &slug, "ann@work.test", PASSWORD)
+            .await
+            .expect(200);
         assert_eq!(session["tenant"]["slug"], slug);
         let me = Session::of(&app, &session)
             .client
@@ -136,6 +130,29 @@ async fn who_is_in_several_tenants_names_one() {
             .expect(200);
         assert_eq!(me["tenant"]["slug"], slug);
     }
+}
+
+#[tokio::test]
+async fn a_stranger_who_takes_an_address_elsewhere_keeps_nobody_out() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let signed_up = sign_up(&app, "Umbrella", &acme.owner_email, "the first stranger").await;
+    let third = app.tenant("third").await;
+    let (_, token) = invite(&third, &acme.owner_email, "VIEWER").await;
+    super::try_accept(&app, &token, "the second stranger")
+        .await
+        .expect(200);
+
+    for (password, slug) in [
+        (PASSWORD, &acme.slug),
+        ("the first stranger", &signed_up),
+        ("the second stranger", &third.slug),
+    ] {
+        let session = try_login(&app, &acme.owner_email, password).await.expect(200);
+        assert_eq!(session["tenant"]["slug"], slug.as_str());
+    }
+    let nobodys = try_login(&app, &acme.owner_email, "not the password").await;
+    assert_eq!(nobodys.problem(), "wrong-credentials");
 }
 
 #[tokio::test]
@@ -261,7 +278,12 @@ impl LoginParts {
     }
 
     /// How many passwords a login checks, and what comes of it.
-    async fn checks(&self, email: &str, password: &str) -> (usize, Result<(), LoginError>) {
+    async fn checks(
+        &self,
+        email: &str,
+        tenant: Option<&str>,
+        password: &str,
+    ) -> (usize, Result<(), LoginError>) {
         let limit = ThrottleLimit {
             failures: 100,
             window: time::Duration::minutes(10),
@@ -270,7 +292,7 @@ impl LoginParts {
         let request = LoginRequest {
             email: email.to_owned(),
             password: Secret::new(password.to_owned()),
-            tenant: None,
+            tenant: tenant.map(str::to_owned),
             address: [127, 0, 0, 1].into(),
         };
         let issuer = Issuer {
@@ -293,16 +315,16 @@ impl LoginParts {
 
 /// The time an answer takes is the time of its one password check, give or take what nobody can measure from afar.
 #[tokio::test]
-async fn every_login_checks_exactly_one_password() {
+async fn a_login_to_one_account_or_none_checks_exactly_one_password() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     invite(&acme, "invited@acme.test", "VIEWER").await;
     let parts = LoginParts::new(&app).await;
 
-    let right = parts.checks(&acme.owner_email, PASSWORD).await;
-    let wrong = parts.checks(&acme.owner_email, "not the password").await;
-    let unknown = parts.checks("nobody@acme.test", PASSWORD).await;
-    let not_accepted = parts.checks("invited@acme.test", PASSWORD).await;
+    let right = parts.checks(&acme.owner_email, None, PASSWORD).await;
+    let wrong = parts.checks(&acme.owner_email, None, "not the password").await;
+    let unknown = parts.checks("nobody@acme.test", None, PASSWORD).await;
+    let not_accepted = parts.checks("invited@acme.test", None, PASSWORD).await;
 
     assert!(matches!(right, (1, Ok(()))), "{right:?}");
     for (what, refused) in [
@@ -315,4 +337,33 @@ async fn every_login_checks_exactly_one_password() {
             "{what}: {refused:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_login_to_several_accounts_checks_the_oldest_first_and_at_most_eight() {
+    let app = TestApp::start().await;
+    let mut slugs = Vec::new();
+    for number in 1..=9 {
+        let (name, password) = (
+            format!("Tenant {number}"),
+            format!("the password number {number}"),
+        );
+        slugs.push(sign_up(&app, &name, "ann@work.test", &password).await);
+    }
+    let parts = LoginParts::new(&app).await;
+    let checks = |slug, number| {
+        let password = format!("the password number {number}");
+        let parts = &parts;
+        async move { parts.checks("ann@work.test", slug, &password).await }
+    };
+
+    let first = checks(None, 1).await;
+    let third = checks(None, 3).await;
+    let ninth = checks(None, 9).await;
+    let named = checks(Some(slugs[8].as_str()), 9).await;
+
+    assert!(matches!(first, (1, Ok(()))), "{first:?}");
+    assert!(matches!(third, (3, Ok(()))), "{third:?}");
+    assert!(matches!(ninth, (8, Err(LoginError::Refused))), "{ninth:?}");
+    assert!(matches!(named, (1, Ok(()))), "{named:?}");
 }

@@ -65,6 +65,26 @@ async fn try_login(app: &TestApp, email: &str, password: &str) -> Response {
         .await
 }
 
+async fn try_login_to(app: &TestApp, slug: &str, email: &str, password: &str) -> Response {
+    app.anonymous()
+        .post(
+            "/api/v1/auth/login",
+            json!({ "email": email, "password": password, "tenant": slug }),
+        )
+        .await
+}
+
+/// Makes a tenant with this owner, and returns its slug.
+async fn sign_up(app: &TestApp, tenant: &str, email: &str, password: &str) -> String {
+    let body = json!({ "tenantName": tenant, "name": "Somebody", "email": email, "password": password });
+    let answer = app
+        .anonymous()
+        .post("/api/v1/auth/signup", body)
+        .await
+        .expect(201);
+    answer["tenant"]["slug"].as_str().expect("a slug").to_owned()
+}
+
 async fn log_in(app: &TestApp, email: &str) -> Session {
     Session::of(app, &try_login(app, email, PASSWORD).await.expect(200))
 }

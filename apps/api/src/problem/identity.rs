@@ -4,6 +4,8 @@ use fairlead_domain::identity::{
 };
 use time::OffsetDateTime;
 
+use fairlead_domain::invalid::Invalid;
+
 use super::{Kind, Problem};
 use crate::spec::Problematic;
 
@@ -127,7 +129,9 @@ impl From<InviteError> for Problem {
         match error {
             InviteError::EmailTaken => Self::client(Kind::EmailTaken, error.to_string()),
             InviteError::TooManyUsers => Self::client(Kind::LimitReached, error.to_string()),
-            InviteError::OwnersAlone => Self::client(Kind::NotPermitted, error.to_string()),
+            InviteError::OwnersAlone | InviteError::PeopleAlone => {
+                Self::client(Kind::NotPermitted, error.to_string())
+            }
             InviteError::Store(error) => error.into(),
         }
     }
@@ -142,7 +146,10 @@ impl From<UpdateUserError> for Problem {
         match error {
             UpdateUserError::NotFound => Self::not_found(),
             UpdateUserError::Stale { .. } => Self::client(Kind::StaleVersion, error.to_string()),
-            UpdateUserError::OwnersAlone => Self::client(Kind::NotPermitted, error.to_string()),
+            UpdateUserError::ViewerTakesNone => Self::invalid(Invalid::field("agent", error.to_string())),
+            UpdateUserError::OwnersAlone | UpdateUserError::PeopleAlone => {
+                Self::client(Kind::NotPermitted, error.to_string())
+            }
             UpdateUserError::LastOwner => Self::client(Kind::LastOwner, error.to_string()),
             UpdateUserError::HoldsLeads { .. } => Self::client(Kind::Conflict, error.to_string()),
             UpdateUserError::Store(error) => error.into(),

@@ -4,11 +4,13 @@
 //! cannot be read costs that record alone: the caller is told its line and why, and reading goes on with the next line.
 
 mod csv;
+mod formula;
 mod ndjson;
 #[cfg(test)]
 mod tests;
 
 pub use csv::{Cells, CsvRecords};
+pub use formula::{guarded, unguarded};
 pub use ndjson::NdjsonRecords;
 
 /// The most bytes one record may have, its line end aside.

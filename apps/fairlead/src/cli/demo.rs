@@ -124,9 +124,12 @@ async fn reset_owner(
     let owner = owner.with_context(|| format!("tenant {} has no owner who is active", tenant.slug))?;
     uow.accounts().set_password(tenant.id, owner.id, &hash).await?;
     // Whoever tried a password of an earlier run has locked nobody out.
-    uow.login_throttle()
-        .forget(&[ThrottleKey::Account(owner.email.clone())])
-        .await?;
+    let attempts = |slug: Option<&String>| ThrottleKey::Account {
+        email: owner.email.clone(),
+        tenant: slug.cloned(),
+    };
+    let (unnamed, named) = (attempts(None), attempts(Some(&tenant.slug)));
+    uow.login_throttle().forget(&[unnamed, named]).await?;
     let reset = Recorded::new(
         "user_password_reset",
         Aggregate::User,

@@ -423,10 +423,16 @@ pub static KEYS: &[Key] = {
         Key::new(
             "log.filter",
             Kind::LogFilter,
-            "info,actix_server=warn,sea_orm_migration=warn,sqlx=warn",
-            "what is logged: a level, or directives such as info,fairlead_postgres=debug",
+            "info,actix_server=warn,sea_orm_migration=warn,sqlx=warn,sqlx::postgres::notice=error,actix_http::h1=off",
+            "what is logged: a level, or directives such as info,fairlead_postgres=debug. A value of your own \
+             replaces the default whole: add sqlx::postgres::notice=error to leave out the warnings of the database \
+             when a connection is put in order, and actix_http::h1=off to leave out the errors that any client \
+             provokes with a malformed request",
         )
-        .presets(&[(CostOptimized, "warn,fairlead=info")])
+        .presets(&[(
+            CostOptimized,
+            "warn,fairlead=info,sqlx::postgres::notice=error,actix_http::h1=off",
+        )])
         .aliases(&["LOG_LEVEL"]),
         Key::new(
             "log.format",

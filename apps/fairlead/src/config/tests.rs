@@ -177,6 +177,19 @@ fn presets_differ() {
 }
 
 #[test]
+fn no_preset_logs_what_any_client_can_provoke() {
+    for preset in Preset::ALL {
+        let loaded = load(&environment(&[("FAIRLEAD__PRESET", preset.as_str())])).unwrap();
+
+        let directives: Vec<_> = loaded.config.log.filter.split(',').collect();
+
+        for quiet in ["actix_http::h1=off", "sqlx::postgres::notice=error"] {
+            assert!(directives.contains(&quiet), "{preset:?}: {directives:?}");
+        }
+    }
+}
+
+#[test]
 fn an_alias_sets_its_key_and_yields_to_the_proper_name() {
     let loaded = load(&environment(&[
         ("DB_POOL_MAX", "33"),

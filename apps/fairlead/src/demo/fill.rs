@@ -51,6 +51,8 @@ pub struct Filled {
 pub enum DemoError {
     #[error("the tenant's name must be 1 to 63 lower case letters, digits and single dashes, such as acme")]
     BadSlug,
+    #[error("there is such a tenant, and it is no demo: its owner is another; choose another name")]
+    NotADemo,
     #[error(transparent)]
     Busy(#[from] HasherBusy),
     #[error("cannot add a user")]

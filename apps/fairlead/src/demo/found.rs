@@ -19,6 +19,11 @@ pub(super) struct Team {
     pub(super) new_users: Vec<(String, Role)>,
 }
 
+/// The address by which a demo tenant's owner is known: of a domain that nobody can have (RFC 2606, section 2).
+fn owner_email(slug: &str) -> String {
+    format!("owner@{slug}.test")
+}
+
 /// Finds the tenant, or creates it with its owner, who is returned then.
 pub(super) async fn tenant(
     ports: DemoPorts<'_>,
@@ -30,13 +35,17 @@ pub(super) async fn tenant(
     }
     let mut uow = ports.system.begin(scope).await?;
     if let Some(tenant) = uow.accounts().find_tenant(&order.slug).await? {
+        let owner = uow.accounts().find_owner(tenant.id).await?;
+        if owner.is_none_or(|owner| owner.email != owner_email(&order.slug)) {
+            return Err(DemoError::NotADemo);
+        }
         return Ok((tenant, None));
     }
     // No password is hashed while a transaction is open.
     drop(uow);
     let password_hash = ports.hasher.hash(&order.password).await?;
 
-    let email = format!("owner@{}.test", order.slug);
+    let email = owner_email(&order.slug);
     let sign_up = SignUp {
         tenant_name: title(&order.slug),
         name: "Olivia Owens".to_owned(),

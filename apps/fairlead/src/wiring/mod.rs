@@ -116,6 +116,11 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     let postgres = stores::server_config(config, database, &secret);
     let stores = Stores::connect(&postgres, Arc::clone(&parts.clock), Arc::clone(&parts.ids)).await?;
     safety::require_safe(&stores).await?;
+    stores
+        .system
+        .learn_revocations()
+        .await
+        .context("cannot read which sessions are revoked")?;
 
     let keys = KeyRing::open_or_create(&config.keys_dir(), parts.clock.now())
         .context("cannot read the signing keys")?;
@@ -162,7 +167,6 @@ fn services(
         secrets: Arc::new(Sha256Secrets),
         revoked: stores.revoked.clone(),
         clock: Arc::clone(&parts.clock),
-        ids: Arc::clone(&parts.ids),
         health: Arc::new(health),
         cursors: CursorKey::new(derived_key::derive(secret, "cursor")),
         settings: settings::api_settings(config),

@@ -49,7 +49,8 @@ const FIND_BY_EMAIL: &str = concat!(
       JOIN users u ON u.tenant_id = c.tenant_id AND u.id = c.user_id
       JOIN tenants t ON t.tenant_id = c.tenant_id
       WHERE c.email = $1 AND c.password_hash IS NOT NULL AND u.active AND ($2::text IS NULL OR t.slug = $2)
-      ORDER BY t.created_at, t.id"
+      ORDER BY u.created_at, u.id
+      LIMIT $3"
 );
 
 // The lock makes a second acceptance wait, and find that the invitation is used up.
@@ -115,7 +116,7 @@ const FIND_TENANT: &str = concat!("SELECT ", tenant_columns!(), " FROM tenants t
 const FIND_OWNER: &str = concat!(
     "SELECT ",
     user_columns!(),
-    " FROM users u WHERE u.tenant_id = $1 AND u.role = 'OWNER' ORDER BY u.created_at, u.id LIMIT 1"
+    " FROM users u WHERE u.tenant_id = $1 AND u.role = 'OWNER' AND u.active ORDER BY u.created_at, u.id LIMIT 1"
 );
 
 #[async_trait]
@@ -150,7 +151,12 @@ impl Accounts for PgSystemUnitOfWork {
     }
 
     #[tracing::instrument(level = "debug", name = "db.accounts.find_by_email", skip_all)]
-    async fn find_by_email(&mut self, email: &str, slug: Option<&str>) -> Result<Vec<Account>, StoreError> {
+    async fn find_by_email(
+        &mut self,
+        email: &str,
+        slug: Option<&str>,
+        at_most: u32,
+    ) -> Result<Vec<Account>, StoreError> {
         // PostgreSQL refuses U+0000 in a text, so nobody has such an address.
         if email.contains('\0') || slug.is_some_and(|slug| slug.contains('\0')) {
             return Ok(Vec::new());
@@ -160,6 +166,7 @@ impl Accounts for PgSystemUnitOfWork {
             .sql(FIND_BY_EMAIL)
             .bind(email)
             .bind(slug)
+            .bind(i64::from(at_most))
             .fetch_all()
             .await?;
         let account = |row: PgRow| {

@@ -38,9 +38,21 @@ const CLEAR_IDEMPOTENCY_KEYS: &str = "
     DELETE FROM idempotency_keys
     WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM idempotency_keys WHERE expires_at < $1 LIMIT $2)";
 
+/// With their refresh tokens and revocations. A day is longer than any access token lives.
+const CLEAR_SESSIONS: &str = "
+    DELETE FROM sessions
+    WHERE (tenant_id, id) IN (
+        SELECT tenant_id, id FROM sessions WHERE expires_at < $1 - interval '1 day' LIMIT $2)";
+
 const MAKE_PARTITIONS: &str = "SELECT make_partitions(3)";
 
 impl PgSystemStore {
+    /// Learns which sessions are revoked now; done once before the first request is served.
+    pub async fn learn_revocations(&self) -> Result<(), StoreError> {
+        let mut seen = self.clock.now();
+        self.refresh_revocations(&mut seen).await
+    }
+
     /// Starts the task that learns, once a second, which sessions other processes have revoked. It ends when it is
     /// aborted.
     pub fn spawn_refresh(&self) -> JoinHandle<()> {
@@ -123,17 +135,14 @@ impl PgSystemStore {
             connection.sql(text).bind(now).execute().await?;
             connection.commit().await?;
         }
-        loop {
-            let connection = Connection::open(&self.pool, Reach::System).await?;
-            let cleared = connection
-                .sql(CLEAR_IDEMPOTENCY_KEYS)
-                .bind(now)
-                .bind(BATCH)
-                .execute()
-                .await?;
-            connection.commit().await?;
-            if i64::try_from(cleared).is_ok_and(|cleared| cleared < BATCH) {
-                break;
+        for text in [CLEAR_IDEMPOTENCY_KEYS, CLEAR_SESSIONS] {
+            loop {
+                let connection = Connection::open(&self.pool, Reach::System).await?;
+                let cleared = connection.sql(text).bind(now).bind(BATCH).execute().await?;
+                connection.commit().await?;
+                if i64::try_from(cleared).is_ok_and(|cleared| cleared < BATCH) {
+                    break;
+                }
             }
         }
         let connection = Connection::open(&self.pool, Reach::System).await?;

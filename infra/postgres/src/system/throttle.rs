@@ -12,24 +12,43 @@ use time::OffsetDateTime;
 use super::PgSystemUnitOfWork;
 use crate::error::SqlError;
 
-const LOCKED_UNTIL: &str = "
-    SELECT MAX(locked_until) FROM login_failures WHERE key = ANY ($1) AND locked_until > $2";
+// Attempts with a key in common wait here for each other, in one order everywhere so that none waits in a circle. A key
+// that was not counted under yet gets a window that is over.
+const HOLD: &str = "
+    INSERT INTO login_failures AS f (key, failures, window_ends_at)
+    SELECT k.key, 0, $2 FROM unnest($1::bytea[]) AS k (key) ORDER BY k.key
+    ON CONFLICT (key) DO UPDATE SET failures = f.failures
+    RETURNING CASE WHEN f.locked_until > $2 THEN f.locked_until END";
 
-// $2 now, $3 when a window that opens now ends, $4 until when a lock lasts that begins now, $5 the limit.
-const NOTE_FAILURE: &str = "
-    INSERT INTO login_failures AS f (key, failures, window_ends_at, locked_until)
-    VALUES ($1, 1, $3, CASE WHEN $5 <= 1 THEN $4 END)
-    ON CONFLICT (key) DO UPDATE
-    SET failures       = CASE WHEN f.window_ends_at <= $2 THEN 1 ELSE f.failures + 1 END,
-        window_ends_at = CASE WHEN f.window_ends_at <= $2 THEN $3 ELSE f.window_ends_at END,
+// $2 now, $3 when a window that opens now ends, $4 until when a lock lasts that begins now, $5 the limit. The row is
+// held and not locked out, so a lock that it has is over.
+const COUNT_ATTEMPT: &str = "
+    UPDATE login_failures
+    SET failures       = CASE
+                             WHEN window_ends_at <= $2 OR locked_until IS NOT NULL THEN 1
+                             WHEN failures < $5 THEN failures + 1
+                             ELSE failures
+                         END,
+        window_ends_at = CASE
+                             WHEN window_ends_at <= $2 OR locked_until IS NOT NULL THEN $3
+                             ELSE window_ends_at
+                         END,
         locked_until   = CASE
-                             WHEN CASE WHEN f.window_ends_at <= $2 THEN 1 ELSE f.failures + 1 END >= $5 THEN $4
-                             ELSE f.locked_until
-                         END";
+                             WHEN window_ends_at <= $2 OR locked_until IS NOT NULL THEN NULL
+                             WHEN failures >= $5 THEN $4
+                         END
+    WHERE key = $1
+    RETURNING locked_until";
+
+// Holds the keys as HOLD does, so that others can be forgotten after it without waiting in a circle.
+const GIVE_BACK: &str = "
+    INSERT INTO login_failures AS f (key, failures, window_ends_at)
+    SELECT k.key, 0, $2 FROM unnest($1::bytea[]) AS k (key) ORDER BY k.key
+    ON CONFLICT (key) DO UPDATE SET failures = GREATEST(f.failures - 1, 0), locked_until = NULL";
 
 const FORGET: &str = "DELETE FROM login_failures WHERE key = ANY ($1)";
 
-/// Hashes what failures are counted under, so that no address and no e-mail is stored.
+/// Hashes what attempts are counted under, so that no address and no e-mail is stored.
 #[derive(Clone)]
 pub(super) struct ThrottleKeys(Hmac<Sha256>);
 
@@ -47,9 +66,19 @@ impl ThrottleKeys {
     fn hash(&self, key: &ThrottleKey) -> Vec<u8> {
         let mut hmac = self.0.clone();
         match key {
-            ThrottleKey::Account(email) => {
+            ThrottleKey::Account { email, tenant: None } => {
                 hmac.update(b"account\0");
                 hmac.update(email.as_bytes());
+            }
+            ThrottleKey::Account {
+                email,
+                tenant: Some(slug),
+            } => {
+                hmac.update(b"account of tenant\0");
+                // The length tells where the one ends and the other begins.
+                hmac.update(&(email.len() as u64).to_be_bytes());
+                hmac.update(email.as_bytes());
+                hmac.update(slug.as_bytes());
             }
             ThrottleKey::Address(address) => {
                 hmac.update(b"address\0");
@@ -72,41 +101,81 @@ fn network(address: IpAddr) -> Vec<u8> {
     }
 }
 
-#[async_trait]
-impl LoginThrottle for PgSystemUnitOfWork {
-    #[tracing::instrument(level = "debug", name = "db.login_throttle.locked_until", skip_all)]
-    async fn locked_until(&mut self, keys: &[ThrottleKey]) -> Result<Option<OffsetDateTime>, StoreError> {
-        let hashes = self.throttle_keys.hashes(keys);
-        let row = self
+impl PgSystemUnitOfWork {
+    /// Keeps the keys from all others until the unit of work ends. Returns until when one is locked out, if any is.
+    async fn hold(&mut self, keys: Vec<Vec<u8>>) -> Result<Option<OffsetDateTime>, StoreError> {
+        let rows = self
             .connection
-            .sql(LOCKED_UNTIL)
-            .bind(hashes)
+            .sql(HOLD)
+            .bind(keys)
             .bind(self.now)
-            .fetch_one()
+            .fetch_all()
             .await?;
-        Ok(row.try_get(0).map_err(SqlError::from)?)
+        let mut latest = None;
+        for row in rows {
+            let locked: Option<OffsetDateTime> = row.try_get(0).map_err(SqlError::from)?;
+            latest = latest.max(locked);
+        }
+        Ok(latest)
     }
 
-    #[tracing::instrument(level = "debug", name = "db.login_throttle.note_failure", skip_all)]
-    async fn note_failure(&mut self, limits: &[(ThrottleKey, ThrottleLimit)]) -> Result<(), StoreError> {
-        let mut limits: Vec<(Vec<u8>, ThrottleLimit)> = limits
+    async fn uncount(&mut self, keys: Vec<Vec<u8>>) -> Result<(), StoreError> {
+        self.connection
+            .sql(GIVE_BACK)
+            .bind(keys)
+            .bind(self.now)
+            .execute()
+            .await?;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl LoginThrottle for PgSystemUnitOfWork {
+    #[tracing::instrument(level = "debug", name = "db.login_throttle.count_attempt", skip_all)]
+    async fn count_attempt(
+        &mut self,
+        limits: &[(ThrottleKey, ThrottleLimit)],
+    ) -> Result<Option<OffsetDateTime>, StoreError> {
+        let limits: Vec<(Vec<u8>, ThrottleLimit)> = limits
             .iter()
             .map(|(key, limit)| (self.throttle_keys.hash(key), *limit))
             .collect();
-        // In one order everywhere, so that two failures that share keys do not wait for each other.
-        limits.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+        let locked_before = self
+            .hold(limits.iter().map(|(key, _)| key.clone()).collect())
+            .await?;
+        if locked_before.is_some() {
+            return Ok(locked_before);
+        }
+        let mut locked_now = None;
+        let mut counted = Vec::new();
         for (key, limit) in limits {
-            self.connection
-                .sql(NOTE_FAILURE)
-                .bind(key)
+            let row = self
+                .connection
+                .sql(COUNT_ATTEMPT)
+                .bind(key.as_slice())
                 .bind(self.now)
                 .bind(self.now + limit.window)
                 .bind(self.now + limit.lockout)
                 .bind(i32::try_from(limit.failures).unwrap_or(i32::MAX))
-                .execute()
+                .fetch_one()
                 .await?;
+            let locked: Option<OffsetDateTime> = row.try_get(0).map_err(SqlError::from)?;
+            if locked.is_none() {
+                counted.push(key);
+            }
+            locked_now = locked_now.max(locked);
         }
-        Ok(())
+        if locked_now.is_some() {
+            self.uncount(counted).await?;
+        }
+        Ok(locked_now)
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.login_throttle.give_back", skip_all)]
+    async fn give_back(&mut self, keys: &[ThrottleKey]) -> Result<(), StoreError> {
+        let hashes = self.throttle_keys.hashes(keys);
+        self.uncount(hashes).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.login_throttle.forget", skip_all)]
@@ -124,6 +193,13 @@ impl LoginThrottle for PgSystemUnitOfWork {
 mod tests {
     use super::*;
 
+    fn account(email: &str, tenant: Option<&str>) -> ThrottleKey {
+        ThrottleKey::Account {
+            email: email.to_owned(),
+            tenant: tenant.map(str::to_owned),
+        }
+    }
+
     fn address(text: &str) -> ThrottleKey {
         ThrottleKey::Address(text.parse().unwrap())
     }
@@ -132,16 +208,23 @@ mod tests {
     fn keys_differ_by_kind_value_and_installation() {
         let keys = ThrottleKeys::new([1; 32]);
         let other = ThrottleKeys::new([2; 32]);
-        let account = ThrottleKey::Account("ann@example.com".to_owned());
+        let ann = account("ann@example.com", None);
+        let in_acme = account("ann@example.com", Some("acme"));
 
-        assert_eq!(keys.hash(&account), keys.hash(&account));
+        assert_eq!(keys.hash(&ann), keys.hash(&ann));
+        assert_ne!(keys.hash(&ann), keys.hash(&account("bob@example.com", None)));
+        assert_ne!(keys.hash(&ann), other.hash(&ann));
+        assert_ne!(keys.hash(&ann), keys.hash(&in_acme));
         assert_ne!(
-            keys.hash(&account),
-            keys.hash(&ThrottleKey::Account("bob@example.com".to_owned()))
+            keys.hash(&in_acme),
+            keys.hash(&account("ann@example.com", Some("umbrella")))
         );
-        assert_ne!(keys.hash(&account), other.hash(&account));
         assert_ne!(
-            keys.hash(&ThrottleKey::Account("192.0.2.1".to_owned())),
+            keys.hash(&in_acme),
+            keys.hash(&account("ann@example.coma", Some("cme")))
+        );
+        assert_ne!(
+            keys.hash(&account("192.0.2.1", None)),
             keys.hash(&address("192.0.2.1"))
         );
     }

@@ -25,7 +25,7 @@ struct LoginBody {
     email: String,
     #[schema(schema_with = text::opaque::<128>)]
     password: String,
-    /// The slug of the tenant; needed when the address belongs to several.
+    /// The slug of the tenant; without it, the oldest account that the password opens is meant.
     #[schema(schema_with = text::opaque_or_null::<100>, required = false)]
     tenant: Option<String>,
 }

@@ -20,7 +20,7 @@ use super::body::{LeadBody, LeadPatchBody};
 use crate::Services;
 use crate::authentication::Permitted;
 use crate::idempotency::IdempotencyKey;
-use crate::json::BulkJsonBody;
+use crate::json::{BulkJsonBody, BulkJsonList};
 use crate::kept::Kept;
 use crate::problem::{InvalidValueView, Problem, pointer};
 use crate::spec::Problems;
@@ -259,9 +259,9 @@ pub(super) async fn update_many(
     services: web::Data<Services>,
     permit: Permitted<ChangeLeads>,
     key: IdempotencyKey,
-    body: BulkJsonBody<LeadUpdatesBody>,
+    body: BulkJsonList,
 ) -> Result<HttpResponse, Problem> {
-    let rows = body.value.0;
+    let rows = body.rows;
     check_count("", rows.len())?;
     let mut result = BulkResultView::new();
     let mut updates = Vec::with_capacity(rows.len());
@@ -290,8 +290,8 @@ pub(super) async fn update_many(
 }
 
 /// Many changes, each of which is judged by itself.
-#[derive(Debug, Deserialize)]
-struct LeadUpdatesBody(Vec<Value>);
+#[derive(Debug)]
+struct LeadUpdatesBody;
 
 impl PartialSchema for LeadUpdatesBody {
     fn schema() -> RefOr<Schema> {
@@ -335,6 +335,12 @@ fn check_count(at: &str, count: usize) -> Result<(), Problem> {
 
 /// Reads one row; its faults carry pointers into the whole body.
 fn read<T: DeserializeOwned>(list: &str, index: usize, row: Value) -> Result<T, Vec<InvalidValueView>> {
+    if !row.is_object() {
+        return Err(vec![InvalidValueView::at(
+            format!("{list}/{index}"),
+            "must be an object",
+        )]);
+    }
     serde_json::from_value(row)
         .map_err(|error| vec![InvalidValueView::at(format!("{list}/{index}"), error.to_string())])
 }

@@ -16,6 +16,7 @@ use crate::Services;
 use crate::authentication::Permitted;
 use crate::problem::Problem;
 use crate::query::{FromQuery, QueryOf, QueryReader};
+use crate::records::guarded;
 
 /// How many leads are read at a time: more than a page, because nobody waits for the first.
 const CHUNK: u32 = 1_000;
@@ -190,8 +191,9 @@ fn write_row(text: &mut String, lead: &Lead) {
     text.push_str("\r\n");
 }
 
-/// Writes one cell, quoted where it must be (RFC 4180, section 2).
+/// Writes one cell, quoted where it must be (RFC 4180, section 2), and made harmless for spreadsheets.
 fn write_cell(text: &mut String, cell: &str) {
+    let cell = &*guarded(cell);
     if cell.contains(['"', ',', '\r', '\n']) || cell.starts_with(' ') || cell.ends_with(' ') {
         let quoted = cell.replace('"', "\"\"");
         write!(text, "\"{quoted}\"").expect("a String takes any text");

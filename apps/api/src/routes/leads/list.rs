@@ -1,12 +1,12 @@
 use actix_web::{HttpRequest, HttpResponse, get, web};
-use fairlead_domain::access::ViewLeads;
+use fairlead_domain::access::{ViewActivities, ViewLeads};
 use fairlead_domain::leads::LeadQuery;
 
 use super::NEWEST_ACTIVITIES;
 use super::query::LeadListQuery;
 use super::view::LeadView;
 use crate::Services;
-use crate::authentication::Permitted;
+use crate::authentication::{Authenticated, Permitted};
 use crate::conditional;
 use crate::paging::Listing;
 use crate::problem::Problem;
@@ -25,6 +25,7 @@ use crate::spec::IfNoneMatch;
 pub(super) async fn list(
     request: HttpRequest,
     services: web::Data<Services>,
+    caller: Authenticated,
     permit: Permitted<ViewLeads>,
     query: QueryOf<LeadListQuery>,
 ) -> Result<HttpResponse, Problem> {
@@ -36,6 +37,9 @@ pub(super) async fn list(
         list,
         show,
     } = query.0;
+    if show.with_activities {
+        caller.0.permit::<ViewActivities>()?;
+    }
     let wanted = LeadQuery {
         filter: filter.0,
         sort,

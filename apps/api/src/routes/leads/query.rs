@@ -53,7 +53,7 @@ struct LeadFilterParameters {
     /// Created before this moment.
     #[param(value_type = String, format = DateTime, required = false)]
     created_before: Option<String>,
-    /// Words of the name and company, the last one perhaps unfinished; restricts to the best 1,000 matches.
+    /// Words of the name and company, the last one perhaps unfinished; restricts to 1,000 of the leads that match.
     #[param(
         min_length = 1,
         max_length = 200,

@@ -106,7 +106,13 @@ pub(super) async fn import(
     if wants_stream(&request) {
         let (lines, receiver) = mpsc::channel(LINES_AHEAD);
         let work = Import::new(store, permit, options, Stream(lines));
-        actix_web::rt::spawn(stream(work, payload));
+        // On this thread, because the payload is bound to it; with the request, whose trace the events carry.
+        match fairlead_telemetry::request::current() {
+            Some(context) => {
+                actix_web::rt::spawn(fairlead_telemetry::request::scope(context, stream(work, payload)))
+            }
+            None => actix_web::rt::spawn(stream(work, payload)),
+        };
         let body = futures_util::stream::unfold(receiver, |mut receiver| async {
             receiver
                 .recv()

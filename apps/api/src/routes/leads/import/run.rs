@@ -1,6 +1,7 @@
 //! Reads a file as it arrives, and writes its leads batch by batch.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::web::{Bytes, Payload};
 use fairlead_domain::access::{ImportLeads, Permit};
@@ -13,10 +14,13 @@ use futures_util::StreamExt as _;
 
 use super::report::{ColumnView, ImportEvent, Progress, RejectedRowView};
 use crate::problem::{Kind, Problem};
-use crate::records::{CsvRecords, NdjsonRecords};
+use crate::records::{CsvRecords, NdjsonRecords, unguarded};
 
 /// How many rows one transaction writes. Larger ones are no faster, and hold back the readers of events longer.
 const BATCH: usize = 1_000;
+
+/// How long an import waits for more of its file.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What the file is, and what to do with it.
 #[derive(Clone, Copy, Debug)]
@@ -111,7 +115,7 @@ impl<L: Listener> Import<L> {
                     continue;
                 };
                 let row = match record.content {
-                    Ok(cells) => columns.read(cells.iter()),
+                    Ok(cells) => columns.read(cells.iter().map(unguarded)),
                     Err(fault) => Err(Invalid::field("", fault.to_string())),
                 };
                 self.take(record.line, row).await?;
@@ -212,7 +216,10 @@ impl<L: Listener> Import<L> {
 }
 
 async fn next_chunk(payload: &mut Payload) -> Result<Option<Bytes>, Problem> {
-    let chunk = payload.next().await.transpose();
+    let chunk = tokio::time::timeout(PATIENCE, payload.next()).await;
+    let chunk = chunk
+        .map_err(|_| Problem::client(Kind::MalformedRequest, "no more of the file came"))?
+        .transpose();
     chunk.map_err(|_| Problem::client(Kind::MalformedRequest, "the file broke off"))
 }
 
