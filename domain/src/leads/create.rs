@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use super::agent::require_agent;
-use super::{Duplicates, Lead, LeadDraft, LeadSnapshot, LoadConflict, Reassignment};
+use super::{Assignment, Duplicates, Lead, LeadDraft, LeadSnapshot, LoadConflict};
 use crate::access::{Actor, ChangeLeads, Permit};
 use crate::activities::{Activity, ActivityKind};
 use crate::events::{Aggregate, Recorded, Source};
@@ -53,13 +53,13 @@ pub(super) async fn note_created(
     uow.assignments().change_load(&load).await?;
 
     let mut activities = Vec::new();
-    let mut reassignments = Vec::new();
+    let mut assignments = Vec::new();
     for lead in leads {
         if let Some(agent) = lead.assigned_to {
             let at = uow.now();
-            reassignments.push(Reassignment {
+            assignments.push(Assignment {
                 lead: lead.id,
-                agent: Some(agent),
+                agent,
                 by: actor,
                 at,
             });
@@ -78,8 +78,8 @@ pub(super) async fn note_created(
                 .by(source),
         );
     }
-    if !reassignments.is_empty() {
-        uow.assignments().reassign(&reassignments).await?;
+    if !assignments.is_empty() {
+        uow.assignments().begin(&assignments).await?;
     }
     if !activities.is_empty() {
         uow.activities().insert(&activities).await?;

@@ -90,18 +90,19 @@ pub trait Assignments: Send {
     /// `NoRoom` for an agent that would go over its maximum; nothing is changed for that agent.
     async fn change_load(&mut self, changes: &HashMap<UserId, i32>) -> Result<(), LoadConflict>;
 
-    /// Ends the assignments of these leads, where there are any, and begins the next ones: two statements, however many
-    /// leads there are.
-    async fn reassign(&mut self, changes: &[Reassignment]) -> Result<(), StoreError>;
+    /// Writes down that agents hold leads that nobody held: one statement, however many there are.
+    async fn begin(&mut self, assignments: &[Assignment]) -> Result<(), StoreError>;
+    /// Writes down that nobody holds these leads since `at`: one statement, however many there are.
+    async fn end(&mut self, leads: &[LeadId], at: OffsetDateTime) -> Result<(), StoreError>;
 }
 
-/// A lead that changes hands.
+/// An agent that holds a lead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reassignment {
+pub struct Assignment {
     pub lead: LeadId,
-    /// Who has it now; `None`: nobody.
-    pub agent: Option<UserId>,
+    pub agent: UserId,
     pub by: Actor,
+    /// Since when.
     pub at: OffsetDateTime,
 }
 

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use super::agent::require_agent;
-use super::{InvalidTransition, Lead, LeadId, LeadPatch, LeadSnapshot, LoadConflict, Reassignment};
+use super::{Assignment, InvalidTransition, Lead, LeadId, LeadPatch, LeadSnapshot, LoadConflict};
 use crate::Expected;
 use crate::access::{Actor, ChangeLeads, Permit, Reach};
 use crate::activities::{Activity, ActivityKind};
@@ -148,16 +148,17 @@ pub(super) async fn write(
     }
 
     let mut activities = Vec::new();
-    let mut reassignments = Vec::new();
+    let (mut given_up, mut taken_on) = (Vec::new(), Vec::new());
     for change in &*changes {
         activities.extend(change.activities(&*uow, actor));
         if change.before.assigned_to != change.after.assigned_to {
-            reassignments.push(Reassignment {
+            given_up.extend(change.before.assigned_to.map(|_| change.after.id));
+            taken_on.extend(change.after.assigned_to.map(|agent| Assignment {
                 lead: change.after.id,
-                agent: change.after.assigned_to,
+                agent,
                 by: actor,
                 at: uow.now(),
-            });
+            }));
         }
         uow.record(
             Recorded::new("lead_updated", Aggregate::Lead, change.after.id.as_uuid(), actor)
@@ -165,8 +166,12 @@ pub(super) async fn write(
                 .after(&LeadSnapshot::from(&change.after)),
         );
     }
-    if !reassignments.is_empty() {
-        uow.assignments().reassign(&reassignments).await?;
+    if !given_up.is_empty() {
+        let now = uow.now();
+        uow.assignments().end(&given_up, now).await?;
+    }
+    if !taken_on.is_empty() {
+        uow.assignments().begin(&taken_on).await?;
     }
     if !activities.is_empty() {
         uow.activities().insert(&activities).await?;

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, HashMap};
 use async_trait::async_trait;
 use fairlead_domain::access::Reach;
 use fairlead_domain::identity::{User, UserId};
-use fairlead_domain::leads::{Assignments, LoadConflict, Reassignment, WantedAgent};
+use fairlead_domain::leads::{Assignment, Assignments, LeadId, LoadConflict, WantedAgent};
 use fairlead_domain::store::StoreError;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
@@ -46,12 +46,12 @@ const ADD_LOAD: &str = "
 
 const IS_AGENT: &str = "SELECT is_agent AND active FROM users WHERE tenant_id = $1 AND id = $2";
 
-const END_ASSIGNMENTS: &str = "
-    UPDATE lead_assignments a SET status = 'ENDED', ended_at = c.at
-    FROM unnest($2::uuid[], $3::timestamptz[]) AS c (lead_id, at)
-    WHERE a.tenant_id = $1 AND a.lead_id = c.lead_id AND a.status = 'ACTIVE'";
+// An array, not a join with `unnest`: of that the planner knows no size, and it reads all assignments of the tenant.
+const END: &str = "
+    UPDATE lead_assignments SET status = 'ENDED', ended_at = $3
+    WHERE tenant_id = $1 AND lead_id = ANY ($2) AND status = 'ACTIVE'";
 
-const BEGIN_ASSIGNMENTS: &str = "
+const BEGIN: &str = "
     INSERT INTO lead_assignments (tenant_id, id, lead_id, agent_id, status, assigned_by, assigned_at)
     SELECT $1, b.id, b.lead_id, b.agent_id, 'ACTIVE', b.assigned_by, b.assigned_at
     FROM unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::timestamptz[])
@@ -103,43 +103,42 @@ impl Assignments for PgUnitOfWork {
         Ok(())
     }
 
-    #[tracing::instrument(level = "debug", name = "db.assignments.reassign", skip_all, fields(leads = changes.len()))]
-    async fn reassign(&mut self, changes: &[Reassignment]) -> Result<(), StoreError> {
-        let leads: Vec<Uuid> = changes.iter().map(|change| change.lead.as_uuid()).collect();
-        let moments: Vec<OffsetDateTime> = changes.iter().map(|change| change.at).collect();
-        let ended = self
-            .connection
-            .sql(END_ASSIGNMENTS)
+    #[tracing::instrument(level = "debug", name = "db.assignments.begin", skip_all, fields(leads = assignments.len()))]
+    async fn begin(&mut self, assignments: &[Assignment]) -> Result<(), StoreError> {
+        let column = Column(assignments);
+        self.connection
+            .sql(BEGIN)
             .bind(self.tenant_id())
-            .bind(leads)
-            .bind(moments);
-        ended.execute().await?;
-
-        let begun: Vec<(&Reassignment, Uuid)> = changes
-            .iter()
-            .filter_map(|change| Some((change, change.agent?.as_uuid())))
-            .collect();
-        if begun.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<Uuid> = begun.iter().map(|_| self.ids.next()).collect();
-        let leads: Vec<Uuid> = begun.iter().map(|(change, _)| change.lead.as_uuid()).collect();
-        let agents: Vec<Uuid> = begun.iter().map(|(_, agent)| *agent).collect();
-        let by: Vec<Option<Uuid>> = begun
-            .iter()
-            .map(|(change, _)| change.by.user().map(fairlead_domain::Id::as_uuid))
-            .collect();
-        let moments: Vec<OffsetDateTime> = begun.iter().map(|(change, _)| change.at).collect();
-        let statement = self.connection.sql(BEGIN_ASSIGNMENTS).bind(self.tenant_id());
-        statement
-            .bind(ids)
-            .bind(leads)
-            .bind(agents)
-            .bind(by)
-            .bind(moments)
+            .bind(column.of(|_| self.ids.next()))
+            .bind(column.of(|assignment| assignment.lead.as_uuid()))
+            .bind(column.of(|assignment| assignment.agent.as_uuid()))
+            .bind(column.of(|assignment| assignment.by.user().map(fairlead_domain::Id::as_uuid)))
+            .bind(column.of(|assignment| assignment.at))
             .execute()
             .await?;
         Ok(())
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.assignments.end", skip_all, fields(leads = leads.len()))]
+    async fn end(&mut self, leads: &[LeadId], at: OffsetDateTime) -> Result<(), StoreError> {
+        let leads: Vec<Uuid> = leads.iter().map(|lead| lead.as_uuid()).collect();
+        self.connection
+            .sql(END)
+            .bind(self.tenant_id())
+            .bind(leads)
+            .bind(at)
+            .execute()
+            .await?;
+        Ok(())
+    }
+}
+
+/// Takes one column out of the rows: `unnest` wants an array for each.
+struct Column<'a>(&'a [Assignment]);
+
+impl Column<'_> {
+    fn of<T>(&self, value: impl Fn(&Assignment) -> T) -> Vec<T> {
+        self.0.iter().map(value).collect()
     }
 }
 

@@ -81,6 +81,7 @@ async fn fill_and_tell(args: &DemoArgs, config: &Config, session: &Session) -> a
             "apiKey": api_key.expose(),
             "leads": leads,
             "created": filled.leads_added,
+            "createdPerSecond": filled.rate(),
         }));
     }
     output::print(&for_people(&filled, leads, &access))
@@ -231,8 +232,15 @@ fn for_people(filled: &Filled, leads: u64, access: &Access<'_>) -> String {
         password,
         api_key,
     } = access;
+    let rate = filled
+        .rate()
+        .map(|rate| {
+            let seconds = filled.writing.as_secs_f64();
+            format!(" That took {seconds:.1} s: {rate:.0} leads a second.")
+        })
+        .unwrap_or_default();
     let mut text = format!(
-        "Tenant {} has {leads} leads, {} of them new, with {} new activities.\n\n\
+        "Tenant {} has {leads} leads, {} of them new, with {} new activities.{rate}\n\n\
          owner     {}\npassword  {}\nAPI key   {}",
         filled.tenant.slug,
         filled.leads_added,

@@ -1,6 +1,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use fairlead_domain::access::{Actor, Role, SystemScope, TenantScope};
 use fairlead_domain::activities::Activity;
@@ -8,7 +9,7 @@ use fairlead_domain::events::{Aggregate, Recorded, Source};
 use fairlead_domain::identity::{
     HasherBusy, InviteError, Password, PasswordHasher, Secrets, Tenant, User, UserId,
 };
-use fairlead_domain::leads::{Duplicates, Lead, LeadId, LeadSnapshot, LoadConflict, Reassignment};
+use fairlead_domain::leads::{Assignment, Duplicates, Lead, LeadId, LeadSnapshot, LoadConflict};
 use fairlead_domain::store::{Store, StoreError, SystemStore};
 
 use super::found;
@@ -45,6 +46,16 @@ pub struct Filled {
     pub new_users: Vec<(String, Role)>,
     pub leads_added: u64,
     pub activities_added: u64,
+    /// How long it took to add them.
+    pub writing: Duration,
+}
+
+impl Filled {
+    /// Leads added per second; `None` when none were.
+    #[expect(clippy::cast_precision_loss, reason = "exact up to nine quadrillion leads")]
+    pub fn rate(&self) -> Option<f64> {
+        (self.leads_added > 0).then(|| self.leads_added as f64 / self.writing.as_secs_f64())
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -99,6 +110,7 @@ pub async fn fill(
         }),
         total: order.leads,
     };
+    let started = Instant::now();
     // While PostgreSQL works on two batches, the next is made and sent.
     tokio::try_join!(filling.run(), filling.run(), filling.run())?;
 
@@ -109,6 +121,7 @@ pub async fn fill(
         new_users,
         leads_added: missing,
         activities_added,
+        writing: started.elapsed(),
     })
 }
 
@@ -206,7 +219,7 @@ struct State<'a> {
 struct Batch {
     leads: Vec<Lead>,
     activities: Vec<Activity>,
-    assignments: Vec<Reassignment>,
+    assignments: Vec<Assignment>,
     load: HashMap<UserId, i32>,
 }
 
@@ -251,9 +264,9 @@ impl<'a> Filling<'a> {
                 }
             }
             if let Some(agent) = lead.assigned_to {
-                batch.assignments.push(Reassignment {
+                batch.assignments.push(Assignment {
                     lead: lead.id,
-                    agent: Some(agent),
+                    agent,
                     by: Actor::System,
                     at: lead.created_at,
                 });
@@ -268,7 +281,7 @@ impl<'a> Filling<'a> {
         let mut uow = self.store.begin(self.scope).await?;
         uow.leads().insert(&batch.leads, Duplicates::Keep).await?;
         if !batch.assignments.is_empty() {
-            uow.assignments().reassign(&batch.assignments).await?;
+            uow.assignments().begin(&batch.assignments).await?;
         }
         if !batch.activities.is_empty() {
             uow.activities().insert(&batch.activities).await?;
