@@ -26,6 +26,7 @@ const STEPS: &[Step] = steps![
     "m20261121_000400_leads",
     "m20261121_000500_carriers",
     "m20261121_000600_events_audit",
+    "m20261121_000800_search_plan",
 ];
 
 /// SHA-256 over all SQL, in hexadecimal: two databases that were made from the same files have the same schema.

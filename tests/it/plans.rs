@@ -323,6 +323,30 @@ async fn every_list_filter_and_search_reads_through_its_index() {
     .await;
     assert_eq!(used, ["idx_leads_search", "leads_pkey"], "search");
 
+    // So too in a table that was never analysed, for a word of which there is no match.
+    for forget in [
+        "DELETE FROM pg_statistic WHERE starelid = 'leads'::regclass",
+        "UPDATE pg_class SET reltuples = -1, relpages = 0 WHERE oid = 'leads'::regclass",
+        "UPDATE pg_class SET reltuples = 0, relpages = 2
+         WHERE oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = 'leads'::regclass)",
+        // Rows that are in the index but not yet sorted into it make it look dear.
+        "UPDATE leads SET company = company || '!' WHERE tenant_id = '01930000-0000-7000-8000-000000000001'
+         AND id < '01930000-0002-7000-8000-000000004e20'",
+    ] {
+        superuser.execute(forget).await.expect("statistics are forgotten");
+    }
+    let text = SearchText::parse("nobody").expect("a word");
+    let used = indexes_used(&database, &superuser, async |uow| {
+        let found = uow.leads().search(&text, 50).await.expect("the search is done");
+        assert!(found.is_empty());
+    })
+    .await;
+    assert_eq!(used, ["idx_leads_search"], "search without statistics");
+    superuser
+        .execute("ANALYZE leads")
+        .await
+        .expect("the table is analysed");
+
     let used = indexes_used(&database, &superuser, async |uow| {
         let query = list(LeadFilter::default(), LeadSort::CreatedAt, Start::After(None));
         let page = uow.leads().list(&query).await.expect("the list is read");
