@@ -516,7 +516,9 @@ async fn every_function_with_rights_of_its_own_looks_for_temporary_objects_last(
 
     let definers = texts(
         &mut owner,
-        "SELECT p.proname || ' ' || COALESCE(array_to_string(p.proconfig, ','), 'has no search path')
+        "SELECT p.proname || ' ' || COALESCE(
+                    (SELECT setting FROM unnest(p.proconfig) AS setting WHERE setting LIKE 'search_path=%'),
+                    'has no search path')
          FROM pg_proc p WHERE p.prosecdef AND p.pronamespace = 'public'::regnamespace ORDER BY 1",
     )
     .await
