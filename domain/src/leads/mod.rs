@@ -7,6 +7,7 @@
 mod agent;
 mod assign;
 mod bulk;
+mod counters;
 mod create;
 mod custom_fields;
 mod delete;
@@ -22,6 +23,7 @@ mod update;
 
 pub use assign::{AssignError, AssignLead, Assignee, assign};
 pub use bulk::{BulkError, BulkOutcome, BulkUpdate, MAX_BULK, RejectedRow, create_many, update_many};
+pub use counters::{CounterDrift, LeadCounters, repair_counters};
 pub use create::{CreateLeadError, create};
 pub use custom_fields::CustomFields;
 pub use delete::{DeleteLeadError, delete};
