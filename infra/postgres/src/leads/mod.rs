@@ -5,8 +5,10 @@ mod search;
 mod statistics;
 mod write;
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
-use fairlead_domain::leads::{Duplicates, Lead, LeadId, LeadQuery, Leads, SearchText, Statistics};
+use fairlead_domain::leads::{Lead, LeadId, LeadQuery, Leads, SearchText, Statistics};
 use fairlead_domain::paging::Page;
 use fairlead_domain::store::StoreError;
 use sea_orm::sea_query::extension::postgres::PgFunc;
@@ -88,9 +90,14 @@ impl Leads for PgUnitOfWork {
         self.lead_statistics(now).await
     }
 
+    #[tracing::instrument(level = "debug", name = "db.leads.find_new", skip_all, fields(leads = leads.len()))]
+    async fn find_new(&mut self, leads: &[Lead]) -> Result<HashSet<LeadId>, StoreError> {
+        self.new_leads(leads).await
+    }
+
     #[tracing::instrument(level = "debug", name = "db.leads.insert", skip_all, fields(leads = leads.len()))]
-    async fn insert(&mut self, leads: &[Lead], duplicates: Duplicates) -> Result<Vec<LeadId>, StoreError> {
-        self.insert_leads(leads, duplicates).await
+    async fn insert(&mut self, leads: &[Lead]) -> Result<(), StoreError> {
+        self.insert_leads(leads).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.leads.update", skip_all, fields(leads = leads.len()))]
