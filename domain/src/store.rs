@@ -18,7 +18,7 @@ use crate::idempotency::IdempotencyKeys;
 use crate::identity::{
     Accounts, ApiKeys, LoginThrottle, Operators, Platform, Sessions, TenantId, Tenants, Users,
 };
-use crate::leads::{Assignments, Leads};
+use crate::leads::{Assignments, LeadCounters, Leads};
 
 /// Opens units of work for tenants.
 #[async_trait]
@@ -71,6 +71,7 @@ pub trait SystemUnitOfWork: Send {
     fn login_throttle(&mut self) -> &mut dyn LoginThrottle;
     fn operators(&mut self) -> &mut dyn Operators;
     fn platform(&mut self) -> &mut dyn Platform;
+    fn lead_counters(&mut self) -> &mut dyn LeadCounters;
 
     /// Takes note of a change in `tenant`.
     fn record(&mut self, tenant: TenantId, recorded: Recorded);

@@ -26,7 +26,9 @@ const STEPS: &[Step] = steps![
     "m20261121_000400_leads",
     "m20261121_000500_carriers",
     "m20261121_000600_events_audit",
+    "m20261121_000700_lead_statistics",
     "m20261121_000800_search_plan",
+    "m20261121_000900_count_leads",
 ];
 
 /// SHA-256 over all SQL, in hexadecimal: two databases that were made from the same files have the same schema.

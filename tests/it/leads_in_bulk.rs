@@ -1,7 +1,17 @@
 //! Many leads at once: created, changed, each judged by itself.
 
+use std::sync::Arc;
+
+use fairlead_domain::Id;
+use fairlead_domain::access::{ChangeLeads, Permit, SystemScope};
+use fairlead_domain::events::Source;
+use fairlead_domain::identity::UserId;
+use fairlead_domain::leads::{self, BulkOutcome, Duplicates, LeadDraft, RawLead};
+use fairlead_domain::store::Store as _;
+use fairlead_telemetry::request::{self, RequestContext};
 use serde_json::{Value, json};
-use support::TestApp;
+use support::database::DatabaseRole;
+use support::{TestApp, connect_store};
 
 #[tokio::test]
 async fn good_leads_are_created_and_bad_ones_are_told() {
@@ -195,4 +205,82 @@ async fn a_bulk_request_that_names_a_full_agent_fills_its_room_and_rejects_the_r
     assert_eq!((&result["successful"], &result["failed"]), (&json!(3), &json!(2)));
     let agents = acme.owner.get("/api/v1/agents").await.expect(200);
     assert_eq!(agents["items"][0]["agent"]["openLeads"], 3);
+}
+
+#[tokio::test]
+async fn a_skipped_duplicate_takes_no_room_of_its_agent() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (agent, _) = acme.agent("agent@acme.test", json!({ "maxOpenLeads": 2 })).await;
+    let known = json!({ "name": "Known", "email": "ann@example.com" });
+    acme.owner.post("/api/v1/leads", known).await.expect(201);
+    let leads = json!([
+        { "name": "Known", "email": "Ann@example.com", "assignedTo": agent },
+        { "name": "First", "email": "bob@example.com", "assignedTo": agent },
+        { "name": "Repeats the first", "email": "BOB@example.com", "assignedTo": agent },
+        { "name": "Second", "email": "cid@example.com", "assignedTo": agent },
+        { "name": "Too many", "email": "dee@example.com", "assignedTo": agent },
+        // What was not created cannot be repeated.
+        { "name": "For nobody", "email": "dee@example.com" },
+    ]);
+
+    let result = acme
+        .owner
+        .post(
+            "/api/v1/leads/bulk",
+            json!({ "leads": leads, "skipDuplicates": true }),
+        )
+        .await
+        .expect(200);
+
+    assert_eq!(
+        (&result["successful"], &result["skipped"], &result["failed"]),
+        (&json!(3), &json!(2), &json!(1))
+    );
+    assert_eq!(result["errors"][0]["index"], 4);
+    let agents = acme.owner.get("/api/v1/agents").await.expect(200);
+    assert_eq!(agents["items"][0]["agent"]["openLeads"], 2);
+}
+
+#[tokio::test]
+async fn agents_are_locked_by_one_statement_however_many_there_are() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let mut agents: Vec<UserId> = Vec::new();
+    for number in 0..12 {
+        let full = json!({ "maxOpenLeads": 0 });
+        let (agent, _) = acme.agent(&format!("agent{number}@acme.test"), full).await;
+        agents.push(Id::from_uuid(agent.parse().unwrap()));
+    }
+    let store = connect_store(app.database.url(DatabaseRole::App), 1).await;
+    #[expect(clippy::disallowed_methods, reason = "the test acts as the platform")]
+    let system = SystemScope::new("test");
+    let permit = Permit::<ChangeLeads>::system(&system, Id::from_uuid(acme.id.parse().unwrap()));
+    let create_for = async |agents: &[UserId]| -> BulkOutcome {
+        let drafts = agents.iter().map(|agent| draft_for(*agent)).enumerate().collect();
+        let mut uow = store.begin(permit.scope()).await.unwrap();
+        leads::create_many(&mut *uow, &permit, drafts, Duplicates::Keep, Source::Api)
+            .await
+            .unwrap()
+    };
+
+    let mut statements = Vec::new();
+    for named in [&agents[..1], &agents[..]] {
+        let request = Arc::new(RequestContext::from_headers(None, None, None));
+        let outcome = request::scope(Arc::clone(&request), create_for(named)).await;
+        assert_eq!(outcome.rejected.len(), named.len(), "all are full");
+        statements.push(request.database_work().statements);
+    }
+
+    assert_eq!(statements, [1, 1]);
+}
+
+fn draft_for(agent: UserId) -> LeadDraft {
+    let raw = RawLead {
+        name: "Lead".to_owned(),
+        ..RawLead::default()
+    };
+    let mut draft = LeadDraft::parse(raw).unwrap();
+    draft.assigned_to = Some(agent);
+    draft
 }

@@ -22,4 +22,5 @@ mod plans;
 mod problems;
 mod schema;
 mod serve;
+mod statistics;
 mod tenancy;

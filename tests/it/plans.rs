@@ -21,7 +21,8 @@ use uuid::Uuid;
 /// The tenant that has most of the leads.
 const LARGE: Uuid = Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0001);
 
-/// 200,000 leads of one tenant and 20,000 of twenty others, with activities on the newest.
+/// 200,000 leads of one tenant and 20,000 of twenty others, with activities on the newest, and the counters of two
+/// thousand more.
 const FILL: &str = "
 INSERT INTO tenants (tenant_id, id, slug, name, created_at, updated_at)
 SELECT t, t, 'tenant-' || n, 'Tenant ' || n, now(), now()
@@ -49,9 +50,19 @@ SELECT tenant_id, gen_random_uuid(), id, (ARRAY['NOTE', 'CALL', 'EMAIL'])[1 + n 
        created_at + n * interval '1 second'
 FROM leads, generate_series(1, 6) n WHERE tenant_id = '01930000-0000-7000-8000-000000000001' AND id < '01930000-0002-7000-8000-000000004e20';
 
+INSERT INTO tenants (tenant_id, id, slug, name, created_at, updated_at)
+SELECT t, t, 'counted-' || n, 'Counted ' || n, now(), now()
+FROM (SELECT n, ('01930000-0000-7000-8001-' || lpad(to_hex(n), 12, '0'))::uuid AS t FROM generate_series(1, 2000) n) x;
+
+INSERT INTO lead_statistics (tenant_id, status, slot, leads, created_seconds)
+SELECT t.id, status, slot, 1, 0
+FROM tenants t, unnest(ARRAY['NEW', 'CONTACTED', 'QUALIFIED', 'CLOSED']) status, generate_series(1, 3) slot
+WHERE t.slug LIKE 'counted-%';
+
 VACUUM ANALYZE tenants;
 VACUUM ANALYZE users;
 VACUUM ANALYZE leads;
+VACUUM ANALYZE lead_statistics;
 VACUUM ANALYZE activities;
 ";
 
@@ -364,6 +375,14 @@ async fn every_list_filter_and_search_reads_through_its_index() {
         ["idx_activities_tenant_lead_time", "idx_leads_created"],
         "with activities"
     );
+
+    let used = indexes_used(&database, &superuser, async |uow| {
+        let now = uow.now();
+        let statistics = uow.leads().statistics(now).await;
+        assert_eq!(statistics.expect("the counters are read").total(), 200_000);
+    })
+    .await;
+    assert_eq!(used, ["lead_statistics_pkey"], "statistics");
 
     for (what, filter, expected) in [
         ("activities", ActivityFilter::default(), "idx_activities_created"),

@@ -74,8 +74,14 @@ async fn every_tenant_table_is_keyed_by_tenant_and_id() {
     )
     .await;
 
-    // A user has one credential: the user's id is the id.
-    assert_eq!(otherwise, ["credentials PRIMARY KEY (tenant_id, user_id)"]);
+    // A user has one credential: the user's id is the id. Counters are told apart by what they count.
+    assert_eq!(
+        otherwise,
+        [
+            "credentials PRIMARY KEY (tenant_id, user_id)",
+            "lead_statistics PRIMARY KEY (tenant_id, status, slot)",
+        ]
+    );
 }
 
 #[tokio::test]

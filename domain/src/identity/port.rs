@@ -42,6 +42,8 @@ pub trait Users: Send {
     async fn find(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
     /// Finds and locks a user until the unit of work ends.
     async fn find_for_update(&mut self, id: UserId) -> Result<Option<User>, StoreError>;
+    /// Finds and locks those of `ids` that exist, in the order of their ids.
+    async fn find_many_for_update(&mut self, ids: &[UserId]) -> Result<Vec<User>, StoreError>;
     async fn list(&mut self, filter: &UserFilter, paging: &Paging) -> Result<Page<User>, StoreError>;
     /// Active users with an agent profile; the best rated first.
     async fn list_agents(&mut self, filter: &AgentFilter, paging: &Paging) -> Result<Page<User>, StoreError>;

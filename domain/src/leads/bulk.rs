@@ -1,6 +1,7 @@
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use super::create::note_created;
+use super::duplicates::Repeats;
 use super::update::{LeadChange, write};
 use super::{CreateLeadError, Duplicates, Lead, LeadDraft, LeadId, LeadPatch, LoadConflict, UpdateLeadError};
 use crate::Expected;
@@ -77,11 +78,14 @@ pub async fn create_many(
     source: Source,
 ) -> Result<BulkOutcome, BulkError> {
     let mut outcome = BulkOutcome::default();
-    let mut leads: Vec<(usize, Lead)> = Vec::with_capacity(drafts.len());
-    let agents = drafts.iter().filter_map(|(_, draft)| draft.assigned_to);
-    let mut room = AgentRoom::lock(uow, agents).await?;
-    for (index, draft) in drafts {
-        let lead = draft.into_lead(uow.next_id(), uow.now());
+    let (rows, leads): (Vec<usize>, Vec<Lead>) = drafts
+        .into_iter()
+        .map(|(index, draft)| (index, draft.into_lead(uow.next_id(), uow.now())))
+        .unzip();
+    let mut repeats = Repeats::look_up(uow, &leads, duplicates).await?;
+    let mut room = AgentRoom::lock(uow, leads.iter().filter_map(|lead| lead.assigned_to)).await?;
+    let mut added: Vec<Lead> = Vec::with_capacity(leads.len());
+    for (index, lead) in rows.into_iter().zip(leads) {
         if !permit.reach().covers(lead.assigned_to) {
             outcome.reject(
                 index,
@@ -89,19 +93,20 @@ pub async fn create_many(
                 "assignedTo",
                 "an agent creates leads for itself or for nobody",
             );
+        } else if repeats.include(&lead) {
+            // Before room is taken for it: it needs none.
+            outcome.skipped += 1;
         } else if let Some(agent) = lead.assigned_to
             && let Err(why) = room.take(agent, lead.status.is_open())
         {
             outcome.reject(index, None, "assignedTo", why);
         } else {
-            leads.push((index, lead));
+            repeats.note_created(&lead);
+            added.push(lead);
         }
     }
 
-    let rows: Vec<Lead> = leads.into_iter().map(|(_, lead)| lead).collect();
-    let added: HashSet<LeadId> = uow.leads().insert(&rows, duplicates).await?.into_iter().collect();
-    outcome.skipped = rows.len() - added.len();
-    let added: Vec<Lead> = rows.into_iter().filter(|lead| added.contains(&lead.id)).collect();
+    uow.leads().insert(&added).await?;
     outcome.successful = added.iter().map(|lead| lead.id).collect();
     note_created(uow, permit.actor(), &added, source)
         .await
@@ -205,38 +210,38 @@ impl BulkOutcome {
     }
 }
 
-/// How much room the agents named in a bulk request have left. Their rows are locked, in the order of their ids, before
-/// any row is judged; so what is promised to one still holds when all are written.
+/// How much room the agents named in a bulk request have left; who takes no leads is not among them. Their rows are
+/// locked, in the order of their ids, before any row is judged; so what is promised to one still holds when all are
+/// written.
 #[derive(Debug)]
-struct AgentRoom(HashMap<UserId, Option<i32>>);
+struct AgentRoom(HashMap<UserId, i32>);
 
 impl AgentRoom {
     async fn lock(
         uow: &mut dyn UnitOfWork,
         agents: impl Iterator<Item = UserId>,
     ) -> Result<Self, StoreError> {
-        let agents: BTreeSet<UserId> = agents.collect();
-        let mut room = HashMap::with_capacity(agents.len());
-        for agent in agents {
-            let user = uow.users().find_for_update(agent).await?;
-            let profile = user.filter(|user| user.active).and_then(|user| user.agent);
-            room.insert(
-                agent,
-                profile.map(|profile| profile.max_open_leads - profile.open_leads),
-            );
+        let agents: Vec<UserId> = agents.collect::<BTreeSet<UserId>>().into_iter().collect();
+        if agents.is_empty() {
+            return Ok(Self(HashMap::new()));
         }
-        Ok(Self(room))
+        let users = uow.users().find_many_for_update(&agents).await?;
+        let room = users.into_iter().filter(|user| user.active).filter_map(|user| {
+            let profile = user.agent?;
+            Some((user.id, profile.max_open_leads - profile.open_leads))
+        });
+        Ok(Self(room.collect()))
     }
 
     /// Takes the place of one lead, if it is open, or says why there is none.
     fn take(&mut self, agent: UserId, open: bool) -> Result<(), String> {
         match self.0.get_mut(&agent) {
-            Some(Some(room)) if !open || *room > 0 => {
+            Some(room) if !open || *room > 0 => {
                 *room -= i32::from(open);
                 Ok(())
             }
-            Some(Some(_)) => Err(format!("agent {agent} has no room for another open lead")),
-            _ => Err(format!("user {agent} is not an active agent of this tenant")),
+            Some(_) => Err(format!("agent {agent} has no room for another open lead")),
+            None => Err(format!("user {agent} is not an active agent of this tenant")),
         }
     }
 }

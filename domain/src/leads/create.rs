@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use super::agent::require_agent;
-use super::{Assignment, Duplicates, Lead, LeadDraft, LeadSnapshot, LoadConflict};
+use super::{Assignment, Lead, LeadDraft, LeadSnapshot, LoadConflict};
 use crate::access::{Actor, ChangeLeads, Permit};
 use crate::activities::{Activity, ActivityKind};
 use crate::events::{Aggregate, Recorded, Source};
@@ -34,7 +34,7 @@ pub async fn create(
     }
     let lead = draft.into_lead(uow.next_id(), uow.now());
     let leads = std::slice::from_ref(&lead);
-    uow.leads().insert(leads, Duplicates::Keep).await?;
+    uow.leads().insert(leads).await?;
     note_created(uow, permit.actor(), leads, Source::Api).await?;
     Ok(lead)
 }

@@ -7,10 +7,12 @@
 mod agent;
 mod assign;
 mod bulk;
+mod counters;
 mod create;
 mod custom_fields;
 mod delete;
 mod draft;
+mod duplicates;
 pub mod import;
 mod model;
 mod patch;
@@ -22,10 +24,12 @@ mod update;
 
 pub use assign::{AssignError, AssignLead, Assignee, assign};
 pub use bulk::{BulkError, BulkOutcome, BulkUpdate, MAX_BULK, RejectedRow, create_many, update_many};
+pub use counters::{CounterDrift, LeadCounters, repair_counters};
 pub use create::{CreateLeadError, create};
 pub use custom_fields::CustomFields;
 pub use delete::{DeleteLeadError, delete};
 pub use draft::{LeadDraft, RawLead};
+pub use duplicates::Duplicates;
 pub use model::*;
 pub use patch::{LeadPatch, RawLeadPatch};
 pub use port::*;

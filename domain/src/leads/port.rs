@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
@@ -23,21 +23,15 @@ pub trait Leads: Send {
     async fn search(&mut self, text: &SearchText, limit: u32) -> Result<Vec<(Lead, f32)>, StoreError>;
     async fn statistics(&mut self, now: OffsetDateTime) -> Result<Statistics, StoreError>;
 
-    /// Adds leads by one statement and returns the ids of those added, in the order given.
-    ///
-    /// With [`Duplicates::Skip`], a lead whose normalised e-mail address or phone number is known, or stands earlier in
-    /// `leads`, is left out; two units of work that skip duplicates in one tenant run one after the other.
-    async fn insert(&mut self, leads: &[Lead], duplicates: Duplicates) -> Result<Vec<LeadId>, StoreError>;
+    /// Finds those of `leads` whose normalised e-mail address and phone number no stored lead has. Until the unit of work
+    /// ends, no other asks this in the tenant; so of all that ask, none adds what this one found new.
+    async fn find_new(&mut self, leads: &[Lead]) -> Result<HashSet<LeadId>, StoreError>;
+    /// Adds leads by one statement.
+    async fn insert(&mut self, leads: &[Lead]) -> Result<(), StoreError>;
     /// Writes leads that this unit of work has locked, by one statement; each stored version becomes one more.
     async fn update(&mut self, leads: &[Lead]) -> Result<(), StoreError>;
     /// Deletes a lead with its activities and assignments.
     async fn delete(&mut self, id: LeadId) -> Result<(), StoreError>;
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Duplicates {
-    Keep,
-    Skip,
 }
 
 /// Which leads, in which order.

@@ -4,11 +4,14 @@ use fairlead_domain::paging::{Direction, Page, Paging, Position, SortKey};
 use fairlead_domain::store::StoreError;
 use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LockType};
-use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, Select};
+use sea_orm::{
+    ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
+};
 use sqlx::Row as _;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
-use crate::entity::user;
+use crate::entity::{into_domain, user};
 use crate::error::{SqlError, from_orm};
 use crate::paging::{Keyset, count, equals, page};
 use crate::store::PgUnitOfWork;
@@ -85,6 +88,21 @@ impl Users for PgUnitOfWork {
     async fn find_for_update(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
         let select = self.scoped_users().filter(user::Column::Id.eq(id.as_uuid()));
         self.one_user(select.lock(LockType::NoKeyUpdate)).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.users.find_many_for_update", skip_all)]
+    async fn find_many_for_update(&mut self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+        // One array, whatever its length: the statement stays the same, and prepared.
+        let rows = self
+            .scoped_users()
+            .filter(Expr::col(user::Column::Id.as_column_ref()).eq(PgFunc::any(ids)))
+            .order_by_asc(user::Column::Id)
+            .lock(LockType::NoKeyUpdate)
+            .all(&self.connection)
+            .await
+            .map_err(from_orm)?;
+        into_domain(rows)
     }
 
     #[tracing::instrument(level = "debug", name = "db.users.list", skip_all)]

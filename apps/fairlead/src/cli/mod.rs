@@ -14,6 +14,7 @@ mod operator;
 mod serve;
 mod session;
 mod span;
+mod statistics;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -77,6 +78,9 @@ enum Command {
     /// List, rotate and prune the keys that sign access tokens
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Repair the counters behind the statistics of leads
+    #[command(subcommand)]
+    Statistics(statistics::StatisticsCommand),
     /// Look at the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -104,6 +108,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate(args) => migrate::run(&args, &global.load_for_command()?.config).await?,
         Command::Demo(args) => demo::run(&args, &global.load_for_command()?.config).await?,
         Command::Operator(command) => operator::run(&command, &global.load_for_command()?.config).await?,
+        Command::Statistics(command) => statistics::run(&command, &global.load_for_command()?.config).await?,
         Command::Keys(command) => keys::run(&command, &global.load_for_command()?.config)?,
         Command::Config(command) => config::run(&command, &load(&global.input())?)?,
     }

@@ -9,7 +9,7 @@ use fairlead_domain::events::{Aggregate, Recorded, Source};
 use fairlead_domain::identity::{
     HasherBusy, InviteError, Password, PasswordHasher, Secrets, Tenant, User, UserId,
 };
-use fairlead_domain::leads::{Assignment, Duplicates, Lead, LeadId, LeadSnapshot, LoadConflict};
+use fairlead_domain::leads::{Assignment, Lead, LeadId, LeadSnapshot, LoadConflict};
 use fairlead_domain::store::{Store, StoreError, SystemStore};
 
 use super::found;
@@ -279,7 +279,7 @@ impl<'a> Filling<'a> {
 
     async fn write(&self, batch: &Batch) -> Result<(), DemoError> {
         let mut uow = self.store.begin(self.scope).await?;
-        uow.leads().insert(&batch.leads, Duplicates::Keep).await?;
+        uow.leads().insert(&batch.leads).await?;
         if !batch.assignments.is_empty() {
             uow.assignments().begin(&batch.assignments).await?;
         }

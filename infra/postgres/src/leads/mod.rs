@@ -2,12 +2,13 @@
 
 mod list;
 mod search;
+mod statistics;
 mod write;
 
+use std::collections::HashSet;
+
 use async_trait::async_trait;
-use fairlead_domain::leads::{
-    Duplicates, Lead, LeadId, LeadQuery, Leads, SearchText, Statistics, StatusCount, StatusName,
-};
+use fairlead_domain::leads::{Lead, LeadId, LeadQuery, Leads, SearchText, Statistics};
 use fairlead_domain::paging::Page;
 use fairlead_domain::store::StoreError;
 use sea_orm::sea_query::extension::postgres::PgFunc;
@@ -15,22 +16,12 @@ use sea_orm::sea_query::{Expr, ExprTrait as _, LockType};
 use sea_orm::{
     ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
-use sqlx::Row as _;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::entity::{into_domain, lead};
-use crate::error::{SqlError, from_orm, unexpected};
+use crate::error::from_orm;
 use crate::store::PgUnitOfWork;
-
-// An index-only scan of idx_leads_status_created, unless the tenant has most of the table. Seconds as float8: the exact `avg(interval)` takes several times as long,
-// and whole days are wanted.
-const STATISTICS: &str = "
-    SELECT status, COUNT(*),
-           GREATEST(0, FLOOR((date_part('epoch', $2) - AVG(date_part('epoch', created_at))) / 86400))::bigint
-    FROM leads
-    WHERE tenant_id = $1
-    GROUP BY status";
 
 const DELETE: &str = "DELETE FROM leads WHERE tenant_id = $1 AND id = $2";
 
@@ -96,33 +87,17 @@ impl Leads for PgUnitOfWork {
 
     #[tracing::instrument(level = "debug", name = "db.leads.statistics", skip_all)]
     async fn statistics(&mut self, now: OffsetDateTime) -> Result<Statistics, StoreError> {
-        let rows = self
-            .connection
-            .sql(STATISTICS)
-            .bind(self.tenant_id())
-            .bind(now)
-            .fetch_all()
-            .await?;
-        let mut statistics = Statistics::default();
-        for row in rows {
-            let get = |error| StoreError::from(SqlError::from(error));
-            let status: String = row.try_get(0).map_err(get)?;
-            let status = StatusName::parse(&status)
-                .ok_or_else(|| unexpected(format!("leads have the unknown status {status}")))?;
-            let count: i64 = row.try_get(1).map_err(get)?;
-            let avg_age_days: i64 = row.try_get(2).map_err(get)?;
-            let count = StatusCount {
-                count: u64::try_from(count).unwrap_or_default(),
-                avg_age_days: u64::try_from(avg_age_days).unwrap_or_default(),
-            };
-            statistics.by_status.insert(status, count);
-        }
-        Ok(statistics)
+        self.lead_statistics(now).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.leads.find_new", skip_all, fields(leads = leads.len()))]
+    async fn find_new(&mut self, leads: &[Lead]) -> Result<HashSet<LeadId>, StoreError> {
+        self.new_leads(leads).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.leads.insert", skip_all, fields(leads = leads.len()))]
-    async fn insert(&mut self, leads: &[Lead], duplicates: Duplicates) -> Result<Vec<LeadId>, StoreError> {
-        self.insert_leads(leads, duplicates).await
+    async fn insert(&mut self, leads: &[Lead]) -> Result<(), StoreError> {
+        self.insert_leads(leads).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.leads.update", skip_all, fields(leads = leads.len()))]

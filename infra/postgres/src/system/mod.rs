@@ -2,6 +2,7 @@
 
 mod accounts;
 mod background;
+mod lead_counters;
 mod operators;
 mod platform;
 mod throttle;
@@ -15,6 +16,7 @@ use fairlead_domain::access::SystemScope;
 use fairlead_domain::clock::{Clock, Ids};
 use fairlead_domain::events::Recorded;
 use fairlead_domain::identity::{Accounts, LoginThrottle, Operators, Platform, SessionId, TenantId};
+use fairlead_domain::leads::LeadCounters;
 use fairlead_domain::store::{StoreError, SystemStore, SystemUnitOfWork};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -124,6 +126,10 @@ impl SystemUnitOfWork for PgSystemUnitOfWork {
     }
 
     fn platform(&mut self) -> &mut dyn Platform {
+        self
+    }
+
+    fn lead_counters(&mut self) -> &mut dyn LeadCounters {
         self
     }
 

@@ -1,0 +1,108 @@
+use anyhow::{Context as _, anyhow};
+use clap::{Args, Subcommand};
+use fairlead_domain::access::SystemScope;
+use fairlead_domain::identity::TenantId;
+use fairlead_domain::leads::{self, CounterDrift};
+use fairlead_domain::store::{SystemStore as _, SystemUnitOfWork};
+use serde_json::json;
+
+use super::session::Session;
+use crate::config::Config;
+use crate::output;
+
+const EXAMPLES: &str = "\
+Examples:
+  fairlead statistics repair --tenant acme
+  fairlead statistics repair --all --json
+
+Leads are counted by the transactions that write them. A repair counts them anew and adds what the counters lack; it
+holds up nobody, so the server may go on meanwhile.";
+
+#[derive(Debug, Subcommand)]
+#[command(after_help = EXAMPLES)]
+pub(super) enum StatisticsCommand {
+    /// Compare the counters of leads with the leads, and mend and tell what is wrong
+    Repair(RepairArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RepairArgs {
+    #[command(flatten)]
+    which: Which,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// Slug of the tenant
+    #[arg(long)]
+    tenant: Option<String>,
+    /// Every tenant
+    #[arg(long)]
+    all: bool,
+}
+
+pub(super) async fn run(command: &StatisticsCommand, config: &Config) -> anyhow::Result<()> {
+    let StatisticsCommand::Repair(args) = command;
+    let session = Session::open(config).await?;
+    let outcome = repair(args, &session).await;
+    session.close().await;
+    outcome
+}
+
+async fn repair(args: &RepairArgs, session: &Session) -> anyhow::Result<()> {
+    let mut uow = begin(session).await?;
+    let tenant = match &args.which.tenant {
+        Some(slug) => Some(find(&mut *uow, slug).await?),
+        None => None,
+    };
+    let drift = leads::repair_counters(&mut *uow, tenant)
+        .await
+        .context("cannot repair the counters")?;
+    uow.commit().await.context("cannot repair the counters")?;
+    tell(&drift, args.json)
+}
+
+#[expect(clippy::disallowed_methods, reason = "counters of all tenants are compared")]
+async fn begin(session: &Session) -> anyhow::Result<Box<dyn SystemUnitOfWork>> {
+    session
+        .stores
+        .system
+        .begin(&SystemScope::new("statistics by command line"))
+        .await
+        .context("cannot ask the database")
+}
+
+async fn find(uow: &mut dyn SystemUnitOfWork, slug: &str) -> anyhow::Result<TenantId> {
+    let tenant = uow.accounts().find_tenant(slug).await;
+    let tenant = tenant.context("cannot look for the tenant")?;
+    Ok(tenant.ok_or_else(|| anyhow!("there is no tenant {slug}"))?.id)
+}
+
+fn tell(drift: &[CounterDrift], json: bool) -> anyhow::Result<()> {
+    if json {
+        let view = |drift: &CounterDrift| json!({ "tenantId": drift.tenant.to_string(), "status": drift.status.as_str(), "counted": drift.counted, "actual": drift.actual, "createdSeconds": drift.created_seconds });
+        return output::print_json(&json!({ "repaired": drift.iter().map(view).collect::<Vec<_>>() }));
+    }
+    if drift.is_empty() {
+        return output::print("The counters agree with the leads.");
+    }
+    let heading = ["TENANT", "STATUS", "COUNTED", "ACTUAL", "CREATION TIMES OFF BY"]
+        .map(str::to_owned)
+        .to_vec();
+    let rows = drift.iter().map(|drift| {
+        vec![
+            drift.tenant.to_string(),
+            drift.status.to_string(),
+            drift.counted.to_string(),
+            drift.actual.to_string(),
+            format!("{} s", drift.created_seconds),
+        ]
+    });
+    output::print(&output::table(
+        &std::iter::once(heading).chain(rows).collect::<Vec<_>>(),
+    ))
+}

@@ -1,0 +1,63 @@
+use async_trait::async_trait;
+use serde::Serialize;
+
+use super::StatusName;
+use crate::access::Actor;
+use crate::events::{Aggregate, Recorded, Source};
+use crate::identity::TenantId;
+use crate::store::{StoreError, SystemUnitOfWork};
+
+/// The counters that [`Leads::statistics`](super::Leads::statistics) is read from. The store keeps them in the
+/// transactions that write leads.
+#[async_trait]
+pub trait LeadCounters: Send {
+    /// Compares the counters of one tenant, or of all, with its leads and makes up for what they lack; returns what that
+    /// was. Leads may be written meanwhile.
+    async fn repair(&mut self, tenant: Option<TenantId>) -> Result<Vec<CounterDrift>, StoreError>;
+}
+
+/// By how much the counter of one status was wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CounterDrift {
+    pub tenant: TenantId,
+    pub status: StatusName,
+    /// Negative when more leads were taken away than had been counted.
+    pub counted: i64,
+    pub actual: u64,
+    /// What the sum of the creation times lacked.
+    pub created_seconds: f64,
+}
+
+/// Repairs the counters of one tenant, or of all, and records an event where some were wrong: whoever keeps statistics
+/// learns from it that they changed.
+pub async fn repair_counters(
+    uow: &mut dyn SystemUnitOfWork,
+    tenant: Option<TenantId>,
+) -> Result<Vec<CounterDrift>, StoreError> {
+    let drift = uow.lead_counters().repair(tenant).await?;
+    for of_tenant in drift.chunk_by(|one, next| one.tenant == next.tenant) {
+        let tenant = of_tenant[0].tenant;
+        let count = |of: fn(&CounterDrift) -> i64| Counts {
+            leads: of_tenant.iter().map(of).sum(),
+        };
+        uow.record(
+            tenant,
+            Recorded::new(
+                "lead_counters_repaired",
+                Aggregate::Tenant,
+                tenant.as_uuid(),
+                Actor::System,
+            )
+            .before(&count(|drift| drift.counted))
+            .after(&count(|drift| i64::try_from(drift.actual).unwrap_or(i64::MAX)))
+            .by(Source::System),
+        );
+    }
+    Ok(drift)
+}
+
+/// How many leads the statuses have that were counted wrongly.
+#[derive(Debug, Serialize)]
+struct Counts {
+    leads: i64,
+}

@@ -1,0 +1,41 @@
+use async_trait::async_trait;
+use fairlead_domain::Id;
+use fairlead_domain::identity::TenantId;
+use fairlead_domain::leads::{CounterDrift, LeadCounters, StatusName};
+use fairlead_domain::store::StoreError;
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+
+use super::PgSystemUnitOfWork;
+use crate::error::{SqlError, unexpected};
+
+const REPAIR: &str = "
+    SELECT tenant_id, status, counted, actual, created_seconds::float8 FROM repair_lead_statistics($1)";
+
+#[async_trait]
+impl LeadCounters for PgSystemUnitOfWork {
+    #[tracing::instrument(level = "debug", name = "db.lead_counters.repair", skip_all)]
+    async fn repair(&mut self, tenant: Option<TenantId>) -> Result<Vec<CounterDrift>, StoreError> {
+        let rows = self
+            .connection
+            .sql(REPAIR)
+            .bind(tenant.map(Id::as_uuid))
+            .fetch_all()
+            .await?;
+        rows.iter().map(drift).collect()
+    }
+}
+
+fn drift(row: &PgRow) -> Result<CounterDrift, StoreError> {
+    let get = |error| StoreError::from(SqlError::from(error));
+    let status: String = row.try_get(1).map_err(get)?;
+    let actual: i64 = row.try_get(3).map_err(get)?;
+    Ok(CounterDrift {
+        tenant: Id::from_uuid(row.try_get(0).map_err(get)?),
+        status: StatusName::parse(&status)
+            .ok_or_else(|| unexpected(format!("leads have the unknown status {status}")))?,
+        counted: row.try_get(2).map_err(get)?,
+        actual: u64::try_from(actual).unwrap_or_default(),
+        created_seconds: row.try_get(4).map_err(get)?,
+    })
+}
