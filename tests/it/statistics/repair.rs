@@ -133,12 +133,12 @@ async fn repairs_among_writers_mend_what_was_broken_and_nothing_else() {
             )
             .await
             .unwrap();
-            let repaired = texts(
+            let told = texts(
                 &mut repairer,
                 "SELECT status || ' ' || actual - counted FROM repair_lead_statistics()",
             )
             .await;
-            assert_eq!(repaired, ["QUALIFIED 1"]);
+            assert_eq!(told, ["QUALIFIED 1"]);
             assert_eq!(drift(&mut superuser).await, Vec::<String>::new());
             mended += 1;
         }
@@ -171,7 +171,7 @@ async fn two_repairs_at_once_add_what_is_missing_once_and_hold_up_no_writer() {
     let repair = "SELECT status || ' ' || counted || ' ' || actual FROM repair_lead_statistics()";
     run(&mut one, "BEGIN").await.unwrap();
     let first = texts(&mut one, repair).await;
-    let second = tokio::spawn(async move { texts(&mut other, repair).await });
+    let second = fairlead_telemetry::spawn(async move { texts(&mut other, repair).await });
     wait_until("the second repair waits for the first", async || {
         let waiting = "SELECT 'x' FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
                        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";

@@ -73,13 +73,11 @@ pub(super) async fn step(store: &PgStore, tenant: TenantId, random: &mut Random)
                 .expect("it is nobody's"),
         ),
         1 => {
-            let new: Vec<Lead> = (0..1 + random.below(40))
-                .map(|_| past_lead(&*uow, random))
-                .collect();
+            let new: Vec<Lead> = (0..=random.below(40)).map(|_| past_lead(&*uow, random)).collect();
             uow.leads().insert(&new).await.expect("they go in");
         }
         2 => {
-            let drafts = (0..1 + random.below(20))
+            let drafts = (0..=random.below(20))
                 .map(|_| draft(random))
                 .enumerate()
                 .collect();
