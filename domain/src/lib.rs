@@ -6,6 +6,7 @@ pub mod activities;
 pub mod carriers;
 pub mod clock;
 pub mod consistency;
+pub mod database;
 pub mod events;
 mod expected;
 pub mod field;

@@ -10,6 +10,7 @@ mod clock;
 pub mod database;
 mod folder;
 mod long;
+pub mod pair;
 pub mod process;
 pub mod proxy;
 mod store;

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fairlead::SystemIds;
-use fairlead_postgres::{Cluster, PgConfig, PgStore, PoolConfig, StoreParts};
+use fairlead_postgres::{Cluster, MonitorConfig, PgConfig, PgStore, PoolConfig, StoreParts};
 
 use crate::TestClock;
 
@@ -29,15 +29,25 @@ pub fn store_config(app_url: String, system_url: String, connections: u32) -> Pg
         min: 0,
         max: connections,
         acquire_timeout: Duration::from_mins(1),
-        connect_timeout: Duration::from_secs(10),
+        create_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_mins(10),
         max_lifetime: Duration::from_mins(10),
+        max_uses: 5000,
     };
     PgConfig {
         app_url,
         system_url,
+        replicas: Vec::new(),
+        read_pool: pool.clone(),
         system_pool: pool.clone(),
         pool,
+        patience: Duration::from_secs(10),
+        monitor: MonitorConfig {
+            interval: Duration::from_millis(100),
+            timeout: Duration::from_secs(1),
+            max_lag: Duration::from_secs(1),
+            return_after: Duration::from_secs(5),
+        },
         statement_timeout: Duration::from_secs(30),
         slow_statement: Duration::from_secs(30),
         access_token_lifetime: Duration::from_mins(15),

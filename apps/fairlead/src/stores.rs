@@ -6,10 +6,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use fairlead_domain::clock::{Clock, Ids};
 use fairlead_postgres::{
-    Cluster, MemoryRevokedSessions, PgConfig, PgStore, PgSystemStore, PoolConfig, StoreParts,
+    Cluster, MemoryRevokedSessions, MonitorConfig, PgConfig, PgStore, PgSystemStore, PoolConfig,
+    ReplicaConfig, StoreParts,
 };
 
-use crate::config::{Config, DatabaseUrls, Secret};
+use crate::config::{self, Config, DatabaseUrls, Secret};
 use crate::database::Database;
 use crate::derived_key;
 
@@ -93,22 +94,46 @@ pub(crate) fn most_connections(config: &Config, database: &Database) -> (u32, u3
 }
 
 fn configured(config: &Config, urls: &DatabaseUrls, secret: &Secret) -> PgConfig {
-    let pool = &config.database.pool;
+    let database = &config.database;
+    let (pool, read_pool, monitor) = (&database.pool, &database.read_pool, &database.monitor);
     let sized = |min: u32, max: u32| PoolConfig {
         min,
         max,
         acquire_timeout: pool.acquire_timeout,
-        connect_timeout: pool.connect_timeout,
+        create_timeout: pool.create_timeout,
         idle_timeout: pool.idle_timeout,
         max_lifetime: pool.max_lifetime,
+        max_uses: pool.max_uses,
+    };
+    let replica = |replica: &config::ReplicaConfig| ReplicaConfig {
+        name: replica.name.clone(),
+        url: replica.url.expose().to_owned(),
+        is_analytics: replica.analytics,
     };
     PgConfig {
         app_url: urls.app.expose().to_owned(),
         system_url: urls.system.expose().to_owned(),
+        replicas: database.replicas.iter().map(replica).collect(),
         pool: sized(pool.min, pool.max),
-        system_pool: sized(config.database.system_pool.min, config.database.system_pool.max),
-        statement_timeout: config.database.statement_timeout,
-        slow_statement: config.database.slow_query,
+        read_pool: PoolConfig {
+            min: read_pool.min,
+            max: read_pool.max,
+            acquire_timeout: read_pool.acquire_timeout,
+            create_timeout: read_pool.create_timeout,
+            idle_timeout: read_pool.idle_timeout,
+            max_lifetime: read_pool.max_lifetime,
+            max_uses: read_pool.max_uses,
+        },
+        system_pool: sized(database.system_pool.min, database.system_pool.max),
+        patience: pool.connect_timeout,
+        monitor: MonitorConfig {
+            interval: monitor.interval,
+            timeout: monitor.timeout,
+            max_lag: monitor.max_lag,
+            return_after: monitor.return_after,
+        },
+        statement_timeout: database.statement_timeout,
+        slow_statement: database.slow_query,
         access_token_lifetime: config.auth.access_ttl.unsigned_abs(),
         throttle_secret: derived_key::derive(secret, "login-throttle"),
     }
@@ -117,7 +142,11 @@ fn configured(config: &Config, urls: &DatabaseUrls, secret: &Secret) -> PgConfig
 /// Returns the settings of a command's stores: a few connections, and time for statements over many rows.
 pub(crate) fn command_config(config: &Config, urls: &DatabaseUrls, secret: &Secret) -> PgConfig {
     let mut settings = configured(config, urls, secret);
-    for pool in [&mut settings.pool, &mut settings.system_pool] {
+    for pool in [
+        &mut settings.pool,
+        &mut settings.read_pool,
+        &mut settings.system_pool,
+    ] {
         (pool.min, pool.max) = (0, 4);
     }
     settings.statement_timeout = Duration::from_mins(10);

@@ -1,4 +1,4 @@
-//! Whether the database is there, and how busy its connections are: for readiness and for `fairlead doctor`.
+//! Whether the database is there, and which it is: for `fairlead doctor`.
 
 use std::time::{Duration, Instant};
 
@@ -8,28 +8,15 @@ use sqlx::postgres::PgRow;
 
 use crate::connection::Connection;
 use crate::error::SqlError;
-use crate::pool::Pool;
-use crate::{PgStore, PgSystemStore};
+use crate::pool::{Pool, PoolName};
+use crate::{Cluster, PgSystemStore};
 
 /// One pool, asked just now.
 #[derive(Debug)]
 pub struct PoolHealth {
-    /// `app` or `system`.
-    pub name: &'static str,
+    pub name: PoolName,
     /// How long it took to get a connection and an answer over it, or why there was none.
     pub ping: Result<Duration, StoreError>,
-    pub figures: PoolFigures,
-}
-
-/// The connections of a pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PoolFigures {
-    /// Open now.
-    pub size: u32,
-    /// Of these, not in use.
-    pub idle: usize,
-    /// The most that may be open.
-    pub max: u32,
 }
 
 /// The server that answers.
@@ -46,20 +33,14 @@ pub struct Server {
 const VERSION: &str = "SELECT current_setting('server_version'), current_setting('server_version_num')::int";
 const EXTENSIONS: &str = "SELECT extname::text, extversion FROM pg_extension ORDER BY extname";
 
-/// Pings both pools, at the same time.
-pub async fn ping(app: &PgStore, system: &PgSystemStore) -> [PoolHealth; 2] {
-    let (app, system) = (app.cluster(), system.cluster());
+/// Asks the primary over both pools, at the same time.
+pub async fn ping(cluster: &Cluster) -> [PoolHealth; 2] {
     let ((as_app, app_time), (as_system, system_time)) =
-        tokio::join!(timed(app.app()), timed(system.system()));
+        tokio::join!(timed(Box::pin(cluster.app())), timed(Box::pin(cluster.system())));
     [
-        health(app.app_pool(), as_app, app_time),
-        health(system.system_pool(), as_system, system_time),
+        health(cluster.app_pool(), as_app, app_time),
+        health(cluster.system_pool(), as_system, system_time),
     ]
-}
-
-/// Tells how busy the pools are, without asking the database.
-pub fn figures(app: &PgStore, system: &PgSystemStore) -> [(&'static str, PoolFigures); 2] {
-    [app.cluster().app_pool(), system.cluster().system_pool()].map(|pool| (pool.name, figures_of(pool)))
 }
 
 /// Asks the server for its version and extensions.
@@ -89,16 +70,7 @@ async fn timed(
 
 fn health(pool: &Pool, opened: Result<Connection, StoreError>, took: Duration) -> PoolHealth {
     PoolHealth {
-        name: pool.name,
+        name: pool.name.clone(),
         ping: opened.map(|_| took),
-        figures: figures_of(pool),
-    }
-}
-
-fn figures_of(pool: &Pool) -> PoolFigures {
-    PoolFigures {
-        size: pool.inner.size(),
-        idle: pool.inner.num_idle(),
-        max: pool.inner.options().get_max_connections(),
     }
 }

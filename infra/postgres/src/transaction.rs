@@ -8,10 +8,11 @@
 use std::time::Duration;
 
 use fairlead_domain::consistency::LogPosition;
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnection, PgTransactionManager};
-use sqlx::{AssertSqlSafe, Executor as _, Postgres, Row as _, SqlSafeStr as _};
+use sqlx::{AssertSqlSafe, Executor as _, Row as _, SqlSafeStr as _};
 use sqlx_core::transaction::TransactionManager as _;
+
+use crate::pool::{Held, Lease};
 
 /// One message, one round trip. The insert position is read after the commit record was written, so it is behind it:
 /// possibly also behind records of others, which only makes a reader wait for more than it must. The first eight digits
@@ -25,7 +26,7 @@ const HEALING: Duration = Duration::from_secs(5);
 
 pub(crate) struct Transaction {
     /// `None` once it is on its way back to the pool.
-    connection: Option<PoolConnection<Postgres>>,
+    lease: Option<Lease>,
     phase: Phase,
 }
 
@@ -38,12 +39,9 @@ enum Phase {
 
 impl Transaction {
     /// Opens a transaction by one message: BEGIN and the settings local to it. The caller vouches for its text.
-    pub(crate) async fn begin(
-        connection: PoolConnection<Postgres>,
-        first_message: String,
-    ) -> sqlx::Result<Self> {
+    pub(crate) async fn begin(lease: Lease, first_message: String) -> sqlx::Result<Self> {
         let mut transaction = Self {
-            connection: Some(connection),
+            lease: Some(lease),
             phase: Phase::Opening,
         };
         let first_message = AssertSqlSafe(first_message).into_sql_str();
@@ -53,7 +51,21 @@ impl Transaction {
     }
 
     pub(crate) fn connection(&mut self) -> &mut PgConnection {
-        self.connection
+        &mut self.lease_mut().connection
+    }
+
+    /// Its entry among those who hold connections of the pool.
+    pub(crate) fn held(&mut self) -> &Held {
+        &self.lease_mut().held
+    }
+
+    /// Closes the connection instead of giving it back: its server does not answer.
+    pub(crate) fn abandon(mut self) {
+        self.lease_mut().connection.close_on_drop();
+    }
+
+    fn lease_mut(&mut self) -> &mut Lease {
+        self.lease
             .as_mut()
             .expect("the connection leaves in `drop` alone")
     }
@@ -80,8 +92,8 @@ impl Drop for Transaction {
             // that it has chained.
             Phase::Open => PgTransactionManager::start_rollback(self.connection()),
             Phase::Opening => {
-                if let Some(connection) = self.connection.take() {
-                    fairlead_telemetry::spawn(heal(connection));
+                if let Some(lease) = self.lease.take() {
+                    fairlead_telemetry::spawn(heal(lease));
                 }
             }
         }
@@ -89,10 +101,10 @@ impl Drop for Transaction {
 }
 
 /// Ends a transaction that may or may not have begun; closes the connection when that cannot be done.
-async fn heal(mut connection: PoolConnection<Postgres>) {
-    let rollback = tokio::time::timeout(HEALING, connection.execute("ROLLBACK")).await;
+async fn heal(mut lease: Lease) {
+    let rollback = tokio::time::timeout(HEALING, lease.connection.execute("ROLLBACK")).await;
     if !matches!(rollback, Ok(Ok(_))) {
-        connection.close_on_drop();
+        lease.connection.close_on_drop();
     }
 }
 
