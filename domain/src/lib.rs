@@ -5,6 +5,8 @@ pub mod access;
 pub mod activities;
 pub mod carriers;
 pub mod clock;
+pub mod consistency;
+pub mod database;
 pub mod events;
 mod expected;
 pub mod field;

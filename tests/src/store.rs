@@ -2,22 +2,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fairlead::SystemIds;
-use fairlead_postgres::{MemoryRevokedSessions, PgConfig, PgStore, PoolConfig};
+use fairlead_postgres::{Cluster, MonitorConfig, PgConfig, PgStore, PoolConfig, StoreParts};
 
 use crate::TestClock;
 
 /// The store as the server has it, on a pool of `connections`, for tests below HTTP.
 pub async fn connect_store(url: String, connections: u32) -> PgStore {
     let config = store_config(url.clone(), url, connections);
-    let revoked = Arc::new(MemoryRevokedSessions::default());
-    let connected = PgStore::connect(
-        &config,
-        Arc::new(TestClock::default()),
-        Arc::new(SystemIds),
-        revoked,
-    )
-    .await;
-    connected.expect("the role can connect")
+    let cluster = Cluster::connect(&config).await.expect("the role can connect");
+    PgStore::new(cluster, &config, store_parts())
+}
+
+/// What stores are made of below HTTP.
+pub fn store_parts() -> StoreParts {
+    StoreParts {
+        clock: Arc::new(TestClock::default()),
+        ids: Arc::new(SystemIds),
+        revoked: Arc::default(),
+        listeners: Vec::new(),
+    }
 }
 
 /// How stores are opened below HTTP: patiently, on pools of `connections`.
@@ -26,15 +29,25 @@ pub fn store_config(app_url: String, system_url: String, connections: u32) -> Pg
         min: 0,
         max: connections,
         acquire_timeout: Duration::from_mins(1),
-        connect_timeout: Duration::from_secs(10),
+        create_timeout: Duration::from_secs(10),
         idle_timeout: Duration::from_mins(10),
         max_lifetime: Duration::from_mins(10),
+        max_uses: 5000,
     };
     PgConfig {
         app_url,
         system_url,
+        replicas: Vec::new(),
+        read_pool: pool.clone(),
         system_pool: pool.clone(),
         pool,
+        patience: Duration::from_secs(10),
+        monitor: MonitorConfig {
+            interval: Duration::from_millis(100),
+            timeout: Duration::from_secs(1),
+            max_lag: Duration::from_secs(1),
+            return_after: Duration::from_secs(5),
+        },
         statement_timeout: Duration::from_secs(30),
         slow_statement: Duration::from_secs(30),
         access_token_lifetime: Duration::from_mins(15),

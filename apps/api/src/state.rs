@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fairlead_domain::clock::Clock;
+use fairlead_domain::database::DatabaseNodes;
 use fairlead_domain::identity::{
     AccessTokens, Issuer, LoginPolicy, PasswordHasher, RevokedSessions, Secrets,
 };
@@ -25,6 +26,7 @@ pub struct Services {
     pub revoked: Arc<dyn RevokedSessions>,
     pub clock: Arc<dyn Clock>,
     pub health: Arc<dyn HealthProbe>,
+    pub nodes: Arc<dyn DatabaseNodes>,
     pub cursors: CursorKey,
     pub settings: ApiSettings,
 }

@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use fairlead_domain::clock::{Clock, Ids};
-use fairlead_postgres::{MemoryRevokedSessions, PgConfig, PgStore, PgSystemStore, PoolConfig};
+use fairlead_postgres::{
+    Cluster, MemoryRevokedSessions, MonitorConfig, PgConfig, PgStore, PgSystemStore, PoolConfig,
+    ReplicaConfig, StoreParts,
+};
 
-use crate::config::{Config, DatabaseUrls, Secret};
+use crate::config::{self, Config, DatabaseUrls, Secret};
 use crate::database::Database;
 use crate::derived_key;
 
 /// Both stores, and what they share.
 #[derive(Debug)]
 pub(crate) struct Stores {
+    pub(crate) cluster: Arc<Cluster>,
     pub(crate) store: Arc<PgStore>,
     pub(crate) system: Arc<PgSystemStore>,
     pub(crate) revoked: Arc<MemoryRevokedSessions>,
@@ -25,21 +29,30 @@ impl Stores {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> anyhow::Result<Self> {
-        let revoked = Arc::new(MemoryRevokedSessions::default());
-        let store = PgStore::connect(config, Arc::clone(&clock), Arc::clone(&ids), Arc::clone(&revoked));
-        let system = PgSystemStore::connect(config, clock, ids, Arc::clone(&revoked));
-        let (store, system) = tokio::try_join!(store, system).context("cannot connect to the database")?;
+        let cluster = Cluster::connect(config)
+            .await
+            .context("cannot connect to the database")?;
+        let parts = StoreParts {
+            clock,
+            ids,
+            revoked: Arc::default(),
+            listeners: Vec::new(),
+        };
+        let revoked = Arc::clone(&parts.revoked);
         Ok(Self {
-            store: Arc::new(store),
-            system: Arc::new(system),
+            store: Arc::new(PgStore::new(Arc::clone(&cluster), config, parts.clone())),
+            system: Arc::new(PgSystemStore::new(Arc::clone(&cluster), config, parts)),
+            cluster,
             revoked,
         })
     }
 
     /// Closes all connections; those of a server that does not answer are left to end with the process.
     pub(crate) async fn close(&self) {
-        let closed = async { tokio::join!(self.store.close(), self.system.close()) };
-        if tokio::time::timeout(CLOSE_LIMIT, closed).await.is_err() {
+        if tokio::time::timeout(CLOSE_LIMIT, self.cluster.close())
+            .await
+            .is_err()
+        {
             tracing::warn!("the database does not let its connections go; leaving them");
         }
     }
@@ -81,22 +94,46 @@ pub(crate) fn most_connections(config: &Config, database: &Database) -> (u32, u3
 }
 
 fn configured(config: &Config, urls: &DatabaseUrls, secret: &Secret) -> PgConfig {
-    let pool = &config.database.pool;
+    let database = &config.database;
+    let (pool, read_pool, monitor) = (&database.pool, &database.read_pool, &database.monitor);
     let sized = |min: u32, max: u32| PoolConfig {
         min,
         max,
         acquire_timeout: pool.acquire_timeout,
-        connect_timeout: pool.connect_timeout,
+        create_timeout: pool.create_timeout,
         idle_timeout: pool.idle_timeout,
         max_lifetime: pool.max_lifetime,
+        max_uses: pool.max_uses,
+    };
+    let replica = |replica: &config::ReplicaConfig| ReplicaConfig {
+        name: replica.name.clone(),
+        url: replica.url.expose().to_owned(),
+        is_analytics: replica.analytics,
     };
     PgConfig {
         app_url: urls.app.expose().to_owned(),
         system_url: urls.system.expose().to_owned(),
+        replicas: database.replicas.iter().map(replica).collect(),
         pool: sized(pool.min, pool.max),
-        system_pool: sized(config.database.system_pool.min, config.database.system_pool.max),
-        statement_timeout: config.database.statement_timeout,
-        slow_statement: config.database.slow_query,
+        read_pool: PoolConfig {
+            min: read_pool.min,
+            max: read_pool.max,
+            acquire_timeout: read_pool.acquire_timeout,
+            create_timeout: read_pool.create_timeout,
+            idle_timeout: read_pool.idle_timeout,
+            max_lifetime: read_pool.max_lifetime,
+            max_uses: read_pool.max_uses,
+        },
+        system_pool: sized(database.system_pool.min, database.system_pool.max),
+        patience: pool.connect_timeout,
+        monitor: MonitorConfig {
+            interval: monitor.interval,
+            timeout: monitor.timeout,
+            max_lag: monitor.max_lag,
+            return_after: monitor.return_after,
+        },
+        statement_timeout: database.statement_timeout,
+        slow_statement: database.slow_query,
         access_token_lifetime: config.auth.access_ttl.unsigned_abs(),
         throttle_secret: derived_key::derive(secret, "login-throttle"),
     }
@@ -105,7 +142,11 @@ fn configured(config: &Config, urls: &DatabaseUrls, secret: &Secret) -> PgConfig
 /// Returns the settings of a command's stores: a few connections, and time for statements over many rows.
 pub(crate) fn command_config(config: &Config, urls: &DatabaseUrls, secret: &Secret) -> PgConfig {
     let mut settings = configured(config, urls, secret);
-    for pool in [&mut settings.pool, &mut settings.system_pool] {
+    for pool in [
+        &mut settings.pool,
+        &mut settings.read_pool,
+        &mut settings.system_pool,
+    ] {
         (pool.min, pool.max) = (0, 4);
     }
     settings.statement_timeout = Duration::from_mins(10);

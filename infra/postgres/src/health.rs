@@ -1,4 +1,4 @@
-//! Whether the database is there, and how busy its connections are: for readiness and for `fairlead doctor`.
+//! Whether the database is there, and which it is: for `fairlead doctor`.
 
 use std::time::{Duration, Instant};
 
@@ -6,30 +6,17 @@ use fairlead_domain::store::StoreError;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
-use crate::connection::{Connection, Reach};
+use crate::connection::Connection;
 use crate::error::SqlError;
-use crate::pool::Pool;
-use crate::{PgStore, PgSystemStore};
+use crate::pool::{Pool, PoolName};
+use crate::{Cluster, PgSystemStore};
 
 /// One pool, asked just now.
 #[derive(Debug)]
 pub struct PoolHealth {
-    /// `app` or `system`.
-    pub name: &'static str,
+    pub name: PoolName,
     /// How long it took to get a connection and an answer over it, or why there was none.
     pub ping: Result<Duration, StoreError>,
-    pub figures: PoolFigures,
-}
-
-/// The connections of a pool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PoolFigures {
-    /// Open now.
-    pub size: u32,
-    /// Of these, not in use.
-    pub idle: usize,
-    /// The most that may be open.
-    pub max: u32,
 }
 
 /// The server that answers.
@@ -46,20 +33,19 @@ pub struct Server {
 const VERSION: &str = "SELECT current_setting('server_version'), current_setting('server_version_num')::int";
 const EXTENSIONS: &str = "SELECT extname::text, extversion FROM pg_extension ORDER BY extname";
 
-/// Pings both pools, at the same time.
-pub async fn ping(app: &PgStore, system: &PgSystemStore) -> [PoolHealth; 2] {
-    let (app, system) = tokio::join!(ping_pool(app.pool()), ping_pool(system.pool()));
-    [app, system]
-}
-
-/// Tells how busy the pools are, without asking the database.
-pub fn figures(app: &PgStore, system: &PgSystemStore) -> [(&'static str, PoolFigures); 2] {
-    [app.pool(), system.pool()].map(|pool| (pool.name, figures_of(pool)))
+/// Asks the primary over both pools, at the same time.
+pub async fn ping(cluster: &Cluster) -> [PoolHealth; 2] {
+    let ((as_app, app_time), (as_system, system_time)) =
+        tokio::join!(timed(Box::pin(cluster.app())), timed(Box::pin(cluster.system())));
+    [
+        health(cluster.app_pool(), as_app, app_time),
+        health(cluster.system_pool(), as_system, system_time),
+    ]
 }
 
 /// Asks the server for its version and extensions.
 pub async fn server(system: &PgSystemStore) -> Result<Server, StoreError> {
-    let connection = Connection::open(system.pool(), Reach::System).await?;
+    let connection = system.cluster().system().await?;
     let row = connection.sql(VERSION).fetch_one().await?;
     let extensions = connection.sql(EXTENSIONS).fetch_all().await?;
     let extension = |row: &PgRow| Ok((row.try_get(0)?, row.try_get(1)?));
@@ -74,22 +60,17 @@ pub async fn server(system: &PgSystemStore) -> Result<Server, StoreError> {
     })
 }
 
-async fn ping_pool(pool: &Pool) -> PoolHealth {
+/// Its BEGIN is a round trip to the server; dropping it ends the transaction in the background.
+async fn timed(
+    opening: impl Future<Output = Result<Connection, StoreError>>,
+) -> (Result<Connection, StoreError>, Duration) {
     let started = Instant::now();
-    // Its BEGIN is a round trip to the server; dropping it ends the transaction in the background.
-    let opened = Connection::open(pool, Reach::System).await;
-    let ping = opened.map(|_| started.elapsed());
-    PoolHealth {
-        name: pool.name,
-        ping,
-        figures: figures_of(pool),
-    }
+    (opening.await, started.elapsed())
 }
 
-fn figures_of(pool: &Pool) -> PoolFigures {
-    PoolFigures {
-        size: pool.inner.size(),
-        idle: pool.inner.num_idle(),
-        max: pool.inner.options().get_max_connections(),
+fn health(pool: &Pool, opened: Result<Connection, StoreError>, took: Duration) -> PoolHealth {
+    PoolHealth {
+        name: pool.name.clone(),
+        ping: opened.map(|_| took),
     }
 }

@@ -7,17 +7,26 @@
 
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
+use fairlead_domain::consistency::LogPosition;
 use sqlx::postgres::{PgConnection, PgTransactionManager};
-use sqlx::{AssertSqlSafe, Executor as _, Postgres, SqlSafeStr as _};
+use sqlx::{AssertSqlSafe, Executor as _, Row as _, SqlSafeStr as _};
 use sqlx_core::transaction::TransactionManager as _;
+
+use crate::pool::{Held, Lease};
+
+/// One message, one round trip. The insert position is read after the commit record was written, so it is behind it:
+/// possibly also behind records of others, which only makes a reader wait for more than it must. The first eight digits
+/// of a segment's name are its timeline. `AND CHAIN` leaves an empty transaction open: sqlx counts one until it sends
+/// an end itself, and that end, queued by `drop` for the moment the connection goes back, should find one.
+const COMMIT: &str = "COMMIT AND CHAIN; \
+    SELECT pg_walfile_name(pg_current_wal_insert_lsn()), pg_current_wal_insert_lsn()::text";
 
 /// How long a connection in doubt may take to answer ROLLBACK before it is closed instead.
 const HEALING: Duration = Duration::from_secs(5);
 
 pub(crate) struct Transaction {
     /// `None` once it is on its way back to the pool.
-    connection: Option<PoolConnection<Postgres>>,
+    lease: Option<Lease>,
     phase: Phase,
 }
 
@@ -26,17 +35,13 @@ enum Phase {
     /// BEGIN is on its way; whether it arrived is not known.
     Opening,
     Open,
-    Committed,
 }
 
 impl Transaction {
     /// Opens a transaction by one message: BEGIN and the settings local to it. The caller vouches for its text.
-    pub(crate) async fn begin(
-        connection: PoolConnection<Postgres>,
-        first_message: String,
-    ) -> sqlx::Result<Self> {
+    pub(crate) async fn begin(lease: Lease, first_message: String) -> sqlx::Result<Self> {
         let mut transaction = Self {
-            connection: Some(connection),
+            lease: Some(lease),
             phase: Phase::Opening,
         };
         let first_message = AssertSqlSafe(first_message).into_sql_str();
@@ -46,37 +51,73 @@ impl Transaction {
     }
 
     pub(crate) fn connection(&mut self) -> &mut PgConnection {
-        self.connection
+        &mut self.lease_mut().connection
+    }
+
+    /// Its entry among those who hold connections of the pool.
+    pub(crate) fn held(&mut self) -> &Held {
+        &self.lease_mut().held
+    }
+
+    /// Closes the connection instead of giving it back: its server does not answer.
+    pub(crate) fn abandon(mut self) {
+        self.lease_mut().connection.close_on_drop();
+    }
+
+    fn lease_mut(&mut self) -> &mut Lease {
+        self.lease
             .as_mut()
             .expect("the connection leaves in `drop` alone")
     }
 
-    pub(crate) async fn commit(mut self) -> sqlx::Result<()> {
-        PgTransactionManager::commit(self.connection()).await?;
-        self.phase = Phase::Committed;
-        Ok(())
+    /// Commits, and returns the position of the log from which on the changes are in it. On a primary only.
+    pub(crate) async fn commit(mut self) -> sqlx::Result<LogPosition> {
+        let row = self.connection().fetch_one(sqlx::raw_sql(COMMIT)).await?;
+        let (segment, lsn): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+        position(&segment, &lsn).ok_or_else(|| {
+            sqlx::Error::Protocol(format!("not a position of the log: {lsn} in segment {segment}"))
+        })
     }
+}
+
+fn position(segment: &str, lsn: &str) -> Option<LogPosition> {
+    let timeline = u32::from_str_radix(segment.get(..8)?, 16).ok()?;
+    format!("{timeline}/{lsn}").parse().ok()
 }
 
 impl Drop for Transaction {
     fn drop(&mut self) {
         match self.phase {
-            // Also when the future of `commit` was dropped: after a COMMIT that arrived, ROLLBACK does nothing.
+            // Also after `commit`, and when its future was dropped: if COMMIT arrived, this ends the empty transaction
+            // that it has chained.
             Phase::Open => PgTransactionManager::start_rollback(self.connection()),
             Phase::Opening => {
-                if let Some(connection) = self.connection.take() {
-                    fairlead_telemetry::spawn(heal(connection));
+                if let Some(lease) = self.lease.take() {
+                    fairlead_telemetry::spawn(heal(lease));
                 }
             }
-            Phase::Committed => {}
         }
     }
 }
 
 /// Ends a transaction that may or may not have begun; closes the connection when that cannot be done.
-async fn heal(mut connection: PoolConnection<Postgres>) {
-    let rollback = tokio::time::timeout(HEALING, connection.execute("ROLLBACK")).await;
+async fn heal(mut lease: Lease) {
+    let rollback = tokio::time::timeout(HEALING, lease.connection.execute("ROLLBACK")).await;
     if !matches!(rollback, Ok(Ok(_))) {
-        connection.close_on_drop();
+        lease.connection.close_on_drop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_the_timeline_of_the_segment_and_the_lsn() {
+        let parsed = position("0000002A0000001600000016", "16/B374D848");
+
+        assert_eq!(parsed.map(|at| at.to_string()).as_deref(), Some("42/16/B374D848"));
+        assert_eq!(position("0000", "16/B374D848"), None);
+        assert_eq!(position("0000000100000016000000B3", "16"), None);
     }
 }

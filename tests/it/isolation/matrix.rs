@@ -81,6 +81,7 @@ pub(super) const CASES: &[Case] = &[
     case("exportLeads"),
     case("getActivity").of(Thing::Activity),
     case("getCarrier").of(Thing::Carrier),
+    case("getConnectionPools"),
     case("getDatabaseSize"),
     case("getLead").of(Thing::Lead),
     case("getLimits"),

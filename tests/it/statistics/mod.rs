@@ -12,6 +12,7 @@ use fairlead::SystemIds;
 use fairlead_domain::Id;
 use fairlead_domain::access::SystemScope;
 use fairlead_domain::clock::Ids as _;
+use fairlead_domain::consistency::ReadIntent;
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::leads::{Statistics, StatusCount, StatusName};
 use fairlead_domain::store::{Store as _, UnitOfWork};
@@ -111,7 +112,10 @@ async fn expected(app: &mut PgConnection, now: OffsetDateTime) -> Statistics {
 
 /// Fails unless the statistics of a tenant are those of its leads.
 async fn assert_equal(store: &PgStore, app: &mut PgConnection, tenant: TenantId, after: &str) {
-    let mut uow: Box<dyn UnitOfWork> = store.read(&system().tenant(tenant)).await.unwrap();
+    let mut uow: Box<dyn UnitOfWork> = store
+        .read(&system().tenant(tenant), ReadIntent::STRONG)
+        .await
+        .unwrap();
     let now = uow.now();
     let statistics = uow.leads().statistics(now).await.unwrap();
     assert_eq!(statistics, expected(app, now).await, "after {after}");

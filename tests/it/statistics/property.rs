@@ -1,5 +1,6 @@
 //! Random work, one step after the other, and the statements that no repository has.
 
+use fairlead_domain::consistency::ReadIntent;
 use fairlead_domain::leads::StatusName;
 use fairlead_domain::store::Store as _;
 use support::database::DatabaseRole;
@@ -113,7 +114,10 @@ async fn a_mean_age_is_rounded_down_to_the_microsecond() {
     run(&mut app, exact).await.unwrap();
     let at = OffsetDateTime::from_unix_timestamp(1_768_003_200).unwrap() + Duration::microseconds(399);
     let days = async |now| {
-        let mut uow = store.read(&system().tenant(tenant)).await.unwrap();
+        let mut uow = store
+            .read(&system().tenant(tenant), ReadIntent::STRONG)
+            .await
+            .unwrap();
         let statistics = uow.leads().statistics(now).await.unwrap();
         statistics.by_status[&StatusName::New].avg_age_days
     };

@@ -48,7 +48,11 @@ fn open_context(request: &ServiceRequest, started: Instant) -> RequestContext {
         .expect("the server registers the services");
     let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let deadline = has_deadline(request.path()).then(|| started + services.settings.deadline);
-    RequestContext::from_headers(header("x-request-id"), header("traceparent"), deadline)
+    RequestContext::from_headers(header("x-request-id"), header("traceparent"), deadline).named(format!(
+        "{} {}",
+        request.method(),
+        request.path()
+    ))
 }
 
 fn add_headers(response: &mut ServiceResponse<BoxBody>, context: &RequestContext, elapsed: Duration) {

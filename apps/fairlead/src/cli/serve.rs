@@ -75,7 +75,7 @@ fn announce(config: &Config, running: &Running) {
         data_dir = %config.data_dir.display(),
         "serving {url} (docs: {url}/docs) on {database}",
     );
-    tracing::info!("reduced: {}", wiring::REDUCED.join("; "));
+    tracing::info!("reduced: {}", running.reduced().join("; "));
 }
 
 struct Signals {

@@ -54,7 +54,10 @@ impl Key {
     }
 
     pub fn is_secret(&self) -> bool {
-        matches!(self.kind, Kind::Secret { .. } | Kind::PostgresUrl)
+        matches!(
+            self.kind,
+            Kind::Secret { .. } | Kind::PostgresUrl | Kind::Replicas
+        )
     }
 
     /// Returns the environment variable of this key: `FAIRLEAD__DATABASE__POOL__MAX`.
@@ -245,6 +248,41 @@ pub static KEYS: &[Key] = {
             Kind::PostgresUrl,
             "the same database as role fairlead_owner, which migrates; set with database.url",
         ),
+        Key::optional(
+            "database.replicas",
+            Kind::Replicas,
+            "servers that follow the primary, as role fairlead_app; reads go there. DATABASE_READ_URL_1, _2 and so on \
+             name one each, besides DATABASE_READ_URL",
+        )
+        .aliases(&["DATABASE_READ_URL"]),
+        Key::new(
+            "database.monitor.interval_ms",
+            range(10, 60_000),
+            "100",
+            "how often each node is looked at",
+        )
+        .unit("ms"),
+        Key::new(
+            "database.monitor.timeout_ms",
+            range(10, 60_000),
+            "2000",
+            "a node that takes longer to answer counts as gone",
+        )
+        .unit("ms"),
+        Key::new(
+            "database.monitor.max_lag_ms",
+            range(1, 3_600_000),
+            "1000",
+            "a replica that is further behind the primary gets no reads",
+        )
+        .unit("ms"),
+        Key::new(
+            "database.monitor.return_after_ms",
+            range(0, 3_600_000),
+            "5000",
+            "how long a replica must have been well before it gets reads again",
+        )
+        .unit("ms"),
         Key::new(
             "database.pool.min",
             range(0, 1000),
@@ -271,7 +309,7 @@ pub static KEYS: &[Key] = {
             "database.pool.acquire_timeout_ms",
             range(10, 60_000),
             "3000",
-            "how long a request waits for a connection, of either role",
+            "how long a request waits for a connection to the primary, of either role",
         )
         .unit("ms"),
         Key::new(
@@ -282,13 +320,27 @@ pub static KEYS: &[Key] = {
         )
         .unit("ms"),
         Key::new(
+            "database.pool.create_timeout_ms",
+            range(10, 60_000),
+            "2000",
+            "how long opening a connection may take",
+        )
+        .unit("ms"),
+        Key::new(
             "database.pool.idle_timeout_ms",
             range(1000, 86_400_000),
-            "600000",
+            "10000",
             "when an unused connection above the minimum is closed",
         )
         .unit("ms")
-        .presets(&[(CostOptimized, "60000")]),
+        .presets(&[(HighPerformance, "600000")]),
+        Key::new(
+            "database.pool.max_uses",
+            range(1, 1_000_000_000),
+            "5000",
+            "after how many uses a connection is replaced, on average",
+        )
+        .unit("uses"),
         Key::new(
             "database.pool.max_lifetime_ms",
             range(10_000, 86_400_000),
@@ -296,6 +348,58 @@ pub static KEYS: &[Key] = {
             "when a connection is replaced by a new one",
         )
         .unit("ms"),
+        Key::new(
+            "database.read_pool.min",
+            range(0, 1000),
+            "2",
+            "connections of role fairlead_app kept open to each replica",
+        )
+        .unit("connections")
+        .presets(&[(Development, "1"), (HighPerformance, "20"), (CostOptimized, "0")]),
+        Key::new(
+            "database.read_pool.max",
+            range(1, 1000),
+            "20",
+            "connections of role fairlead_app to each replica at the most",
+        )
+        .unit("connections")
+        .presets(&[(Development, "10"), (HighPerformance, "100"), (CostOptimized, "5")]),
+        Key::new(
+            "database.read_pool.acquire_timeout_ms",
+            range(10, 60_000),
+            "3000",
+            "how long a request waits for a connection to a replica",
+        )
+        .unit("ms"),
+        Key::new(
+            "database.read_pool.create_timeout_ms",
+            range(10, 60_000),
+            "2000",
+            "how long opening a connection to a replica may take",
+        )
+        .unit("ms"),
+        Key::new(
+            "database.read_pool.idle_timeout_ms",
+            range(1000, 86_400_000),
+            "10000",
+            "when an unused connection to a replica above the minimum is closed",
+        )
+        .unit("ms")
+        .presets(&[(HighPerformance, "300000")]),
+        Key::new(
+            "database.read_pool.max_lifetime_ms",
+            range(10_000, 86_400_000),
+            "1800000",
+            "when a connection to a replica is replaced by a new one",
+        )
+        .unit("ms"),
+        Key::new(
+            "database.read_pool.max_uses",
+            range(1, 1_000_000_000),
+            "5000",
+            "after how many uses a connection to a replica is replaced, on average",
+        )
+        .unit("uses"),
         Key::new(
             "database.system_pool.min",
             range(0, 1000),

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use ::config::{Value, ValueKind};
 
+use super::replicas;
+
 /// The form of a key's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -19,6 +21,8 @@ pub enum Kind {
     Address,
     HttpUrl,
     PostgresUrl,
+    /// Servers that follow the primary.
+    Replicas,
     LogFilter,
     Secret {
         min_bytes: usize,
@@ -37,6 +41,9 @@ impl Kind {
             Self::Address => "an IP address such as 127.0.0.1, 0.0.0.0 or ::".to_owned(),
             Self::HttpUrl => "a URL such as https://api.example.com, without a trailing slash".to_owned(),
             Self::PostgresUrl => "postgres://user:password@host:port/database".to_owned(),
+            Self::Replicas => "a list such as [{\"name\": \"replica-1\", \"url\": \"postgres://…\", \"analytics\": false}], \
+                               in a file [[database.replicas]]; names of a-z, 0-9 and -"
+                .to_owned(),
             Self::LogFilter => {
                 "error, warn, info, debug, trace, off, or directives such as info,fairlead_postgres=debug"
                     .to_owned()
@@ -47,6 +54,9 @@ impl Kind {
 
     /// Brings a value into the form the typed struct reads, or says what is wrong with it. A secret is not repeated.
     pub(super) fn check(self, value: &Value) -> Result<ValueKind, String> {
+        if self == Self::Replicas {
+            return replicas::check(value);
+        }
         let text = scalar(value)?;
         match self {
             Self::Bool => text
@@ -87,7 +97,7 @@ impl Kind {
             }
             Self::Text => (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control),
             Self::Path => !text.is_empty() && !text.contains('\0'),
-            Self::Bool | Self::Integer { .. } => true,
+            Self::Bool | Self::Integer { .. } | Self::Replicas => true,
         };
         if is_fine {
             Ok(())

@@ -7,6 +7,7 @@ use ::config::{FileFormat, Map, Source, Value, ValueKind};
 
 use super::error::Fault;
 use super::keys::{KEYS, Key, Preset};
+use super::replicas;
 
 const PREFIX: &str = "FAIRLEAD__";
 
@@ -125,6 +126,10 @@ pub(super) fn environment(variables: &[(String, String)], faults: &mut Vec<Fault
     let mut layer = Layer::default();
     for key in KEYS {
         let own = key.variable();
+        if key.kind == super::Kind::Replicas && set(&own).is_none() {
+            take_read_urls(&mut layer, key, variables, faults);
+            continue;
+        }
         let Some((name, text)) = set(&own).or_else(|| key.aliases.iter().find_map(|alias| set(alias))) else {
             continue;
         };
@@ -153,6 +158,39 @@ pub(super) fn environment(variables: &[(String, String)], faults: &mut Vec<Fault
         }
     }
     layer
+}
+
+/// Reads the variables that name one replica each: the alias, then those with a number, by number.
+fn take_read_urls(
+    layer: &mut Layer,
+    key: &'static Key,
+    variables: &[(String, String)],
+    faults: &mut Vec<Fault>,
+) {
+    let number = |name: &str| {
+        let rest = key.aliases.iter().find_map(|alias| name.strip_prefix(alias))?;
+        if rest.is_empty() {
+            return Some(0);
+        }
+        rest.strip_prefix('_')?.parse::<u32>().ok()
+    };
+    let mut urls: Vec<(u32, &str, &str)> = variables
+        .iter()
+        .filter(|(_, url)| !url.is_empty())
+        .filter_map(|(name, url)| Some((number(name)?, name.as_str(), url.as_str())))
+        .collect();
+    if urls.is_empty() {
+        return;
+    }
+    urls.sort_unstable();
+    let names: Vec<&str> = urls.iter().map(|(_, name, _)| *name).collect();
+    let urls: Vec<&str> = urls.iter().map(|(_, _, url)| *url).collect();
+    layer.add(
+        key,
+        &replicas::of_urls(&urls),
+        &format!("env:{}", names.join(",")),
+        faults,
+    );
 }
 
 /// Reads what command line flags set: pairs of a key and its text.

@@ -131,6 +131,11 @@ fn conflicts(loaded: &Loaded) -> Vec<Fault> {
     for (pool, min, max) in [
         ("database.pool", database.pool.min, database.pool.max),
         (
+            "database.read_pool",
+            database.read_pool.min,
+            database.read_pool.max,
+        ),
+        (
             "database.system_pool",
             database.system_pool.min,
             database.system_pool.max,
@@ -160,6 +165,12 @@ fn conflicts(loaded: &Loaded) -> Vec<Fault> {
             origin(first),
             missing.join("` nor `"),
             urls.join("`, `"),
+        ));
+    }
+    if !config.database.replicas.is_empty() && config.database.url.is_none() {
+        found.push(format!(
+            "`database.replicas` is set ({}), but the embedded database has none; set `database.url` to their primary",
+            origin("database.replicas"),
         ));
     }
     if config.database.url.is_some() && config.security.secret.is_none() {

@@ -11,6 +11,7 @@ mod keys;
 mod kind;
 mod layers;
 mod load;
+mod replicas;
 mod secret;
 mod settings;
 #[cfg(test)]
@@ -21,8 +22,9 @@ pub use explain::{Explanation, explain};
 pub use keys::{KEYS, Key, Preset};
 pub use kind::Kind;
 pub use load::{Input, Loaded, load};
+pub use replicas::ReplicaConfig;
 pub use secret::Secret;
 pub use settings::{
     AuthConfig, Config, DatabaseConfig, DatabaseUrls, HttpConfig, LockoutConfig, LogConfig, LogFormat,
-    PoolConfig, SecurityConfig, SystemPoolConfig,
+    MonitorConfig, PoolConfig, ReadPoolConfig, SecurityConfig, SystemPoolConfig,
 };

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Secret;
 use super::keys::Preset;
+use super::replicas::ReplicaConfig;
 
 /// How this process runs. What each key means: [`super::KEYS`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -63,7 +64,11 @@ pub struct DatabaseConfig {
     pub url: Option<Secret>,
     pub system_url: Option<Secret>,
     pub owner_url: Option<Secret>,
+    #[serde(default)]
+    pub replicas: Vec<ReplicaConfig>,
+    pub monitor: MonitorConfig,
     pub pool: PoolConfig,
+    pub read_pool: ReadPoolConfig,
     pub system_pool: SystemPoolConfig,
     #[serde(rename = "statement_timeout_ms", with = "millis")]
     pub statement_timeout: Duration,
@@ -108,10 +113,44 @@ pub struct PoolConfig {
     pub acquire_timeout: Duration,
     #[serde(rename = "connect_timeout_ms", with = "millis")]
     pub connect_timeout: Duration,
+    #[serde(rename = "create_timeout_ms", with = "millis")]
+    pub create_timeout: Duration,
     #[serde(rename = "idle_timeout_ms", with = "millis")]
     pub idle_timeout: Duration,
     #[serde(rename = "max_lifetime_ms", with = "millis")]
     pub max_lifetime: Duration,
+    pub max_uses: u64,
+}
+
+/// The pool to each replica.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReadPoolConfig {
+    pub min: u32,
+    pub max: u32,
+    #[serde(rename = "acquire_timeout_ms", with = "millis")]
+    pub acquire_timeout: Duration,
+    #[serde(rename = "create_timeout_ms", with = "millis")]
+    pub create_timeout: Duration,
+    #[serde(rename = "idle_timeout_ms", with = "millis")]
+    pub idle_timeout: Duration,
+    #[serde(rename = "max_lifetime_ms", with = "millis")]
+    pub max_lifetime: Duration,
+    pub max_uses: u64,
+}
+
+/// How the nodes of the database are watched.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MonitorConfig {
+    #[serde(rename = "interval_ms", with = "millis")]
+    pub interval: Duration,
+    #[serde(rename = "timeout_ms", with = "millis")]
+    pub timeout: Duration,
+    #[serde(rename = "max_lag_ms", with = "millis")]
+    pub max_lag: Duration,
+    #[serde(rename = "return_after_ms", with = "millis")]
+    pub return_after: Duration,
 }
 
 /// The size of the second pool; its times are those of the first.

@@ -91,6 +91,7 @@ fn every_key_can_be_set_from_the_environment() {
             Kind::Address => "::1",
             Kind::HttpUrl => "https://api.example.com",
             Kind::PostgresUrl => "postgres://a@b/c",
+            Kind::Replicas => REPLICAS,
             Kind::LogFilter => "warn,fairlead=debug",
             Kind::Secret { .. } => "0123456789abcdef0123456789abcdef",
         };
@@ -102,6 +103,13 @@ fn every_key_can_be_set_from_the_environment() {
                 ("FAIRLEAD__DATABASE__OWNER_URL", value),
                 ("FAIRLEAD__SECURITY__SECRET", "0123456789abcdef0123456789abcdef"),
             ],
+            Kind::Replicas => &[
+                (&variable, value),
+                ("FAIRLEAD__DATABASE__URL", "postgres://a@b/c"),
+                ("FAIRLEAD__DATABASE__SYSTEM_URL", "postgres://a@b/c"),
+                ("FAIRLEAD__DATABASE__OWNER_URL", "postgres://a@b/c"),
+                ("FAIRLEAD__SECURITY__SECRET", "0123456789abcdef0123456789abcdef"),
+            ],
             Kind::Integer { .. } if key.path.contains("pool.min") => &[(&variable, "3")],
             Kind::Integer { .. } if key.path.contains("access_ttl") => &[(&variable, "901")],
             _ => &[(&variable, value)],
@@ -111,6 +119,78 @@ fn every_key_can_be_set_from_the_environment() {
 
         assert_eq!(origin(&loaded, key.path), format!("env:{variable}"));
     }
+}
+
+const REPLICAS: &str = r#"[{"name": "near", "url": "postgres://a@near/c"},
+    {"name": "far", "url": "postgres://a@far/c", "analytics": true}]"#;
+const EXTERNAL: [(&str, &str); 4] = [
+    ("FAIRLEAD__DATABASE__URL", "postgres://a@b/c"),
+    ("FAIRLEAD__DATABASE__SYSTEM_URL", "postgres://a@b/c"),
+    ("FAIRLEAD__DATABASE__OWNER_URL", "postgres://a@b/c"),
+    ("FAIRLEAD__SECURITY__SECRET", "0123456789abcdef0123456789abcdef"),
+];
+
+fn replicas(loaded: &Loaded) -> Vec<(&str, &str, bool)> {
+    let replicas = loaded.config.database.replicas.iter();
+    replicas
+        .map(|replica| (replica.name.as_str(), replica.url.expose(), replica.analytics))
+        .collect()
+}
+
+#[test]
+fn replicas_come_as_tables_as_json_and_one_by_one() {
+    let file = TempFile::new(
+        "replicas",
+        "[[database.replicas]]\nname = \"near\"\nurl = \"postgres://a@near/c\"\n\
+         [[database.replicas]]\nname = \"far\"\nurl = \"postgres://a@far/c\"\nanalytics = true\n",
+    );
+    let with = |more: &[(&str, &str)]| environment(&[&EXTERNAL[..], more].concat());
+
+    let tables = load(&in_file(&file, &EXTERNAL)).unwrap();
+    let json = load(&with(&[("FAIRLEAD__DATABASE__REPLICAS", REPLICAS)])).unwrap();
+    let variables = load(&with(&[
+        ("DATABASE_READ_URL_10", "postgres://a@ten/c"),
+        ("DATABASE_READ_URL_2", "postgres://a@two/c"),
+        ("DATABASE_READ_URL", "postgres://a@first/c"),
+    ]))
+    .unwrap();
+
+    let expected = [
+        ("near", "postgres://a@near/c", false),
+        ("far", "postgres://a@far/c", true),
+    ];
+    assert_eq!(replicas(&tables), expected);
+    assert_eq!(replicas(&json), expected);
+    assert_eq!(
+        replicas(&variables),
+        [
+            ("replica-1", "postgres://a@first/c", false),
+            ("replica-2", "postgres://a@two/c", false),
+            ("replica-3", "postgres://a@ten/c", false),
+        ]
+    );
+    assert_eq!(
+        origin(&variables, "database.replicas"),
+        "env:DATABASE_READ_URL,DATABASE_READ_URL_2,DATABASE_READ_URL_10"
+    );
+}
+
+#[test]
+fn replicas_are_told_apart_have_a_url_and_an_external_primary() {
+    let fault = |text: &str| {
+        faults(&environment(
+            &[&EXTERNAL[..], &[("FAIRLEAD__DATABASE__REPLICAS", text)]].concat(),
+        ))
+    };
+    let twice = r#"[{"name": "a", "url": "postgres://x"}, {"name": "a", "url": "postgres://x"}]"#;
+
+    assert!(fault("postgres://hush").contains("is not such a list"));
+    assert!(fault(twice).contains("names two replicas \"a\""));
+    assert!(fault(r#"[{"name": "primary", "url": "postgres://x"}]"#).contains("names a replica \"primary\""));
+    assert!(fault(r#"[{"name": "a", "url": "mysql://hush"}]"#).contains("has no PostgreSQL URL for \"a\""));
+    assert!(!fault(r#"[{"name": "a", "url": "mysql://hush"}]"#).contains("hush"));
+    let embedded = faults(&environment(&[("DATABASE_READ_URL", "postgres://x")]));
+    assert!(embedded.contains("the embedded database has none"), "{embedded}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fairlead_domain::database::{DatabaseNodes as _, NodeReport, NodeRole};
 use fairlead_postgres::health::{self, PoolHealth};
 use fairlead_postgres::safety;
 
@@ -41,6 +42,7 @@ async fn examine(config: &Config, database: &Database) -> Vec<Check> {
         }
     };
     checks.extend(best_pings(&stores).await.iter().map(latency));
+    checks.extend(stores.cluster.nodes().iter().filter_map(replica));
     checks.extend(isolation(&stores).await);
     checks.extend(server::check(config, database, &stores).await);
     stores.close().await;
@@ -94,12 +96,9 @@ async fn schema(config: &Config, database: &Database) -> Check {
 /// Pings a few times and keeps the best of each pool: an answer over a connection that had to be opened first says
 /// nothing about the distance.
 async fn best_pings(stores: &Stores) -> [PoolHealth; 2] {
-    let mut best = health::ping(&stores.store, &stores.system).await;
+    let mut best = health::ping(&stores.cluster).await;
     for _ in 1..PINGS {
-        for (best, next) in best
-            .iter_mut()
-            .zip(health::ping(&stores.store, &stores.system).await)
-        {
+        for (best, next) in best.iter_mut().zip(health::ping(&stores.cluster).await) {
             if matches!((&best.ping, &next.ping), (Ok(shortest), Ok(latency)) if latency < shortest) {
                 *best = next;
             }
@@ -109,7 +108,7 @@ async fn best_pings(stores: &Stores) -> [PoolHealth; 2] {
 }
 
 fn latency(pool: &PoolHealth) -> Check {
-    let name = if pool.name == "app" {
+    let name = if pool.name.role == "app" {
         "role app"
     } else {
         "role system"
@@ -129,6 +128,26 @@ fn latency(pool: &PoolHealth) -> Check {
             }
         }
     }
+}
+
+/// What the monitor saw when it looked first.
+fn replica(node: &NodeReport) -> Option<Check> {
+    const NAME: &str = "replica";
+    if node.role == NodeRole::Primary {
+        return None;
+    }
+    let lag = match node.lag {
+        Some(lag) => format!("{} ms and {} bytes behind", lag.time.as_millis(), lag.bytes),
+        None => "lag unknown".to_owned(),
+    };
+    let detail = format!("{} {}; {lag}", node.name, node.standing);
+    let fix = "reads go elsewhere meanwhile; look at its log, at its URL in database.replicas, and at \
+               pg_stat_replication on the primary";
+    Some(if node.is_serving {
+        Check::ok(NAME, detail)
+    } else {
+        Check::warn(NAME, detail, fix)
+    })
 }
 
 async fn isolation(stores: &Stores) -> Vec<Check> {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use fairlead_api::{HealthCheck, HealthProbe, HealthReport, HealthStatus};
-use fairlead_postgres::health::{PoolHealth, ping};
-use fairlead_postgres::{PgStore, PgSystemStore};
+use fairlead_domain::database::{DatabaseNodes as _, NodeReport, NodeRole};
+use fairlead_postgres::Cluster;
 use fairlead_telemetry::process;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -17,14 +17,22 @@ use crate::config::Secret;
 use crate::database::Database;
 use crate::stores::Stores;
 
-/// What this installation does without.
-pub(crate) const REDUCED: &[&str] = &[
-    "no Redis: every read asks the database",
-    "no message broker: events are kept in the event log, for later delivery",
-    "no replica: all reads go to the primary",
-];
+/// What this installation does without: always, and as its replicas are now.
+pub(crate) fn reduced(nodes: &[NodeReport]) -> Vec<String> {
+    let mut reduced = vec![
+        "no Redis: every read asks the database".to_owned(),
+        "no message broker: events are kept in the event log, for later delivery".to_owned(),
+    ];
+    let replicas = || nodes.iter().filter(|node| node.role != NodeRole::Primary);
+    if replicas().next().is_none() {
+        reduced.push("no replica: all reads go to the primary".to_owned());
+    }
+    let missing = replicas().filter(|node| !node.is_serving);
+    reduced.extend(missing.map(|node| format!("{} {}: reads go elsewhere", node.name, node.standing)));
+    reduced
+}
 
-/// How long the database may take to answer before it counts as down.
+/// How long the database may take to tell its schema.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A report is given again for so long: anybody may ask, and each asking costs connections.
 const REPORT_LASTS: Duration = Duration::from_secs(1);
@@ -33,8 +41,7 @@ const MEBIBYTE: u64 = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct PgHealthProbe {
-    store: Arc<PgStore>,
-    system: Arc<PgSystemStore>,
+    cluster: Arc<Cluster>,
     system_url: Secret,
     data_dir: PathBuf,
     /// Whether the database's own files are in the data folder.
@@ -52,19 +59,11 @@ struct Last {
 impl PgHealthProbe {
     pub(super) fn new(stores: &Stores, database: &Database, data_dir: &Path) -> Self {
         Self {
-            store: Arc::clone(&stores.store),
-            system: Arc::clone(&stores.system),
+            cluster: Arc::clone(&stores.cluster),
             system_url: database.urls().system.clone(),
             data_dir: data_dir.to_owned(),
             is_embedded: database.is_embedded(),
             last: Mutex::default(),
-        }
-    }
-
-    async fn database(&self) -> HealthCheck {
-        match timeout(PATIENCE, ping(&self.store, &self.system)).await {
-            Ok(pools) => database_check(&pools),
-            Err(_) => down(format!("no answer within {} s", PATIENCE.as_secs())),
         }
     }
 
@@ -91,7 +90,8 @@ impl HealthProbe for PgHealthProbe {
         {
             return report.clone();
         }
-        let database = self.database().await;
+        let nodes = self.cluster.nodes();
+        let database = database_check(&nodes);
         let schema_version = match database.status {
             HealthStatus::Down => None,
             HealthStatus::Ok | HealthStatus::Warning => self.schema_version(&mut last).await,
@@ -101,33 +101,42 @@ impl HealthProbe for PgHealthProbe {
             ("disk", disk_check(&self.data_dir, self.is_embedded)),
             ("memory", memory_check()),
         ]);
-        let reduced = REDUCED.iter().map(|&text| text.to_owned()).collect();
         let report = HealthReport {
             checks,
             schema_version,
-            reduced,
+            reduced: reduced(&nodes),
         };
         last.report = Some((Instant::now(), report.clone()));
         report
     }
 }
 
-fn database_check(pools: &[PoolHealth]) -> HealthCheck {
-    let failed = pools.iter().find_map(|pool| {
-        pool.ping
-            .as_ref()
-            .err()
-            .map(|error| format!("{}: {error}", pool.name))
-    });
-    let slowest = pools.iter().filter_map(|pool| pool.ping.as_ref().ok()).max();
-    let mut check = failed.map_or_else(|| ok([]), down);
-    if let Some(latency) = slowest {
+/// By what the monitor has seen, over connections of its own: a pool whose connections are all in use is busy, not
+/// down.
+fn database_check(nodes: &[NodeReport]) -> HealthCheck {
+    let primary = nodes.iter().find(|node| node.role == NodeRole::Primary);
+    let mut check = match primary {
+        Some(primary) if primary.is_serving => ok([]),
+        Some(primary) => down(format!("{} {}", primary.name, primary.standing)),
+        None => down("there is no primary".to_owned()),
+    };
+    if let Some(latency) = primary.and_then(|primary| primary.latency) {
         check.figures.insert("latencyMs", latency.as_secs_f64() * 1000.0);
     }
-    let open: u32 = pools.iter().map(|pool| pool.figures.size).sum();
-    let most: u32 = pools.iter().map(|pool| pool.figures.max).sum();
+    let pools = || nodes.iter().flat_map(|node| &node.pools);
+    let open: u32 = pools().map(|pool| pool.open).sum();
+    let most: u32 = pools().map(|pool| pool.max).sum();
     check.figures.insert("connectionsOpen", f64::from(open));
     check.figures.insert("connectionsMax", f64::from(most));
+    if check.status == HealthStatus::Ok
+        && let Some(pool) = pools().find(|pool| pool.waiting > 0 && pool.active >= pool.max)
+    {
+        check.status = HealthStatus::Warning;
+        check.detail = Some(format!(
+            "every connection of a pool is in use, and {} wait for one",
+            pool.waiting
+        ));
+    }
     check
 }
 

@@ -16,6 +16,7 @@ use anyhow::Context as _;
 use fairlead_api::{CursorKey, Services};
 use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
 use fairlead_domain::clock::{Clock, Ids};
+use fairlead_domain::database::DatabaseNodes as _;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Secret};
@@ -25,7 +26,6 @@ use crate::system::{SystemClock, SystemIds};
 use crate::{derived_key, secret_file, tls};
 use background::Background;
 
-pub(crate) use health::REDUCED;
 pub(crate) use settings::{hash_concurrency, hasher_limits};
 
 /// What a server takes from outside; tests bring their own.
@@ -168,6 +168,7 @@ fn services(
         revoked: stores.revoked.clone(),
         clock: Arc::clone(&parts.clock),
         health: Arc::new(health),
+        nodes: stores.cluster.clone(),
         cursors: CursorKey::new(derived_key::derive(secret, "cursor")),
         settings: settings::api_settings(config),
     }
@@ -190,6 +191,11 @@ impl Running {
     /// Returns where clients reach the server, without a trailing slash.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// What this server does without, in words.
+    pub fn reduced(&self) -> Vec<String> {
+        health::reduced(&self.stores.cluster.nodes())
     }
 
     pub fn database(&self) -> &Database {

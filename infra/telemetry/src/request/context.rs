@@ -28,6 +28,7 @@ pub fn sync_scope<T>(context: Arc<RequestContext>, work: impl FnOnce() -> T) -> 
 #[derive(Debug)]
 pub struct RequestContext {
     request_id: RequestId,
+    name: Option<String>,
     trace: TraceContext,
     deadline: Option<Instant>,
     database: DatabaseCounters,
@@ -38,6 +39,7 @@ impl RequestContext {
     pub fn new(request_id: RequestId, trace: TraceContext, deadline: Option<Instant>) -> Self {
         Self {
             request_id,
+            name: None,
             trace,
             deadline,
             database: DatabaseCounters::default(),
@@ -55,6 +57,20 @@ impl RequestContext {
             TraceContext::accept(traceparent),
             deadline,
         )
+    }
+
+    /// Says what it is, for people: `GET /api/v1/leads`.
+    #[must_use]
+    pub fn named(self, name: String) -> Self {
+        Self {
+            name: Some(name),
+            ..self
+        }
+    }
+
+    /// What it is, if anybody said.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     pub fn request_id(&self) -> &RequestId {

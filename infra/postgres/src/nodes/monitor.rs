@@ -1,0 +1,165 @@
+//! Looks at every node a few times a second, each over a connection of its own: whether it answers, how far it is, and
+//! how far behind.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fairlead_domain::consistency::{LogPosition, NodeName};
+use fairlead_domain::database::NodeRole;
+use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::{ConnectOptions as _, Row as _};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+
+use super::history::History;
+use super::node::Seen;
+use super::rotation::{Fault, Standing};
+use crate::config::MonitorConfig;
+
+/// Where the server is in the log, what it has received, its timeline, and whether it follows another server.
+///
+/// A replica tells the timeline of its last restart point, which may be older than what it replays: then it is thought
+/// to be on another timeline for a while, and is only used less.
+const LOOK: &str = "
+    SELECT standby,
+           CASE WHEN standby THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END::text,
+           pg_last_wal_receive_lsn()::text,
+           CASE WHEN standby THEN (SELECT timeline_id FROM pg_control_checkpoint())::text
+                ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int::text END
+    FROM pg_is_in_recovery() AS standby";
+
+/// Watches one node.
+pub(super) struct Monitor {
+    pub(super) name: NodeName,
+    pub(super) role: NodeRole,
+    pub(super) options: PgConnectOptions,
+    pub(super) config: MonitorConfig,
+    pub(super) seen: Arc<Seen>,
+    /// Of the primary, by whose positions lag is measured.
+    pub(super) history: Arc<History>,
+    pub(super) connection: Option<PgConnection>,
+}
+
+/// What a node says of itself.
+#[derive(Debug)]
+struct Look {
+    is_standby: bool,
+    position: LogPosition,
+    received: u64,
+}
+
+impl Monitor {
+    /// Starts to look, until the task is aborted.
+    pub(super) fn spawn(mut self) -> JoinHandle<()> {
+        fairlead_telemetry::spawn(async move {
+            let mut ticks = interval(self.config.interval);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                self.look().await;
+            }
+        })
+    }
+
+    /// Looks once.
+    pub(super) async fn look(&mut self) {
+        let started = Instant::now();
+        let looked = timeout(self.config.timeout, self.ask()).await;
+        let found = match looked {
+            Ok(Ok(look)) => {
+                self.seen.saw_latency(Some(started.elapsed()));
+                self.judge(&look, started)
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(db.node = %self.name, error = &error as &dyn std::error::Error, "cannot look");
+                Err(Fault::Refuses)
+            }
+            Err(_) => Err(Fault::Silent),
+        };
+        if found.is_err_and(|fault| matches!(fault, Fault::Refuses | Fault::Silent)) {
+            self.connection = None;
+            self.seen.saw_latency(None);
+        }
+        let (before, now) = self.seen.look(found);
+        if before != now {
+            tell(&self.name, before, now);
+        }
+    }
+
+    /// Asks over the connection there is; when that one broke, over a new one.
+    async fn ask(&mut self) -> sqlx::Result<Look> {
+        // Taken out, so that one whose answer was not awaited is not used again.
+        if let Some(mut connection) = self.connection.take()
+            && let Ok(look) = ask(&mut connection).await
+        {
+            self.connection = Some(connection);
+            return Ok(look);
+        }
+        let mut connection = self.options.connect().await?;
+        let look = ask(&mut connection).await?;
+        self.connection = Some(connection);
+        Ok(look)
+    }
+
+    /// Takes in where the node is, and says whether it may serve.
+    fn judge(&self, look: &Look, asked: Instant) -> Result<(), Fault> {
+        if self.role == NodeRole::Primary {
+            if look.is_standby {
+                return Err(Fault::NotThePrimary);
+            }
+            self.history.saw(look.position, asked);
+            // A commit is written to the log before others can see it. One byte less, and it is not promised yet: the
+            // position that its writer is told is taken afterwards, so it is this one at the least.
+            self.seen.position.store(LogPosition {
+                lsn: look.position.lsn.saturating_sub(1),
+                ..look.position
+            });
+            return Ok(());
+        }
+        if !look.is_standby {
+            self.seen.position.store(LogPosition::UNKNOWN);
+            self.seen.saw_replica(0, None);
+            return Err(Fault::NotAReplica);
+        }
+        self.seen.position.store(look.position);
+        let lag = self.history.lag(look.position, Instant::now());
+        self.seen.saw_replica(look.received, lag);
+        match lag {
+            None => Err(Fault::Diverged),
+            Some(lag) if lag.time > self.config.max_lag => Err(Fault::Lagging),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
+async fn ask(connection: &mut PgConnection) -> sqlx::Result<Look> {
+    let row = sqlx::query(LOOK).fetch_one(connection).await?;
+    let timeline: String = row.try_get(3)?;
+    let position = |lsn: Option<String>| {
+        let Some(lsn) = lsn else {
+            return Ok(LogPosition::UNKNOWN);
+        };
+        format!("{timeline}/{lsn}")
+            .parse::<LogPosition>()
+            .map_err(|error| sqlx::Error::Decode(Box::new(error)))
+    };
+    Ok(Look {
+        is_standby: row.try_get(0)?,
+        position: position(row.try_get(1)?)?,
+        received: position(row.try_get(2)?)?.lsn,
+    })
+}
+
+fn tell(name: &NodeName, before: Standing, now: Standing) {
+    match now {
+        Standing::Serving if before == Standing::Unknown => {
+            tracing::info!(db.node = %name, "database node {name} serves");
+        }
+        Standing::Serving => tracing::info!(db.node = %name, "database node {name} serves again"),
+        Standing::Out(_) => tracing::warn!(db.node = %name, "database node {name} {now}: it gets no work"),
+        Standing::Unknown | Standing::Returning => {}
+    }
+}
+
+/// How often pools begin a new minute of their figures.
+pub(super) const TURN_EVERY: Duration = Duration::from_mins(1);

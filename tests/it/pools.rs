@@ -1,0 +1,274 @@
+//! Connections: what happens when there are none left, and how many waits for the database an operation costs.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use sqlx::{Connection as _, Executor as _};
+use support::database::DatabaseRole;
+use support::pair::operator;
+use support::process::Program;
+use support::{Client, TestDatabase, TestTenant, wait_until};
+
+#[tokio::test]
+async fn a_pool_starved_by_a_lock_refuses_in_time_and_names_who_holds_it() {
+    let database = TestDatabase::create().await;
+    let program = Program::on(&database)
+        .with("DB_POOL_MIN", "0")
+        .with("DB_POOL_MAX", "2")
+        .with("FAIRLEAD__DATABASE__POOL__ACQUIRE_TIMEOUT_MS", "300");
+    let serving = program.serve().await.unwrap();
+    let operator = operator(&program, &serving).await;
+    let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
+    let mut blocker = database.connect(DatabaseRole::Superuser).await;
+    blocker
+        .execute("BEGIN; LOCK TABLE carriers IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
+
+    let starved: Vec<_> = ["One", "Two"]
+        .map(|name| {
+            let owner = acme.owner.clone();
+            fairlead_telemetry::spawn(async move {
+                let body = json!({ "name": name });
+                let request = owner.request(Method::POST, "/api/v1/carriers").json(&body);
+                owner
+                    .send(request.header("x-request-id", format!("held-{name}")))
+                    .await
+            })
+        })
+        .into_iter()
+        .collect();
+    wait_until("both connections are held", async || {
+        app_pool(&operator).await["active"] == 2
+    })
+    .await;
+
+    let refused = acme.owner.get("/api/v1/leads").await;
+
+    assert_eq!(
+        (refused.status.as_u16(), refused.problem().as_str()),
+        (503, "unavailable")
+    );
+    assert!(refused.header("retry-after").is_some());
+    let body = refused.json().to_string();
+    assert!(!body.contains("carriers") && !body.contains("pool"), "{body}");
+    let pool = app_pool(&operator).await;
+    assert_eq!(
+        (&pool["utilisation"], &pool["max"]),
+        (&json!(1.0), &json!(2)),
+        "{pool}"
+    );
+    assert!(pool["timeouts"].as_u64().unwrap() >= 1, "{pool}");
+    let held: Vec<&str> = pool["holders"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|holder| {
+            assert_eq!(holder["name"], "POST /api/v1/carriers", "{holder}");
+            assert!(
+                holder["statement"].as_str().unwrap().contains("carriers"),
+                "{holder}"
+            );
+            holder["requestId"].as_str().unwrap()
+        })
+        .collect();
+    assert!(
+        held.contains(&"held-One") && held.contains(&"held-Two"),
+        "{held:?}"
+    );
+    let told = serving.events().iter().find_map(|event| {
+        let error = event["error"].as_str()?.to_owned();
+        error.contains("none of its 2 connections").then_some(error)
+    });
+    let told = told.expect("the log names the holders");
+    assert!(
+        told.contains("POST /api/v1/carriers (request held-One)"),
+        "{told}"
+    );
+    // A busy pool is not a database that is down.
+    serving.anonymous().get("/health/ready").await.expect(200);
+
+    blocker.close().await.unwrap();
+    for request in starved {
+        request.await.unwrap().expect(201);
+    }
+    acme.owner.get("/api/v1/leads").await.expect(200);
+}
+
+async fn app_pool(operator: &Client) -> Value {
+    let view = operator
+        .get("/api/v1/performance/database/connection-pool")
+        .await
+        .expect(200);
+    view["nodes"][0]["pools"][0].clone()
+}
+
+/// Every operation that asks the database, as often as it takes for its statements to be prepared, and then once more.
+#[tokio::test]
+async fn operations_cost_as_many_round_trips_as_the_table_says() {
+    let database = TestDatabase::create().await;
+    // One connection a role: what is prepared once stays so.
+    let mut program = Program::on(&database);
+    for (key, value) in [
+        ("DB_POOL_MIN", "1"),
+        ("DB_POOL_MAX", "1"),
+        ("FAIRLEAD__DATABASE__SYSTEM_POOL__MIN", "1"),
+        ("FAIRLEAD__DATABASE__SYSTEM_POOL__MAX", "1"),
+    ] {
+        program = program.with(key, value);
+    }
+    let serving = program.serve().await.unwrap();
+    let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
+    let owner = &acme.owner;
+    let lead = owner
+        .post("/api/v1/leads", json!({ "name": "Ann", "source": "web" }))
+        .await
+        .expect(201);
+    let lead = lead["id"].as_str().unwrap();
+    let activity = owner
+        .post(
+            &format!("/api/v1/leads/{lead}/activities"),
+            json!({ "type": "NOTE", "subject": "Hello" }),
+        )
+        .await
+        .expect(201);
+    let activity = activity["id"].as_str().unwrap();
+    let carrier = owner
+        .post("/api/v1/carriers", json!({ "name": "Carrier" }))
+        .await
+        .expect(201);
+    let carrier = carrier["id"].as_str().unwrap();
+
+    let reads = [
+        "/api/v1/auth/me".to_owned(),
+        "/api/v1/tenant".to_owned(),
+        "/api/v1/tenant/api-keys".to_owned(),
+        "/api/v1/limits".to_owned(),
+        "/api/v1/usage".to_owned(),
+        "/api/v1/users".to_owned(),
+        format!("/api/v1/users/{}", acme.owner_id),
+        "/api/v1/agents".to_owned(),
+        "/api/v1/leads".to_owned(),
+        "/api/v1/leads?status=NEW".to_owned(),
+        "/api/v1/leads?include=activities".to_owned(),
+        "/api/v1/leads?page=1".to_owned(),
+        "/api/v1/leads/statistics".to_owned(),
+        "/api/v1/leads/search?q=Ann".to_owned(),
+        format!("/api/v1/leads/{lead}"),
+        format!("/api/v1/leads/{lead}?include=activities"),
+        format!("/api/v1/leads/{lead}/activities"),
+        "/api/v1/activities".to_owned(),
+        format!("/api/v1/activities/{activity}"),
+        "/api/v1/carriers".to_owned(),
+        format!("/api/v1/carriers/{carrier}"),
+    ];
+    let mut table = Table::default();
+    for path in &reads {
+        table.measure(&serving, owner, Method::GET, path, |_| None).await;
+    }
+    let lead_path = format!("/api/v1/leads/{lead}");
+    table
+        .measure(&serving, owner, Method::POST, "/api/v1/leads", |number| {
+            Some(json!({ "name": format!("Lead {number}"), "source": "web" }))
+        })
+        .await;
+    table
+        .measure(&serving, owner, Method::PATCH, &lead_path, |number| {
+            Some(json!({ "company": format!("Company {number}") }))
+        })
+        .await;
+    table
+        .measure(
+            &serving,
+            owner,
+            Method::POST,
+            &format!("{lead_path}/activities"),
+            |number| Some(json!({ "type": "NOTE", "subject": format!("Note {number}") })),
+        )
+        .await;
+    table
+        .measure(&serving, owner, Method::POST, "/api/v1/carriers", |number| {
+            Some(json!({ "name": format!("Carrier {number}") }))
+        })
+        .await;
+
+    let names = [
+        (lead, "{lead}"),
+        (activity, "{activity}"),
+        (carrier, "{carrier}"),
+        (&acme.owner_id, "{user}"),
+    ];
+    table.compare_with_golden(&names);
+}
+
+/// Statements and round trips by operation.
+#[derive(Default)]
+struct Table(BTreeMap<String, (u64, u64)>);
+
+impl Table {
+    async fn measure(
+        &mut self,
+        serving: &support::process::Serving,
+        client: &Client,
+        method: Method,
+        path: &str,
+        body: impl Fn(usize) -> Option<Value>,
+    ) {
+        let mut last = None;
+        for number in 0..3 {
+            let id = format!("{}-{number}", self.0.len());
+            let mut request = client
+                .request(method.clone(), path)
+                .header("x-request-id", id.clone());
+            if let Some(body) = body(number) {
+                request = request.json(&body);
+            }
+            let answer = client.send(request).await;
+            assert!(answer.status.is_success(), "{method} {path}: {answer:?}");
+            wait_until("the request is logged", async || {
+                last = serving.events().into_iter().find_map(|event| {
+                    let is_it = event["request.id"] == id.as_str() && event["db.round_trips"].is_number();
+                    is_it.then(|| (event["db.statements"].as_u64(), event["db.round_trips"].as_u64()))
+                });
+                last.is_some()
+            })
+            .await;
+        }
+        let (statements, round_trips) = last.unwrap();
+        self.0.insert(
+            format!("{method} {path}"),
+            (statements.unwrap(), round_trips.unwrap()),
+        );
+    }
+
+    fn compare_with_golden(&self, names: &[(&str, &str)]) {
+        let mut text = "# What an operation costs the database\n\n\
+            Written from real requests by `UPDATE_GOLDEN=1 cargo xtask test round_trips`; the test compares.\n\
+            Statements are prepared by then.\n\
+            A round trip is a wait for the database on the request's path: the first message is one, each statement is \
+            one, and so is the commit of a write.\n\n\
+            | operation | statements | round trips |\n|---|---|---|\n"
+            .to_owned();
+        for (operation, (statements, round_trips)) in &self.0 {
+            let operation = names
+                .iter()
+                .fold(operation.clone(), |text, (id, name)| text.replace(id, name));
+            writeln!(text, "| {operation} | {statements} | {round_trips} |").unwrap();
+        }
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("it/round_trips.md");
+        if update_golden() {
+            fs::write(&path, &text).unwrap();
+        }
+        let golden = fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(text, golden);
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how the run's owner tells the test")]
+fn update_golden() -> bool {
+    std::env::var_os("UPDATE_GOLDEN").is_some()
+}
