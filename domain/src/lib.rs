@@ -3,8 +3,10 @@
 
 pub mod access;
 pub mod activities;
+pub mod cache;
 pub mod carriers;
 pub mod clock;
+pub mod consistency;
 pub mod events;
 mod expected;
 pub mod field;

@@ -1,0 +1,344 @@
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use fairlead_domain::access::TenantScope;
+use fairlead_domain::cache::{
+    CacheKey, CacheRead, Entry, Found, Freshness, LoadFailure, Loaded, Loader, Namespace, Policy, ReadCache,
+    Source, Tag,
+};
+use fairlead_domain::consistency::{Consistency, LogPosition};
+use fairlead_domain::identity::TenantId;
+
+use crate::fill;
+use crate::flights::{Flight, Flights};
+use crate::generations::{Generations, Snapshot, TagHash};
+use crate::memory::{Held, Memory, MemoryKeyRef, Verdict};
+use crate::meters::{Meters, Operation, Outcome};
+use crate::settings::CacheSettings;
+
+/// The times of hits are measured for one in so many.
+const SAMPLE: u64 = 16;
+/// While the database is away, one request in this time finds out whether it is back.
+const RETRY_DATABASE: Duration = Duration::from_secs(1);
+
+/// Answers in this process's memory, over those that processes share.
+#[derive(Clone, Debug)]
+pub struct TieredCache {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) settings: CacheSettings,
+    policies: [Policy; Namespace::ALL.len()],
+    pub(crate) generations: Generations,
+    pub(crate) memory: Memory,
+    pub(crate) flights: Flights,
+    pub(crate) meters: Arc<Meters>,
+    /// Some position from after the start. What was committed before the start is not in `generations`: until there is
+    /// a floor, loads read all there is.
+    floor: Mutex<Option<LogPosition>>,
+    /// Set while the database is away: when to try it again.
+    away_until: Mutex<Option<Instant>>,
+}
+
+impl TieredCache {
+    pub fn new(settings: CacheSettings) -> Self {
+        let meters = Arc::new(Meters::default());
+        let inner = Inner {
+            policies: Namespace::ALL.map(|namespace| settings.policy(namespace)),
+            generations: Generations::new(),
+            memory: Memory::new(settings.memory.clone(), &meters),
+            flights: Flights::new(),
+            meters,
+            floor: Mutex::new(None),
+            away_until: Mutex::new(None),
+            settings,
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
+    }
+}
+
+#[async_trait]
+impl ReadCache for TieredCache {
+    fn find(&self, scope: &TenantScope, key: &CacheKey, consistency: Consistency) -> Option<Found> {
+        let now = Instant::now();
+        let held = self.inner.memory.get(scope.tenant(), key)?;
+        self.inner.serve_fresh(scope.tenant(), &held, consistency, now)
+    }
+
+    async fn get_or_load(
+        &self,
+        scope: &TenantScope,
+        read: CacheRead<'_>,
+        loader: Arc<dyn Loader>,
+    ) -> Result<Found, LoadFailure> {
+        let inner = &self.inner;
+        if !inner.policy(read.key.namespace()).enabled || read.consistency == Consistency::Strong {
+            return inner.load_past(scope.tenant(), read, &*loader).await;
+        }
+        let now = Instant::now();
+        let tenant = scope.tenant();
+        let held = inner.memory.get(tenant, read.key);
+        if let Some(held) = &held
+            && let Some(found) = inner.serve_fresh(tenant, held, read.consistency, now)
+        {
+            return Ok(found);
+        }
+        if let Some(held) = held
+            .as_ref()
+            .filter(|held| inner.stands_in_for_database(held, now))
+        {
+            return Ok(inner.answer(held, Freshness::Degraded, Outcome::Degraded));
+        }
+        let flight = inner.join_or_take_off(tenant, read, loader);
+        if let Some(held) = &held
+            && let Some(found) = inner.serve_stale(tenant, held, read.consistency, now)
+        {
+            return Ok(found);
+        }
+        let landing = inner.wait_for(&flight).await;
+        landing.or_else(|failure| {
+            let held = held.as_ref().filter(|held| inner.may_stand_in(held, &failure));
+            let held = held.ok_or_else(|| {
+                inner.note(tenant, read.key.namespace(), Outcome::Failed);
+                failure
+            })?;
+            Ok(inner.answer(held, Freshness::Degraded, Outcome::Degraded))
+        })
+    }
+}
+
+impl Inner {
+    pub(crate) fn policy(&self, namespace: Namespace) -> Policy {
+        self.policies[namespace.index()]
+    }
+
+    /// The generations of an answer's tags, those included that it has without saying so.
+    pub(crate) fn snapshot(&self, tenant: TenantId, read: CacheRead<'_>) -> Snapshot {
+        self.generations
+            .snapshot(tag_hashes(tenant, read.key.namespace(), read.tags))
+    }
+
+    /// Serves from memory what is as good as new.
+    fn serve_fresh(
+        &self,
+        tenant: TenantId,
+        held: &Arc<Held>,
+        consistency: Consistency,
+        now: Instant,
+    ) -> Option<Found> {
+        if self.verdict(held, now) != Verdict::Fresh || !self.satisfies(tenant, held, consistency) {
+            return None;
+        }
+        let found = self.answer(held, Freshness::Fresh, Outcome::MemoryHit);
+        if held.hits() % SAMPLE == 1 {
+            self.meters.note_time(Operation::MemoryRead, now.elapsed());
+        }
+        Some(found)
+    }
+
+    /// Serves from memory what is being loaded anew, if its time has only just passed.
+    fn serve_stale(
+        &self,
+        tenant: TenantId,
+        held: &Arc<Held>,
+        consistency: Consistency,
+        now: Instant,
+    ) -> Option<Found> {
+        let may = self.verdict(held, now) == Verdict::Expired
+            && held.is_stale(now)
+            && self.hears_changes()
+            && held.epoch() == self.epoch()
+            && self.satisfies(tenant, held, consistency);
+        may.then(|| self.answer(held, Freshness::Stale, Outcome::Stale))
+    }
+
+    /// Whether the database was away a moment ago and the answer is better than nothing: then nobody waits in vain.
+    fn stands_in_for_database(&self, held: &Held, now: Instant) -> bool {
+        let away = *self.away_until.lock().unwrap_or_else(PoisonError::into_inner);
+        away.is_some_and(|until| now < until)
+            && held.outlasts_outage(now)
+            && self.generations.holds(held.snapshot())
+    }
+
+    /// Takes note of whether the database was there.
+    pub(crate) fn note_database(&self, answer: &Result<Loaded, LoadFailure>) {
+        let is_away = answer.as_ref().is_err_and(LoadFailure::is_outage);
+        *self.away_until.lock().unwrap_or_else(PoisonError::into_inner) =
+            is_away.then(|| Instant::now() + RETRY_DATABASE);
+    }
+
+    /// Whether an answer whose time is over may be served because loading it has failed.
+    fn may_stand_in(&self, held: &Held, failure: &LoadFailure) -> bool {
+        let now = Instant::now();
+        let in_time = if failure.is_outage() {
+            held.outlasts_outage(now)
+        } else {
+            held.is_stale(now)
+        };
+        in_time && self.generations.holds(held.snapshot())
+    }
+
+    fn answer(&self, held: &Held, freshness: Freshness, outcome: Outcome) -> Found {
+        held.note_hit();
+        self.meters.note(held.namespace(), &held.account().meter, outcome);
+        Found {
+            entry: Arc::clone(held.entry()),
+            source: Source::Memory,
+            freshness,
+            age: held.age(Instant::now()),
+        }
+    }
+
+    pub(crate) fn note(&self, tenant: TenantId, namespace: Namespace, outcome: Outcome) {
+        let account = self.memory.account(tenant);
+        self.meters.note(namespace, &account.meter, outcome);
+    }
+
+    fn verdict(&self, held: &Held, now: Instant) -> Verdict {
+        let unheard_ttl = (!self.hears_changes()).then_some(self.settings.outage.unheard_ttl);
+        held.verdict(now, &self.generations, self.epoch(), unheard_ttl)
+    }
+
+    /// Whether an answer that is valid by its tags is as new as `consistency` asks.
+    ///
+    /// It is when it was loaded from there on, or when the bumps of that commit have arrived: then it does not depend
+    /// on what the commit changed.
+    fn satisfies(&self, tenant: TenantId, held: &Held, consistency: Consistency) -> bool {
+        match consistency {
+            Consistency::Eventual => true,
+            Consistency::AtLeast(position) => {
+                held.entry().as_of() >= position || self.generations.has_settled(tenant, position)
+            }
+            Consistency::Strong => false,
+        }
+    }
+
+    /// Whether the changes of other processes reach this one now.
+    pub(crate) fn hears_changes(&self) -> bool {
+        true
+    }
+
+    /// Grows whenever changes may have gone unheard.
+    pub(crate) fn epoch(&self) -> u64 {
+        0
+    }
+
+    /// What a load must see: what the caller asks, and what bumped the tags of `snapshot`.
+    pub(crate) fn required(&self, consistency: Consistency, snapshot: &Snapshot) -> Consistency {
+        let Some(floor) = *self.floor.lock().unwrap_or_else(PoisonError::into_inner) else {
+            return Consistency::Strong;
+        };
+        // Only what differs from the floor is worth asking for: all nodes have long had that.
+        let fence = self.generations.fence(snapshot).filter(|fence| *fence > floor);
+        strictest(consistency, fence)
+    }
+
+    /// Takes note of what a load saw.
+    pub(crate) fn note_seen(&self, as_of: LogPosition) {
+        self.floor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(as_of);
+    }
+
+    fn join_or_take_off(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        read: CacheRead<'_>,
+        loader: Arc<dyn Loader>,
+    ) -> Arc<Flight> {
+        let key = MemoryKeyRef {
+            tenant,
+            key: read.key,
+        };
+        let (flight, is_new) = self.flights.join_or_take_off(
+            key,
+            |flight| self.may_join(tenant, flight, read.consistency),
+            || Flight::new(key.to_owned(), self.snapshot(tenant, read), read.consistency),
+        );
+        if is_new {
+            fill::start(Arc::clone(self), Arc::clone(&flight), read.tags.into(), loader);
+        } else {
+            self.note(tenant, read.key.namespace(), Outcome::Joined);
+        }
+        flight
+    }
+
+    /// A load that began before a change must not answer who asks after it.
+    fn may_join(&self, tenant: TenantId, flight: &Flight, consistency: Consistency) -> bool {
+        let sees = match (consistency, flight.consistency) {
+            (Consistency::Eventual, _) => true,
+            (Consistency::AtLeast(wanted), Consistency::AtLeast(asked)) if asked >= wanted => true,
+            (Consistency::AtLeast(wanted), _) => self.generations.has_settled(tenant, wanted),
+            (Consistency::Strong, _) => false,
+        };
+        sees && self.generations.holds(&flight.snapshot)
+    }
+
+    async fn wait_for(&self, flight: &Flight) -> Result<Found, LoadFailure> {
+        let mut landing = flight.wait();
+        let landed = landing.wait_for(Option::is_some).await;
+        landed
+            .ok()
+            .and_then(|landed| landed.clone())
+            .unwrap_or_else(|| Err(LoadFailure::new(LoaderLost)))
+    }
+
+    /// Loads without keeping: what is not cached, and what must be read now.
+    async fn load_past(
+        &self,
+        tenant: TenantId,
+        read: CacheRead<'_>,
+        loader: &dyn Loader,
+    ) -> Result<Found, LoadFailure> {
+        let began = Instant::now();
+        let answer = loader.load(read.consistency).await;
+        self.meters.note_time(Operation::Load, began.elapsed());
+        let outcome = if answer.is_ok() {
+            Outcome::Loaded
+        } else {
+            Outcome::Failed
+        };
+        self.note(tenant, read.key.namespace(), outcome);
+        Ok(fill::fresh(Arc::new(Entry::new(answer?))))
+    }
+}
+
+/// The loader panicked, or the process is about to stop.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the load was given up")]
+pub struct LoaderLost;
+
+/// All tags of an answer: those it names, its namespace, its tenant.
+pub(crate) fn tag_hashes(
+    tenant: TenantId,
+    namespace: Namespace,
+    tags: &[Tag],
+) -> impl Iterator<Item = TagHash> + '_ {
+    let implied = [
+        TagHash::of(tenant, Tag::Whole),
+        TagHash::of_namespace(tenant, namespace),
+    ];
+    implied
+        .into_iter()
+        .chain(tags.iter().map(move |tag| TagHash::of(tenant, *tag)))
+}
+
+pub(crate) fn strictest(consistency: Consistency, fence: Option<LogPosition>) -> Consistency {
+    match (consistency, fence) {
+        (Consistency::Strong, _) => Consistency::Strong,
+        (consistency, None) => consistency,
+        (Consistency::Eventual, Some(fence)) => Consistency::AtLeast(fence),
+        (Consistency::AtLeast(position), Some(fence)) => Consistency::AtLeast(position.max(fence)),
+    }
+}
+
+/// Takes up to a tenth off, so that what was loaded together does not expire together.
+pub(crate) fn jittered(ttl: Duration) -> Duration {
+    ttl.mul_f64(1.0 - rand::random::<f64>() / 10.0)
+}

@@ -1,0 +1,5 @@
+//! Interleavings forced by hand: a loader stops where the test says until the test lets it go.
+
+mod memory;
+mod origin;
+mod races;
