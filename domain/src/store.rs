@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::access::{SystemScope, TenantScope};
 use crate::activities::Activities;
 use crate::carriers::Carriers;
+use crate::consistency::{LogPosition, NodeName, ReadIntent};
 use crate::events::Recorded;
 use crate::idempotency::IdempotencyKeys;
 use crate::identity::{
@@ -26,8 +27,23 @@ pub trait Store: Debug + Send + Sync {
     /// Opens a transaction that can see and change the rows of `scope` alone.
     async fn begin(&self, scope: &TenantScope) -> Result<Box<dyn UnitOfWork>, StoreError>;
 
-    /// Opens a transaction that can see the rows of `scope` alone and change nothing.
-    async fn read(&self, scope: &TenantScope) -> Result<Box<dyn UnitOfWork>, StoreError>;
+    /// Opens a transaction that can see the rows of `scope` alone and change nothing, on a node that is as fresh as
+    /// `intent` asks. It sees at least what this process knows to have been written in the tenant lately.
+    async fn read(&self, scope: &TenantScope, intent: ReadIntent) -> Result<Box<dyn UnitOfWork>, StoreError>;
+}
+
+/// Is told of every commit, by the store that made it.
+#[async_trait]
+pub trait CommitListener: Debug + Send + Sync {
+    /// Called after `recorded` became durable in `tenant` at `position`, and before the caller of `commit` goes on;
+    /// once per tenant of the unit of work, also when that caller has gone away meanwhile.
+    async fn committed(&self, tenant: TenantId, recorded: &[Recorded], position: LogPosition);
+}
+
+/// Is told of writes, also of those of other processes, so that reads here do not miss them.
+pub trait WriteObserver: Debug + Send + Sync {
+    /// Takes note that something was written in `tenant` up to `position`. Cheap, and free to come late or twice.
+    fn note_write(&self, tenant: TenantId, position: LogPosition);
 }
 
 /// One transaction in one tenant.
@@ -37,6 +53,10 @@ pub trait UnitOfWork: Send {
     /// The moment of this unit of work; the same for all that it does.
     fn now(&self) -> OffsetDateTime;
     fn next_id(&self) -> Uuid;
+    /// The node that serves it.
+    fn source(&self) -> NodeName;
+    /// A position of the log that its reads see at least. Never too high, and often too low.
+    fn sees(&self) -> LogPosition;
 
     fn tenants(&mut self) -> &mut dyn Tenants;
     fn users(&mut self) -> &mut dyn Users;
@@ -51,8 +71,9 @@ pub trait UnitOfWork: Send {
     /// Takes note of a change. Its event and its audit row become durable with the change itself, or not at all.
     fn record(&mut self, recorded: Recorded);
 
-    /// Makes every change durable, with the events and audit rows recorded.
-    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+    /// Makes every change durable, with the events and audit rows recorded. Returns the position from which on a node
+    /// has them; where nothing could be changed, one that was seen.
+    async fn commit(self: Box<Self>) -> Result<LogPosition, StoreError>;
 }
 
 /// Opens units of work for what is rightly cross-tenant.
@@ -66,6 +87,10 @@ pub trait SystemStore: Debug + Send + Sync {
 pub trait SystemUnitOfWork: Send {
     fn now(&self) -> OffsetDateTime;
     fn next_id(&self) -> Uuid;
+    /// The node that serves it: the primary.
+    fn source(&self) -> NodeName;
+    /// A position of the log that its reads see at least.
+    fn sees(&self) -> LogPosition;
 
     fn accounts(&mut self) -> &mut dyn Accounts;
     fn login_throttle(&mut self) -> &mut dyn LoginThrottle;
@@ -75,7 +100,9 @@ pub trait SystemUnitOfWork: Send {
     /// Takes note of a change in `tenant`.
     fn record(&mut self, tenant: TenantId, recorded: Recorded);
 
-    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+    /// Makes every change durable, with the events and audit rows recorded. Returns the position from which on a node
+    /// has them.
+    async fn commit(self: Box<Self>) -> Result<LogPosition, StoreError>;
 }
 
 /// Why stored things could not be reached or changed.

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use fairlead::SystemIds;
 use fairlead::demo::{DemoError, DemoOrder, DemoPorts, Filled, fill};
 use fairlead_auth::{Argon2PasswordHasher, HasherLimits, Sha256Secrets};
 use fairlead_domain::identity::{Password, PasswordHasher as _};
-use fairlead_postgres::{MemoryRevokedSessions, PgStore, PgSystemStore};
+use fairlead_postgres::{Cluster, PgStore, PgSystemStore};
 use sqlx::PgConnection;
 use support::database::DatabaseRole;
-use support::{TestClock, TestDatabase, store_config};
+use support::{TestDatabase, store_config, store_parts};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -26,15 +25,11 @@ impl Filler {
             database.url(DatabaseRole::System),
             4,
         );
-        let (clock, ids) = (Arc::new(TestClock::default()), Arc::new(SystemIds));
-        let revoked = Arc::new(MemoryRevokedSessions::default());
+        let cluster = Cluster::connect(&config).await.unwrap();
+        let parts = store_parts();
         Self {
-            store: PgStore::connect(&config, clock.clone(), ids.clone(), revoked.clone())
-                .await
-                .unwrap(),
-            system: PgSystemStore::connect(&config, clock, ids, revoked)
-                .await
-                .unwrap(),
+            store: PgStore::new(Arc::clone(&cluster), &config, parts.clone()),
+            system: PgSystemStore::new(cluster, &config, parts),
             hasher: Argon2PasswordHasher::new(HasherLimits::default()),
         }
     }

@@ -10,6 +10,7 @@ use fairlead::SystemIds;
 use fairlead_domain::Id;
 use fairlead_domain::access::{ChangeLeads, ManageCarriers, Permit, SystemScope, TenantScope};
 use fairlead_domain::carriers::{CarrierDraft, RawCarrier};
+use fairlead_domain::consistency::ReadIntent;
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::leads::{self, Lead, LeadDraft, LeadFilter, LeadQuery, LeadSort, RawLead, SearchText};
 use fairlead_domain::paging::{Direction, Paging};
@@ -127,7 +128,7 @@ async fn list(store: &PgStore, scope: &TenantScope, of: usize) -> Result<(), Sto
         direction: Direction::Descending,
         paging: Paging::first(50),
     };
-    let mut uow = store.read(scope).await?;
+    let mut uow = store.read(scope, ReadIntent::INTERACTIVE).await?;
     let tenant = uow.tenants().get().await?;
     let page = uow.leads().list(&query).await?;
     assert_eq!(tenant.name, format!("Tenant {of}"));
@@ -137,7 +138,7 @@ async fn list(store: &PgStore, scope: &TenantScope, of: usize) -> Result<(), Sto
 }
 
 async fn search(store: &PgStore, scope: &TenantScope, of: usize) -> Result<(), StoreError> {
-    let mut uow = store.read(scope).await?;
+    let mut uow = store.read(scope, ReadIntent::INTERACTIVE).await?;
     let found = uow
         .leads()
         .search(&SearchText::parse("tenant").unwrap(), 100)
@@ -171,12 +172,13 @@ async fn write(store: &PgStore, tenant: TenantId, name: &str) -> Result<(), Stor
     carriers::create(&mut *uow, &manage_carriers, draft)
         .await
         .expect("the name is free");
-    uow.commit().await
+    uow.commit().await?;
+    Ok(())
 }
 
 /// Fails inside its transaction, by a statement that the database refuses: the connection goes back all the same.
 async fn look_then_fail(store: &PgStore, scope: &TenantScope, of: usize) -> Result<(), StoreError> {
-    let mut uow = store.read(scope).await?;
+    let mut uow = store.read(scope, ReadIntent::INTERACTIVE).await?;
     let mut tenant = uow.tenants().get().await?;
     assert_eq!(tenant.name, format!("Tenant {of}"));
     "changed".clone_into(&mut tenant.name);
@@ -229,12 +231,15 @@ async fn requests_that_share_connections_and_are_dropped_midway_leave_nothing_be
     // No connection was lost: all can be had at once, and do their work.
     let mut held = Vec::new();
     for tenant in tenants.iter().take(CONNECTIONS as usize) {
-        let mut uow = store.read(&system().tenant(*tenant)).await.unwrap();
+        let mut uow = store
+            .read(&system().tenant(*tenant), ReadIntent::INTERACTIVE)
+            .await
+            .unwrap();
         assert_eq!(uow.tenants().get().await.unwrap().id, *tenant);
         held.push(uow);
     }
     drop(held);
-    store.close().await;
+    store.cluster().close().await;
 
     let dropped = dropped.into_inner();
     assert!(

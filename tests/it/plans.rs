@@ -9,6 +9,7 @@ use std::time::Duration;
 use fairlead_domain::Id;
 use fairlead_domain::access::SystemScope;
 use fairlead_domain::activities::ActivityFilter;
+use fairlead_domain::consistency::ReadIntent;
 use fairlead_domain::leads::{AssignedTo, LeadFilter, LeadQuery, LeadSort, SearchText, StatusName};
 use fairlead_domain::paging::{Direction, Paging, Position, SortKey, Start};
 use fairlead_domain::store::{Store as _, UnitOfWork};
@@ -111,11 +112,14 @@ async fn indexes_used(
     #[expect(clippy::disallowed_methods, reason = "the test is the platform")]
     let scope = SystemScope::new("plan test").tenant(Id::from_uuid(LARGE));
     for _ in 0..10 {
-        let mut uow = store.read(&scope).await.expect("a unit of work opens");
+        let mut uow = store
+            .read(&scope, ReadIntent::INTERACTIVE)
+            .await
+            .expect("a unit of work opens");
         read(&mut *uow).await;
         uow.commit().await.expect("nothing was changed");
     }
-    store.close().await;
+    store.cluster().close().await;
     let after = settled_scans(superuser, "fairlead_app").await;
     after
         .into_iter()

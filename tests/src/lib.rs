@@ -22,6 +22,6 @@ pub use clock::TestClock;
 pub use database::TestDatabase;
 pub use folder::TempFolder;
 pub use long::repetitions;
-pub use store::{connect_store, store_config};
+pub use store::{connect_store, store_config, store_parts};
 pub use tenant::{PASSWORD, TestTenant};
 pub use wait::wait_until;

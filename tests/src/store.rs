@@ -2,22 +2,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fairlead::SystemIds;
-use fairlead_postgres::{MemoryRevokedSessions, PgConfig, PgStore, PoolConfig};
+use fairlead_postgres::{Cluster, PgConfig, PgStore, PoolConfig, StoreParts};
 
 use crate::TestClock;
 
 /// The store as the server has it, on a pool of `connections`, for tests below HTTP.
 pub async fn connect_store(url: String, connections: u32) -> PgStore {
     let config = store_config(url.clone(), url, connections);
-    let revoked = Arc::new(MemoryRevokedSessions::default());
-    let connected = PgStore::connect(
-        &config,
-        Arc::new(TestClock::default()),
-        Arc::new(SystemIds),
-        revoked,
-    )
-    .await;
-    connected.expect("the role can connect")
+    let cluster = Cluster::connect(&config).await.expect("the role can connect");
+    PgStore::new(cluster, &config, store_parts())
+}
+
+/// What stores are made of below HTTP.
+pub fn store_parts() -> StoreParts {
+    StoreParts {
+        clock: Arc::new(TestClock::default()),
+        ids: Arc::new(SystemIds),
+        revoked: Arc::default(),
+        listeners: Vec::new(),
+    }
 }
 
 /// How stores are opened below HTTP: patiently, on pools of `connections`.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use fairlead_domain::clock::{Clock, Ids};
-use fairlead_postgres::{MemoryRevokedSessions, PgConfig, PgStore, PgSystemStore, PoolConfig};
+use fairlead_postgres::{
+    Cluster, MemoryRevokedSessions, PgConfig, PgStore, PgSystemStore, PoolConfig, StoreParts,
+};
 
 use crate::config::{Config, DatabaseUrls, Secret};
 use crate::database::Database;
@@ -14,6 +16,7 @@ use crate::derived_key;
 /// Both stores, and what they share.
 #[derive(Debug)]
 pub(crate) struct Stores {
+    pub(crate) cluster: Arc<Cluster>,
     pub(crate) store: Arc<PgStore>,
     pub(crate) system: Arc<PgSystemStore>,
     pub(crate) revoked: Arc<MemoryRevokedSessions>,
@@ -25,21 +28,30 @@ impl Stores {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
     ) -> anyhow::Result<Self> {
-        let revoked = Arc::new(MemoryRevokedSessions::default());
-        let store = PgStore::connect(config, Arc::clone(&clock), Arc::clone(&ids), Arc::clone(&revoked));
-        let system = PgSystemStore::connect(config, clock, ids, Arc::clone(&revoked));
-        let (store, system) = tokio::try_join!(store, system).context("cannot connect to the database")?;
+        let cluster = Cluster::connect(config)
+            .await
+            .context("cannot connect to the database")?;
+        let parts = StoreParts {
+            clock,
+            ids,
+            revoked: Arc::default(),
+            listeners: Vec::new(),
+        };
+        let revoked = Arc::clone(&parts.revoked);
         Ok(Self {
-            store: Arc::new(store),
-            system: Arc::new(system),
+            store: Arc::new(PgStore::new(Arc::clone(&cluster), config, parts.clone())),
+            system: Arc::new(PgSystemStore::new(Arc::clone(&cluster), config, parts)),
+            cluster,
             revoked,
         })
     }
 
     /// Closes all connections; those of a server that does not answer are left to end with the process.
     pub(crate) async fn close(&self) {
-        let closed = async { tokio::join!(self.store.close(), self.system.close()) };
-        if tokio::time::timeout(CLOSE_LIMIT, closed).await.is_err() {
+        if tokio::time::timeout(CLOSE_LIMIT, self.cluster.close())
+            .await
+            .is_err()
+        {
             tracing::warn!("the database does not let its connections go; leaving them");
         }
     }

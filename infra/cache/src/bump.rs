@@ -2,10 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
+use async_trait::async_trait;
 use fairlead_domain::cache::{Tag, tags_of};
 use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::events::Recorded;
 use fairlead_domain::identity::TenantId;
+use fairlead_domain::store::CommitListener;
 
 use crate::TieredCache;
 use crate::cache::Inner;
@@ -14,16 +16,20 @@ use crate::generations::TagHash;
 /// A commit that touches more than this is taken to have touched the whole tenant: the work per commit is bounded.
 const MOST_TAGS: usize = 128;
 
-impl TieredCache {
+#[async_trait]
+impl CommitListener for TieredCache {
     /// Invalidates what a commit changed. When this returns, nobody in this process is given what was loaded before.
-    pub async fn note_commit(&self, tenant: TenantId, recorded: &[Recorded], position: LogPosition) {
-        self.inner.bump(tenant, &touched(recorded), Some(position)).await;
+    async fn committed(&self, tenant: TenantId, recorded: &[Recorded], position: LogPosition) {
+        self.inner.bump(tenant, &touched(recorded), position).await;
     }
 }
 
 impl Inner {
-    /// Invalidates what depends on `tags`. Without a position, what is loaded next may be as old as before.
-    pub(crate) async fn bump(&self, tenant: TenantId, tags: &[Tag], position: Option<LogPosition>) {
+    /// Invalidates what depends on `tags`; what is loaded next sees `position`, or all there is when that is unknown.
+    pub(crate) async fn bump(&self, tenant: TenantId, tags: &[Tag], position: LogPosition) {
+        if position == LogPosition::UNKNOWN {
+            self.forget_floor();
+        }
         let hashes = tags.iter().map(|tag| TagHash::of(tenant, *tag));
         self.generations.bump(hashes, position);
         for tag in tags {
@@ -32,9 +38,7 @@ impl Inner {
         if let Some(account) = self.memory.accounts().find(tenant) {
             account.meter.bumps.fetch_add(1, Ordering::Relaxed);
         }
-        if let Some(position) = position {
-            self.generations.settle(tenant, position);
-        }
+        self.generations.settle(tenant, position);
     }
 }
 

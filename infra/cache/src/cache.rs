@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -19,6 +19,8 @@ use crate::settings::CacheSettings;
 
 /// The times of hits are measured for one in so many.
 const SAMPLE: u64 = 16;
+/// A replica that is further behind is out of the rotation long before.
+const FLOOR_MATTERS_FOR: Duration = Duration::from_mins(1);
 /// While the database is away, one request in this time finds out whether it is back.
 const RETRY_DATABASE: Duration = Duration::from_secs(1);
 
@@ -36,11 +38,27 @@ pub(crate) struct Inner {
     pub(crate) memory: Memory,
     pub(crate) flights: Flights,
     pub(crate) meters: Arc<Meters>,
-    /// Some position from after the start. What was committed before the start is not in `generations`: until there is
-    /// a floor, loads read all there is.
-    floor: Mutex<Option<LogPosition>>,
+    /// What was committed before the start is not in `generations`: until there is a floor, loads read all there is.
+    floor: Mutex<Option<Floor>>,
     /// Set while the database is away: when to try it again.
     away_until: Mutex<Option<Instant>>,
+}
+
+/// A position from after the start of this process.
+#[derive(Clone, Copy, Debug)]
+struct Floor {
+    position: LogPosition,
+    learnt: Instant,
+}
+
+impl Floor {
+    fn position(self) -> LogPosition {
+        if self.learnt.elapsed() < FLOOR_MATTERS_FOR {
+            self.position
+        } else {
+            LogPosition::UNKNOWN
+        }
+    }
 }
 
 impl TieredCache {
@@ -212,7 +230,7 @@ impl Inner {
         match consistency {
             Consistency::Eventual => true,
             Consistency::AtLeast(position) => {
-                held.entry().as_of() >= position || self.generations.has_settled(tenant, position)
+                held.entry().as_of().covers(position) || self.generations.has_settled(tenant, position)
             }
             Consistency::Strong => false,
         }
@@ -230,20 +248,37 @@ impl Inner {
 
     /// What a load must see: what the caller asks, and what bumped the tags of `snapshot`.
     pub(crate) fn required(&self, consistency: Consistency, snapshot: &Snapshot) -> Consistency {
-        let Some(floor) = *self.floor.lock().unwrap_or_else(PoisonError::into_inner) else {
-            return Consistency::Strong;
-        };
-        // Only what differs from the floor is worth asking for: all nodes have long had that.
-        let fence = self.generations.fence(snapshot).filter(|fence| *fence > floor);
-        strictest(consistency, fence)
+        match self.floor().as_ref() {
+            None => Consistency::Strong,
+            Some(floor) => consistency.raised_to(floor.position().latest(self.generations.fence(snapshot))),
+        }
     }
 
     /// Takes note of what a load saw.
     pub(crate) fn note_seen(&self, as_of: LogPosition) {
-        self.floor
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(as_of);
+        if as_of == LogPosition::UNKNOWN {
+            return;
+        }
+        let mut floor = self.floor();
+        // After a failover no node reaches positions of the old timeline any more.
+        if floor
+            .as_ref()
+            .is_none_or(|floor| floor.position.timeline < as_of.timeline)
+        {
+            *floor = Some(Floor {
+                position: as_of,
+                learnt: Instant::now(),
+            });
+        }
+    }
+
+    /// Something was committed, and nobody knows where: what is loaded next reads all there is.
+    pub(crate) fn forget_floor(&self) {
+        *self.floor() = None;
+    }
+
+    fn floor(&self) -> MutexGuard<'_, Option<Floor>> {
+        self.floor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn join_or_take_off(
@@ -273,7 +308,7 @@ impl Inner {
     fn may_join(&self, tenant: TenantId, flight: &Flight, consistency: Consistency) -> bool {
         let sees = match (consistency, flight.consistency) {
             (Consistency::Eventual, _) => true,
-            (Consistency::AtLeast(wanted), Consistency::AtLeast(asked)) if asked >= wanted => true,
+            (Consistency::AtLeast(wanted), Consistency::AtLeast(asked)) if asked.covers(wanted) => true,
             (Consistency::AtLeast(wanted), _) => self.generations.has_settled(tenant, wanted),
             (Consistency::Strong, _) => false,
         };
@@ -327,15 +362,6 @@ pub(crate) fn tag_hashes(
     implied
         .into_iter()
         .chain(tags.iter().map(move |tag| TagHash::of(tenant, *tag)))
-}
-
-pub(crate) fn strictest(consistency: Consistency, fence: Option<LogPosition>) -> Consistency {
-    match (consistency, fence) {
-        (Consistency::Strong, _) => Consistency::Strong,
-        (consistency, None) => consistency,
-        (Consistency::Eventual, Some(fence)) => Consistency::AtLeast(fence),
-        (Consistency::AtLeast(position), Some(fence)) => Consistency::AtLeast(position.max(fence)),
-    }
 }
 
 /// Takes up to a tenth off, so that what was loaded together does not expire together.

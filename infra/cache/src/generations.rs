@@ -40,7 +40,7 @@ impl TagHash {
 /// A generation per tag, and the position of the commit that bumped it last. Of constant size, whatever is cached.
 pub(crate) struct Generations {
     generations: Box<[AtomicU64]>,
-    fences: Box<[Mutex<Box<[Option<LogPosition>]>>]>,
+    fences: Box<[Mutex<Box<[LogPosition]>>]>,
     settled: Box<[AtomicU64]>,
     /// Bumped to invalidate everything at once.
     era: AtomicU64,
@@ -63,7 +63,7 @@ impl Snapshot {
 impl Generations {
     pub(crate) fn new() -> Self {
         let zeros = |count| (0..count).map(|_| AtomicU64::new(0)).collect();
-        let stripe = || Mutex::new(vec![None; SLOTS / STRIPES].into_boxed_slice());
+        let stripe = || Mutex::new(vec![LogPosition::UNKNOWN; SLOTS / STRIPES].into_boxed_slice());
         Self {
             generations: zeros(SLOTS),
             fences: (0..STRIPES).map(|_| stripe()).collect(),
@@ -72,15 +72,14 @@ impl Generations {
         }
     }
 
-    /// Invalidates what depends on `tags`; what is loaded next must see at least `position`.
-    pub(crate) fn bump(&self, tags: impl IntoIterator<Item = TagHash>, position: Option<LogPosition>) {
+    /// Invalidates what depends on `tags`; what is loaded next must see at least `position`, if it is known.
+    pub(crate) fn bump(&self, tags: impl IntoIterator<Item = TagHash>, position: LogPosition) {
         for tag in tags {
             let slot = tag.slot();
             // Invariant: the fence is raised before the generation. Who sees the new generation sees the fence, too.
-            if let Some(position) = position {
-                let mut fences = self.stripe(slot);
-                let fence = &mut fences[slot / STRIPES];
-                *fence = (*fence).max(Some(position));
+            if position != LogPosition::UNKNOWN {
+                let fence = &mut self.stripe(slot)[slot / STRIPES];
+                *fence = fence.latest(position);
             }
             self.generations[slot].fetch_add(1, Ordering::AcqRel);
         }
@@ -125,15 +124,12 @@ impl Generations {
     }
 
     /// Up to where a load must read that depends on the tags of `snapshot`.
-    pub(crate) fn fence(&self, snapshot: &Snapshot) -> Option<LogPosition> {
-        snapshot
-            .slots
-            .iter()
-            .filter_map(|&(slot, _)| {
-                let slot = slot as usize;
-                self.stripe(slot)[slot / STRIPES]
-            })
-            .max()
+    pub(crate) fn fence(&self, snapshot: &Snapshot) -> LogPosition {
+        let fences = snapshot.slots.iter().map(|&(slot, _)| {
+            let slot = slot as usize;
+            self.stripe(slot)[slot / STRIPES]
+        });
+        fences.fold(LogPosition::UNKNOWN, LogPosition::latest)
     }
 
     /// Notes that the bumps of a commit, and all that were told before them, have arrived here.
@@ -149,7 +145,7 @@ impl Generations {
     }
 
     /// Neighbouring slots lie in different stripes.
-    fn stripe(&self, slot: usize) -> std::sync::MutexGuard<'_, Box<[Option<LogPosition>]>> {
+    fn stripe(&self, slot: usize) -> std::sync::MutexGuard<'_, Box<[LogPosition]>> {
         self.fences[slot % STRIPES]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -7,7 +7,6 @@ use sqlx::Row as _;
 use time::OffsetDateTime;
 
 use crate::PgSystemStore;
-use crate::connection::{Connection, Reach};
 use crate::error::SqlError;
 
 /// How the server is set up.
@@ -41,7 +40,7 @@ const AVAILABLE: &str = "SELECT name::text FROM pg_available_extensions ORDER BY
 /// Asks the server.
 pub async fn conditions(system: &PgSystemStore) -> Result<Conditions, StoreError> {
     let get = |error| StoreError::from(SqlError::from(error));
-    let connection = Connection::open(system.pool(), Reach::System).await?;
+    let connection = system.cluster().system().await?;
     let names: Vec<String> = SETTINGS.iter().map(|&name| name.to_owned()).collect();
     let mut settings = BTreeMap::new();
     for row in connection.sql(READ_SETTINGS).bind(names).fetch_all().await? {

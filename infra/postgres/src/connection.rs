@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use fairlead_domain::consistency::{LogPosition, NodeName};
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::store::StoreError;
 use fairlead_telemetry::request;
@@ -32,6 +33,9 @@ pub(crate) enum Reach {
 pub(crate) struct Connection {
     session: Mutex<Session>,
     slow_statement: Duration,
+    reach: Reach,
+    source: NodeName,
+    sees: LogPosition,
 }
 
 struct Session {
@@ -43,7 +47,12 @@ struct Session {
 
 impl Connection {
     /// Opens a transaction: one round trip, and the limits of the request with it.
-    pub(crate) async fn open(pool: &Pool, reach: Reach) -> Result<Self, StoreError> {
+    pub(crate) async fn open(
+        pool: &Pool,
+        reach: Reach,
+        source: NodeName,
+        sees: LogPosition,
+    ) -> Result<Self, StoreError> {
         // After the database restarted, each idle connection of the pool fails at its first use. Nothing has happened
         // yet, so the next one is tried, down to one that is new.
         let mut stale = pool.inner.num_idle();
@@ -60,6 +69,9 @@ impl Connection {
                     return Ok(Self {
                         session: Mutex::new(session),
                         slow_statement: pool.slow_statement,
+                        reach,
+                        source,
+                        sees,
                     });
                 }
                 Err(error) if stale > 0 && Meaning::of(&error) == Meaning::Unavailable => stale -= 1,
@@ -77,10 +89,30 @@ impl Connection {
         }
     }
 
-    pub(crate) async fn commit(self) -> Result<(), StoreError> {
+    /// The node that it runs on.
+    pub(crate) fn source(&self) -> NodeName {
+        self.source.clone()
+    }
+
+    /// A position of the log that it sees at least.
+    pub(crate) fn sees(&self) -> LogPosition {
+        self.sees
+    }
+
+    pub(crate) fn writes(&self) -> bool {
+        !matches!(self.reach, Reach::Read(_))
+    }
+
+    /// Makes the changes durable. Returns the position of the log from which on they are there; of a transaction that
+    /// only reads, one that it has seen.
+    pub(crate) async fn commit(self) -> Result<LogPosition, StoreError> {
         let Session { transaction, broken } = self.session.into_inner();
         if broken {
             return Err(unexpected("commit of a transaction in which a statement failed"));
+        }
+        if let Reach::Read(_) = self.reach {
+            // Nothing to keep: it ends behind the answer, as a read that is dropped does.
+            return Ok(self.sees);
         }
         let committed = transaction.commit().await;
         note_round_trip();

@@ -6,7 +6,7 @@ use fairlead_domain::store::StoreError;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
-use crate::connection::{Connection, Reach};
+use crate::connection::Connection;
 use crate::error::SqlError;
 use crate::pool::Pool;
 use crate::{PgStore, PgSystemStore};
@@ -48,18 +48,23 @@ const EXTENSIONS: &str = "SELECT extname::text, extversion FROM pg_extension ORD
 
 /// Pings both pools, at the same time.
 pub async fn ping(app: &PgStore, system: &PgSystemStore) -> [PoolHealth; 2] {
-    let (app, system) = tokio::join!(ping_pool(app.pool()), ping_pool(system.pool()));
-    [app, system]
+    let (app, system) = (app.cluster(), system.cluster());
+    let ((as_app, app_time), (as_system, system_time)) =
+        tokio::join!(timed(app.app()), timed(system.system()));
+    [
+        health(app.app_pool(), as_app, app_time),
+        health(system.system_pool(), as_system, system_time),
+    ]
 }
 
 /// Tells how busy the pools are, without asking the database.
 pub fn figures(app: &PgStore, system: &PgSystemStore) -> [(&'static str, PoolFigures); 2] {
-    [app.pool(), system.pool()].map(|pool| (pool.name, figures_of(pool)))
+    [app.cluster().app_pool(), system.cluster().system_pool()].map(|pool| (pool.name, figures_of(pool)))
 }
 
 /// Asks the server for its version and extensions.
 pub async fn server(system: &PgSystemStore) -> Result<Server, StoreError> {
-    let connection = Connection::open(system.pool(), Reach::System).await?;
+    let connection = system.cluster().system().await?;
     let row = connection.sql(VERSION).fetch_one().await?;
     let extensions = connection.sql(EXTENSIONS).fetch_all().await?;
     let extension = |row: &PgRow| Ok((row.try_get(0)?, row.try_get(1)?));
@@ -74,14 +79,18 @@ pub async fn server(system: &PgSystemStore) -> Result<Server, StoreError> {
     })
 }
 
-async fn ping_pool(pool: &Pool) -> PoolHealth {
+/// Its BEGIN is a round trip to the server; dropping it ends the transaction in the background.
+async fn timed(
+    opening: impl Future<Output = Result<Connection, StoreError>>,
+) -> (Result<Connection, StoreError>, Duration) {
     let started = Instant::now();
-    // Its BEGIN is a round trip to the server; dropping it ends the transaction in the background.
-    let opened = Connection::open(pool, Reach::System).await;
-    let ping = opened.map(|_| started.elapsed());
+    (opening.await, started.elapsed())
+}
+
+fn health(pool: &Pool, opened: Result<Connection, StoreError>, took: Duration) -> PoolHealth {
     PoolHealth {
         name: pool.name,
-        ping,
+        ping: opened.map(|_| took),
         figures: figures_of(pool),
     }
 }

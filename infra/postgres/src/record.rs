@@ -34,7 +34,7 @@ pub(crate) async fn write(
     connection: &Connection,
     ids: &dyn Ids,
     now: OffsetDateTime,
-    recorded: &[(TenantId, &Recorded)],
+    recorded: &[(TenantId, Recorded)],
 ) -> Result<(), StoreError> {
     if recorded.is_empty() {
         return Ok(());
@@ -74,7 +74,7 @@ pub(crate) async fn write(
 }
 
 /// Takes one column out of the rows: `unnest` wants an array for each.
-struct Column<'r>(&'r [(TenantId, &'r Recorded)]);
+struct Column<'r>(&'r [(TenantId, Recorded)]);
 
 impl<'r> Column<'r> {
     fn of<T>(&self, value: impl Fn(TenantId, &'r Recorded) -> T) -> Vec<T> {

@@ -3,7 +3,7 @@
 use fairlead_domain::store::StoreError;
 use sqlx::Row as _;
 
-use crate::connection::{Connection, Reach};
+use crate::connection::Connection;
 use crate::error::SqlError;
 use crate::{PgStore, PgSystemStore};
 
@@ -83,8 +83,8 @@ const TABLE_FAULTS: &str = "
 
 /// Looks for faults; the process serves only when there are none.
 pub async fn inspect(app: &PgStore, system: &PgSystemStore) -> Result<Vec<Fault>, StoreError> {
-    let as_app = Connection::open(app.pool(), Reach::System).await?;
-    let as_system = Connection::open(system.pool(), Reach::System).await?;
+    let as_app = app.cluster().app().await?;
+    let as_system = system.cluster().system().await?;
     let app_role = current_user(&as_app).await?;
     let system_role = current_user(&as_system).await?;
 

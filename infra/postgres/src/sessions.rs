@@ -38,8 +38,7 @@ impl Sessions for PgUnitOfWork {
         let ended = session_ids(&ended)?;
         let until = self.now + self.access_token_lifetime;
         insert_revocations(&self.connection, &*self.ids, self.tenant_id(), &ended, until).await?;
-        self.revocations
-            .extend(ended.iter().map(|session| (*session, until)));
+        self.revoke(ended.iter().map(|session| (*session, until)));
         Ok(ended.len() as u64)
     }
 }

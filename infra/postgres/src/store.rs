@@ -7,67 +7,68 @@ use fairlead_domain::access::TenantScope;
 use fairlead_domain::activities::Activities;
 use fairlead_domain::carriers::Carriers;
 use fairlead_domain::clock::{Clock, Ids};
+use fairlead_domain::consistency::{LogPosition, NodeName, ReadIntent};
 use fairlead_domain::events::Recorded;
 use fairlead_domain::idempotency::IdempotencyKeys;
 use fairlead_domain::identity::{ApiKeys, SessionId, Sessions, TenantId, Tenants, Users};
 use fairlead_domain::leads::{Assignments, Leads};
-use fairlead_domain::store::{Store, StoreError, UnitOfWork};
+use fairlead_domain::store::{CommitListener, Store, StoreError, UnitOfWork};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use crate::commit::{self, Audience, Deeds};
 use crate::config::PgConfig;
-use crate::connection::{Connection, Reach};
-use crate::pool::{ConnectError, Pool};
+use crate::connection::Connection;
+use crate::nodes::Cluster;
 use crate::record;
 use crate::revoked::MemoryRevokedSessions;
+
+/// What the stores take from outside.
+#[derive(Clone, Debug)]
+pub struct StoreParts {
+    pub clock: Arc<dyn Clock>,
+    pub ids: Arc<dyn Ids>,
+    pub revoked: Arc<MemoryRevokedSessions>,
+    /// Told of every commit, in this order.
+    pub listeners: Vec<Arc<dyn CommitListener>>,
+}
 
 /// Opens units of work in one tenant, as the role that row-level security binds.
 #[derive(Debug)]
 pub struct PgStore {
-    pool: Pool,
+    cluster: Arc<Cluster>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-    revoked: Arc<MemoryRevokedSessions>,
+    audience: Audience,
     access_token_lifetime: Duration,
 }
 
 impl PgStore {
-    /// Connects as the application role, waiting for a database that is about to come up.
-    pub async fn connect(
-        config: &PgConfig,
-        clock: Arc<dyn Clock>,
-        ids: Arc<dyn Ids>,
-        revoked: Arc<MemoryRevokedSessions>,
-    ) -> Result<Self, ConnectError> {
-        Ok(Self {
-            pool: Pool::connect_app(config).await?,
-            clock,
-            ids,
-            revoked,
+    pub fn new(cluster: Arc<Cluster>, config: &PgConfig, parts: StoreParts) -> Self {
+        Self {
+            audience: Audience::new(&cluster, parts.revoked, parts.listeners),
+            cluster,
+            clock: parts.clock,
+            ids: parts.ids,
             access_token_lifetime: config.access_token_lifetime,
-        })
+        }
     }
 
-    pub(crate) fn pool(&self) -> &Pool {
-        &self.pool
+    /// The nodes that its units of work are opened on.
+    pub fn cluster(&self) -> &Arc<Cluster> {
+        &self.cluster
     }
 
-    /// Closes all connections, once the units of work that are open have ended.
-    pub async fn close(&self) {
-        self.pool.inner.close().await;
-    }
-
-    async fn open(&self, tenant: TenantId, reach: Reach) -> Result<Box<dyn UnitOfWork>, StoreError> {
-        Ok(Box::new(PgUnitOfWork {
-            connection: Connection::open(&self.pool, reach).await?,
+    fn unit_of_work(&self, tenant: TenantId, connection: Connection) -> Box<dyn UnitOfWork> {
+        Box::new(PgUnitOfWork {
+            connection,
             tenant,
             now: self.clock.now(),
             ids: Arc::clone(&self.ids),
-            recorded: Vec::new(),
-            revoked: Arc::clone(&self.revoked),
+            deeds: Deeds::default(),
+            audience: self.audience.clone(),
             access_token_lifetime: self.access_token_lifetime,
-            revocations: Vec::new(),
-        }))
+        })
     }
 }
 
@@ -75,12 +76,12 @@ impl PgStore {
 impl Store for PgStore {
     async fn begin(&self, scope: &TenantScope) -> Result<Box<dyn UnitOfWork>, StoreError> {
         let tenant = scope.tenant();
-        self.open(tenant, Reach::Write(tenant)).await
+        Ok(self.unit_of_work(tenant, self.cluster.write(tenant).await?))
     }
 
-    async fn read(&self, scope: &TenantScope) -> Result<Box<dyn UnitOfWork>, StoreError> {
+    async fn read(&self, scope: &TenantScope, intent: ReadIntent) -> Result<Box<dyn UnitOfWork>, StoreError> {
         let tenant = scope.tenant();
-        self.open(tenant, Reach::Read(tenant)).await
+        Ok(self.unit_of_work(tenant, self.cluster.read(tenant, intent).await?))
     }
 }
 
@@ -90,11 +91,9 @@ pub(crate) struct PgUnitOfWork {
     pub(crate) tenant: TenantId,
     pub(crate) now: OffsetDateTime,
     pub(crate) ids: Arc<dyn Ids>,
-    recorded: Vec<Recorded>,
-    revoked: Arc<MemoryRevokedSessions>,
+    deeds: Deeds,
+    audience: Audience,
     pub(crate) access_token_lifetime: Duration,
-    /// Sessions that this process refuses once they are committed, and until when.
-    pub(crate) revocations: Vec<(SessionId, OffsetDateTime)>,
 }
 
 impl fmt::Debug for PgUnitOfWork {
@@ -110,6 +109,11 @@ impl PgUnitOfWork {
     pub(crate) fn tenant_id(&self) -> Uuid {
         self.tenant.as_uuid()
     }
+
+    /// Has this process refuse sessions once their revocation is committed, each until its moment.
+    pub(crate) fn revoke(&mut self, sessions: impl IntoIterator<Item = (SessionId, OffsetDateTime)>) {
+        self.deeds.revocations.extend(sessions);
+    }
 }
 
 #[async_trait]
@@ -124,6 +128,14 @@ impl UnitOfWork for PgUnitOfWork {
 
     fn next_id(&self) -> Uuid {
         self.ids.next()
+    }
+
+    fn source(&self) -> NodeName {
+        self.connection.source()
+    }
+
+    fn sees(&self) -> LogPosition {
+        self.connection.sees()
     }
 
     fn tenants(&mut self) -> &mut dyn Tenants {
@@ -163,19 +175,15 @@ impl UnitOfWork for PgUnitOfWork {
     }
 
     fn record(&mut self, recorded: Recorded) {
-        self.recorded.push(recorded);
+        self.deeds.recorded.push((self.tenant, recorded));
     }
 
     #[tracing::instrument(level = "debug", name = "db.commit", skip_all)]
-    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        let recorded: Vec<_> = self
-            .recorded
-            .iter()
-            .map(|recorded| (self.tenant, recorded))
-            .collect();
-        record::write(&self.connection, &*self.ids, self.now, &recorded).await?;
-        self.connection.commit().await?;
-        self.revoked.add(&self.revocations);
-        Ok(())
+    async fn commit(self: Box<Self>) -> Result<LogPosition, StoreError> {
+        if !self.connection.writes() {
+            return self.connection.commit().await;
+        }
+        record::write(&self.connection, &*self.ids, self.now, &self.deeds.recorded).await?;
+        commit::commit(self.connection, Some(self.tenant), self.deeds, self.audience).await
     }
 }

@@ -1,10 +1,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
-use fairlead::SystemIds;
 use fairlead_auth::{
     AccessTokenSettings, Argon2PasswordHasher, HasherLimits, JwtAccessTokens, KeyRing, Sha256Secrets,
 };
@@ -13,11 +11,11 @@ use fairlead_domain::identity::{
     self, HasherBusy, Issuer, LoginError, LoginPolicy, LoginRequest, Password, PasswordHasher, Secret,
     ThrottleLimit,
 };
-use fairlead_postgres::{MemoryRevokedSessions, PgConfig, PgSystemStore, PoolConfig};
+use fairlead_postgres::{Cluster, PgSystemStore, StoreParts};
 use reqwest::Method;
 use serde_json::json;
 use support::database::DatabaseRole;
-use support::{PASSWORD, Response, TestApp, TestClock};
+use support::{PASSWORD, Response, TestApp, TestClock, store_config, store_parts};
 
 use super::{Session, invite, log_in, sign_up, try_login, try_login_to};
 
@@ -239,25 +237,16 @@ struct LoginParts {
 impl LoginParts {
     async fn new(app: &TestApp) -> Self {
         let clock = Arc::new(TestClock::default());
-        let pool = PoolConfig {
-            min: 0,
-            max: 2,
-            acquire_timeout: Duration::from_secs(10),
-            connect_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_mins(1),
-            max_lifetime: Duration::from_mins(1),
+        let config = store_config(
+            app.database.url(DatabaseRole::App),
+            app.database.url(DatabaseRole::System),
+            2,
+        );
+        let cluster = Cluster::connect(&config).await.unwrap();
+        let parts = StoreParts {
+            clock: clock.clone(),
+            ..store_parts()
         };
-        let config = PgConfig {
-            app_url: app.database.url(DatabaseRole::App),
-            system_url: app.database.url(DatabaseRole::System),
-            pool: pool.clone(),
-            system_pool: pool,
-            statement_timeout: Duration::from_secs(10),
-            slow_statement: Duration::from_secs(10),
-            access_token_lifetime: Duration::from_mins(15),
-            throttle_secret: [7; 32],
-        };
-        let revoked = Arc::new(MemoryRevokedSessions::default());
         let now = clock.now();
         let keys = Arc::new(KeyRing::open_or_create(&app.data_dir().path().join("other-keys"), now).unwrap());
         let settings = AccessTokenSettings {
@@ -266,9 +255,7 @@ impl LoginParts {
             lifetime: time::Duration::minutes(15),
         };
         Self {
-            system: PgSystemStore::connect(&config, clock, Arc::new(SystemIds), revoked)
-                .await
-                .unwrap(),
+            system: PgSystemStore::new(cluster, &config, parts),
             hasher: CountingHasher {
                 inner: Argon2PasswordHasher::new(HasherLimits::default()),
                 checks: AtomicUsize::new(0),

@@ -6,6 +6,7 @@ use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, 
 use fairlead_domain::Id;
 use fairlead_domain::access::{Actor, ApiScope, Caller, ManageApiKeys, SystemScope};
 use fairlead_domain::clock::{Clock as _, Ids as _};
+use fairlead_domain::consistency::ReadIntent;
 use fairlead_domain::events::{Aggregate, Recorded, Source};
 use fairlead_domain::identity::{
     self, AccessClaims, AccessTokens as _, CreateApiKey, Password, PasswordHasher as _, Revocation, Secret,
@@ -199,7 +200,11 @@ async fn own_keys(uow: &mut dyn UnitOfWork) -> anyhow::Result<Vec<identity::ApiK
 }
 
 async fn count_leads(caller: &Caller, session: &Session) -> anyhow::Result<u64> {
-    let mut uow = session.stores.store.read(caller.scope()).await?;
+    let mut uow = session
+        .stores
+        .store
+        .read(caller.scope(), ReadIntent::INTERACTIVE)
+        .await?;
     Ok(uow
         .tenants()
         .usage()

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fairlead_domain::access::{Actor, Role, SystemScope, TenantScope};
 use fairlead_domain::activities::Activity;
+use fairlead_domain::consistency::ReadIntent;
 use fairlead_domain::events::{Aggregate, Recorded, Source};
 use fairlead_domain::identity::{
     HasherBusy, InviteError, Password, PasswordHasher, Secrets, Tenant, User, UserId,
@@ -157,7 +158,7 @@ async fn find_gaps(
     total: u64,
 ) -> Result<Vec<Gap>, StoreError> {
     let mut gaps = Vec::new();
-    let mut uow = store.read(scope).await?;
+    let mut uow = store.read(scope, ReadIntent::INTERACTIVE).await?;
     let empty = uow.tenants().usage().await?.leads == 0;
     for start in (0..total).step_by(usize::try_from(BATCH).unwrap_or(usize::MAX)) {
         let indices = start..total.min(start + BATCH);

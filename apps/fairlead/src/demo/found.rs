@@ -138,7 +138,8 @@ async fn set_passwords(
             .set_password(tenant.id, user.id, &password_hash)
             .await?;
     }
-    Ok(uow.commit().await?)
+    uow.commit().await?;
+    Ok(())
 }
 
 async fn add_carriers(

@@ -140,7 +140,7 @@ impl Reader {
     pub(super) async fn bump(&self, position: LogPosition) {
         self.cache
             .inner
-            .bump(scope(1).tenant(), &[Tag::Leads], Some(position))
+            .bump(scope(1).tenant(), &[Tag::Leads], position)
             .await;
     }
 

@@ -314,8 +314,7 @@ impl Accounts for PgSystemUnitOfWork {
         let ended = session_ids(&ended)?;
         let until = self.now + self.access_token_lifetime;
         insert_revocations(&self.connection, &*self.ids, tenant.as_uuid(), &ended, until).await?;
-        self.revocations
-            .extend(ended.into_iter().map(|session| (session, until)));
+        self.revoke(ended.into_iter().map(|session| (session, until)));
         Ok(())
     }
 

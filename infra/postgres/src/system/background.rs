@@ -12,7 +12,6 @@ use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
 use super::PgSystemStore;
-use crate::connection::{Connection, Reach};
 use crate::error::SqlError;
 
 const REFRESH_EVERY: Duration = Duration::from_secs(1);
@@ -103,8 +102,8 @@ impl PgSystemStore {
     /// `seen` to the last of them.
     async fn refresh_revocations(&self, seen: &mut OffsetDateTime) -> Result<(), StoreError> {
         let now = self.clock.now();
-        self.revoked.forget_expired(now);
-        let connection = Connection::open(&self.pool, Reach::System).await?;
+        self.audience.revoked().forget_expired(now);
+        let connection = self.cluster.system().await?;
         let mut from = (now.max(*seen - OVERLAP), Uuid::nil());
         loop {
             let rows = connection
@@ -120,7 +119,7 @@ impl PgSystemStore {
                 from = (row.try_get(0).map_err(get)?, row.try_get(1).map_err(get)?);
                 revoked.push((Id::from_uuid(row.try_get(2).map_err(get)?), from.0));
             }
-            self.revoked.add(&revoked);
+            self.audience.revoked().add(&revoked);
             *seen = (*seen).max(from.0);
             if i64::try_from(rows.len()).is_ok_and(|read| read < BATCH) {
                 return Ok(());
@@ -131,13 +130,13 @@ impl PgSystemStore {
     async fn clear_expired(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         for text in [CLEAR_REVOCATIONS, CLEAR_LOGIN_FAILURES] {
-            let connection = Connection::open(&self.pool, Reach::System).await?;
+            let connection = self.cluster.system().await?;
             connection.sql(text).bind(now).execute().await?;
             connection.commit().await?;
         }
         for text in [CLEAR_IDEMPOTENCY_KEYS, CLEAR_SESSIONS] {
             loop {
-                let connection = Connection::open(&self.pool, Reach::System).await?;
+                let connection = self.cluster.system().await?;
                 let cleared = connection.sql(text).bind(now).bind(BATCH).execute().await?;
                 connection.commit().await?;
                 if i64::try_from(cleared).is_ok_and(|cleared| cleared < BATCH) {
@@ -145,8 +144,9 @@ impl PgSystemStore {
                 }
             }
         }
-        let connection = Connection::open(&self.pool, Reach::System).await?;
+        let connection = self.cluster.system().await?;
         connection.sql(MAKE_PARTITIONS).execute().await?;
-        connection.commit().await
+        connection.commit().await?;
+        Ok(())
     }
 }

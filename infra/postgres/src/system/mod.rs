@@ -13,6 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fairlead_domain::access::SystemScope;
 use fairlead_domain::clock::{Clock, Ids};
+use fairlead_domain::consistency::{LogPosition, NodeName};
 use fairlead_domain::events::Recorded;
 use fairlead_domain::identity::{Accounts, LoginThrottle, Operators, Platform, SessionId, TenantId};
 use fairlead_domain::store::{StoreError, SystemStore, SystemUnitOfWork};
@@ -20,48 +21,38 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use self::throttle::ThrottleKeys;
+use crate::commit::{self, Audience, Deeds};
 use crate::config::PgConfig;
-use crate::connection::{Connection, Reach};
-use crate::pool::{ConnectError, Pool};
+use crate::connection::Connection;
+use crate::nodes::Cluster;
 use crate::record;
-use crate::revoked::MemoryRevokedSessions;
+use crate::store::StoreParts;
 
 /// Opens units of work across tenants, as a role that has policies of its own and no other rights.
 #[derive(Clone, Debug)]
 pub struct PgSystemStore {
-    pool: Pool,
+    cluster: Arc<Cluster>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
-    revoked: Arc<MemoryRevokedSessions>,
+    audience: Audience,
     access_token_lifetime: Duration,
     throttle_keys: ThrottleKeys,
 }
 
 impl PgSystemStore {
-    /// Connects as the system role, waiting for a database that is about to come up.
-    pub async fn connect(
-        config: &PgConfig,
-        clock: Arc<dyn Clock>,
-        ids: Arc<dyn Ids>,
-        revoked: Arc<MemoryRevokedSessions>,
-    ) -> Result<Self, ConnectError> {
-        Ok(Self {
-            pool: Pool::connect_system(config).await?,
-            clock,
-            ids,
-            revoked,
+    pub fn new(cluster: Arc<Cluster>, config: &PgConfig, parts: StoreParts) -> Self {
+        Self {
+            audience: Audience::new(&cluster, parts.revoked, parts.listeners),
+            cluster,
+            clock: parts.clock,
+            ids: parts.ids,
             access_token_lifetime: config.access_token_lifetime,
             throttle_keys: ThrottleKeys::new(config.throttle_secret),
-        })
+        }
     }
 
-    pub(crate) fn pool(&self) -> &Pool {
-        &self.pool
-    }
-
-    /// Closes all connections, once the units of work that are open have ended.
-    pub async fn close(&self) {
-        self.pool.inner.close().await;
+    pub(crate) fn cluster(&self) -> &Cluster {
+        &self.cluster
     }
 }
 
@@ -70,13 +61,12 @@ impl SystemStore for PgSystemStore {
     async fn begin(&self, scope: &SystemScope) -> Result<Box<dyn SystemUnitOfWork>, StoreError> {
         tracing::debug!(reason = scope.reason(), "system unit of work");
         Ok(Box::new(PgSystemUnitOfWork {
-            connection: Connection::open(&self.pool, Reach::System).await?,
+            connection: self.cluster.system().await?,
             now: self.clock.now(),
             ids: Arc::clone(&self.ids),
-            recorded: Vec::new(),
-            revoked: Arc::clone(&self.revoked),
+            deeds: Deeds::default(),
+            audience: self.audience.clone(),
             access_token_lifetime: self.access_token_lifetime,
-            revocations: Vec::new(),
             throttle_keys: self.throttle_keys.clone(),
         }))
     }
@@ -87,12 +77,17 @@ pub(crate) struct PgSystemUnitOfWork {
     connection: Connection,
     now: OffsetDateTime,
     ids: Arc<dyn Ids>,
-    recorded: Vec<(TenantId, Recorded)>,
-    revoked: Arc<MemoryRevokedSessions>,
+    deeds: Deeds,
+    audience: Audience,
     access_token_lifetime: Duration,
-    /// Sessions that this process refuses once they are committed, and until when.
-    revocations: Vec<(SessionId, OffsetDateTime)>,
     throttle_keys: ThrottleKeys,
+}
+
+impl PgSystemUnitOfWork {
+    /// Has this process refuse sessions once their revocation is committed, each until its moment.
+    fn revoke(&mut self, sessions: impl IntoIterator<Item = (SessionId, OffsetDateTime)>) {
+        self.deeds.revocations.extend(sessions);
+    }
 }
 
 impl fmt::Debug for PgSystemUnitOfWork {
@@ -109,6 +104,14 @@ impl SystemUnitOfWork for PgSystemUnitOfWork {
 
     fn next_id(&self) -> Uuid {
         self.ids.next()
+    }
+
+    fn source(&self) -> NodeName {
+        self.connection.source()
+    }
+
+    fn sees(&self) -> LogPosition {
+        self.connection.sees()
     }
 
     fn accounts(&mut self) -> &mut dyn Accounts {
@@ -128,19 +131,12 @@ impl SystemUnitOfWork for PgSystemUnitOfWork {
     }
 
     fn record(&mut self, tenant: TenantId, recorded: Recorded) {
-        self.recorded.push((tenant, recorded));
+        self.deeds.recorded.push((tenant, recorded));
     }
 
     #[tracing::instrument(level = "debug", name = "db.commit", skip_all)]
-    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        let recorded: Vec<_> = self
-            .recorded
-            .iter()
-            .map(|(tenant, recorded)| (*tenant, recorded))
-            .collect();
-        record::write(&self.connection, &*self.ids, self.now, &recorded).await?;
-        self.connection.commit().await?;
-        self.revoked.add(&self.revocations);
-        Ok(())
+    async fn commit(self: Box<Self>) -> Result<LogPosition, StoreError> {
+        record::write(&self.connection, &*self.ids, self.now, &self.deeds.recorded).await?;
+        commit::commit(self.connection, None, self.deeds, self.audience).await
     }
 }

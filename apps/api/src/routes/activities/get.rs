@@ -1,6 +1,7 @@
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use fairlead_domain::access::ViewActivities;
 use fairlead_domain::activities::Activity;
+use fairlead_domain::consistency::ReadIntent;
 
 use super::view::ActivityView;
 use crate::Services;
@@ -27,7 +28,10 @@ pub(super) async fn get(
     id: PathId<Activity>,
     _query: QueryOf<NoQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let mut uow = services.store.read(permit.scope()).await?;
+    let mut uow = services
+        .store
+        .read(permit.scope(), ReadIntent::INTERACTIVE)
+        .await?;
     let activity = uow
         .activities()
         .find(id.0)

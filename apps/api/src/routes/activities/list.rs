@@ -2,6 +2,7 @@ use actix_web::{HttpRequest, HttpResponse, get, web};
 use fairlead_domain::Id;
 use fairlead_domain::access::ViewActivities;
 use fairlead_domain::activities::{ActivityFilter, ActivityKind};
+use fairlead_domain::consistency::ReadIntent;
 use utoipa::IntoParams;
 
 use super::view::{ActivityTypeView, ActivityView};
@@ -86,7 +87,10 @@ pub(super) async fn list(
     } = query.0;
     let wanted = paging.paging(&services.cursors, permit.scope(), LIST)?;
 
-    let mut uow = services.store.read(permit.scope()).await?;
+    let mut uow = services
+        .store
+        .read(permit.scope(), ReadIntent::INTERACTIVE)
+        .await?;
     let page = uow.activities().list(&filter, &wanted).await?;
 
     let listing = Listing::new(page, &paging, &services.cursors, permit.scope(), LIST);

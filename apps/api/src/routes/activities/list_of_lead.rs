@@ -1,6 +1,7 @@
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use fairlead_domain::access::ViewActivities;
 use fairlead_domain::activities::ActivityFilter;
+use fairlead_domain::consistency::ReadIntent;
 use fairlead_domain::leads::Lead;
 
 use super::view::ActivityView;
@@ -56,7 +57,10 @@ pub(super) async fn list_of_lead(
     let OfLeadQuery { fields, paging } = query.0;
     let wanted = paging.paging(&services.cursors, permit.scope(), LIST)?;
 
-    let mut uow = services.store.read(permit.scope()).await?;
+    let mut uow = services
+        .store
+        .read(permit.scope(), ReadIntent::INTERACTIVE)
+        .await?;
     let filter = ActivityFilter {
         lead: Some(id.0),
         ..ActivityFilter::default()

@@ -1,5 +1,6 @@
 use actix_web::{HttpResponse, get, web};
 use fairlead_domain::access::{POLICY, VerifiedIdentity};
+use fairlead_domain::consistency::ReadIntent;
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -56,7 +57,10 @@ pub(super) async fn me(
     caller: Authenticated,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller.0;
-    let mut uow = services.store.read(caller.scope()).await?;
+    let mut uow = services
+        .store
+        .read(caller.scope(), ReadIntent::INTERACTIVE)
+        .await?;
     let tenant = uow.tenants().get().await?.into();
     let (user, api_key) = match caller.identity() {
         VerifiedIdentity::User { user, .. } => {

@@ -1,6 +1,7 @@
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use fairlead_domain::access::ViewCarriers;
 use fairlead_domain::carriers::Carrier;
+use fairlead_domain::consistency::ReadIntent;
 
 use super::view::CarrierView;
 use crate::Services;
@@ -25,7 +26,10 @@ pub(super) async fn get(
     permit: Permitted<ViewCarriers>,
     id: PathId<Carrier>,
 ) -> Result<HttpResponse, Problem> {
-    let mut uow = services.store.read(permit.scope()).await?;
+    let mut uow = services
+        .store
+        .read(permit.scope(), ReadIntent::INTERACTIVE)
+        .await?;
     let carrier = uow.carriers().find(id.0).await?.ok_or_else(Problem::not_found)?;
 
     let tag = EntityTag::version(carrier.version);

@@ -1,6 +1,7 @@
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use fairlead_domain::access::ViewCarriers;
 use fairlead_domain::carriers::{CarrierFilter, PartnershipStatus, PartnershipTier};
+use fairlead_domain::consistency::ReadIntent;
 use utoipa::IntoParams;
 
 use super::body::{StatusName, TierName};
@@ -88,7 +89,10 @@ pub(super) async fn list(
     } = query.0;
     let wanted = paging.paging(&services.cursors, permit.scope(), LIST)?;
 
-    let mut uow = services.store.read(permit.scope()).await?;
+    let mut uow = services
+        .store
+        .read(permit.scope(), ReadIntent::INTERACTIVE)
+        .await?;
     let page = uow.carriers().list(&filter, &wanted).await?;
 
     let listing = Listing::new(page, &paging, &services.cursors, permit.scope(), LIST);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpResponse, get};
 use fairlead_domain::access::{ExportLeads, Permit};
+use fairlead_domain::consistency::ReadIntent;
 use fairlead_domain::leads::{Lead, LeadFilter, LeadQuery, LeadSort};
 use fairlead_domain::paging::{Direction, Paging, Position, Start};
 use fairlead_domain::store::Store;
@@ -153,7 +154,10 @@ impl Export {
                 limit: CHUNK,
             },
         };
-        let mut uow = self.store.read(self.permit.scope()).await?;
+        let mut uow = self
+            .store
+            .read(self.permit.scope(), ReadIntent::ANALYTICS)
+            .await?;
         let page = uow.leads().list(&query).await?;
         let mut text = String::new();
         for lead in page.items {

@@ -1,5 +1,6 @@
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use fairlead_domain::access::{ViewActivities, ViewLeads};
+use fairlead_domain::consistency::ReadIntent;
 use fairlead_domain::leads::Lead;
 
 use super::NEWEST_ACTIVITIES;
@@ -34,7 +35,10 @@ pub(super) async fn get(
     if show.with_activities {
         caller.0.permit::<ViewActivities>()?;
     }
-    let mut uow = services.store.read(permit.scope()).await?;
+    let mut uow = services
+        .store
+        .read(permit.scope(), ReadIntent::INTERACTIVE)
+        .await?;
     let lead = uow.leads().find(id.0).await?.ok_or_else(Problem::not_found)?;
     if show.with_activities {
         let mut newest = uow.activities().newest(&[lead.id], NEWEST_ACTIVITIES).await?;

@@ -1,5 +1,6 @@
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use fairlead_domain::access::{ViewActivities, ViewLeads};
+use fairlead_domain::consistency::ReadIntent;
 use fairlead_domain::leads::LeadQuery;
 
 use super::NEWEST_ACTIVITIES;
@@ -47,7 +48,10 @@ pub(super) async fn list(
         paging: paging.paging(&services.cursors, permit.scope(), list)?,
     };
 
-    let mut uow = services.store.read(permit.scope()).await?;
+    let mut uow = services
+        .store
+        .read(permit.scope(), ReadIntent::INTERACTIVE)
+        .await?;
     let page = uow.leads().list(&wanted).await?;
     let mut activities = if show.with_activities {
         let ids: Vec<_> = page.items.iter().map(|lead| lead.id).collect();

@@ -1,5 +1,6 @@
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use fairlead_domain::access::ViewLeads;
+use fairlead_domain::consistency::ReadIntent;
 use fairlead_domain::leads::SearchText;
 use fairlead_domain::paging::{DEFAULT_LIMIT, MAX_LIMIT};
 use serde::Serialize;
@@ -75,7 +76,10 @@ pub(super) async fn search(
     let SearchQuery { text, limit } = query.0;
     let found = match text {
         Some(text) => {
-            let mut uow = services.store.read(permit.scope()).await?;
+            let mut uow = services
+                .store
+                .read(permit.scope(), ReadIntent::INTERACTIVE)
+                .await?;
             uow.leads().search(&text, limit).await?
         }
         None => Vec::new(),

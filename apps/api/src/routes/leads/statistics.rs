@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use fairlead_domain::access::ViewLeads;
+use fairlead_domain::consistency::ReadIntent;
 use fairlead_domain::leads::Statistics;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -69,7 +70,7 @@ pub(super) async fn statistics(
     permit: Permitted<ViewLeads>,
     _query: QueryOf<NoQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let mut uow = services.store.read(permit.scope()).await?;
+    let mut uow = services.store.read(permit.scope(), ReadIntent::ANALYTICS).await?;
     let now = uow.now();
     let counted = uow.leads().statistics(now).await?;
     Ok(conditional::answer_by_digest(

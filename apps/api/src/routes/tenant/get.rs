@@ -1,5 +1,6 @@
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use fairlead_domain::access::ViewTenant;
+use fairlead_domain::consistency::ReadIntent;
 
 use super::view::TenantView;
 use crate::Services;
@@ -22,7 +23,10 @@ pub(super) async fn get(
     services: web::Data<Services>,
     permit: Permitted<ViewTenant>,
 ) -> Result<HttpResponse, Problem> {
-    let mut uow = services.store.read(permit.scope()).await?;
+    let mut uow = services
+        .store
+        .read(permit.scope(), ReadIntent::INTERACTIVE)
+        .await?;
     let view = TenantView::from(uow.tenants().get().await?);
     Ok(conditional::answer(
         &request,

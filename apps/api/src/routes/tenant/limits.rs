@@ -1,5 +1,6 @@
 use actix_web::{HttpResponse, get, web};
 use fairlead_domain::access::ViewTenant;
+use fairlead_domain::consistency::ReadIntent;
 use fairlead_domain::identity::{MAX_API_KEYS, MAX_USERS};
 use fairlead_domain::leads::{CustomFields, MAX_BULK, SearchText};
 use fairlead_domain::paging::{DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET};
@@ -51,7 +52,10 @@ pub(super) async fn limits(
     services: web::Data<Services>,
     permit: Permitted<ViewTenant>,
 ) -> Result<HttpResponse, Problem> {
-    let mut uow = services.store.read(permit.scope()).await?;
+    let mut uow = services
+        .store
+        .read(permit.scope(), ReadIntent::INTERACTIVE)
+        .await?;
     let users = uow.users().count().await?;
     let api_keys = uow.api_keys().count_valid().await?;
 

@@ -1,5 +1,6 @@
 use actix_web::{HttpResponse, get, web};
 use fairlead_domain::access::ViewTenant;
+use fairlead_domain::consistency::ReadIntent;
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -51,7 +52,10 @@ pub(super) async fn usage(
     services: web::Data<Services>,
     permit: Permitted<ViewTenant>,
 ) -> Result<HttpResponse, Problem> {
-    let mut uow = services.store.read(permit.scope()).await?;
+    let mut uow = services
+        .store
+        .read(permit.scope(), ReadIntent::INTERACTIVE)
+        .await?;
     let usage = uow.tenants().usage().await?;
     Ok(HttpResponse::Ok().json(UsageView {
         users: usage.users,

@@ -1,5 +1,6 @@
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use fairlead_domain::access::ViewUsers;
+use fairlead_domain::consistency::ReadIntent;
 use fairlead_domain::identity::AgentFilter;
 use utoipa::IntoParams;
 
@@ -103,7 +104,10 @@ pub(super) async fn agents(
     } = query.0;
     let wanted = paging.paging(&services.cursors, permit.scope(), LIST)?;
 
-    let mut uow = services.store.read(permit.scope()).await?;
+    let mut uow = services
+        .store
+        .read(permit.scope(), ReadIntent::INTERACTIVE)
+        .await?;
     let page = uow.users().list_agents(&filter, &wanted).await?;
 
     let listing = Listing::new(page, &paging, &services.cursors, permit.scope(), LIST);

@@ -1,5 +1,6 @@
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use fairlead_domain::access::ViewUsers;
+use fairlead_domain::consistency::ReadIntent;
 use fairlead_domain::identity::User;
 
 use super::view::UserView;
@@ -25,7 +26,10 @@ pub(super) async fn get(
     permit: Permitted<ViewUsers>,
     id: PathId<User>,
 ) -> Result<HttpResponse, Problem> {
-    let mut uow = services.store.read(permit.scope()).await?;
+    let mut uow = services
+        .store
+        .read(permit.scope(), ReadIntent::INTERACTIVE)
+        .await?;
     let user = uow.users().find(id.0).await?.ok_or_else(Problem::not_found)?;
 
     let view = UserView::from(user);

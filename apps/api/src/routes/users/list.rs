@@ -1,5 +1,6 @@
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use fairlead_domain::access::{Role, ViewUsers};
+use fairlead_domain::consistency::ReadIntent;
 use fairlead_domain::identity::UserFilter;
 use utoipa::IntoParams;
 
@@ -73,7 +74,10 @@ pub(super) async fn list(
     } = query.0;
     let wanted = paging.paging(&services.cursors, permit.scope(), LIST)?;
 
-    let mut uow = services.store.read(permit.scope()).await?;
+    let mut uow = services
+        .store
+        .read(permit.scope(), ReadIntent::INTERACTIVE)
+        .await?;
     let page = uow.users().list(&filter, &wanted).await?;
 
     let listing = Listing::new(page, &paging, &services.cursors, permit.scope(), LIST);

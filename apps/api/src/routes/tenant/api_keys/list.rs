@@ -1,5 +1,6 @@
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use fairlead_domain::access::ManageApiKeys;
+use fairlead_domain::consistency::ReadIntent;
 
 use super::view::ApiKeyView;
 use crate::Services;
@@ -33,7 +34,10 @@ pub(super) async fn list(
     let paging = query.0;
     let wanted = paging.paging(&services.cursors, permit.scope(), LIST)?;
 
-    let mut uow = services.store.read(permit.scope()).await?;
+    let mut uow = services
+        .store
+        .read(permit.scope(), ReadIntent::INTERACTIVE)
+        .await?;
     let page = uow.api_keys().list(&wanted).await?;
 
     let listing = Listing::new(page, &paging, &services.cursors, permit.scope(), LIST);
