@@ -7,6 +7,7 @@
 //! A tag also remembers the log position of the commit that bumped it. The next load reads at least that position, so
 //! neither a slow loader nor a lagging replica brings an old answer back.
 
+mod control;
 mod entry;
 mod key;
 mod namespace;
@@ -17,6 +18,7 @@ mod tag;
 #[cfg(test)]
 mod tests;
 
+pub use control::*;
 pub use entry::{Encoding, Entry, Loaded};
 pub use key::CacheKey;
 pub use namespace::{Namespace, Policy, Strategy};

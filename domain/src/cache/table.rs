@@ -43,7 +43,7 @@ pub fn tags_of(recorded: &Recorded, tags: &mut Vec<Tag>) {
         Aggregate::Lead => of_lead(recorded, tags),
         Aggregate::Activity => of_activity(recorded, tags),
         Aggregate::Carrier => {
-            tags.extend([Tag::Carriers, Tag::Carrier(Id::from_uuid(recorded.aggregate_id))])
+            tags.extend([Tag::Carriers, Tag::Carrier(Id::from_uuid(recorded.aggregate_id))]);
         }
     }
 }

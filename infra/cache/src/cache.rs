@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -9,6 +9,7 @@ use fairlead_domain::cache::{
 };
 use fairlead_domain::consistency::{Consistency, LogPosition};
 use fairlead_domain::identity::TenantId;
+use fairlead_domain::store::WriteObserver;
 
 use crate::fill;
 use crate::flights::{Flight, Flights};
@@ -16,6 +17,7 @@ use crate::generations::{Generations, Snapshot, TagHash};
 use crate::memory::{Held, Memory, MemoryKeyRef, Verdict};
 use crate::meters::{Meters, Operation, Outcome};
 use crate::settings::CacheSettings;
+use crate::shared::Shared;
 
 /// The times of hits are measured for one in so many.
 const SAMPLE: u64 = 16;
@@ -38,6 +40,8 @@ pub(crate) struct Inner {
     pub(crate) memory: Memory,
     pub(crate) flights: Flights,
     pub(crate) meters: Arc<Meters>,
+    pub(crate) shared: Option<Shared>,
+    write_observer: OnceLock<Arc<dyn WriteObserver>>,
     /// What was committed before the start is not in `generations`: until there is a floor, loads read all there is.
     floor: Mutex<Option<Floor>>,
     /// Set while the database is away: when to try it again.
@@ -61,22 +65,49 @@ impl Floor {
     }
 }
 
+/// The URL of Redis is none.
+#[derive(Debug, thiserror::Error)]
+#[error("not a URL of Redis: write `redis://[:password@]host:port[/database]`")]
+pub struct InvalidRedisUrl(#[source] redis::RedisError);
+
 impl TieredCache {
-    pub fn new(settings: CacheSettings) -> Self {
+    /// Starts with empty memory. The shared level is connected behind the scenes, now and whenever it was away; to be
+    /// called within a runtime.
+    ///
+    /// # Errors
+    /// Redis being away is none.
+    pub fn start(settings: CacheSettings) -> Result<Self, InvalidRedisUrl> {
         let meters = Arc::new(Meters::default());
-        let inner = Inner {
-            policies: Namespace::ALL.map(|namespace| settings.policy(namespace)),
+        let policies = Namespace::ALL.map(|namespace| settings.policy(namespace));
+        let shared = settings.shared.as_ref();
+        let shared = shared.map(|shared| Shared::new(shared, &policies));
+        let inner = Arc::new(Inner {
+            policies,
             generations: Generations::new(),
             memory: Memory::new(settings.memory.clone(), &meters),
             flights: Flights::new(),
             meters,
+            shared: shared.transpose().map_err(InvalidRedisUrl)?,
+            write_observer: OnceLock::new(),
             floor: Mutex::new(None),
             away_until: Mutex::new(None),
             settings,
-        };
-        Self {
-            inner: Arc::new(inner),
+        });
+        if inner.shared.is_some() {
+            Shared::start(&inner);
         }
+        Ok(Self { inner })
+    }
+
+    /// Tells `observer` of writes of other processes from now on. Only the first is told.
+    pub fn tell_writes_to(&self, observer: Arc<dyn WriteObserver>) {
+        self.inner.write_observer.get_or_init(|| observer);
+    }
+
+    /// Whether changes made in other processes are heard here and those made here told; `true` when there is no
+    /// shared level.
+    pub fn is_connected(&self) -> bool {
+        self.inner.hears_changes()
     }
 }
 
@@ -136,7 +167,7 @@ impl Inner {
     }
 
     /// The generations of an answer's tags, those included that it has without saying so.
-    pub(crate) fn snapshot(&self, tenant: TenantId, read: CacheRead<'_>) -> Snapshot {
+    fn snapshot(&self, tenant: TenantId, read: CacheRead<'_>) -> Snapshot {
         self.generations
             .snapshot(tag_hashes(tenant, read.key.namespace(), read.tags))
     }
@@ -201,6 +232,11 @@ impl Inner {
         in_time && self.generations.holds(held.snapshot())
     }
 
+    /// Serves what the shared level has just vouched for.
+    pub(crate) fn answer_memory(&self, held: &Held) -> Found {
+        self.answer(held, Freshness::Fresh, Outcome::MemoryHit)
+    }
+
     fn answer(&self, held: &Held, freshness: Freshness, outcome: Outcome) -> Found {
         held.note_hit();
         self.meters.note(held.namespace(), &held.account().meter, outcome);
@@ -227,10 +263,19 @@ impl Inner {
     /// It is when it was loaded from there on, or when the bumps of that commit have arrived: then it does not depend
     /// on what the commit changed.
     fn satisfies(&self, tenant: TenantId, held: &Held, consistency: Consistency) -> bool {
+        self.is_new_enough(tenant, held.entry().as_of(), consistency)
+    }
+
+    pub(crate) fn is_new_enough(
+        &self,
+        tenant: TenantId,
+        as_of: LogPosition,
+        consistency: Consistency,
+    ) -> bool {
         match consistency {
             Consistency::Eventual => true,
             Consistency::AtLeast(position) => {
-                held.entry().as_of().covers(position) || self.generations.has_settled(tenant, position)
+                as_of.covers(position) || self.generations.has_settled(tenant, position)
             }
             Consistency::Strong => false,
         }
@@ -238,12 +283,18 @@ impl Inner {
 
     /// Whether the changes of other processes reach this one now.
     pub(crate) fn hears_changes(&self) -> bool {
-        true
+        self.shared.as_ref().is_none_or(Shared::is_trusted)
     }
 
     /// Grows whenever changes may have gone unheard.
     pub(crate) fn epoch(&self) -> u64 {
-        0
+        self.shared.as_ref().map_or(0, Shared::epoch)
+    }
+
+    pub(crate) fn observe_write(&self, tenant: TenantId, position: LogPosition) {
+        if let Some(observer) = self.write_observer.get() {
+            observer.note_write(tenant, position);
+        }
     }
 
     /// What a load must see: what the caller asks, and what bumped the tags of `snapshot`.
@@ -269,6 +320,17 @@ impl Inner {
                 position: as_of,
                 learnt: Instant::now(),
             });
+        }
+    }
+
+    /// What is loaded next sees at least `position`.
+    pub(crate) fn raise_floor(&self, position: LogPosition) {
+        let mut floor = self.floor();
+        if let Some(known) = floor.as_mut() {
+            *known = Floor {
+                position: known.position.latest(position),
+                learnt: Instant::now(),
+            };
         }
     }
 

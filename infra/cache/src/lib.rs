@@ -13,9 +13,10 @@ mod hash;
 mod memory;
 mod meters;
 mod settings;
+mod shared;
 
 #[cfg(test)]
 mod tests;
 
-pub use cache::{LoaderLost, TieredCache};
+pub use cache::{InvalidRedisUrl, LoaderLost, TieredCache};
 pub use settings::{CacheSettings, EncryptionKey, Eviction, MemorySettings, OutageSettings, SharedSettings};

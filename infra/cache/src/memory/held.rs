@@ -125,6 +125,10 @@ impl Held {
         }
     }
 
+    pub(crate) fn is_over(&self, now: Instant) -> bool {
+        self.age(now) >= self.life.fresh
+    }
+
     /// Whether its time is over, but not for long: one loads it anew, and others need not wait for that.
     pub(crate) fn is_stale(&self, now: Instant) -> bool {
         self.age(now) < self.life.fresh + self.life.stale

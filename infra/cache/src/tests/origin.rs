@@ -117,7 +117,7 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new(origin: Arc<Origin>, settings: CacheSettings) -> Self {
         Self {
-            cache: TieredCache::new(settings),
+            cache: TieredCache::start(settings).unwrap(),
             origin,
             key: CacheKey::new(Namespace::LeadList, "all"),
         }
@@ -140,7 +140,7 @@ impl Reader {
     pub(super) async fn bump(&self, position: LogPosition) {
         self.cache
             .inner
-            .bump(scope(1).tenant(), &[Tag::Leads], position)
+            .bump(scope(1).tenant(), &[Tag::Leads], Some(position))
             .await;
     }
 

@@ -132,7 +132,11 @@ async fn a_token_is_met_by_a_newer_load_or_by_the_arrival_of_its_bump() {
 
     // A later commit of which this process is told changes nothing here.
     let unrelated = position(9);
-    reader.cache.inner.bump(scope(1).tenant(), &[], unrelated).await;
+    reader
+        .cache
+        .inner
+        .bump(scope(1).tenant(), &[], Some(unrelated))
+        .await;
     let found = reader.ask(Consistency::AtLeast(unrelated)).await.unwrap();
     assert_eq!(found.source, Source::Memory);
 }

@@ -1,0 +1,7 @@
+//! The cache against a real Redis, which each test has to itself: it is killed, frozen, emptied and slowed.
+
+mod faults;
+mod nodes;
+mod proxy;
+mod server;
+mod sharing;
