@@ -56,9 +56,10 @@ pub struct KeptInMemory {
     pub load_time: Duration,
     pub as_of: LogPosition,
     pub entity_tag: Box<str>,
-    /// The generations of its tags when it was loaded and now: first its tenant, then its namespace, then those it
-    /// names, in the order in which it names them.
+    /// The generations of its tags when it was loaded and now, in the order of [`KeptInMemory::tags`].
     pub generations: Vec<(u64, u64)>,
+    /// First those it has without naming them: its tenant, its namespace, itself.
+    pub tags: Vec<Box<str>>,
 }
 
 /// Why an answer in memory is served or not.
@@ -97,13 +98,13 @@ pub struct CacheReport {
     /// `None`: there is no shared level.
     pub shared: Option<SharedReport>,
     pub namespaces: Vec<(Namespace, Counts)>,
-    /// Bumps by kind of tag, as [`Tag::KINDS`] names them.
-    pub bumps: Vec<(&'static str, u64)>,
+    /// By kind of tag, in the order of [`Tag::KINDS`].
+    pub tags: Vec<TagReport>,
     pub times: Vec<(&'static str, Times)>,
     /// The tenants that ask most, most first.
-    pub tenants: Vec<(TenantId, Counts)>,
+    pub tenants: Vec<(TenantId, TenantReport)>,
     /// All other tenants together.
-    pub other_tenants: Counts,
+    pub other_tenants: TenantReport,
     /// The keys that saved the most time of the database, most first.
     pub hottest: Vec<HotKey>,
     /// Loads that were not kept because something they depend on changed meanwhile.
@@ -214,7 +215,16 @@ pub struct HotKey {
     pub error: Duration,
 }
 
+/// How answers that depend on one kind of tag fare.
 #[derive(Clone, Copy, Debug)]
+pub struct TagReport {
+    pub kind: &'static str,
+    pub hits: u64,
+    pub misses: u64,
+    pub bumps: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
 pub struct TenantReport {
     pub counts: Counts,
     pub entries: u64,
@@ -225,4 +235,18 @@ pub struct TenantReport {
     pub bumps: u64,
     /// Time of the database that hits made unnecessary.
     pub saved: Duration,
+}
+
+impl TenantReport {
+    #[must_use]
+    pub fn plus(self, other: &Self) -> Self {
+        Self {
+            counts: self.counts.plus(&other.counts),
+            entries: self.entries + other.entries,
+            own_bytes: self.own_bytes + other.own_bytes,
+            common_bytes: self.common_bytes + other.common_bytes,
+            bumps: self.bumps + other.bumps,
+            saved: self.saved + other.saved,
+        }
+    }
 }

@@ -15,12 +15,14 @@ use crate::fill;
 use crate::flights::{Flight, Flights};
 use crate::generations::{Generations, Snapshot, TagHash};
 use crate::memory::{Held, Memory, MemoryKeyRef, Verdict};
-use crate::meters::{Meters, Operation, Outcome};
+use crate::meters::{Meters, Operation, Outcome, WarmMeter, tag_mask};
 use crate::settings::CacheSettings;
 use crate::shared::Shared;
 
 /// The times of hits are measured for one in so many.
 const SAMPLE: u64 = 16;
+/// Hits of an answer are noted in the sketch of the hottest keys in lots of so many.
+pub(crate) const HITS_PER_LOT: u32 = 16;
 /// A replica that is further behind is out of the rotation long before.
 const FLOOR_MATTERS_FOR: Duration = Duration::from_mins(1);
 /// While the database is away, one request in this time finds out whether it is back.
@@ -125,7 +127,20 @@ impl ReadCache for TieredCache {
         read: CacheRead<'_>,
         loader: Arc<dyn Loader>,
     ) -> Result<Found, LoadFailure> {
-        let inner = &self.inner;
+        self.inner.get_or_load(scope, read, loader, None).await
+    }
+}
+
+impl Inner {
+    /// `ledger` is kept with the answer, and told of its hits.
+    pub(crate) async fn get_or_load(
+        self: &Arc<Self>,
+        scope: &TenantScope,
+        read: CacheRead<'_>,
+        loader: Arc<dyn Loader>,
+        ledger: Option<Arc<WarmMeter>>,
+    ) -> Result<Found, LoadFailure> {
+        let inner = self;
         if !inner.policy(read.key.namespace()).enabled || read.consistency == Consistency::Strong {
             return inner.load_past(scope.tenant(), read, &*loader).await;
         }
@@ -143,7 +158,7 @@ impl ReadCache for TieredCache {
         {
             return Ok(inner.answer(held, Freshness::Degraded, Outcome::Degraded));
         }
-        let flight = inner.join_or_take_off(tenant, read, loader);
+        let flight = inner.join_or_take_off(tenant, read, loader, ledger);
         if let Some(held) = &held
             && let Some(found) = inner.serve_stale(tenant, held, read.consistency, now)
         {
@@ -159,17 +174,14 @@ impl ReadCache for TieredCache {
             Ok(inner.answer(held, Freshness::Degraded, Outcome::Degraded))
         })
     }
-}
 
-impl Inner {
     pub(crate) fn policy(&self, namespace: Namespace) -> Policy {
         self.policies[namespace.index()]
     }
 
     /// The generations of an answer's tags, those included that it has without saying so.
     fn snapshot(&self, tenant: TenantId, read: CacheRead<'_>) -> Snapshot {
-        self.generations
-            .snapshot(tag_hashes(tenant, read.key.namespace(), read.tags))
+        self.generations.snapshot(tag_hashes(tenant, read.key, read.tags))
     }
 
     /// Serves from memory what is as good as new.
@@ -238,8 +250,17 @@ impl Inner {
     }
 
     fn answer(&self, held: &Held, freshness: Freshness, outcome: Outcome) -> Found {
-        held.note_hit();
-        self.meters.note(held.namespace(), &held.account().meter, outcome);
+        let meter = &held.account().meter;
+        self.meters.note(held.key().key.namespace(), meter, outcome);
+        self.meters.note_hit_by_tags(held.tags());
+        meter.note_saved(held.cost());
+        if let Some(ledger) = held.ledger() {
+            ledger.note(held.cost());
+        }
+        // Noted in lots, so that hits seldom meet at the lock.
+        if held.note_hit().is_multiple_of(u64::from(HITS_PER_LOT)) {
+            self.meters.hot.add(held.key(), held.cost() * HITS_PER_LOT);
+        }
         Found {
             entry: Arc::clone(held.entry()),
             source: Source::Memory,
@@ -253,7 +274,7 @@ impl Inner {
         self.meters.note(namespace, &account.meter, outcome);
     }
 
-    fn verdict(&self, held: &Held, now: Instant) -> Verdict {
+    pub(crate) fn verdict(&self, held: &Held, now: Instant) -> Verdict {
         let unheard_ttl = (!self.hears_changes()).then_some(self.settings.outage.unheard_ttl);
         held.verdict(now, &self.generations, self.epoch(), unheard_ttl)
     }
@@ -348,6 +369,7 @@ impl Inner {
         tenant: TenantId,
         read: CacheRead<'_>,
         loader: Arc<dyn Loader>,
+        ledger: Option<Arc<WarmMeter>>,
     ) -> Arc<Flight> {
         let key = MemoryKeyRef {
             tenant,
@@ -356,9 +378,17 @@ impl Inner {
         let (flight, is_new) = self.flights.join_or_take_off(
             key,
             |flight| self.may_join(tenant, flight, read.consistency),
-            || Flight::new(key.to_owned(), self.snapshot(tenant, read), read.consistency),
+            || {
+                Flight::new(
+                    Arc::new(key.to_owned()),
+                    self.snapshot(tenant, read),
+                    read.consistency,
+                    ledger,
+                )
+            },
         );
         if is_new {
+            self.meters.note_miss_by_tags(tag_mask(read.tags));
             fill::start(Arc::clone(self), Arc::clone(&flight), read.tags.into(), loader);
         } else {
             self.note(tenant, read.key.namespace(), Outcome::Joined);
@@ -411,15 +441,12 @@ impl Inner {
 #[error("the load was given up")]
 pub struct LoaderLost;
 
-/// All tags of an answer: those it names, its namespace, its tenant.
-pub(crate) fn tag_hashes(
-    tenant: TenantId,
-    namespace: Namespace,
-    tags: &[Tag],
-) -> impl Iterator<Item = TagHash> + '_ {
+/// All tags of an answer: its tenant, its namespace, itself, and those it names.
+fn tag_hashes(tenant: TenantId, key: &CacheKey, tags: &[Tag]) -> impl Iterator<Item = TagHash> {
     let implied = [
         TagHash::of(tenant, Tag::Whole),
-        TagHash::of_namespace(tenant, namespace),
+        TagHash::of_namespace(tenant, key.namespace()),
+        TagHash::of_key(tenant, key),
     ];
     implied
         .into_iter()

@@ -74,7 +74,9 @@ impl Fill<'_> {
         match (self.load(opened.as_ref(), loader).await, opened) {
             (Ok((found, answer, cost, fresh_for)), opened) => {
                 self.land(Ok(found));
-                if let Some(opened) = opened {
+                // What is known here to have changed meanwhile need not be offered.
+                let is_valid = self.inner.generations.holds(&self.flight.snapshot);
+                if let Some(opened) = opened.filter(|_| is_valid) {
                     let began = Instant::now();
                     shared
                         .store(self.question(), &opened, &answer, cost, fresh_for)
@@ -240,17 +242,18 @@ impl Fill<'_> {
         }
         let key = &self.flight.key;
         let held = NewHeld {
+            key: Arc::clone(key),
             entry: Arc::clone(entry),
-            namespace: key.key.namespace(),
-            key_bytes: key.key.variant().len(),
+            tags: self.tags.into(),
             snapshot: self.flight.snapshot.clone(),
             proof: opened.map(|opened| opened.generations.clone()),
             epoch: self.epoch,
             life,
             cost,
             account: inner.memory.account(key.tenant),
+            ledger: self.flight.ledger.clone(),
         };
-        inner.memory.insert(key.clone(), Held::from(held));
+        inner.memory.insert(Held::from(held));
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use crate::cache::LoaderLost;
 use crate::generations::Snapshot;
 use crate::memory::{MemoryKey, MemoryKeyRef};
+use crate::meters::WarmMeter;
 
 const SHARDS: usize = 32;
 
@@ -20,20 +21,28 @@ pub(crate) type Landing = Result<Found, LoadFailure>;
 /// A load under way.
 #[derive(Debug)]
 pub(crate) struct Flight {
-    pub(crate) key: MemoryKey,
+    pub(crate) key: Arc<MemoryKey>,
     /// The generations of its tags from before it began.
     pub(crate) snapshot: Snapshot,
     /// What it was asked to see.
     pub(crate) consistency: Consistency,
+    /// Told of the hits of what it brings.
+    pub(crate) ledger: Option<Arc<WarmMeter>>,
     landing: watch::Sender<Option<Landing>>,
 }
 
 impl Flight {
-    pub(crate) fn new(key: MemoryKey, snapshot: Snapshot, consistency: Consistency) -> Arc<Self> {
+    pub(crate) fn new(
+        key: Arc<MemoryKey>,
+        snapshot: Snapshot,
+        consistency: Consistency,
+        ledger: Option<Arc<WarmMeter>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             key,
             snapshot,
             consistency,
+            ledger,
             landing: watch::Sender::new(None),
         })
     }
@@ -102,11 +111,9 @@ impl Flights {
         }
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.shards
-            .iter()
-            .map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner).len())
-            .sum()
+    pub(crate) fn is_under_way(&self, key: MemoryKeyRef<'_>) -> bool {
+        let key = key.to_owned();
+        self.shard(&key).contains_key(&key)
     }
 
     fn shard(&self, key: &MemoryKey) -> MutexGuard<'_, HashMap<MemoryKey, Arc<Flight>>> {

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use fairlead_domain::cache::{Namespace, Tag};
+use fairlead_domain::cache::{CacheKey, Namespace, Tag};
 use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::identity::TenantId;
 
@@ -30,6 +30,17 @@ impl TagHash {
     pub(crate) fn of_namespace(tenant: TenantId, namespace: Namespace) -> Self {
         let mixer = Mixer::new(tenant.as_uuid().as_u128());
         Self(mixer.mix(1_000 + namespace.index() as u64).finish())
+    }
+
+    /// The tag of an answer itself, by which it alone is dropped.
+    pub(crate) fn of_key(tenant: TenantId, key: &CacheKey) -> Self {
+        let mixer = Mixer::new(tenant.as_uuid().as_u128()).mix(2_000 + key.namespace().index() as u64);
+        let words = key.variant().as_bytes().chunks(8).map(|chunk| {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            u64::from_le_bytes(word)
+        });
+        Self(words.fold(mixer, Mixer::mix).finish())
     }
 
     fn slot(self) -> usize {
@@ -113,14 +124,16 @@ impl Generations {
                 .all(|&(slot, generation)| self.now(slot) == generation)
     }
 
-    /// The present generation of a slot.
-    pub(crate) fn now(&self, slot: u32) -> u64 {
+    fn now(&self, slot: u32) -> u64 {
         self.generations[slot as usize].load(Ordering::Acquire)
     }
 
-    /// The slots of a snapshot with the generation stored for each.
-    pub(crate) fn stored(snapshot: &Snapshot) -> impl Iterator<Item = (u32, u64)> + '_ {
-        snapshot.slots.iter().copied()
+    /// The generations of a snapshot, and those of now.
+    pub(crate) fn compare(&self, snapshot: &Snapshot) -> Vec<(u64, u64)> {
+        let slots = snapshot.slots.iter();
+        slots
+            .map(|&(slot, generation)| (generation, self.now(slot)))
+            .collect()
     }
 
     /// Up to where a load must read that depends on the tags of `snapshot`.

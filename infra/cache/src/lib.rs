@@ -6,12 +6,14 @@
 
 mod bump;
 mod cache;
+mod control;
 mod fill;
 mod flights;
 mod generations;
 mod hash;
 mod memory;
 mod meters;
+mod report;
 mod settings;
 mod shared;
 

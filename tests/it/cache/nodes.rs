@@ -14,6 +14,7 @@ use fairlead_domain::cache::{
 use fairlead_domain::consistency::{Consistency, LogPosition};
 use fairlead_domain::events::{Aggregate, Recorded};
 use fairlead_domain::store::CommitListener as _;
+use fairlead_telemetry::spawn;
 use support::wait_until;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -54,6 +55,22 @@ impl Origin {
     /// From now on the replica stays behind.
     pub(super) fn stop_replay(&self) {
         self.replica_is_stuck.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on the replica comes after the primary every so often, for as long as somebody reads.
+    pub(super) fn replay_every(self: &Arc<Self>, lag: Duration) {
+        self.stop_replay();
+        let origin = Arc::downgrade(self);
+        spawn(async move {
+            while let Some(origin) = origin.upgrade() {
+                let mut rows = origin.rows.lock().unwrap();
+                rows.replica = rows.primary.clone();
+                rows.replayed = rows.lsn;
+                drop(rows);
+                drop(origin);
+                tokio::time::sleep(lag).await;
+            }
+        });
     }
 
     pub(super) fn take(&self, load_time: Duration) {
@@ -173,13 +190,17 @@ impl Node {
     }
 
     pub(super) async fn with(origin: &Arc<Origin>, settings: CacheSettings) -> Self {
-        let node = Self {
+        let node = Self::unconnected(origin, settings);
+        node.until_connected().await;
+        node
+    }
+
+    pub(super) fn unconnected(origin: &Arc<Origin>, settings: CacheSettings) -> Self {
+        Self {
             cache: TieredCache::start(settings).unwrap(),
             origin: Arc::clone(origin),
             tenant: 1,
-        };
-        node.until_connected().await;
-        node
+        }
     }
 
     pub(super) async fn until_connected(&self) {

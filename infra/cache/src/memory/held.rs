@@ -2,10 +2,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use fairlead_domain::cache::{Entry, Namespace};
+use fairlead_domain::cache::{Entry, Tag};
 
-use super::Account;
+use super::{Account, MemoryKey};
 use crate::generations::{Generations, Snapshot};
+use crate::meters::{TagMask, WarmMeter, tag_mask};
 
 /// What an answer takes beside its body and key: this struct, the entry, the pool's own bookkeeping.
 const OVERHEAD_BYTES: usize = 512;
@@ -36,8 +37,9 @@ pub(crate) struct Life {
 /// An answer in memory, with all that decides whether it may be served.
 #[derive(Debug)]
 pub(crate) struct Held {
+    key: Arc<MemoryKey>,
     entry: Arc<Entry>,
-    namespace: Namespace,
+    tags: Box<[Tag]>,
     snapshot: Snapshot,
     /// The shared generations of its tags when it was loaded; `None` when they were not known then.
     proof: Option<Box<str>>,
@@ -50,6 +52,7 @@ pub(crate) struct Held {
     weight: u32,
     pool: Pool,
     account: Arc<Account>,
+    ledger: Option<Arc<WarmMeter>>,
 }
 
 /// Whether an answer may be served.
@@ -66,15 +69,16 @@ pub(crate) enum Verdict {
 
 #[derive(Debug)]
 pub(crate) struct NewHeld {
+    pub(crate) key: Arc<MemoryKey>,
     pub(crate) entry: Arc<Entry>,
-    pub(crate) namespace: Namespace,
-    pub(crate) key_bytes: usize,
+    pub(crate) tags: Box<[Tag]>,
     pub(crate) snapshot: Snapshot,
     pub(crate) proof: Option<Box<str>>,
     pub(crate) epoch: u64,
     pub(crate) life: Life,
     pub(crate) cost: Duration,
     pub(crate) account: Arc<Account>,
+    pub(crate) ledger: Option<Arc<WarmMeter>>,
 }
 
 impl From<NewHeld> for Held {
@@ -82,10 +86,16 @@ impl From<NewHeld> for Held {
         let body = new.entry.body().len();
         // Compressed forms come later than the weighing: one or two of them, each a fraction of the body.
         let compressed = if body < COMPRESSED_FROM_BYTES { 0 } else { body / 2 };
-        let bytes = OVERHEAD_BYTES + body + compressed + new.key_bytes + new.snapshot.bytes();
+        let bytes = OVERHEAD_BYTES
+            + body
+            + compressed
+            + new.key.key.variant().len()
+            + new.snapshot.bytes()
+            + size_of_val(&*new.tags);
         Self {
+            key: new.key,
             entry: new.entry,
-            namespace: new.namespace,
+            tags: new.tags,
             snapshot: new.snapshot,
             proof: new.proof,
             epoch: AtomicU64::new(new.epoch),
@@ -95,6 +105,7 @@ impl From<NewHeld> for Held {
             weight: u32::try_from(bytes).unwrap_or(u32::MAX),
             pool: Pool::Common,
             account: new.account,
+            ledger: new.ledger,
         }
     }
 }
@@ -169,8 +180,31 @@ impl Held {
         &self.entry
     }
 
-    pub(crate) fn namespace(&self) -> Namespace {
-        self.namespace
+    pub(crate) fn key(&self) -> &Arc<MemoryKey> {
+        &self.key
+    }
+
+    pub(crate) fn tags(&self) -> TagMask {
+        tag_mask(&self.tags)
+    }
+
+    /// All its tags, in the order of its snapshot.
+    pub(crate) fn tag_names(&self) -> Vec<Box<str>> {
+        let key = &self.key.key;
+        let implied = [
+            Tag::Whole.to_string(),
+            key.namespace().to_string(),
+            key.to_string(),
+        ];
+        implied
+            .into_iter()
+            .chain(self.tags.iter().map(Tag::to_string))
+            .map(Into::into)
+            .collect()
+    }
+
+    pub(crate) fn ledger(&self) -> Option<&WarmMeter> {
+        self.ledger.as_deref()
     }
 
     pub(crate) fn snapshot(&self) -> &Snapshot {

@@ -1,4 +1,5 @@
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use equivalent::Equivalent;
 use fairlead_domain::cache::CacheKey;
@@ -40,8 +41,8 @@ impl Hash for MemoryKeyRef<'_> {
     }
 }
 
-impl Equivalent<MemoryKey> for MemoryKeyRef<'_> {
-    fn equivalent(&self, key: &MemoryKey) -> bool {
+impl Equivalent<Arc<MemoryKey>> for MemoryKeyRef<'_> {
+    fn equivalent(&self, key: &Arc<MemoryKey>) -> bool {
         self.tenant == key.tenant && *self.key == key.key
     }
 }

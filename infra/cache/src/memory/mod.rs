@@ -21,10 +21,11 @@ pub(crate) use accounts::{Account, Accounts};
 pub(crate) use held::{Held, Life, NewHeld, Pool, Verdict};
 pub(crate) use key::{MemoryKey, MemoryKeyRef};
 
+use crate::cache::HITS_PER_LOT;
 use crate::meters::Meters;
 use crate::settings::{Eviction, MemorySettings};
 
-type Entries = Cache<MemoryKey, Arc<Held>>;
+type Entries = Cache<Arc<MemoryKey>, Arc<Held>>;
 
 pub(crate) struct Memory {
     settings: MemorySettings,
@@ -64,15 +65,15 @@ impl Memory {
         &self.accounts
     }
 
-    /// Keeps an answer, if it is not too large; returns it.
-    pub(crate) fn insert(&self, key: MemoryKey, held: Held) -> Arc<Held> {
+    /// Keeps an answer, if it is not too large.
+    pub(crate) fn insert(&self, held: Held) {
         if held.entry().body().len() > self.settings.largest_bytes {
-            return Arc::new(held);
+            return;
         }
         let weight = u64::from(held.weight());
         // What this answer replaces makes room first, in whichever pool it lies.
-        self.own.invalidate(&key);
-        self.common.invalidate(&key);
+        self.own.invalidate(held.key());
+        self.common.invalidate(held.key());
         let pool = if held.account().fits(weight, self.share()) {
             Pool::Own
         } else {
@@ -84,8 +85,7 @@ impl Memory {
             Pool::Own => &self.own,
             Pool::Common => &self.common,
         };
-        entries.insert(key, Arc::clone(&held));
-        held
+        entries.insert(Arc::clone(held.key()), held);
     }
 
     pub(crate) fn remove(&self, tenant: TenantId, key: &CacheKey) {
@@ -153,20 +153,24 @@ fn entries(name: &str, capacity_bytes: u64, eviction: Eviction, meters: &Arc<Met
         .eviction_listener(move |_, held: Arc<Held>, cause: RemovalCause| {
             held.account().release(held.pool(), u64::from(held.weight()));
             meters.note_removal(cause);
+            let unnoted = u32::try_from(held.hits() % u64::from(HITS_PER_LOT)).unwrap_or(0);
+            if unnoted > 0 {
+                meters.hot.add(held.key(), held.cost() * unnoted);
+            }
         })
         .build()
 }
 
 struct LifeOfHeld;
 
-impl Expiry<MemoryKey, Arc<Held>> for LifeOfHeld {
-    fn expire_after_create(&self, _: &MemoryKey, held: &Arc<Held>, _: Instant) -> Option<Duration> {
+impl Expiry<Arc<MemoryKey>, Arc<Held>> for LifeOfHeld {
+    fn expire_after_create(&self, _: &Arc<MemoryKey>, held: &Arc<Held>, _: Instant) -> Option<Duration> {
         Some(held.life_left(Instant::now()))
     }
 
     fn expire_after_update(
         &self,
-        _: &MemoryKey,
+        _: &Arc<MemoryKey>,
         held: &Arc<Held>,
         _: Instant,
         _: Option<Duration>,

@@ -1,6 +1,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::micros;
+
 /// Buckets per doubling: a quantile is at most a quarter too high.
 const PER_DOUBLING: u32 = 4;
 /// From 1 µs up to 2^26 µs, about a minute; what is longer counts as that.
@@ -28,7 +30,7 @@ impl Default for Histogram {
 
 impl Histogram {
     pub(crate) fn note(&self, time: Duration) {
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let micros = micros(time);
         self.buckets[bucket(micros)].fetch_add(1, Ordering::Relaxed);
         self.count.fetch_add(1, Ordering::Relaxed);
         self.sum_micros.fetch_add(micros, Ordering::Relaxed);

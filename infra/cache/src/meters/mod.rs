@@ -1,7 +1,9 @@
 //! What the cache does, counted in constant memory.
 
 mod histogram;
+mod hot;
 mod tenant;
+mod warm;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,7 +12,9 @@ use fairlead_domain::cache::{Namespace, Tag};
 use moka::notification::RemovalCause;
 
 pub(crate) use histogram::Histogram;
+pub(crate) use hot::HotKeys;
 pub(crate) use tenant::TenantMeter;
+pub(crate) use warm::WarmMeter;
 
 /// The operations whose times are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,11 +83,32 @@ impl Outcomes {
     }
 }
 
+/// Kinds of tags as a set of bits: bit `n` is the kind at place `n`.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct TagMask(u16);
+
+pub(crate) fn tag_mask(tags: &[Tag]) -> TagMask {
+    TagMask(tags.iter().fold(0, |mask, tag| mask | 1 << tag.kind()))
+}
+
+/// How answers with one kind of tag fare.
+#[derive(Debug, Default)]
+pub(crate) struct TagMeter {
+    pub(crate) hits: AtomicU64,
+    pub(crate) misses: AtomicU64,
+    pub(crate) bumps: AtomicU64,
+}
+
+pub(crate) fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Meters {
     by_namespace: [Outcomes; Namespace::ALL.len()],
-    /// Bumps by [`Tag::kind`].
-    bumps: [AtomicU64; Tag::KINDS.len()],
+    by_tag: [TagMeter; Tag::KINDS.len()],
+    /// The keys that save the most.
+    pub(crate) hot: HotKeys,
     times: [Histogram; Operation::ALL.len()],
     pub(crate) evictions: Evictions,
     /// Loads that were not kept because something they depend on changed meanwhile.
@@ -110,7 +135,7 @@ impl Meters {
     }
 
     pub(crate) fn note_bump(&self, tag: Tag) {
-        self.bumps[tag.kind()].fetch_add(1, Ordering::Relaxed);
+        self.by_tag[tag.kind()].bumps.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn note_removal(&self, cause: RemovalCause) {
@@ -127,8 +152,25 @@ impl Meters {
         &self.by_namespace[namespace.index()]
     }
 
-    pub(crate) fn bumps_of_kind(&self, kind: usize) -> u64 {
-        self.bumps[kind].load(Ordering::Relaxed)
+    pub(crate) fn note_hit_by_tags(&self, TagMask(mut mask): TagMask) {
+        while mask != 0 {
+            let kind = mask.trailing_zeros() as usize;
+            self.by_tag[kind].hits.fetch_add(1, Ordering::Relaxed);
+            mask &= mask - 1;
+        }
+    }
+
+    pub(crate) fn note_miss_by_tags(&self, TagMask(mask): TagMask) {
+        for (kind, meter) in self.by_tag.iter().enumerate() {
+            meter
+                .misses
+                .fetch_add(u64::from(mask >> kind & 1), Ordering::Relaxed);
+        }
+    }
+
+    /// By [`Tag::kind`].
+    pub(crate) fn by_tag(&self) -> &[TagMeter] {
+        &self.by_tag
     }
 
     pub(crate) fn times(&self, operation: Operation) -> &Histogram {

@@ -1,6 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use super::Outcomes;
+use super::{Outcomes, micros};
 
 /// How one tenant fares.
 #[derive(Debug, Default)]
@@ -12,6 +13,11 @@ pub(crate) struct TenantMeter {
 }
 
 impl TenantMeter {
+    /// A hit saved a load of this length.
+    pub(crate) fn note_saved(&self, cost: Duration) {
+        self.saved_micros.fetch_add(micros(cost), Ordering::Relaxed);
+    }
+
     pub(crate) fn add(&self, other: &Self) {
         self.outcomes.add(&other.outcomes);
         for (mine, theirs) in [

@@ -209,8 +209,10 @@ pub(super) async fn read_eras(inner: &Arc<Inner>) {
     if *known != eras {
         *known = eras;
         drop(known);
-        if let Some(floor) = floor {
-            inner.raise_floor(floor);
+        match floor {
+            Some(LogPosition::UNKNOWN) => inner.forget_floor(),
+            Some(floor) => inner.raise_floor(floor),
+            None => {}
         }
         inner.generations.bump_everything();
     }

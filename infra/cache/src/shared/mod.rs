@@ -20,13 +20,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fairlead_domain::cache::{CacheKey, Loaded, Namespace, Policy, Tag};
+use fairlead_domain::cache::{CacheKey, Loaded, Namespace, Policy, SharedState, Tag};
 use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::identity::TenantId;
 use redis::{RedisError, Script};
 use tokio::sync::Notify;
 
 use crate::cache::Inner;
+use crate::generations::TagHash;
 use crate::settings::SharedSettings;
 use link::{Link, LinkError};
 use message::Message;
@@ -396,14 +397,79 @@ impl Shared {
     pub(crate) fn counter(&self, tenant: TenantId, tag: Tag) -> OwedCounter {
         OwedCounter {
             name: self.names.counter(tenant, tag),
-            hash: crate::generations::TagHash::of(tenant, tag).0,
+            hash: TagHash::of(tenant, tag).0,
         }
     }
 
     pub(crate) fn namespace_counter(&self, tenant: TenantId, namespace: Namespace) -> OwedCounter {
         OwedCounter {
             name: self.names.namespace_counter(tenant, namespace.as_str()),
-            hash: crate::generations::TagHash::of_namespace(tenant, namespace).0,
+            hash: TagHash::of_namespace(tenant, namespace).0,
+        }
+    }
+
+    /// Drops one answer, here and everywhere. While Redis is away all of its namespace is owed to be dropped: there is
+    /// no counter for one.
+    pub(crate) async fn drop_answer(&self, tenant: TenantId, key: &CacheKey) {
+        let name = {
+            let era = self.eras().of(key.namespace());
+            self.names.answer(tenant, key, &era)
+        };
+        let dropped = self.run(|mut connection| async move {
+            redis::cmd("UNLINK")
+                .arg(name)
+                .query_async::<()>(&mut connection)
+                .await
+        });
+        let counter = if self.is_trusted() && dropped.await.is_some() {
+            OwedCounter {
+                name: self.names.mark(tenant, key),
+                hash: TagHash::of_key(tenant, key).0,
+            }
+        } else {
+            self.namespace_counter(tenant, key.namespace())
+        };
+        self.bump(tenant, vec![counter], None).await;
+    }
+
+    /// Drops a namespace, or everything, of all tenants. While Redis is away everything is owed to be dropped.
+    pub(crate) async fn begin_era(&self, inner: &Arc<Inner>, name: &str) {
+        if !self.is_trusted() || keeper::begin_era(inner, name, None).await.is_err() {
+            self.owed().owe_everything(LogPosition::UNKNOWN);
+            self.distrust("an era could not be begun");
+        }
+    }
+
+    /// What lies in Redis under a key, for people to look at.
+    pub(crate) async fn inspect(&self, tenant: TenantId, key: &CacheKey) -> SharedState {
+        if !self.is_trusted() {
+            return SharedState::Away;
+        }
+        let name = {
+            let era = self.eras().of(key.namespace());
+            self.names.answer(tenant, key, &era)
+        };
+        let looked = self.run(|mut connection| async move {
+            redis::pipe()
+                .cmd("HGET")
+                .arg(&name)
+                .arg("g")
+                .cmd("HSTRLEN")
+                .arg(&name)
+                .arg("v")
+                .cmd("PTTL")
+                .arg(&name)
+                .query_async::<(Option<String>, usize, i64)>(&mut connection)
+                .await
+        });
+        match looked.await {
+            None => SharedState::Away,
+            Some((None, ..)) => SharedState::Missing,
+            Some((Some(generations), size_bytes, left)) => SharedState::Kept {
+                size_bytes,
+                gone_in: Duration::from_millis(u64::try_from(left).unwrap_or(0)),
+                generations,
+            },
         }
     }
 

@@ -52,6 +52,14 @@ impl Names {
         self.of(tenant, &format!("g:namespace:{namespace}"))
     }
 
+    /// Nothing reads it: it stands for one answer in the list of what is told.
+    pub(crate) fn mark(&self, tenant: TenantId, key: &CacheKey) -> String {
+        self.of(
+            tenant,
+            &format!("k:{}:{}", key.namespace(), short_hash(key.variant())),
+        )
+    }
+
     pub(crate) fn last_write(&self, tenant: TenantId) -> String {
         self.of(tenant, "w")
     }

@@ -38,9 +38,9 @@ fn keep(memory: &Memory, tenant: TenantId, number: usize, bytes: usize) {
         as_of: position(1),
     };
     let held = NewHeld {
+        key: Arc::new(key(tenant, number)),
         entry: Arc::new(Entry::new(loaded)),
-        namespace: Namespace::LeadList,
-        key_bytes: 10,
+        tags: Box::default(),
         snapshot: no_tags(),
         proof: None,
         epoch: 0,
@@ -52,8 +52,9 @@ fn keep(memory: &Memory, tenant: TenantId, number: usize, bytes: usize) {
         },
         cost: Duration::ZERO,
         account: memory.account(tenant),
+        ledger: None,
     };
-    memory.insert(key(tenant, number), Held::from(held));
+    memory.insert(Held::from(held));
 }
 
 fn kept(memory: &Memory, tenant: TenantId, numbers: std::ops::Range<usize>) -> usize {

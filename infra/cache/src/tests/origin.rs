@@ -12,6 +12,7 @@ use fairlead_domain::identity::TenantId;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use crate::memory::MemoryKeyRef;
 use crate::{CacheSettings, TieredCache};
 
 pub(super) fn position(lsn: u64) -> LogPosition {
@@ -142,6 +143,14 @@ impl Reader {
             .inner
             .bump(scope(1).tenant(), &[Tag::Leads], Some(position))
             .await;
+    }
+
+    pub(super) fn is_loading(&self) -> bool {
+        let key = MemoryKeyRef {
+            tenant: scope(1).tenant(),
+            key: &self.key,
+        };
+        self.cache.inner.flights.is_under_way(key)
     }
 
     pub(super) fn loads(&self) -> usize {

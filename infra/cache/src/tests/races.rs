@@ -151,7 +151,7 @@ async fn what_has_just_expired_is_served_while_one_loads_it_anew() {
 
     let found = reader.ask(Consistency::Eventual).await.unwrap();
     assert_eq!((found.freshness, value(&found)), (Freshness::Stale, 1));
-    while reader.cache.inner.flights.count() > 0 {
+    while reader.is_loading() {
         tokio::task::yield_now().await;
     }
     assert_eq!(reader.value().await, commit.lsn);
