@@ -14,6 +14,7 @@ mod namespace;
 mod port;
 mod table;
 mod tag;
+mod warming;
 
 #[cfg(test)]
 mod tests;
@@ -25,3 +26,4 @@ pub use namespace::{Namespace, Policy, Strategy};
 pub use port::{CacheRead, Found, Freshness, LoadFailure, Loader, ReadCache, Source};
 pub use table::{EVENT_TYPES, tags_of};
 pub use tag::{InvalidTag, Tag};
+pub use warming::*;

@@ -35,7 +35,8 @@ impl Inner {
     /// `None` when there was no commit.
     pub(crate) async fn bump(&self, tenant: TenantId, tags: &[Tag], position: Option<LogPosition>) {
         let began = Instant::now();
-        self.bump_here(tags.iter().map(|tag| TagHash::of(tenant, *tag)), position);
+        let hashes = || tags.iter().map(|tag| TagHash::of(tenant, *tag));
+        self.bump_here(hashes(), position);
         for tag in tags {
             self.meters.note_bump(*tag);
         }
@@ -46,6 +47,8 @@ impl Inner {
         if let Some(shared) = &self.shared {
             let counters = tags.iter().map(|tag| shared.counter(tenant, *tag));
             shared.bump(tenant, counters.collect(), position).await;
+            // Until Redis had heard of it, it vouched for what was there before, and that may be in memory now.
+            self.bump_here(hashes(), position);
         }
         // Else its own message comes back, after all that was told before it.
         if let Some(position) = position.filter(|_| !is_heard) {

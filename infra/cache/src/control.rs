@@ -57,19 +57,21 @@ impl Inner {
             }
             Invalidate::Key(tenant, key) => {
                 self.bump_here([TagHash::of_key(tenant, &key)], None);
-                self.memory.remove(tenant, &key);
                 if let Some(shared) = &self.shared {
                     shared.drop_answer(tenant, &key).await;
+                    self.bump_here([TagHash::of_key(tenant, &key)], None);
                 }
+                self.memory.remove(tenant, &key);
             }
             Invalidate::Namespace(Some(tenant), namespace) => {
                 self.bump_here([TagHash::of_namespace(tenant, namespace)], None);
-                self.memory
-                    .remove_if(|key| key.tenant == tenant && key.key.namespace() == namespace);
                 if let Some(shared) = &self.shared {
                     let counter = shared.namespace_counter(tenant, namespace);
                     shared.bump(tenant, vec![counter], None).await;
+                    self.bump_here([TagHash::of_namespace(tenant, namespace)], None);
                 }
+                self.memory
+                    .remove_if(|key| key.tenant == tenant && key.key.namespace() == namespace);
             }
             Invalidate::Namespace(None, namespace) => {
                 self.begin_era(namespace.as_str()).await;

@@ -15,6 +15,8 @@ use crate::memory::{Held, Life, NewHeld};
 use crate::meters::{Operation, Outcome};
 use crate::shared::{Fence, Opened, Question, Shared, State};
 
+/// Before all epochs of a shared level, and the only one without.
+const NO_EPOCH: u64 = 0;
 /// How often a process looks whether the one that loads has brought the answer.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
@@ -247,7 +249,8 @@ impl Fill<'_> {
             tags: self.tags.into(),
             snapshot: self.flight.snapshot.clone(),
             proof: opened.map(|opened| opened.generations.clone()),
-            epoch: self.epoch,
+            // What was loaded without asking the shared level is not trusted once that is back.
+            epoch: if opened.is_some() { self.epoch } else { NO_EPOCH },
             life,
             cost,
             account: inner.memory.account(key.tenant),

@@ -66,10 +66,12 @@ impl Flight {
     }
 }
 
+type Listed = HashMap<MemoryKey, Arc<Flight>>;
+
 /// The loads under way.
 #[derive(Debug)]
 pub(crate) struct Flights {
-    shards: Box<[Mutex<HashMap<MemoryKey, Arc<Flight>>>]>,
+    shards: Box<[Mutex<Listed>]>,
     hasher: RandomState,
 }
 
@@ -116,7 +118,7 @@ impl Flights {
         self.shard(&key).contains_key(&key)
     }
 
-    fn shard(&self, key: &MemoryKey) -> MutexGuard<'_, HashMap<MemoryKey, Arc<Flight>>> {
+    fn shard(&self, key: &MemoryKey) -> MutexGuard<'_, Listed> {
         #[expect(clippy::cast_possible_truncation, reason = "any bits of the hash will do")]
         let number = self.hasher.hash_one(key) as usize % SHARDS;
         self.shards[number].lock().unwrap_or_else(PoisonError::into_inner)

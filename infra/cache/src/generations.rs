@@ -50,7 +50,7 @@ impl TagHash {
 
 /// A generation per tag, and the position of the commit that bumped it last. Of constant size, whatever is cached.
 pub(crate) struct Generations {
-    generations: Box<[AtomicU64]>,
+    counts: Box<[AtomicU64]>,
     fences: Box<[Mutex<Box<[LogPosition]>>]>,
     settled: Box<[AtomicU64]>,
     /// Bumped to invalidate everything at once.
@@ -76,7 +76,7 @@ impl Generations {
         let zeros = |count| (0..count).map(|_| AtomicU64::new(0)).collect();
         let stripe = || Mutex::new(vec![LogPosition::UNKNOWN; SLOTS / STRIPES].into_boxed_slice());
         Self {
-            generations: zeros(SLOTS),
+            counts: zeros(SLOTS),
             fences: (0..STRIPES).map(|_| stripe()).collect(),
             settled: zeros(SETTLED),
             era: AtomicU64::new(0),
@@ -92,7 +92,7 @@ impl Generations {
                 let fence = &mut self.stripe(slot)[slot / STRIPES];
                 *fence = fence.latest(position);
             }
-            self.generations[slot].fetch_add(1, Ordering::AcqRel);
+            self.counts[slot].fetch_add(1, Ordering::AcqRel);
         }
     }
 
@@ -107,7 +107,7 @@ impl Generations {
         let slots = tags.map(|tag| {
             let slot = tag.slot();
             let number = u32::try_from(slot).expect("there are fewer slots");
-            (number, self.generations[slot].load(Ordering::Acquire))
+            (number, self.counts[slot].load(Ordering::Acquire))
         });
         Snapshot {
             era,
@@ -125,7 +125,7 @@ impl Generations {
     }
 
     fn now(&self, slot: u32) -> u64 {
-        self.generations[slot as usize].load(Ordering::Acquire)
+        self.counts[slot as usize].load(Ordering::Acquire)
     }
 
     /// The generations of a snapshot, and those of now.

@@ -16,9 +16,11 @@ mod meters;
 mod report;
 mod settings;
 mod shared;
+mod warm;
 
 #[cfg(test)]
 mod tests;
 
 pub use cache::{InvalidRedisUrl, LoaderLost, TieredCache};
 pub use settings::{CacheSettings, EncryptionKey, Eviction, MemorySettings, OutageSettings, SharedSettings};
+pub use warm::{WarmSettings, Warmer};

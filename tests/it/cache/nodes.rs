@@ -9,7 +9,7 @@ use fairlead_cache::{CacheSettings, SharedSettings, TieredCache};
 use fairlead_domain::Id;
 use fairlead_domain::access::{Actor, SystemScope, TenantScope};
 use fairlead_domain::cache::{
-    CacheKey, CacheRead, Found, LoadFailure, Loaded, Loader, Namespace, ReadCache as _, Tag,
+    CacheKey, CacheRead, Found, LoadFailure, Loaded, Loader, Namespace, ReadCache as _, Tag, WarmItem,
 };
 use fairlead_domain::consistency::{Consistency, LogPosition};
 use fairlead_domain::events::{Aggregate, Recorded};
@@ -62,15 +62,18 @@ impl Origin {
         self.stop_replay();
         let origin = Arc::downgrade(self);
         spawn(async move {
-            while let Some(origin) = origin.upgrade() {
-                let mut rows = origin.rows.lock().unwrap();
-                rows.replica = rows.primary.clone();
-                rows.replayed = rows.lsn;
-                drop(rows);
-                drop(origin);
+            while origin.upgrade().is_some_and(|origin| origin.replay()) {
                 tokio::time::sleep(lag).await;
             }
         });
+    }
+
+    /// Lets the replica catch up.
+    fn replay(&self) -> bool {
+        let mut rows = self.rows.lock().unwrap();
+        rows.replica = rows.primary.clone();
+        rows.replayed = rows.lsn;
+        true
     }
 
     pub(super) fn take(&self, load_time: Duration) {
@@ -80,6 +83,19 @@ impl Origin {
 
     pub(super) fn loads(&self) -> usize {
         self.loads.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn warm_item(self: &Arc<Self>, lead: u128) -> WarmItem {
+        let loader = LeadLoader {
+            origin: Arc::clone(self),
+            lead,
+            gate: None,
+        };
+        WarmItem {
+            key: key(lead),
+            tags: tags(lead).into(),
+            loader: Arc::new(loader),
+        }
     }
 
     fn commit(&self, lead: u128) -> (u64, LogPosition) {
@@ -229,12 +245,13 @@ impl Node {
         gate: Option<Arc<Gate>>,
     ) -> Result<Found, LoadFailure> {
         let key = key(lead);
+        let tags = tags(lead);
         if let Some(found) = self.cache.find(&self.scope(), &key, consistency) {
             return Ok(found);
         }
         let read = CacheRead {
             key: &key,
-            tags: &[Tag::Lead(Id::from_uuid(Uuid::from_u128(lead)))],
+            tags: &tags,
             consistency,
         };
         let loader = LeadLoader {
@@ -271,6 +288,10 @@ impl Node {
 
 pub(super) fn key(lead: u128) -> CacheKey {
     CacheKey::new(Namespace::Lead, format!("id={lead}"))
+}
+
+fn tags(lead: u128) -> [Tag; 1] {
+    [Tag::Lead(Id::from_uuid(Uuid::from_u128(lead)))]
 }
 
 pub(super) fn value(found: &Found) -> u64 {

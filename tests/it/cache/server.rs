@@ -1,8 +1,10 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use fairlead_cache::SharedSettings;
 use fairlead_devstack::{Durability, Root, Service, Stack, StackOptions};
 use fairlead_telemetry::spawn_blocking;
+use redis::AsyncConnectionConfig;
 
 /// A Redis server of a test's own.
 #[derive(Clone, Debug)]
@@ -43,7 +45,14 @@ impl RedisServer {
 
     pub(super) async fn command<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> T {
         let client = redis::Client::open(self.url()).unwrap();
-        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        // A busy machine may need longer than the client's defaults.
+        let patience = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(Duration::from_secs(20)))
+            .set_response_timeout(Some(Duration::from_secs(20)));
+        let mut connection = client
+            .get_multiplexed_async_connection_with_config(&patience)
+            .await
+            .unwrap();
         command.query_async(&mut connection).await.unwrap()
     }
 

@@ -44,15 +44,14 @@ async fn misses_on_two_nodes_at_once_run_one_load() {
     let origin = Origin::new();
     origin.take(Duration::from_millis(30));
     // A machine that builds at the same time is slow; what counts is that they wait for each other.
-    let patient = SharedSettings {
+    let settings = SharedSettings {
         lease: Duration::from_secs(20),
         lease_wait: Duration::from_secs(20),
-        command_timeout: Duration::from_secs(5),
-        ..redis.settings()
+        ..patient(redis.url())
     };
     let nodes = [
-        Node::start(&origin, patient.clone()).await,
-        Node::start(&origin, patient).await,
+        Node::start(&origin, settings.clone()).await,
+        Node::start(&origin, settings).await,
     ];
 
     let asking: Vec<_> = (0..500)
@@ -168,29 +167,41 @@ fn report(what: &str, delays: &[Duration]) {
     );
 }
 
-/// The promise is a tenth of a second; the machine that runs this may be busy with other things.
-const SEEN_WITHIN: Duration = Duration::from_millis(500);
+/// The promise is a tenth of a second. The machine that runs this may be busy with other things, so it is nineteen of
+/// twenty writes that count, and a little later is well; what is only noticed by the heartbeat of each second is not.
+fn assert_soon(delays: &[Duration]) {
+    let usual = delays[delays.len() * 95 / 100];
+    assert!(usual < Duration::from_millis(300), "{usual:?}");
+}
+
+/// A busy machine must not pass for a Redis that is away.
+fn patient(url: &str) -> SharedSettings {
+    SharedSettings {
+        command_timeout: Duration::from_secs(5),
+        ..SharedSettings::at(url)
+    }
+}
 
 #[tokio::test]
 async fn a_change_on_one_node_is_seen_on_the_other_at_once() {
     let redis = RedisServer::start().await;
     let origin = Origin::new();
-    let writer = Node::start(&origin, redis.settings()).await;
-    let reader = Node::start(&origin, redis.settings()).await;
+    let writer = Node::start(&origin, patient(redis.url())).await;
+    let reader = Node::start(&origin, patient(redis.url())).await;
 
     let delays = delays(&writer, &reader, repetitions(200)).await;
 
     report("all messages arrive", &delays);
-    assert!(*delays.last().unwrap() < SEEN_WITHIN);
+    assert_soon(&delays);
 }
 
 #[tokio::test]
 async fn a_change_is_seen_soon_though_one_message_in_ten_is_lost() {
     let redis = RedisServer::start().await;
     let origin = Origin::new();
-    let writer = Node::start(&origin, redis.settings()).await;
+    let writer = Node::start(&origin, patient(redis.url())).await;
     let proxy = RedisProxy::start(redis.url()).await;
-    let reader = Node::start(&origin, SharedSettings::at(proxy.url())).await;
+    let reader = Node::start(&origin, patient(proxy.url())).await;
     proxy.lose_percent(10);
 
     let delays = delays(&writer, &reader, repetitions(200)).await;
@@ -198,7 +209,7 @@ async fn a_change_is_seen_soon_though_one_message_in_ten_is_lost() {
     let (messages, lost) = proxy.messages();
     report(&format!("{lost} of {messages} messages lost"), &delays);
     assert!(lost > 0, "nothing was lost");
-    assert!(*delays.last().unwrap() < SEEN_WITHIN);
+    assert_soon(&delays);
 }
 
 #[tokio::test]

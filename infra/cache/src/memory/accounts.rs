@@ -13,7 +13,7 @@ const IDLE_ACCOUNTS: usize = 1_024;
 /// What each tenant holds in memory, and how it fares.
 #[derive(Debug, Default)]
 pub(crate) struct Accounts {
-    accounts: RwLock<HashMap<TenantId, Arc<Account>>>,
+    by_tenant: RwLock<HashMap<TenantId, Arc<Account>>>,
     /// How many tenants hold something in their own part.
     holding: Arc<AtomicU64>,
     /// The figures of tenants whose accounts were closed.
@@ -32,7 +32,7 @@ pub(crate) struct Account {
 
 impl Accounts {
     pub(crate) fn of(&self, tenant: TenantId) -> Arc<Account> {
-        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        let accounts = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(account) = accounts.get(&tenant) {
             return Arc::clone(account);
         }
@@ -41,7 +41,7 @@ impl Accounts {
     }
 
     fn open(&self, tenant: TenantId) -> Arc<Account> {
-        let mut accounts = self.accounts.write().unwrap_or_else(PoisonError::into_inner);
+        let mut accounts = self.by_tenant.write().unwrap_or_else(PoisonError::into_inner);
         if accounts.len() >= IDLE_ACCOUNTS && !accounts.contains_key(&tenant) {
             // Who is held by an answer or a load is not idle.
             accounts.retain(|_, account| {
@@ -63,12 +63,12 @@ impl Accounts {
 
     /// The account of a tenant, if it has one.
     pub(crate) fn find(&self, tenant: TenantId) -> Option<Arc<Account>> {
-        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        let accounts = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner);
         accounts.get(&tenant).map(Arc::clone)
     }
 
     pub(crate) fn all(&self) -> Vec<(TenantId, Arc<Account>)> {
-        let accounts = self.accounts.read().unwrap_or_else(PoisonError::into_inner);
+        let accounts = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner);
         accounts
             .iter()
             .map(|(tenant, account)| (*tenant, Arc::clone(account)))

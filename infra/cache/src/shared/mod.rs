@@ -5,6 +5,7 @@
 
 mod backplane;
 mod keeper;
+mod learned;
 mod link;
 mod message;
 mod names;
@@ -157,7 +158,7 @@ impl Shared {
             node: rand::random(),
             counter_life: longest.unwrap_or_default() + MARGIN,
             is_trusted: AtomicBool::new(false),
-            epoch: AtomicU64::new(0),
+            epoch: AtomicU64::new(1),
             owed: Mutex::default(),
             sequence: Sequence::default(),
             eras: Mutex::default(),

@@ -129,19 +129,19 @@ mod tests {
         }
     }
 
-    fn at(lsn: u64) -> Option<LogPosition> {
-        Some(LogPosition { timeline: 1, lsn })
+    fn at(lsn: u64) -> LogPosition {
+        LogPosition { timeline: 1, lsn }
     }
 
     #[test]
     fn debts_of_a_tenant_are_paid_together_up_to_the_latest_commit() {
         let mut owed = Owed::default();
-        owed.add(tenant(1), [counter(1), counter(2)], at(5));
-        owed.add(tenant(1), [counter(2)], at(3));
+        owed.add(tenant(1), [counter(1), counter(2)], Some(at(5)));
+        owed.add(tenant(1), [counter(2)], Some(at(3)));
         owed.add(tenant(1), [], None);
 
         let (who, debt) = owed.take().unwrap();
-        assert_eq!((who, debt.position), (tenant(1), at(5)));
+        assert_eq!((who, debt.position), (tenant(1), Some(at(5))));
         assert_eq!(debt.counters, Some(BTreeSet::from([counter(1), counter(2)])));
         assert!(owed.is_empty());
 
@@ -152,16 +152,16 @@ mod tests {
     #[test]
     fn too_many_counters_become_the_whole_tenant_and_too_many_tenants_everything() {
         let mut owed = Owed::default();
-        owed.add(tenant(1), (0..600).map(counter), at(5));
+        owed.add(tenant(1), (0..600).map(counter), Some(at(5)));
         let (who, debt) = owed.take().unwrap();
         assert_eq!(debt.counters, None);
         owed.put_back(who, debt);
         assert_eq!(owed.take().unwrap().1.counters, None);
 
         for number in 0..5_000_u64 {
-            owed.add(tenant(number.into()), [counter(1)], at(number));
+            owed.add(tenant(number.into()), [counter(1)], Some(at(number)));
         }
-        assert_eq!(owed.take_everything(), at(4_999));
+        assert_eq!(owed.take_everything(), Some(at(4_999)));
         assert!(owed.is_empty());
     }
 }

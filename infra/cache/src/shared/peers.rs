@@ -50,11 +50,6 @@ impl Peers {
         }
         true
     }
-
-    /// Whatever was sent until now may have been missed.
-    pub(crate) fn forget(&mut self) {
-        self.peers.clear();
-    }
 }
 
 #[cfg(test)]

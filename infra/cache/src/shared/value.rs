@@ -194,11 +194,11 @@ mod tests {
     fn what_belongs_elsewhere_or_is_damaged_is_not_read() {
         let key = CacheKey::new(Namespace::Lead, "id=1");
         let sealer = Sealer::new(&EncryptionKey::new([7; 32]));
-        let sealed = Wrapping {
+        let encrypted = Wrapping {
             compress: None,
             seal: Some(&sealer),
         };
-        let value = encode(tenant(1), &key, &answer("x"), Duration::ZERO, sealed);
+        let value = encode(tenant(1), &key, &answer("x"), Duration::ZERO, encrypted);
 
         let other_key = CacheKey::new(Namespace::Lead, "id=2");
         let other_sealer = Sealer::new(&EncryptionKey::new([8; 32]));

@@ -29,20 +29,23 @@ elseif position ~= '' then
   end
 end
 
-local bound = ''
+-- What bounds the fence of a counter that was lost: the last write, unless that is itself unknown.
+local bound = '?'
 if written and string.sub(written, 1, 1) ~= 'u' then
   bound = written
 end
 for i = 2, #KEYS do
   local counter = redis.call('HMGET', KEYS[i], 'g', 'p')
-  if counter[1] then
+  if not counter[1] then
+    -- A counter that was lost starts anew at random, so that no answer from before is taken for valid.
+    redis.call('HSET', KEYS[i], 'g', string.format('%.0f', ARGV[3] + i), 'p', bound)
+  else
     redis.call('HINCRBY', KEYS[i], 'g', 1)
-    if position > (counter[2] or '') then
+    if ARGV[1] == '?' or counter[2] == '?' then
+      redis.call('HSET', KEYS[i], 'p', bound)
+    elseif position > counter[2] then
       redis.call('HSET', KEYS[i], 'p', position)
     end
-  else
-    -- A counter that was lost starts anew at random, so that no answer from before is taken for valid.
-    redis.call('HSET', KEYS[i], 'g', string.format('%.0f', ARGV[3] + i), 'p', position > bound and position or bound)
   end
   redis.call('PEXPIRE', KEYS[i], ARGV[2])
 end

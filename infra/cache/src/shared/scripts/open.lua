@@ -23,11 +23,16 @@ local fence = ''
 for i = 4, #KEYS do
   local counter = redis.call('HMGET', KEYS[i], 'g', 'p')
   if not counter[1] then
-    counter = { string.format('%.0f', ARGV[4] + i), is_unknown and '' or written }
+    counter = { string.format('%.0f', ARGV[4] + i), is_unknown and '?' or written }
     redis.call('HSET', KEYS[i], 'g', counter[1], 'p', counter[2])
     redis.call('PEXPIRE', KEYS[i], ARGV[3])
   end
-  if counter[2] and counter[2] > fence then
+  if counter[2] == '?' and not is_unknown then
+    -- It was lost while nobody knew the last write; since then that is known again, and bounds it.
+    counter[2] = written
+    redis.call('HSET', KEYS[i], 'p', written)
+  end
+  if counter[2] > fence then
     fence = counter[2]
   end
   generations[#generations + 1] = counter[1]
