@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -13,6 +13,7 @@ use fairlead_domain::store::WriteObserver;
 
 use crate::fill;
 use crate::flights::{Flight, Flights};
+use crate::floor::Floor;
 use crate::generations::{Generations, Snapshot, TagHash};
 use crate::memory::{Held, Memory, MemoryKeyRef, Verdict};
 use crate::meters::{Meters, Operation, Outcome, WarmMeter, tag_mask};
@@ -23,8 +24,6 @@ use crate::shared::Shared;
 const SAMPLE: u64 = 16;
 /// Hits of an answer are noted in the sketch of the hottest keys in lots of so many.
 pub(crate) const HITS_PER_LOT: u32 = 16;
-/// A replica that is further behind is out of the rotation long before.
-const FLOOR_MATTERS_FOR: Duration = Duration::from_mins(1);
 /// While the database is away, one request in this time finds out whether it is back.
 const RETRY_DATABASE: Duration = Duration::from_secs(1);
 
@@ -45,26 +44,9 @@ pub(crate) struct Inner {
     pub(crate) shared: Option<Shared>,
     write_observer: OnceLock<Arc<dyn WriteObserver>>,
     /// What was committed before the start is not in `generations`: until there is a floor, loads read all there is.
-    floor: Mutex<Option<Floor>>,
+    pub(crate) floor: Mutex<Option<Floor>>,
     /// Set while the database is away: when to try it again.
     away_until: Mutex<Option<Instant>>,
-}
-
-/// A position from after the start of this process.
-#[derive(Clone, Copy, Debug)]
-struct Floor {
-    position: LogPosition,
-    learnt: Instant,
-}
-
-impl Floor {
-    fn position(self) -> LogPosition {
-        if self.learnt.elapsed() < FLOOR_MATTERS_FOR {
-            self.position
-        } else {
-            LogPosition::UNKNOWN
-        }
-    }
 }
 
 /// The URL of Redis is none.
@@ -316,52 +298,6 @@ impl Inner {
         if let Some(observer) = self.write_observer.get() {
             observer.note_write(tenant, position);
         }
-    }
-
-    /// What a load must see: what the caller asks, and what bumped the tags of `snapshot`.
-    pub(crate) fn required(&self, consistency: Consistency, snapshot: &Snapshot) -> Consistency {
-        match self.floor().as_ref() {
-            None => Consistency::Strong,
-            Some(floor) => consistency.raised_to(floor.position().latest(self.generations.fence(snapshot))),
-        }
-    }
-
-    /// Takes note of what a load saw.
-    pub(crate) fn note_seen(&self, as_of: LogPosition) {
-        if as_of == LogPosition::UNKNOWN {
-            return;
-        }
-        let mut floor = self.floor();
-        // After a failover no node reaches positions of the old timeline any more.
-        if floor
-            .as_ref()
-            .is_none_or(|floor| floor.position.timeline < as_of.timeline)
-        {
-            *floor = Some(Floor {
-                position: as_of,
-                learnt: Instant::now(),
-            });
-        }
-    }
-
-    /// What is loaded next sees at least `position`.
-    pub(crate) fn raise_floor(&self, position: LogPosition) {
-        let mut floor = self.floor();
-        if let Some(known) = floor.as_mut() {
-            *known = Floor {
-                position: known.position.latest(position),
-                learnt: Instant::now(),
-            };
-        }
-    }
-
-    /// Something was committed, and nobody knows where: what is loaded next reads all there is.
-    pub(crate) fn forget_floor(&self) {
-        *self.floor() = None;
-    }
-
-    fn floor(&self) -> MutexGuard<'_, Option<Floor>> {
-        self.floor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn join_or_take_off(

@@ -9,6 +9,7 @@ mod cache;
 mod control;
 mod fill;
 mod flights;
+mod floor;
 mod generations;
 mod hash;
 mod memory;

@@ -10,11 +10,12 @@ use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::identity::TenantId;
 use tokio::time::{sleep, timeout};
 
+use super::Shared;
+use super::bumps::IsOwed;
 use super::link::LinkError;
 use super::message::Message;
 use super::names::{parse_position, position_text};
 use super::owed::{Debt, OwedCounter};
-use super::{IsOwed, Shared};
 use crate::cache::Inner;
 
 /// Heartbeats while nothing changes.
