@@ -75,7 +75,7 @@ struct Load {
 
 impl Load {
     fn start(nodes: &[Node; 2]) -> Self {
-        let load = Self {
+        let idle = Self {
             answered: Arc::default(),
             hearing: Arc::new(AtomicBool::new(true)),
             stop: Arc::default(),
@@ -83,7 +83,7 @@ impl Load {
         };
         let worker = |number: usize| {
             let nodes = nodes.clone();
-            let (answered, hearing, stop) = (load.answered.clone(), load.hearing.clone(), load.stop.clone());
+            let (answered, hearing, stop) = (idle.answered.clone(), idle.hearing.clone(), idle.stop.clone());
             spawn(async move {
                 while !stop.load(Ordering::Relaxed) {
                     let lead = rand::random_range(0..LEADS);
@@ -122,7 +122,7 @@ impl Load {
             })
         };
         let workers = (0..WORKERS).map(worker).collect();
-        Self { workers, ..load }
+        Self { workers, ..idle }
     }
 
     fn nodes_may_be_deaf(&self) {
@@ -133,6 +133,7 @@ impl Load {
         self.hearing.store(true, Ordering::Relaxed);
     }
 
+    #[expect(clippy::print_stdout, reason = "what was measured")]
     async fn finish(self, what: &str) {
         self.stop.store(true, Ordering::Relaxed);
         for worker in self.workers {

@@ -43,6 +43,13 @@ struct Rows {
     replayed: u64,
 }
 
+impl Rows {
+    fn replay(&mut self) {
+        self.replica.clone_from(&self.primary);
+        self.replayed = self.lsn;
+    }
+}
+
 impl Origin {
     pub(super) fn new() -> Arc<Self> {
         let origin = Self::default();
@@ -70,9 +77,7 @@ impl Origin {
 
     /// Lets the replica catch up.
     fn replay(&self) -> bool {
-        let mut rows = self.rows.lock().unwrap();
-        rows.replica = rows.primary.clone();
-        rows.replayed = rows.lsn;
+        self.rows.lock().unwrap().replay();
         true
     }
 
@@ -105,8 +110,7 @@ impl Origin {
         *value += 1;
         let value = *value;
         if !self.replica_is_stuck.load(Ordering::SeqCst) {
-            rows.replica = rows.primary.clone();
-            rows.replayed = rows.lsn;
+            rows.replay();
         }
         (value, position(rows.lsn))
     }

@@ -137,9 +137,9 @@ async fn when_counters_and_the_last_write_are_lost_loads_read_all_there_is() {
 }
 
 /// Writes on one node and asks on the other until it has heard; returns how long each took, sorted.
-async fn delays(writer: &Node, reader: &Node, writes: usize) -> Vec<Duration> {
+async fn delays(writer: &Node, reader: &Node, count: usize) -> Vec<Duration> {
     let mut delays = Vec::new();
-    for _ in 0..writes {
+    for _ in 0..count {
         reader.value(7).await;
         let (written, _) = writer.write(7).await;
         let answered = Instant::now();
@@ -156,6 +156,7 @@ async fn delays(writer: &Node, reader: &Node, writes: usize) -> Vec<Duration> {
     delays
 }
 
+#[expect(clippy::print_stdout, reason = "what was measured")]
 fn report(what: &str, delays: &[Duration]) {
     let at = |percent: usize| delays[(delays.len() - 1) * percent / 100];
     println!(
