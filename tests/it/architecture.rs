@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "fairlead-api",
             "fairlead-auth",
+            "fairlead-cache",
             "fairlead-devstack",
             "fairlead-domain",
             "fairlead-migrations",
@@ -24,6 +25,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("fairlead-api", &["fairlead-domain", "fairlead-telemetry"]),
     ("fairlead-auth", &["fairlead-domain", "fairlead-telemetry"]),
+    ("fairlead-cache", &["fairlead-domain", "fairlead-telemetry"]),
     ("fairlead-devstack", &[]),
     ("fairlead-domain", &[]),
     ("fairlead-migrations", &[]),
@@ -35,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "fairlead",
             "fairlead-api",
             "fairlead-auth",
+            "fairlead-cache",
             "fairlead-devstack",
             "fairlead-domain",
             "fairlead-migrations",
@@ -47,7 +50,15 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// All that the domain may use: nothing here does I/O, reads the clock or makes up an id.
-const OF_THE_DOMAIN: &[&str] = &["async-trait", "serde", "serde_json", "thiserror", "time", "uuid"];
+const OF_THE_DOMAIN: &[&str] = &[
+    "async-trait",
+    "bytes",
+    "serde",
+    "serde_json",
+    "thiserror",
+    "time",
+    "uuid",
+];
 
 /// Each heavy technology, and the packages that may speak to it.
 const KEEPERS: &[(&str, &[&str])] = &[
@@ -55,7 +66,10 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ("argon2", &["fairlead-auth"]),
     ("clap", &["fairlead", "xtask"]),
     ("config", &["fairlead"]),
+    ("deadpool-redis", &["fairlead-cache"]),
     ("jsonwebtoken", &["fairlead-auth", "fairlead-tests"]),
+    ("moka", &["fairlead-cache"]),
+    ("redis", &["fairlead-cache", "fairlead-tests"]),
     ("sea-orm", &["fairlead-postgres"]),
     ("sea-orm-migration", &["fairlead-migrations"]),
     ("sqlx", &["fairlead-postgres", "fairlead-tests"]),

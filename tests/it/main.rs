@@ -9,6 +9,7 @@ mod activities;
 mod architecture;
 mod assignment;
 mod audit;
+mod cache;
 mod carriers;
 mod commits;
 mod demo;

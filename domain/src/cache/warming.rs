@@ -1,0 +1,114 @@
+//! Answers loaded ahead of need.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{CacheKey, Loader, Tag};
+use crate::access::TenantScope;
+use crate::identity::TenantId;
+use crate::store::StoreError;
+
+/// What is worth having ready, registered beside the query that answers it.
+#[async_trait]
+pub trait Dataset: Debug + Send + Sync {
+    fn name(&self) -> &'static str;
+
+    /// What comes first: the lowest, for all tenants, before the next.
+    fn priority(&self) -> u8;
+
+    /// What to load for a tenant.
+    async fn items(&self, scope: &TenantScope) -> Result<Vec<WarmItem>, StoreError>;
+
+    /// What to load for one key, learnt or named by an operator; `None` when it is not one of this dataset.
+    fn item(&self, scope: &TenantScope, key: &CacheKey) -> Option<WarmItem>;
+}
+
+/// One answer to load: its key, what it depends on, and how it is loaded.
+#[derive(Clone)]
+pub struct WarmItem {
+    pub key: CacheKey,
+    pub tags: Vec<Tag>,
+    pub loader: Arc<dyn Loader>,
+}
+
+/// Tells which tenants are worth warming.
+#[async_trait]
+pub trait ActiveTenants: Debug + Send + Sync {
+    /// Those that were active lately, the most active first.
+    async fn active(&self) -> Result<Vec<TenantId>, StoreError>;
+}
+
+/// Loads answers ahead of need.
+#[async_trait]
+pub trait CacheWarming: Debug + Send + Sync {
+    async fn warm(&self, request: WarmRequest) -> Result<WarmReport, StoreError>;
+
+    /// What each key that was warmed has earned since, most first; for the latest thousand.
+    fn earnings(&self) -> Vec<WarmedKey>;
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WarmRequest {
+    /// `None`: all active tenants.
+    pub tenant: Option<TenantId>,
+    pub what: WarmWhat,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum WarmWhat {
+    /// Every dataset, by priority.
+    #[default]
+    Everything,
+    /// Those of these names, by priority.
+    Datasets(Vec<String>),
+    /// These keys of each tenant.
+    Keys(Vec<CacheKey>),
+    /// The keys that have saved the most, whichever tenants' they are.
+    Learned,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct WarmReport {
+    pub datasets: Vec<DatasetReport>,
+    pub tenants: usize,
+    pub took: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct DatasetReport {
+    pub name: String,
+    /// Loaded from the database.
+    pub loaded: u64,
+    /// Taken from the shared level.
+    pub taken: u64,
+    /// In memory before.
+    pub kept: u64,
+    pub failed: u64,
+    /// Keys that no dataset knows how to load.
+    pub unknown: u64,
+    pub took: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct WarmedKey {
+    pub tenant: TenantId,
+    pub key: CacheKey,
+    pub dataset: &'static str,
+    pub warmed_ago: Duration,
+    /// Hits of the warmed answer, until a change or time replaced it.
+    pub hits: u64,
+    /// Time of the database that those hits made unnecessary.
+    pub saved: Duration,
+}
+
+impl Debug for WarmItem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WarmItem")
+            .field("key", &self.key)
+            .field("tags", &self.tags)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,395 @@
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use fairlead_domain::access::TenantScope;
+use fairlead_domain::cache::{
+    CacheKey, CacheRead, Entry, Found, Freshness, LoadFailure, Loaded, Loader, Namespace, Policy, ReadCache,
+    Source, Tag,
+};
+use fairlead_domain::consistency::{Consistency, LogPosition};
+use fairlead_domain::identity::TenantId;
+use fairlead_domain::store::WriteObserver;
+
+use crate::fill;
+use crate::flights::{Flight, Flights};
+use crate::floor::Floor;
+use crate::generations::{Generations, Snapshot, TagHash};
+use crate::memory::{Held, Memory, MemoryKeyRef, Verdict};
+use crate::meters::{Meters, Operation, Outcome, WarmMeter, tag_mask};
+use crate::settings::CacheSettings;
+use crate::shared::Shared;
+
+/// The times of hits are measured for one in so many.
+const SAMPLE: u64 = 16;
+/// Hits of an answer are noted in the sketch of the hottest keys in lots of so many.
+pub(crate) const HITS_PER_LOT: u32 = 16;
+/// While the database is away, one request in this time finds out whether it is back.
+const RETRY_DATABASE: Duration = Duration::from_secs(1);
+
+/// Answers in this process's memory, over those that processes share.
+#[derive(Clone, Debug)]
+pub struct TieredCache {
+    pub(crate) inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) settings: CacheSettings,
+    policies: [Policy; Namespace::ALL.len()],
+    pub(crate) generations: Generations,
+    pub(crate) memory: Memory,
+    pub(crate) flights: Flights,
+    pub(crate) meters: Arc<Meters>,
+    pub(crate) shared: Option<Shared>,
+    write_observer: OnceLock<Arc<dyn WriteObserver>>,
+    /// What was committed before the start is not in `generations`: until there is a floor, loads read all there is.
+    pub(crate) floor: Mutex<Option<Floor>>,
+    /// Set while the database is away: when to try it again.
+    away_until: Mutex<Option<Instant>>,
+}
+
+/// The URL of Redis is none.
+#[derive(Debug, thiserror::Error)]
+#[error("not a URL of Redis: write `redis://[:password@]host:port[/database]`")]
+pub struct InvalidRedisUrl(#[source] redis::RedisError);
+
+impl TieredCache {
+    /// Starts with empty memory. The shared level is connected behind the scenes, now and whenever it was away; to be
+    /// called within a runtime.
+    ///
+    /// # Errors
+    /// Redis being away is none.
+    pub fn start(settings: CacheSettings) -> Result<Self, InvalidRedisUrl> {
+        let meters = Arc::new(Meters::default());
+        let policies = Namespace::ALL.map(|namespace| settings.policy(namespace));
+        let shared = settings.shared.as_ref();
+        let shared = shared.map(|shared| Shared::new(shared, &policies));
+        let inner = Arc::new(Inner {
+            policies,
+            generations: Generations::new(),
+            memory: Memory::new(settings.memory.clone(), &meters),
+            flights: Flights::new(),
+            meters,
+            shared: shared.transpose().map_err(InvalidRedisUrl)?,
+            write_observer: OnceLock::new(),
+            floor: Mutex::new(None),
+            away_until: Mutex::new(None),
+            settings,
+        });
+        if inner.shared.is_some() {
+            Shared::start(&inner);
+        }
+        Ok(Self { inner })
+    }
+
+    /// Tells `observer` of writes of other processes from now on. Only the first is told.
+    pub fn tell_writes_to(&self, observer: Arc<dyn WriteObserver>) {
+        self.inner.write_observer.get_or_init(|| observer);
+    }
+
+    /// Whether changes made in other processes are heard here and those made here told; `true` when there is no
+    /// shared level.
+    pub fn is_connected(&self) -> bool {
+        self.inner.hears_changes()
+    }
+}
+
+#[async_trait]
+impl ReadCache for TieredCache {
+    fn find(&self, scope: &TenantScope, key: &CacheKey, consistency: Consistency) -> Option<Found> {
+        let now = Instant::now();
+        let held = self.inner.memory.get(scope.tenant(), key)?;
+        self.inner.serve_fresh(scope.tenant(), &held, consistency, now)
+    }
+
+    async fn get_or_load(
+        &self,
+        scope: &TenantScope,
+        read: CacheRead<'_>,
+        loader: Arc<dyn Loader>,
+    ) -> Result<Found, LoadFailure> {
+        self.inner.get_or_load(scope, read, loader, None).await
+    }
+}
+
+impl Inner {
+    /// `ledger` is kept with the answer, and told of its hits.
+    pub(crate) async fn get_or_load(
+        self: &Arc<Self>,
+        scope: &TenantScope,
+        read: CacheRead<'_>,
+        loader: Arc<dyn Loader>,
+        ledger: Option<Arc<WarmMeter>>,
+    ) -> Result<Found, LoadFailure> {
+        let inner = self;
+        if !inner.policy(read.key.namespace()).enabled || read.consistency == Consistency::Strong {
+            return inner.load_past(scope.tenant(), read, &*loader).await;
+        }
+        let now = Instant::now();
+        let tenant = scope.tenant();
+        let held = inner.memory.get(tenant, read.key);
+        if let Some(held) = &held
+            && let Some(found) = inner.serve_fresh(tenant, held, read.consistency, now)
+        {
+            return Ok(found);
+        }
+        if let Some(held) = held
+            .as_ref()
+            .filter(|held| inner.stands_in_for_database(held, now))
+        {
+            return Ok(inner.answer(held, Freshness::Degraded, Outcome::Degraded));
+        }
+        let flight = inner.join_or_take_off(tenant, read, loader, ledger);
+        if let Some(held) = &held
+            && let Some(found) = inner.serve_stale(tenant, held, read.consistency, now)
+        {
+            return Ok(found);
+        }
+        let landing = inner.wait_for(&flight).await;
+        landing.or_else(|failure| {
+            let held = held.as_ref().filter(|held| inner.may_stand_in(held, &failure));
+            let held = held.ok_or_else(|| {
+                inner.note(tenant, read.key.namespace(), Outcome::Failed);
+                failure
+            })?;
+            Ok(inner.answer(held, Freshness::Degraded, Outcome::Degraded))
+        })
+    }
+
+    pub(crate) fn policy(&self, namespace: Namespace) -> Policy {
+        self.policies[namespace.index()]
+    }
+
+    /// The generations of an answer's tags, those included that it has without saying so.
+    fn snapshot(&self, tenant: TenantId, read: CacheRead<'_>) -> Snapshot {
+        self.generations.snapshot(tag_hashes(tenant, read.key, read.tags))
+    }
+
+    /// Serves from memory what is as good as new.
+    fn serve_fresh(
+        &self,
+        tenant: TenantId,
+        held: &Arc<Held>,
+        consistency: Consistency,
+        now: Instant,
+    ) -> Option<Found> {
+        if self.verdict(held, now) != Verdict::Fresh || !self.satisfies(tenant, held, consistency) {
+            return None;
+        }
+        let found = self.answer(held, Freshness::Fresh, Outcome::MemoryHit);
+        if held.hits() % SAMPLE == 1 {
+            self.meters.note_time(Operation::MemoryRead, now.elapsed());
+        }
+        Some(found)
+    }
+
+    /// Serves from memory what is being loaded anew, if its time has only just passed.
+    fn serve_stale(
+        &self,
+        tenant: TenantId,
+        held: &Arc<Held>,
+        consistency: Consistency,
+        now: Instant,
+    ) -> Option<Found> {
+        let may = self.verdict(held, now) == Verdict::Expired
+            && held.is_stale(now)
+            && self.hears_changes()
+            && held.epoch() == self.epoch()
+            && self.satisfies(tenant, held, consistency);
+        may.then(|| self.answer(held, Freshness::Stale, Outcome::Stale))
+    }
+
+    /// Whether the database was away a moment ago and the answer is better than nothing: then nobody waits in vain.
+    fn stands_in_for_database(&self, held: &Held, now: Instant) -> bool {
+        let away = *self.away_until.lock().unwrap_or_else(PoisonError::into_inner);
+        away.is_some_and(|until| now < until)
+            && held.outlasts_outage(now)
+            && self.generations.holds(held.snapshot())
+    }
+
+    /// Takes note of whether the database was there.
+    pub(crate) fn note_database(&self, answer: &Result<Loaded, LoadFailure>) {
+        let is_away = answer.as_ref().is_err_and(LoadFailure::is_outage);
+        *self.away_until.lock().unwrap_or_else(PoisonError::into_inner) =
+            is_away.then(|| Instant::now() + RETRY_DATABASE);
+    }
+
+    /// Whether an answer whose time is over may be served because loading it has failed.
+    fn may_stand_in(&self, held: &Held, failure: &LoadFailure) -> bool {
+        let now = Instant::now();
+        let in_time = if failure.is_outage() {
+            held.outlasts_outage(now)
+        } else {
+            held.is_stale(now)
+        };
+        in_time && self.generations.holds(held.snapshot())
+    }
+
+    /// Serves what the shared level has just vouched for.
+    pub(crate) fn answer_memory(&self, held: &Held) -> Found {
+        self.answer(held, Freshness::Fresh, Outcome::MemoryHit)
+    }
+
+    fn answer(&self, held: &Held, freshness: Freshness, outcome: Outcome) -> Found {
+        let meter = &held.account().meter;
+        self.meters.note(held.key().key.namespace(), meter, outcome);
+        self.meters.note_hit_by_tags(held.tags());
+        meter.note_saved(held.cost());
+        if let Some(ledger) = held.ledger() {
+            ledger.note(held.cost());
+        }
+        // Noted in lots, so that hits seldom meet at the lock.
+        if held.note_hit().is_multiple_of(u64::from(HITS_PER_LOT)) {
+            self.meters.hot.add(held.key(), held.cost() * HITS_PER_LOT);
+        }
+        Found {
+            entry: Arc::clone(held.entry()),
+            source: Source::Memory,
+            freshness,
+            age: held.age(Instant::now()),
+        }
+    }
+
+    pub(crate) fn note(&self, tenant: TenantId, namespace: Namespace, outcome: Outcome) {
+        let account = self.memory.account(tenant);
+        self.meters.note(namespace, &account.meter, outcome);
+    }
+
+    pub(crate) fn verdict(&self, held: &Held, now: Instant) -> Verdict {
+        let unheard_ttl = (!self.hears_changes()).then_some(self.settings.outage.unheard_ttl);
+        held.verdict(now, &self.generations, self.epoch(), unheard_ttl)
+    }
+
+    /// Whether an answer that is valid by its tags is as new as `consistency` asks.
+    ///
+    /// It is when it was loaded from there on, or when the bumps of that commit have arrived: then it does not depend
+    /// on what the commit changed.
+    fn satisfies(&self, tenant: TenantId, held: &Held, consistency: Consistency) -> bool {
+        self.is_new_enough(tenant, held.entry().as_of(), consistency)
+    }
+
+    pub(crate) fn is_new_enough(
+        &self,
+        tenant: TenantId,
+        as_of: LogPosition,
+        consistency: Consistency,
+    ) -> bool {
+        match consistency {
+            Consistency::Eventual => true,
+            Consistency::AtLeast(position) => {
+                as_of.covers(position) || self.generations.has_settled(tenant, position)
+            }
+            Consistency::Strong => false,
+        }
+    }
+
+    /// Whether the changes of other processes reach this one now.
+    pub(crate) fn hears_changes(&self) -> bool {
+        self.shared.as_ref().is_none_or(Shared::is_trusted)
+    }
+
+    /// Grows whenever changes may have gone unheard.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.shared.as_ref().map_or(0, Shared::epoch)
+    }
+
+    pub(crate) fn observe_write(&self, tenant: TenantId, position: LogPosition) {
+        if let Some(observer) = self.write_observer.get() {
+            observer.note_write(tenant, position);
+        }
+    }
+
+    fn join_or_take_off(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        read: CacheRead<'_>,
+        loader: Arc<dyn Loader>,
+        ledger: Option<Arc<WarmMeter>>,
+    ) -> Arc<Flight> {
+        let key = MemoryKeyRef {
+            tenant,
+            key: read.key,
+        };
+        let (flight, is_new) = self.flights.join_or_take_off(
+            key,
+            |flight| self.may_join(tenant, flight, read.consistency),
+            || {
+                Flight::new(
+                    Arc::new(key.to_owned()),
+                    self.snapshot(tenant, read),
+                    read.consistency,
+                    ledger,
+                )
+            },
+        );
+        if is_new {
+            self.meters.note_miss_by_tags(tag_mask(read.tags));
+            fill::start(Arc::clone(self), Arc::clone(&flight), read.tags.into(), loader);
+        } else {
+            self.note(tenant, read.key.namespace(), Outcome::Joined);
+        }
+        flight
+    }
+
+    /// A load that began before a change must not answer who asks after it.
+    fn may_join(&self, tenant: TenantId, flight: &Flight, consistency: Consistency) -> bool {
+        let sees = match (consistency, flight.consistency) {
+            (Consistency::Eventual, _) => true,
+            (Consistency::AtLeast(wanted), Consistency::AtLeast(asked)) if asked.covers(wanted) => true,
+            (Consistency::AtLeast(wanted), _) => self.generations.has_settled(tenant, wanted),
+            (Consistency::Strong, _) => false,
+        };
+        sees && self.generations.holds(&flight.snapshot)
+    }
+
+    async fn wait_for(&self, flight: &Flight) -> Result<Found, LoadFailure> {
+        let mut landing = flight.wait();
+        let landed = landing.wait_for(Option::is_some).await;
+        landed
+            .ok()
+            .and_then(|landed| landed.clone())
+            .unwrap_or_else(|| Err(LoadFailure::new(LoaderLost)))
+    }
+
+    /// Loads without keeping: what is not cached, and what must be read now.
+    async fn load_past(
+        &self,
+        tenant: TenantId,
+        read: CacheRead<'_>,
+        loader: &dyn Loader,
+    ) -> Result<Found, LoadFailure> {
+        let began = Instant::now();
+        let answer = loader.load(read.consistency).await;
+        self.meters.note_time(Operation::Load, began.elapsed());
+        let outcome = if answer.is_ok() {
+            Outcome::Loaded
+        } else {
+            Outcome::Failed
+        };
+        self.note(tenant, read.key.namespace(), outcome);
+        Ok(fill::fresh(Arc::new(Entry::new(answer?))))
+    }
+}
+
+/// The loader panicked, or the process is about to stop.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the load was given up")]
+pub struct LoaderLost;
+
+/// All tags of an answer: its tenant, its namespace, itself, and those it names.
+fn tag_hashes(tenant: TenantId, key: &CacheKey, tags: &[Tag]) -> impl Iterator<Item = TagHash> {
+    let implied = [
+        TagHash::of(tenant, Tag::Whole),
+        TagHash::of_namespace(tenant, key.namespace()),
+        TagHash::of_key(tenant, key),
+    ];
+    implied
+        .into_iter()
+        .chain(tags.iter().map(move |tag| TagHash::of(tenant, *tag)))
+}
+
+/// Takes up to a tenth off, so that what was loaded together does not expire together.
+pub(crate) fn jittered(ttl: Duration) -> Duration {
+    ttl.mul_f64(1.0 - rand::random::<f64>() / 10.0)
+}

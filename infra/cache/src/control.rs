@@ -1,0 +1,114 @@
+//! The operators' side.
+
+use async_trait::async_trait;
+use fairlead_domain::cache::{
+    CacheControl, CacheKey, CacheReport, Explanation, Invalidate, KeptInMemory, Reason, SharedState, Tag,
+    TenantReport,
+};
+use fairlead_domain::identity::TenantId;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::TieredCache;
+use crate::cache::Inner;
+use crate::generations::TagHash;
+use crate::memory::{Held, MemoryKeyRef, Verdict};
+use crate::report;
+
+#[async_trait]
+impl CacheControl for TieredCache {
+    async fn invalidate(&self, what: Invalidate) {
+        let inner = Arc::clone(&self.inner);
+        // Done to its end although the operator may go away: half told is not told.
+        let done = fairlead_telemetry::spawn(async move { inner.invalidate(what).await });
+        done.await.ok();
+    }
+
+    async fn explain(&self, tenant: TenantId, key: &CacheKey) -> Explanation {
+        let inner = &self.inner;
+        let held = inner.memory.get(tenant, key);
+        Explanation {
+            memory: held.map(|held| inner.explain(&held)),
+            shared: match &inner.shared {
+                None => SharedState::Absent,
+                Some(shared) => shared.inspect(tenant, key).await,
+            },
+            is_loading: inner.flights.is_under_way(MemoryKeyRef { tenant, key }),
+        }
+    }
+
+    fn report(&self) -> CacheReport {
+        report::of_cache(&self.inner)
+    }
+
+    fn report_of(&self, tenant: TenantId) -> Option<TenantReport> {
+        let account = self.inner.memory.accounts().find(tenant)?;
+        Some(report::of_account(&account))
+    }
+}
+
+impl Inner {
+    async fn invalidate(self: &Arc<Self>, what: Invalidate) {
+        match what {
+            Invalidate::Tag(tenant, tag) => self.bump(tenant, &[tag], None).await,
+            Invalidate::Tenant(tenant) => {
+                self.bump(tenant, &[Tag::Whole], None).await;
+                self.memory.remove_if(|key| key.tenant == tenant);
+            }
+            Invalidate::Key(tenant, key) => {
+                self.bump_here([TagHash::of_key(tenant, &key)], None);
+                if let Some(shared) = &self.shared {
+                    shared.drop_answer(tenant, &key).await;
+                    self.bump_here([TagHash::of_key(tenant, &key)], None);
+                }
+                self.memory.remove(tenant, &key);
+            }
+            Invalidate::Namespace(Some(tenant), namespace) => {
+                self.bump_here([TagHash::of_namespace(tenant, namespace)], None);
+                if let Some(shared) = &self.shared {
+                    let counter = shared.namespace_counter(tenant, namespace);
+                    shared.bump(tenant, vec![counter], None).await;
+                    self.bump_here([TagHash::of_namespace(tenant, namespace)], None);
+                }
+                self.memory
+                    .remove_if(|key| key.tenant == tenant && key.key.namespace() == namespace);
+            }
+            Invalidate::Namespace(None, namespace) => {
+                self.begin_era(namespace.as_str()).await;
+                self.memory.remove_if(|key| key.key.namespace() == namespace);
+            }
+            Invalidate::Everything => {
+                self.begin_era("everything").await;
+                self.memory.remove_if(|_| true);
+            }
+        }
+    }
+
+    async fn begin_era(self: &Arc<Self>, name: &str) {
+        self.generations.bump_everything();
+        if let Some(shared) = &self.shared {
+            shared.begin_era(self, name).await;
+        }
+    }
+
+    fn explain(&self, held: &Held) -> KeptInMemory {
+        let now = Instant::now();
+        KeptInMemory {
+            verdict: match self.verdict(held, now) {
+                Verdict::Fresh => Reason::Valid,
+                Verdict::Expired => Reason::Expired,
+                Verdict::Suspect => Reason::Suspect,
+                Verdict::Invalid => Reason::Invalidated,
+            },
+            age: held.age(now),
+            fresh_for: held.fresh_left(now),
+            size_bytes: held.weight() as usize,
+            hits: held.hits(),
+            load_time: held.cost(),
+            as_of: held.entry().as_of(),
+            entity_tag: held.entry().entity_tag().into(),
+            tags: held.tag_names(),
+            generations: self.generations.compare(held.snapshot()),
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! What happens behind a miss: the shared level is asked, else the answer is loaded, and kept in both.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use fairlead_domain::cache::{Entry, Found, Freshness, LoadFailure, Loaded, Loader, Source, Tag};
+use fairlead_domain::consistency::{Consistency, LogPosition};
+use fairlead_telemetry::spawn;
+use tokio::time::sleep;
+
+use crate::cache::{Inner, jittered};
+use crate::flights::Flight;
+use crate::memory::{Held, Life, NewHeld};
+use crate::meters::{Operation, Outcome};
+use crate::shared::{Fence, Opened, Question, Shared, State};
+
+/// Before all epochs of a shared level, and the only one without.
+const NO_EPOCH: u64 = 0;
+/// How often a process looks whether the one that loads has brought the answer.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+/// Starts a load that goes on when those who wait for it give up.
+pub(crate) fn start(inner: Arc<Inner>, flight: Arc<Flight>, tags: Box<[Tag]>, loader: Arc<dyn Loader>) {
+    // However it ends, those who wait are told, and the next one may take off.
+    let listed = Listed { inner, flight };
+    spawn(async move {
+        let fill = Fill {
+            inner: &listed.inner,
+            flight: &listed.flight,
+            tags: &tags,
+            // Invariant: read before anything is asked, so that what is missed meanwhile is not taken for heard.
+            epoch: listed.inner.epoch(),
+        };
+        fill.run(&*loader).await;
+    });
+}
+
+/// A flight on the list; dropping it takes it off.
+struct Listed {
+    inner: Arc<Inner>,
+    flight: Arc<Flight>,
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        self.inner.flights.remove(&self.flight);
+        self.flight.give_up();
+    }
+}
+
+/// One flight, from its start to its landing.
+struct Fill<'a> {
+    inner: &'a Arc<Inner>,
+    flight: &'a Arc<Flight>,
+    tags: &'a [Tag],
+    epoch: u64,
+}
+
+impl Fill<'_> {
+    async fn run(&self, loader: &dyn Loader) {
+        let Some(shared) = &self.inner.shared else {
+            let landing = self.load(None, loader).await;
+            self.land(landing.map(|(found, ..)| found));
+            return;
+        };
+        let opened = match self.ask(shared).await {
+            Asked::Answered(found) => return self.land(Ok(found)),
+            // Whoever waits has it now; what follows brings the next one.
+            Asked::Stale(found, opened) => {
+                self.flight.land(Ok(found));
+                Some(opened)
+            }
+            Asked::Load(opened) => opened,
+        };
+        match (self.load(opened.as_ref(), loader).await, opened) {
+            (Ok((found, answer, cost, fresh_for)), opened) => {
+                self.land(Ok(found));
+                // What is known here to have changed meanwhile need not be offered.
+                let is_valid = self.inner.generations.holds(&self.flight.snapshot);
+                if let Some(opened) = opened.filter(|_| is_valid) {
+                    let began = Instant::now();
+                    shared
+                        .store(self.question(), &opened, &answer, cost, fresh_for)
+                        .await;
+                    self.inner
+                        .meters
+                        .note_time(Operation::SharedWrite, began.elapsed());
+                }
+            }
+            (Err(failure), opened) => {
+                self.land(Err(failure));
+                if let Some(lease) = opened.and_then(|opened| opened.lease) {
+                    shared.give_back(self.question(), lease).await;
+                }
+            }
+        }
+    }
+
+    /// Tells those who wait. The next one who asks finds the answer in memory, or takes off anew.
+    fn land(&self, landing: Result<Found, LoadFailure>) {
+        self.flight.land(landing);
+        self.inner.flights.remove(self.flight);
+    }
+
+    fn question(&self) -> Question<'_> {
+        let key = &self.flight.key;
+        Question {
+            tenant: key.tenant,
+            key: &key.key,
+            tags: self.tags,
+            policy: self.inner.policy(key.key.namespace()),
+        }
+    }
+
+    /// Asks the shared level; waits for a moment while another process loads the answer.
+    async fn ask(&self, shared: &Shared) -> Asked {
+        let give_up = Instant::now() + shared.lease_wait();
+        loop {
+            let held = self
+                .inner
+                .memory
+                .get(self.flight.key.tenant, &self.flight.key.key);
+            let held = held.filter(|held| self.inner.generations.holds(held.snapshot()));
+            let proof = held.as_ref().filter(|held| !held.is_over(Instant::now()));
+            let known = proof.and_then(|held| held.proof()).unwrap_or_default();
+
+            let began = Instant::now();
+            let Some(mut opened) = shared.open(self.question(), known).await else {
+                return Asked::Load(None);
+            };
+            self.inner
+                .meters
+                .note_time(Operation::SharedRead, began.elapsed());
+            match std::mem::replace(&mut opened.state, State::Missing) {
+                State::Same => {
+                    // Nothing has changed though something may have gone unheard.
+                    if let Some(held) = held {
+                        held.vouch(self.epoch);
+                        let as_of = held.entry().as_of();
+                        if self.is_new_enough(as_of) {
+                            return Asked::Answered(self.inner.answer_memory(&held));
+                        }
+                    }
+                    return Asked::Load(Some(opened));
+                }
+                State::Kept {
+                    loaded,
+                    cost,
+                    fresh_for,
+                } if self.is_new_enough(loaded.as_of) => {
+                    let found = self.take_over(&opened, loaded, cost, fresh_for);
+                    if fresh_for > Duration::ZERO || opened.lease.is_none() {
+                        return Asked::Answered(found);
+                    }
+                    return Asked::Stale(found, opened);
+                }
+                State::Kept { .. } => return Asked::Load(Some(opened)),
+                State::Missing if opened.lease.is_some() || Instant::now() >= give_up => {
+                    return Asked::Load(Some(opened));
+                }
+                State::Missing => sleep(LOOK_AGAIN).await,
+            }
+        }
+    }
+
+    /// Whether what the shared level vouches for is as new as those who wait ask.
+    fn is_new_enough(&self, as_of: LogPosition) -> bool {
+        self.inner
+            .is_new_enough(self.flight.key.tenant, as_of, self.flight.consistency)
+    }
+
+    /// Takes an answer over from the shared level.
+    fn take_over(&self, opened: &Opened, loaded: Loaded, cost: Duration, fresh_for: Duration) -> Found {
+        let ttl = self.question().policy.ttl;
+        let age = ttl.saturating_sub(fresh_for);
+        let entry = Arc::new(Entry::new(loaded));
+        let life = Life {
+            // May lie before the machine's start.
+            loaded_at: Instant::now().checked_sub(age).unwrap_or_else(Instant::now),
+            fresh: age + fresh_for,
+            ..self.life(ttl)
+        };
+        self.keep(&entry, Some(opened), life, cost);
+        let namespace = self.flight.key.key.namespace();
+        let (freshness, outcome) = if fresh_for > Duration::ZERO {
+            (Freshness::Fresh, Outcome::SharedHit)
+        } else {
+            (Freshness::Stale, Outcome::Stale)
+        };
+        self.inner.note(self.flight.key.tenant, namespace, outcome);
+        Found {
+            entry,
+            source: Source::Shared,
+            freshness,
+            age,
+        }
+    }
+
+    async fn load(
+        &self,
+        opened: Option<&Opened>,
+        loader: &dyn Loader,
+    ) -> Result<(Found, Loaded, Duration, Duration), LoadFailure> {
+        let required = self
+            .inner
+            .required(self.flight.consistency, &self.flight.snapshot);
+        let required = match opened.map(|opened| opened.fence) {
+            None | Some(Fence::Open) => required,
+            Some(Fence::At(position)) => required.raised_to(position),
+            Some(Fence::Unknown { .. }) => Consistency::Strong,
+        };
+        let began = Instant::now();
+        let answer = loader.load(required).await;
+        let cost = began.elapsed();
+        self.inner.meters.note_time(Operation::Load, cost);
+        self.inner.note_database(&answer);
+        let answer = answer?;
+        self.inner.note_seen(answer.as_of);
+        let key = &self.flight.key;
+        self.inner.note(key.tenant, key.key.namespace(), Outcome::Loaded);
+
+        let entry = Arc::new(Entry::new(answer.clone()));
+        let fresh_for = jittered(self.question().policy.ttl);
+        self.keep(&entry, opened, self.life(fresh_for), cost);
+        Ok((fresh(entry), answer, cost, fresh_for))
+    }
+
+    fn life(&self, fresh: Duration) -> Life {
+        Life {
+            loaded_at: Instant::now(),
+            fresh,
+            stale: self.question().policy.stale,
+            outage: self.inner.settings.outage.database_away,
+        }
+    }
+
+    /// Keeps an answer in memory, unless something it depends on changed meanwhile.
+    fn keep(&self, entry: &Arc<Entry>, opened: Option<&Opened>, life: Life, cost: Duration) {
+        let inner = self.inner;
+        if !inner.generations.holds(&self.flight.snapshot) {
+            inner.meters.refused_fills.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let key = &self.flight.key;
+        let held = NewHeld {
+            key: Arc::clone(key),
+            entry: Arc::clone(entry),
+            tags: self.tags.into(),
+            snapshot: self.flight.snapshot.clone(),
+            proof: opened.map(|opened| opened.generations.clone()),
+            // What was loaded without asking the shared level is not trusted once that is back.
+            epoch: if opened.is_some() { self.epoch } else { NO_EPOCH },
+            life,
+            cost,
+            account: inner.memory.account(key.tenant),
+            ledger: self.flight.ledger.clone(),
+        };
+        inner.memory.insert(Held::from(held));
+    }
+}
+
+/// What the shared level said.
+enum Asked {
+    Answered(Found),
+    /// Its time is over, and this process may load it anew.
+    Stale(Found, Opened),
+    Load(Option<Opened>),
+}
+
+pub(crate) fn fresh(entry: Arc<Entry>) -> Found {
+    Found {
+        entry,
+        source: Source::Loader,
+        freshness: Freshness::Fresh,
+        age: Duration::ZERO,
+    }
+}

@@ -1,0 +1,27 @@
+//! Answers kept in this process's memory and in Redis, behind one port.
+//!
+//! [`TieredCache`] is the whole. An answer is valid while the generations of its tags are those from before its load
+//! (`generations`); memory holds it ready to be sent (`memory`); one load per key is under way at a time (`flights`);
+//! Redis shares answers and bumps between processes (`shared`).
+
+mod bump;
+mod cache;
+mod control;
+mod fill;
+mod flights;
+mod floor;
+mod generations;
+mod hash;
+mod memory;
+mod meters;
+mod report;
+mod settings;
+mod shared;
+mod warm;
+
+#[cfg(test)]
+mod tests;
+
+pub use cache::{InvalidRedisUrl, LoaderLost, TieredCache};
+pub use settings::{CacheSettings, EncryptionKey, Eviction, MemorySettings, OutageSettings, SharedSettings};
+pub use warm::{WarmSettings, Warmer};

@@ -1,0 +1,130 @@
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use fairlead_domain::identity::TenantId;
+
+use super::Pool;
+use crate::meters::TenantMeter;
+
+/// Accounts of tenants that hold nothing are kept up to this number, for the sake of their figures.
+const IDLE_ACCOUNTS: usize = 1_024;
+
+/// What each tenant holds in memory, and how it fares.
+#[derive(Debug, Default)]
+pub(crate) struct Accounts {
+    by_tenant: RwLock<HashMap<TenantId, Arc<Account>>>,
+    /// How many tenants hold something in their own part.
+    holding: Arc<AtomicU64>,
+    /// The figures of tenants whose accounts were closed.
+    others: TenantMeter,
+}
+
+/// What one tenant holds in memory, in bytes as they are weighed, and how it fares.
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    own: AtomicU64,
+    common: AtomicU64,
+    entries: AtomicU64,
+    holding: Arc<AtomicU64>,
+    pub(crate) meter: TenantMeter,
+}
+
+impl Accounts {
+    pub(crate) fn of(&self, tenant: TenantId) -> Arc<Account> {
+        let accounts = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(account) = accounts.get(&tenant) {
+            return Arc::clone(account);
+        }
+        drop(accounts);
+        self.open(tenant)
+    }
+
+    fn open(&self, tenant: TenantId) -> Arc<Account> {
+        let mut accounts = self.by_tenant.write().unwrap_or_else(PoisonError::into_inner);
+        if accounts.len() >= IDLE_ACCOUNTS && !accounts.contains_key(&tenant) {
+            // Who is held by an answer or a load is not idle.
+            accounts.retain(|_, account| {
+                let is_idle = Arc::strong_count(account) == 1;
+                if is_idle {
+                    self.others.add(&account.meter);
+                }
+                !is_idle
+            });
+        }
+        let account = accounts.entry(tenant).or_insert_with(|| {
+            Arc::new(Account {
+                holding: Arc::clone(&self.holding),
+                ..Account::default()
+            })
+        });
+        Arc::clone(account)
+    }
+
+    /// The account of a tenant, if it has one.
+    pub(crate) fn find(&self, tenant: TenantId) -> Option<Arc<Account>> {
+        let accounts = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner);
+        accounts.get(&tenant).map(Arc::clone)
+    }
+
+    pub(crate) fn all(&self) -> Vec<(TenantId, Arc<Account>)> {
+        let accounts = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner);
+        accounts
+            .iter()
+            .map(|(tenant, account)| (*tenant, Arc::clone(account)))
+            .collect()
+    }
+
+    /// The sum of the figures of tenants without an account.
+    pub(crate) fn others(&self) -> &TenantMeter {
+        &self.others
+    }
+
+    pub(super) fn holding(&self) -> u64 {
+        self.holding.load(Ordering::Relaxed)
+    }
+}
+
+impl Account {
+    /// Whether the tenant's own part has room for `weight` more, when it is `share` bytes.
+    pub(super) fn fits(&self, weight: u64, share: u64) -> bool {
+        self.own.load(Ordering::Relaxed) + weight <= share
+    }
+
+    pub(super) fn hold(&self, pool: Pool, weight: u64) {
+        let before = self.part(pool).fetch_add(weight, Ordering::Relaxed);
+        self.entries.fetch_add(1, Ordering::Relaxed);
+        if pool == Pool::Own && before == 0 {
+            self.holding.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(super) fn release(&self, pool: Pool, weight: u64) {
+        let before = self.part(pool).fetch_sub(weight, Ordering::Relaxed);
+        self.entries.fetch_sub(1, Ordering::Relaxed);
+        if pool == Pool::Own && before == weight {
+            self.holding.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    fn part(&self, pool: Pool) -> &AtomicU64 {
+        match pool {
+            Pool::Own => &self.own,
+            Pool::Common => &self.common,
+        }
+    }
+
+    /// Bytes in the tenant's own part.
+    pub(crate) fn own_bytes(&self) -> u64 {
+        self.own.load(Ordering::Relaxed)
+    }
+
+    /// Bytes in the part all tenants compete for.
+    pub(crate) fn common_bytes(&self) -> u64 {
+        self.common.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn entries(&self) -> u64 {
+        self.entries.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,103 @@
+//! Hears what other processes have changed.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use fairlead_domain::consistency::LogPosition;
+use fairlead_domain::identity::TenantId;
+use futures_util::StreamExt as _;
+use redis::RedisResult;
+use redis::aio::PubSub;
+use tokio::time::{sleep, timeout};
+
+use super::message::Message;
+use super::names::parse_position;
+use super::peers::Peers;
+use super::{Shared, keeper};
+use crate::cache::Inner;
+use crate::generations::TagHash;
+
+/// This process hears its own heartbeats, each second while it is trusted and at each probe else. After so long without
+/// any, the connection is dead.
+const SILENCE: Duration = Duration::from_secs(3);
+const RECONNECT_AFTER: Duration = Duration::from_millis(50);
+
+pub(super) async fn listen(cache: Weak<Inner>) {
+    while let Some(inner) = cache.upgrade() {
+        let Some(shared) = &inner.shared else { return };
+        let subscribed = timeout(SILENCE, subscribe(shared)).await;
+        if let Ok(Ok(mut channel)) = subscribed {
+            // What was told before the subscription stood has been missed.
+            shared.suspect_memory();
+            shared.is_subscribed.store(true, Ordering::Release);
+            shared.wake.notify_one();
+            // Not held while waiting: the cache may be dropped meanwhile.
+            drop(inner);
+            hear(&cache, &mut channel).await;
+        } else {
+            drop(inner);
+        }
+        if let Some(shared) = cache.upgrade().as_ref().and_then(|inner| inner.shared.as_ref()) {
+            shared.is_subscribed.store(false, Ordering::Release);
+            shared.distrust("the changes of others are not heard");
+        }
+        sleep(RECONNECT_AFTER).await;
+    }
+}
+
+async fn subscribe(shared: &Shared) -> RedisResult<PubSub> {
+    let mut channel = shared.link.client().get_async_pubsub().await?;
+    channel.subscribe(shared.names.channel()).await?;
+    Ok(channel)
+}
+
+/// Returns when the connection is dead, or the cache is gone.
+async fn hear(cache: &Weak<Inner>, channel: &mut PubSub) {
+    let mut peers = Peers::default();
+    let mut messages = channel.on_message();
+    while let Ok(Some(message)) = timeout(SILENCE, messages.next()).await {
+        let Some(inner) = cache.upgrade() else { return };
+        let Some(message) = Message::parse(message.get_payload_bytes()) else {
+            continue;
+        };
+        take_in(&inner, &mut peers, message).await;
+    }
+}
+
+async fn take_in(inner: &Arc<Inner>, peers: &mut Peers, message: Message) {
+    let Some(shared) = &inner.shared else { return };
+    match message {
+        Message::Bump {
+            node,
+            sequence,
+            tenant,
+            tags,
+            position,
+        } => {
+            let tenant = TenantId::from_uuid(tenant);
+            let committed = match position.as_str() {
+                "" => None,
+                text => Some(parse_position(text).unwrap_or(LogPosition::UNKNOWN)),
+            };
+            if node != shared.node {
+                peers.hear(node, sequence);
+                inner.bump_here(tags.into_iter().map(TagHash), committed);
+                if let Some(position) = committed.filter(|position| *position != LogPosition::UNKNOWN) {
+                    inner.observe_write(tenant, position);
+                }
+            }
+            // Messages come in the order in which Redis took them: all that was told before this has arrived, too.
+            if let Some(position) = committed {
+                inner.generations.settle(tenant, position);
+            }
+        }
+        Message::Beat { node, sequence } => {
+            if node != shared.node && peers.has_missed(node, sequence) {
+                shared.counts.gaps.fetch_add(1, Ordering::Relaxed);
+                shared.suspect_memory();
+            }
+        }
+        Message::Era => keeper::read_eras(inner).await,
+    }
+}

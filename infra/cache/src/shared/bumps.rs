@@ -1,0 +1,126 @@
+//! What has changed is told to Redis and to all processes.
+
+use std::sync::Arc;
+
+use fairlead_domain::cache::{CacheKey, Namespace, Tag};
+use fairlead_domain::consistency::LogPosition;
+use fairlead_domain::identity::TenantId;
+
+use super::link::LinkError;
+use super::message::Message;
+use super::names::position_text;
+use super::owed::OwedCounter;
+use super::{Shared, keeper, millis, seed};
+use crate::cache::Inner;
+use crate::generations::TagHash;
+
+/// Whether a bump is told long after its commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum IsOwed {
+    Yes,
+    No,
+}
+
+impl Shared {
+    /// Tells Redis and all processes what has changed. What cannot be told now is owed.
+    ///
+    /// `position`: of the commit, unknown if nobody knows it; `None` when there was no commit.
+    pub(crate) async fn bump(
+        &self,
+        tenant: TenantId,
+        counters: Vec<OwedCounter>,
+        position: Option<LogPosition>,
+    ) {
+        {
+            let mut owed = self.owed();
+            if !self.is_trusted() {
+                owed.add(tenant, counters, position);
+                return;
+            }
+        }
+        if self.tell(tenant, &counters, position, IsOwed::No).await.is_err() {
+            self.owed().add(tenant, counters, position);
+            self.distrust("a change could not be told");
+        }
+        self.wake.notify_one();
+    }
+
+    pub(super) async fn tell(
+        &self,
+        tenant: TenantId,
+        counters: &[OwedCounter],
+        position: Option<LogPosition>,
+        is_owed: IsOwed,
+    ) -> Result<(), LinkError> {
+        let number = self.sequence.next();
+        let position = match position {
+            None => String::new(),
+            Some(LogPosition::UNKNOWN) => "?".to_owned(),
+            Some(position) => position_text(position),
+        };
+        let hashes = counters.iter().map(|counter| counter.hash).collect();
+        let message = Message::bump(self.node, number.value, tenant, hashes, position.clone());
+        let mut call = self.scripts.bump.prepare_invoke();
+        call.key(self.names.last_write(tenant));
+        for counter in counters {
+            call.key(&counter.name);
+        }
+        call.arg(position)
+            .arg(millis(self.counter_life))
+            .arg(seed())
+            .arg(self.names.channel())
+            .arg(message.to_text())
+            .arg(u8::from(is_owed == IsOwed::Yes));
+        let call = &call;
+        self.link
+            .run(|mut connection| async move { call.invoke_async::<u64>(&mut connection).await })
+            .await
+            .map(drop)
+    }
+
+    pub(crate) fn counter(&self, tenant: TenantId, tag: Tag) -> OwedCounter {
+        OwedCounter {
+            name: self.names.counter(tenant, tag),
+            hash: TagHash::of(tenant, tag).0,
+        }
+    }
+
+    pub(crate) fn namespace_counter(&self, tenant: TenantId, namespace: Namespace) -> OwedCounter {
+        OwedCounter {
+            name: self.names.namespace_counter(tenant, namespace.as_str()),
+            hash: TagHash::of_namespace(tenant, namespace).0,
+        }
+    }
+
+    /// Drops one answer, here and everywhere. While Redis is away all of its namespace is owed to be dropped: there is
+    /// no counter for one.
+    pub(crate) async fn drop_answer(&self, tenant: TenantId, key: &CacheKey) {
+        let name = {
+            let era = self.eras().of(key.namespace());
+            self.names.answer(tenant, key, &era)
+        };
+        let dropped = self.run(|mut connection| async move {
+            redis::cmd("UNLINK")
+                .arg(name)
+                .query_async::<()>(&mut connection)
+                .await
+        });
+        let counter = if self.is_trusted() && dropped.await.is_some() {
+            OwedCounter {
+                name: self.names.mark(tenant, key),
+                hash: TagHash::of_key(tenant, key).0,
+            }
+        } else {
+            self.namespace_counter(tenant, key.namespace())
+        };
+        self.bump(tenant, vec![counter], None).await;
+    }
+
+    /// Drops a namespace, or everything, of all tenants. While Redis is away everything is owed to be dropped.
+    pub(crate) async fn begin_era(&self, inner: &Arc<Inner>, name: &str) {
+        if !self.is_trusted() || keeper::begin_era(inner, name, None).await.is_err() {
+            self.owed().owe_everything(LogPosition::UNKNOWN);
+            self.distrust("an era could not be begun");
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Looks after the link: finds out whether Redis is well, pays what is owed, and tells the others how far it has come.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use fairlead_domain::cache::Tag;
+use fairlead_domain::consistency::LogPosition;
+use fairlead_domain::identity::TenantId;
+use tokio::time::{sleep, timeout};
+
+use super::Shared;
+use super::bumps::IsOwed;
+use super::link::LinkError;
+use super::message::Message;
+use super::names::{parse_position, position_text};
+use super::owed::{Debt, OwedCounter};
+use crate::cache::Inner;
+
+/// Heartbeats while nothing changes.
+const BEAT_EVERY: Duration = Duration::from_secs(1);
+/// After a change, a few follow quickly: were the message of the change lost, and some of these, the others know within
+/// a tenth of a second that they have missed something.
+const QUICK_BEATS: u32 = 5;
+const QUICK_BEAT_EVERY: Duration = Duration::from_millis(15);
+
+pub(super) async fn keep(cache: Weak<Inner>) {
+    let mut eras_read = Instant::now();
+    loop {
+        let Some(inner) = cache.upgrade() else { return };
+        let Some(shared) = &inner.shared else { return };
+        if !shared.is_trusted() {
+            let is_well = recover(&inner, shared).await;
+            let pause = shared.settings.probe_interval;
+            drop(inner);
+            if !is_well {
+                sleep(pause).await;
+            }
+            continue;
+        }
+        beat(shared).await;
+        if eras_read.elapsed() >= BEAT_EVERY {
+            read_eras(&inner).await;
+            eras_read = Instant::now();
+        }
+        rest(shared).await;
+    }
+}
+
+/// Waits for the next heartbeat that is due: soon after a change, else in a second.
+async fn rest(shared: &Shared) {
+    if timeout(BEAT_EVERY, shared.wake.notified()).await.is_err() {
+        return;
+    }
+    for _ in 1..QUICK_BEATS {
+        sleep(QUICK_BEAT_EVERY).await;
+        if !shared.is_trusted() {
+            return;
+        }
+        beat(shared).await;
+    }
+    sleep(QUICK_BEAT_EVERY).await;
+}
+
+async fn beat(shared: &Shared) {
+    let message = Message::Beat {
+        node: shared.node,
+        sequence: shared.sequence.settled(),
+    };
+    publish(shared, &message).await;
+}
+
+async fn publish(shared: &Shared, message: &Message) {
+    let (channel, text) = (shared.names.channel(), message.to_text());
+    shared
+        .run(|mut connection| async move {
+            redis::cmd("PUBLISH")
+                .arg(channel)
+                .arg(text)
+                .query_async::<()>(&mut connection)
+                .await
+        })
+        .await;
+}
+
+/// Tries to come to trust Redis; returns whether it does.
+async fn recover(inner: &Arc<Inner>, shared: &Shared) -> bool {
+    // Without hearing the others there is no trust.
+    if !shared.is_subscribed.load(Ordering::Acquire) {
+        // Woken when the subscription stands.
+        timeout(BEAT_EVERY, shared.wake.notified()).await.ok();
+        return shared.is_subscribed.load(Ordering::Acquire) && Box::pin(recover(inner, shared)).await;
+    }
+    if shared.link.probe().await.is_err() {
+        return false;
+    }
+    // Heard by this process itself, among others: the subscription is alive.
+    beat(shared).await;
+    read_eras(inner).await;
+    loop {
+        let debt = shared.owed().take();
+        let paid = match debt {
+            Some((tenant, debt)) => pay(shared, tenant, debt).await,
+            None => pay_everything(inner, shared).await,
+        };
+        if paid.is_err() {
+            return false;
+        }
+        let owed = shared.owed();
+        if owed.is_empty() {
+            // What changed meanwhile was not heard, and what was loaded meanwhile has no proof.
+            shared.suspect_memory();
+            shared.is_trusted.store(true, Ordering::Release);
+            drop(owed);
+            // Looked at again, because the listener may have ended just before it could take trust away.
+            if !shared.is_subscribed.load(Ordering::Acquire) {
+                shared.distrust("the changes of others are not heard");
+                return false;
+            }
+            tracing::info!("the shared cache is trusted");
+            return true;
+        }
+    }
+}
+
+async fn pay(shared: &Shared, tenant: TenantId, debt: Debt) -> Result<(), LinkError> {
+    let counters: Vec<OwedCounter> = match &debt.counters {
+        Some(counters) => counters.iter().cloned().collect(),
+        None => vec![shared.counter(tenant, Tag::Whole)],
+    };
+    let told = shared.tell(tenant, &counters, debt.position, IsOwed::Yes).await;
+    if told.is_err() {
+        shared.owed().put_back(tenant, debt);
+    }
+    told
+}
+
+/// Begins a new era when so much is owed that it was not kept one by one.
+async fn pay_everything(inner: &Arc<Inner>, shared: &Shared) -> Result<(), LinkError> {
+    let Some(position) = shared.owed().take_everything() else {
+        return Ok(());
+    };
+    let begun = begin_era(inner, "everything", Some(position)).await;
+    if begun.is_err() {
+        shared.owed().owe_everything(position);
+    }
+    begun
+}
+
+/// Drops the answers of a namespace, or everything, of all tenants. Loads see `floor` from then on.
+pub(crate) async fn begin_era(
+    inner: &Arc<Inner>,
+    name: &str,
+    floor: Option<LogPosition>,
+) -> Result<(), LinkError> {
+    let Some(shared) = &inner.shared else {
+        return Ok(());
+    };
+    let eras = shared.names.eras();
+    let (channel, message) = (shared.names.channel(), Message::Era.to_text());
+    let begun = shared.link.run(|mut connection| async move {
+        let mut commands = redis::pipe();
+        // At random: were the eras lost, none of before would come again.
+        let era = rand::random::<u64>();
+        commands
+            .atomic()
+            .cmd("HSET")
+            .arg(&eras)
+            .arg(name)
+            .arg(era)
+            .ignore();
+        if let Some(floor) = floor {
+            commands
+                .cmd("HSET")
+                .arg(&eras)
+                .arg("floor")
+                .arg(position_text(floor))
+                .ignore();
+        }
+        commands.cmd("PUBLISH").arg(channel).arg(message).ignore();
+        commands.query_async::<()>(&mut connection).await
+    });
+    begun.await?;
+    read_eras(inner).await;
+    Ok(())
+}
+
+/// Learns which eras it is; when one has begun, everything in memory is dropped.
+pub(super) async fn read_eras(inner: &Arc<Inner>) {
+    let Some(shared) = &inner.shared else { return };
+    let name = shared.names.eras();
+    let read = shared.run(|mut connection| async move {
+        redis::pipe()
+            .atomic()
+            .cmd("HSETNX")
+            .arg(&name)
+            .arg("everything")
+            .arg(rand::random::<u64>())
+            .ignore()
+            .cmd("HGETALL")
+            .arg(&name)
+            .query_async::<(HashMap<String, String>,)>(&mut connection)
+            .await
+    });
+    let Some((mut names,)) = read.await else { return };
+    let floor = names.remove("floor").and_then(|text| parse_position(&text));
+    let eras = super::Eras { names, floor };
+    let mut known = shared.eras();
+    if *known != eras {
+        *known = eras;
+        drop(known);
+        match floor {
+            Some(LogPosition::UNKNOWN) => inner.forget_floor(),
+            Some(floor) => inner.raise_floor(floor),
+            None => {}
+        }
+        inner.generations.bump_everything();
+    }
+}

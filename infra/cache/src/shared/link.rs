@@ -1,0 +1,160 @@
+//! Connections to Redis, and when to leave it alone.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime};
+use redis::aio::MultiplexedConnection;
+use redis::{Client, RedisError, RedisResult};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::settings::SharedSettings;
+
+/// How long a new connection may take; nobody waits for it, because it is made before Redis is trusted.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Why a command brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    #[error("Redis did not answer in time")]
+    TimedOut,
+    #[error("no connection to Redis")]
+    Connect(#[source] PoolError),
+    #[error("Redis failed")]
+    Redis(#[source] RedisError),
+}
+
+/// A few connections, each of which carries many commands at once.
+///
+/// The pool makes them and takes them back. They are not taken out of it for each command: the check that the pool
+/// makes then would be a second round trip.
+pub(crate) struct Link {
+    client: Client,
+    pool: Pool,
+    lanes: Box<[Mutex<Option<Connection>>]>,
+    next: AtomicUsize,
+    command_timeout: Duration,
+    failures_in_a_row: AtomicU32,
+    failures_to_open: u32,
+    failures: AtomicU64,
+}
+
+impl Link {
+    pub(crate) fn new(settings: &SharedSettings) -> Result<Self, RedisError> {
+        let connections = settings.connections.max(1);
+        let pool = Pool::builder(Manager::new(settings.url.as_str())?)
+            .max_size(connections)
+            .runtime(Runtime::Tokio1)
+            .build()
+            .expect("no time-out is set that would need another runtime");
+        Ok(Self {
+            client: Client::open(settings.url.as_str())?,
+            pool,
+            lanes: (0..connections).map(|_| Mutex::default()).collect(),
+            next: AtomicUsize::new(0),
+            command_timeout: settings.command_timeout,
+            failures_in_a_row: AtomicU32::new(0),
+            failures_to_open: settings.failures_to_open.max(1),
+            failures: AtomicU64::new(0),
+        })
+    }
+
+    /// A client for connections of another kind: those that listen.
+    pub(crate) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Runs commands within the time-out, on whichever connection is next.
+    pub(crate) async fn run<T, F>(
+        &self,
+        commands: impl FnOnce(MultiplexedConnection) -> F + Send,
+    ) -> Result<T, LinkError>
+    where
+        F: Future<Output = RedisResult<T>> + Send,
+    {
+        let lane = self.next.fetch_add(1, Ordering::Relaxed) % self.lanes.len();
+        self.run_on(lane, commands).await
+    }
+
+    async fn run_on<T, F>(
+        &self,
+        lane: usize,
+        commands: impl FnOnce(MultiplexedConnection) -> F + Send,
+    ) -> Result<T, LinkError>
+    where
+        F: Future<Output = RedisResult<T>> + Send,
+    {
+        let work = async {
+            let connection = self.connection(lane).await?;
+            commands(connection).await.map_err(LinkError::Redis)
+        };
+        let result = timeout(self.command_timeout, work)
+            .await
+            .unwrap_or(Err(LinkError::TimedOut));
+        match &result {
+            Ok(_) => self.failures_in_a_row.store(0, Ordering::Relaxed),
+            Err(error) => {
+                self.failures_in_a_row.fetch_add(1, Ordering::Relaxed);
+                self.failures.fetch_add(1, Ordering::Relaxed);
+                let is_broken = matches!(error, LinkError::Redis(error) if error.is_unrecoverable_error());
+                if is_broken {
+                    self.drop_lane(lane).await;
+                }
+            }
+        }
+        result
+    }
+
+    /// Whether so many commands in a row have failed that Redis should be left alone.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.failures_in_a_row.load(Ordering::Relaxed) >= self.failures_to_open
+    }
+
+    pub(crate) fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// Connects anew wherever needed, and finds out whether all connections answer in time.
+    pub(crate) async fn probe(&self) -> Result<(), LinkError> {
+        for lane in 0..self.lanes.len() {
+            // What was sent on the old ones may still be answered, but nobody waits for it.
+            self.drop_lane(lane).await;
+            timeout(CONNECT_TIMEOUT, self.connection(lane))
+                .await
+                .unwrap_or(Err(LinkError::TimedOut))?;
+            self.run_on(lane, |mut connection| async move {
+                redis::cmd("PING").query_async::<()>(&mut connection).await
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn connection(&self, lane: usize) -> Result<MultiplexedConnection, LinkError> {
+        let mut lane = self.lanes[lane].lock().await;
+        if let Some(connection) = &*lane {
+            return Ok(MultiplexedConnection::clone(connection));
+        }
+        let connection = self.pool.get().await.map_err(LinkError::Connect)?;
+        let handle = MultiplexedConnection::clone(&connection);
+        *lane = Some(connection);
+        Ok(handle)
+    }
+
+    async fn drop_lane(&self, lane: usize) {
+        if let Some(connection) = self.lanes[lane].lock().await.take() {
+            // Out of the pool: it must not be handed out again.
+            drop(Connection::take(connection));
+        }
+    }
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link")
+            .field("connections", &self.lanes.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,126 @@
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use fairlead_domain::cache::{CacheKey, Entry, Loaded, Namespace};
+use fairlead_domain::identity::TenantId;
+
+use super::origin::{position, scope};
+use crate::generations::{Generations, Snapshot};
+use crate::memory::{Held, Life, Memory, MemoryKey, NewHeld};
+use crate::meters::Meters;
+use crate::settings::{Eviction, MemorySettings};
+
+const KB: u64 = 1 << 10;
+
+fn memory(capacity_bytes: u64, tenant_bytes: u64) -> Memory {
+    let settings = MemorySettings {
+        capacity_bytes,
+        tenant_bytes,
+        largest_bytes: 64 << 10,
+        eviction: Eviction::Frequency,
+    };
+    Memory::new(settings, &Arc::new(Meters::default()))
+}
+
+fn key(tenant: TenantId, number: usize) -> MemoryKey {
+    MemoryKey {
+        tenant,
+        key: CacheKey::new(Namespace::LeadList, format!("page={number}")),
+    }
+}
+
+fn keep(memory: &Memory, tenant: TenantId, number: usize, bytes: usize) {
+    let loaded = Loaded {
+        body: Bytes::from(vec![b'x'; bytes]),
+        entity_tag: "tag".into(),
+        content_type: "text/plain".into(),
+        as_of: position(1),
+    };
+    let held = NewHeld {
+        key: Arc::new(key(tenant, number)),
+        entry: Arc::new(Entry::new(loaded)),
+        tags: Box::default(),
+        snapshot: no_tags(),
+        proof: None,
+        epoch: 0,
+        life: Life {
+            loaded_at: Instant::now(),
+            fresh: Duration::from_mins(5),
+            stale: Duration::ZERO,
+            outage: Duration::ZERO,
+        },
+        cost: Duration::ZERO,
+        account: memory.account(tenant),
+        ledger: None,
+    };
+    memory.insert(Held::from(held));
+}
+
+fn kept(memory: &Memory, tenant: TenantId, numbers: std::ops::Range<usize>) -> usize {
+    numbers
+        .filter(|number| memory.get(tenant, &key(tenant, *number).key).is_some())
+        .count()
+}
+
+#[test]
+fn a_tenant_that_fills_the_cache_leaves_others_their_part() {
+    let memory = memory(1_024 * KB, 64 * KB);
+    let (small, large) = (scope(1).tenant(), scope(2).tenant());
+    for number in 0..40 {
+        keep(&memory, small, number, 1_000);
+    }
+
+    for number in 0..5_000 {
+        keep(&memory, large, number, 1_000);
+        // Asked for again and again: frequency is on its side.
+        kept(&memory, large, number.saturating_sub(3)..number);
+    }
+    memory.settle();
+
+    assert_eq!(kept(&memory, small, 0..40), 40);
+    assert!(memory.used_bytes() <= 1_024 * KB);
+    let account = memory.account(large);
+    assert!(account.own_bytes() <= 64 * KB);
+    assert_eq!(
+        account.own_bytes() + account.common_bytes() + memory.account(small).own_bytes(),
+        memory.used_bytes(),
+        "the accounts tell another sum than the pools"
+    );
+}
+
+#[test]
+fn what_does_not_stay_is_taken_off_the_account() {
+    let memory = memory(256 * KB, 8 * KB);
+    let tenant = scope(1).tenant();
+    for round in 0..3 {
+        for number in 0..1_000 {
+            keep(&memory, tenant, number, 100 + round);
+        }
+    }
+    memory.remove_if(|key| key.tenant == tenant);
+    memory.settle();
+
+    let account = memory.account(tenant);
+    assert_eq!(
+        (account.own_bytes(), account.common_bytes(), account.entries()),
+        (0, 0, 0)
+    );
+    assert_eq!(memory.entries(), 0);
+}
+
+#[test]
+fn an_answer_that_is_too_large_is_not_kept() {
+    let memory = memory(256 * KB, 8 * KB);
+    let tenant = scope(1).tenant();
+
+    keep(&memory, tenant, 1, 65 << 10);
+    keep(&memory, tenant, 2, 63 << 10);
+
+    assert_eq!(kept(&memory, tenant, 1..3), 1);
+}
+
+fn no_tags() -> Snapshot {
+    static GENERATIONS: LazyLock<Generations> = LazyLock::new(Generations::new);
+    GENERATIONS.snapshot(std::iter::empty())
+}

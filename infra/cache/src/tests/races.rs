@@ -1,0 +1,184 @@
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use fairlead_domain::cache::{Freshness, Namespace, Policy, ReadCache as _, Source};
+use fairlead_domain::consistency::Consistency;
+use fairlead_telemetry::spawn;
+
+use super::origin::{Origin, Reader, position, scope, value};
+use crate::CacheSettings;
+
+fn short_lived(stale: Duration) -> CacheSettings {
+    let policy = Policy {
+        ttl: Duration::from_millis(20),
+        stale,
+        ..Namespace::LeadList.strategy().into()
+    };
+    CacheSettings {
+        policies: BTreeMap::from([(Namespace::LeadList, policy)]),
+        ..CacheSettings::default()
+    }
+}
+
+#[tokio::test]
+async fn an_answer_is_loaded_once_and_found_then() {
+    let reader = Reader::new(Origin::open(), CacheSettings::default());
+
+    assert_eq!(
+        reader.ask(Consistency::Eventual).await.unwrap().source,
+        Source::Loader
+    );
+    assert_eq!(
+        reader.ask(Consistency::Eventual).await.unwrap().source,
+        Source::Memory
+    );
+
+    let found = reader.cache.find(&scope(1), &reader.key, Consistency::Eventual);
+    assert_eq!(found.map(|found| value(&found)), Some(1));
+    let of_another = reader.cache.find(&scope(2), &reader.key, Consistency::Eventual);
+    assert!(of_another.is_none(), "a tenant was given another's answer");
+    assert_eq!(reader.loads(), 1);
+}
+
+#[tokio::test]
+async fn after_a_change_the_refill_reads_at_least_the_commit_though_the_replica_lags() {
+    let reader = Reader::new(Origin::open(), CacheSettings::default());
+    assert_eq!(reader.value().await, 1);
+
+    let commit = reader.origin.commit();
+    reader.bump(commit).await;
+
+    assert_eq!(reader.value().await, 2, "the replica's old value was kept");
+}
+
+#[tokio::test]
+async fn a_slow_load_that_a_change_overtakes_is_not_kept_nor_joined() {
+    let reader = Reader::new(Origin::held(), CacheSettings::default());
+    let early = spawn({
+        let reader = reader.clone();
+        async move { reader.value().await }
+    });
+    reader.origin.until_held(1).await;
+
+    let commit = reader.origin.commit();
+    reader.bump(commit).await;
+    let late = spawn({
+        let reader = reader.clone();
+        async move { reader.value().await }
+    });
+    reader.origin.until_held(2).await;
+    reader.origin.release(2);
+
+    assert_eq!(early.await.unwrap(), 1, "it asked before the change");
+    assert_eq!(
+        late.await.unwrap(),
+        2,
+        "it was given what was read before the change"
+    );
+    assert_eq!(reader.value().await, 2, "the overtaken load was kept");
+    assert_eq!(reader.loads(), 2);
+}
+
+#[tokio::test]
+async fn five_hundred_misses_at_once_run_one_load() {
+    let reader = Reader::new(Origin::held(), CacheSettings::default());
+    let asking: Vec<_> = (0..500)
+        .map(|_| {
+            let reader = reader.clone();
+            spawn(async move { reader.value().await })
+        })
+        .collect();
+    reader.origin.until_held(1).await;
+    reader.origin.release(500);
+
+    for asked in asking {
+        assert_eq!(asked.await.unwrap(), 1);
+    }
+    assert_eq!(reader.loads(), 1);
+}
+
+#[tokio::test]
+async fn a_load_goes_on_when_who_asked_gives_up() {
+    let reader = Reader::new(Origin::held(), CacheSettings::default());
+    let asking = spawn({
+        let reader = reader.clone();
+        async move { reader.value().await }
+    });
+    reader.origin.until_held(1).await;
+    asking.abort();
+    assert!(asking.await.unwrap_err().is_cancelled());
+    let joining = spawn({
+        let reader = reader.clone();
+        async move { reader.value().await }
+    });
+    tokio::task::yield_now().await;
+
+    reader.origin.release(1);
+
+    assert_eq!(joining.await.unwrap(), 1);
+    assert_eq!(reader.loads(), 1);
+}
+
+#[tokio::test]
+async fn a_token_is_met_by_a_newer_load_or_by_the_arrival_of_its_bump() {
+    let reader = Reader::new(Origin::open(), CacheSettings::default());
+    assert_eq!(reader.value().await, 1);
+    let elsewhere = reader.origin.commit();
+
+    // The bump of that commit has not arrived: what is kept may be older than it.
+    let found = reader.ask(Consistency::AtLeast(elsewhere)).await.unwrap();
+    assert_eq!((found.source, value(&found)), (Source::Loader, 2));
+
+    // A later commit of which this process is told changes nothing here.
+    let unrelated = position(9);
+    reader
+        .cache
+        .inner
+        .bump(scope(1).tenant(), &[], Some(unrelated))
+        .await;
+    let found = reader.ask(Consistency::AtLeast(unrelated)).await.unwrap();
+    assert_eq!(found.source, Source::Memory);
+}
+
+#[tokio::test]
+async fn what_has_just_expired_is_served_while_one_loads_it_anew() {
+    let reader = Reader::new(Origin::open(), short_lived(Duration::from_mins(1)));
+    assert_eq!(reader.value().await, 1);
+    let commit = reader.origin.commit();
+    reader.origin.replay();
+    tokio::time::sleep(Duration::from_millis(25)).await;
+
+    let found = reader.ask(Consistency::Eventual).await.unwrap();
+    assert_eq!((found.freshness, value(&found)), (Freshness::Stale, 1));
+    while reader.is_loading() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(reader.value().await, commit.lsn);
+
+    // What a change has invalidated is never served, however short ago it expired.
+    let commit = reader.origin.commit();
+    reader.bump(commit).await;
+    assert_eq!(reader.value().await, commit.lsn);
+}
+
+#[tokio::test]
+async fn while_the_database_is_away_what_is_valid_serves_and_says_so() {
+    let reader = Reader::new(Origin::open(), short_lived(Duration::ZERO));
+    assert_eq!(reader.value().await, 1);
+    reader.origin.fails.store(true, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_millis(25)).await;
+
+    for _ in 0..10 {
+        let found = reader.ask(Consistency::Eventual).await.unwrap();
+        assert_eq!((found.freshness, value(&found)), (Freshness::Degraded, 1));
+    }
+    assert_eq!(reader.loads(), 2, "it is not asked again and again");
+
+    reader.bump(position(5)).await;
+    let refused = reader.ask(Consistency::Eventual).await;
+    assert!(
+        refused.is_err_and(|failure| failure.is_outage()),
+        "invalid answers serve nobody"
+    );
+}

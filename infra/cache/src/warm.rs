@@ -1,0 +1,346 @@
+//! Loads answers ahead of need, and remembers which were worth it.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use fairlead_domain::access::{SystemScope, TenantScope};
+use fairlead_domain::cache::{
+    ActiveTenants, CacheKey, CacheRead, CacheWarming, Dataset, DatasetReport, Source, WarmItem, WarmReport,
+    WarmRequest, WarmWhat, WarmedKey,
+};
+use fairlead_domain::consistency::Consistency;
+use fairlead_domain::identity::TenantId;
+use fairlead_domain::store::StoreError;
+use futures_util::{StreamExt as _, stream};
+
+use crate::TieredCache;
+use crate::meters::WarmMeter;
+
+/// Warmed keys whose earnings are followed.
+const FOLLOWED: usize = 1_000;
+
+/// How answers are warmed.
+#[derive(Clone, Copy, Debug)]
+pub struct WarmSettings {
+    /// Loads at a time: warming is patient, requests are not. Default: 4.
+    pub concurrency: usize,
+    /// Keys that are learnt, and loaded at the start. Default: 200; none when 0.
+    pub learned_keys: usize,
+    /// How often what was learnt is written down. Default: 60 s.
+    pub learn_every: Duration,
+}
+
+impl Default for WarmSettings {
+    fn default() -> Self {
+        Self {
+            concurrency: 4,
+            learned_keys: 200,
+            learn_every: Duration::from_mins(1),
+        }
+    }
+}
+
+/// Warms the cache with registered datasets.
+#[derive(Debug)]
+pub struct Warmer {
+    cache: TieredCache,
+    datasets: Vec<Arc<dyn Dataset>>,
+    tenants: Arc<dyn ActiveTenants>,
+    settings: WarmSettings,
+    warmed: Mutex<VecDeque<Warmed>>,
+    /// What keys had saved when that was last written down.
+    written: Mutex<HashMap<(TenantId, CacheKey), Duration>>,
+}
+
+#[derive(Debug)]
+struct Warmed {
+    tenant: TenantId,
+    key: CacheKey,
+    dataset: &'static str,
+    at: Instant,
+    ledger: Arc<WarmMeter>,
+}
+
+/// An item of a dataset, for one tenant.
+struct Wanted {
+    tenant: TenantId,
+    dataset: &'static str,
+    item: WarmItem,
+}
+
+impl Warmer {
+    pub fn new(
+        cache: TieredCache,
+        mut datasets: Vec<Arc<dyn Dataset>>,
+        tenants: Arc<dyn ActiveTenants>,
+        settings: WarmSettings,
+    ) -> Self {
+        datasets.sort_by_key(|dataset| dataset.priority());
+        Self {
+            cache,
+            datasets,
+            tenants,
+            settings,
+            warmed: Mutex::default(),
+            written: Mutex::default(),
+        }
+    }
+
+    /// Loads what was learnt before, and goes on learning for as long as it is kept; does nothing without a shared
+    /// level, where what is learnt is written down.
+    pub fn start(self: &Arc<Self>) {
+        if self.settings.learned_keys == 0 || self.cache.inner.shared.is_none() {
+            return;
+        }
+        let warmer = Arc::downgrade(self);
+        let every = self.settings.learn_every;
+        fairlead_telemetry::spawn(async move {
+            let mut has_warmed = false;
+            let mut pause = Duration::from_millis(100);
+            while let Some(warmer) = warmer.upgrade() {
+                if has_warmed {
+                    warmer.write_down().await;
+                } else if warmer.cache.is_connected() {
+                    let request = WarmRequest {
+                        what: WarmWhat::Learned,
+                        ..WarmRequest::default()
+                    };
+                    if let Err(error) = warmer.warm(request).await {
+                        tracing::warn!(error = %error, "what was learnt could not be warmed");
+                    }
+                    has_warmed = true;
+                    pause = every;
+                }
+                drop(warmer);
+                tokio::time::sleep(pause).await;
+            }
+        });
+    }
+
+    /// Adds what keys have saved since the last time to what all processes know.
+    pub async fn write_down(&self) {
+        let Some(shared) = &self.cache.inner.shared else {
+            return;
+        };
+        let inner = &self.cache.inner;
+        let mut written = HashMap::new();
+        let mut gains = Vec::new();
+        {
+            let mut before = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+            for (key, saved) in inner.meters.hot.top(self.settings.learned_keys) {
+                // What is encrypted stays so: its key may tell as much.
+                if inner.policy(key.key.namespace()).encrypt {
+                    continue;
+                }
+                let name = (key.tenant, key.key.clone());
+                let known = before.get(&name).copied().unwrap_or(saved.error);
+                let gain = saved.saved.saturating_sub(known);
+                if !gain.is_zero() {
+                    gains.push((key.tenant, key.key.clone(), gain));
+                }
+                written.insert(name, saved.saved);
+            }
+            *before = written;
+        }
+        shared.learn(&gains, self.settings.learned_keys).await;
+    }
+
+    async fn warm_learned(&self) -> WarmReport {
+        let began = Instant::now();
+        let learned = match &self.cache.inner.shared {
+            Some(shared) => shared.learned(self.settings.learned_keys).await,
+            None => Vec::new(),
+        };
+        let mut report = empty("learned");
+        let mut items = Vec::new();
+        for (tenant, key) in learned {
+            match self.wanted(tenant, &key) {
+                Some(wanted) => items.push(wanted),
+                None => report.unknown += 1,
+            }
+        }
+        let tenants: HashSet<_> = items.iter().map(|wanted| wanted.tenant).collect();
+        self.load_all(items, &mut report).await;
+        WarmReport {
+            datasets: vec![report],
+            tenants: tenants.len(),
+            took: began.elapsed(),
+        }
+    }
+
+    async fn warm_keys(&self, tenants: &[TenantId], keys: &[CacheKey]) -> DatasetReport {
+        let mut report = empty("keys");
+        let mut items = Vec::new();
+        for tenant in tenants {
+            for key in keys {
+                match self.wanted(*tenant, key) {
+                    Some(wanted) => items.push(wanted),
+                    None => report.unknown += 1,
+                }
+            }
+        }
+        self.load_all(items, &mut report).await;
+        report
+    }
+
+    /// Warms one dataset for all tenants; a tenant whose items cannot be told counts as one failure.
+    async fn warm_dataset(&self, dataset: &dyn Dataset, tenants: &[TenantId]) -> DatasetReport {
+        let mut report = empty(dataset.name());
+        for tenant in tenants {
+            match dataset.items(&scope_of(*tenant)).await {
+                Ok(items) => {
+                    let items = items.into_iter().map(|item| Wanted {
+                        tenant: *tenant,
+                        dataset: dataset.name(),
+                        item,
+                    });
+                    self.load_all(items.collect(), &mut report).await;
+                }
+                Err(error) => {
+                    tracing::warn!(error = %error, dataset = dataset.name(), tenant.id = %tenant, "a tenant was not warmed");
+                    report.failed += 1;
+                }
+            }
+        }
+        report
+    }
+
+    async fn load_all(&self, items: Vec<Wanted>, report: &mut DatasetReport) {
+        let began = Instant::now();
+        let loads = stream::iter(items)
+            .map(|wanted| self.load(wanted))
+            .buffer_unordered(self.settings.concurrency.max(1));
+        let sources: Vec<_> = loads.collect().await;
+        for source in sources {
+            match source {
+                Some(Source::Loader) => report.loaded += 1,
+                Some(Source::Shared) => report.taken += 1,
+                Some(Source::Memory) => report.kept += 1,
+                None => report.failed += 1,
+            }
+        }
+        report.took += began.elapsed();
+    }
+
+    async fn load(&self, wanted: Wanted) -> Option<Source> {
+        let Wanted {
+            tenant,
+            dataset,
+            item,
+        } = wanted;
+        let ledger = Arc::new(WarmMeter::default());
+        let read = CacheRead {
+            key: &item.key,
+            tags: &item.tags,
+            consistency: Consistency::Eventual,
+        };
+        let inner = &self.cache.inner;
+        let found = inner
+            .get_or_load(&scope_of(tenant), read, item.loader, Some(Arc::clone(&ledger)))
+            .await
+            .ok()?;
+        if found.source != Source::Memory {
+            let mut warmed = self.warmed();
+            if warmed.len() == FOLLOWED {
+                warmed.pop_front();
+            }
+            warmed.push_back(Warmed {
+                tenant,
+                key: item.key,
+                dataset,
+                at: Instant::now(),
+                ledger,
+            });
+        }
+        Some(found.source)
+    }
+
+    /// The item of a key, from the first dataset that knows it.
+    fn wanted(&self, tenant: TenantId, key: &CacheKey) -> Option<Wanted> {
+        let scope = scope_of(tenant);
+        self.datasets.iter().find_map(|dataset| {
+            Some(Wanted {
+                tenant,
+                dataset: dataset.name(),
+                item: dataset.item(&scope, key)?,
+            })
+        })
+    }
+
+    fn warmed(&self) -> MutexGuard<'_, VecDeque<Warmed>> {
+        self.warmed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl CacheWarming for Warmer {
+    async fn warm(&self, request: WarmRequest) -> Result<WarmReport, StoreError> {
+        let began = Instant::now();
+        if request.what == WarmWhat::Learned {
+            return Ok(self.warm_learned().await);
+        }
+        let tenants = match request.tenant {
+            Some(tenant) => vec![tenant],
+            None => self.tenants.active().await?,
+        };
+        let mut datasets = Vec::new();
+        if let WarmWhat::Keys(keys) = &request.what {
+            datasets.push(self.warm_keys(&tenants, keys).await);
+        } else {
+            for dataset in &self.datasets {
+                let is_wanted = match &request.what {
+                    WarmWhat::Datasets(names) => names.iter().any(|name| name == dataset.name()),
+                    _ => true,
+                };
+                if is_wanted {
+                    datasets.push(self.warm_dataset(&**dataset, &tenants).await);
+                }
+            }
+        }
+        Ok(WarmReport {
+            datasets,
+            tenants: tenants.len(),
+            took: began.elapsed(),
+        })
+    }
+
+    fn earnings(&self) -> Vec<WarmedKey> {
+        let warmed = self.warmed();
+        let mut earnings: Vec<_> = warmed
+            .iter()
+            .map(|warmed| WarmedKey {
+                tenant: warmed.tenant,
+                key: warmed.key.clone(),
+                dataset: warmed.dataset,
+                warmed_ago: warmed.at.elapsed(),
+                hits: warmed.ledger.hits(),
+                saved: warmed.ledger.saved(),
+            })
+            .collect();
+        drop(warmed);
+        earnings.sort_by_key(|warmed| std::cmp::Reverse(warmed.saved));
+        earnings
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the platform itself loads what a tenant's requests are about to ask for"
+)]
+fn scope_of(tenant: TenantId) -> TenantScope {
+    SystemScope::new("warm the cache").tenant(tenant)
+}
+
+fn empty(name: &str) -> DatasetReport {
+    DatasetReport {
+        name: name.to_owned(),
+        loaded: 0,
+        taken: 0,
+        kept: 0,
+        failed: 0,
+        unknown: 0,
+        took: Duration::ZERO,
+    }
+}

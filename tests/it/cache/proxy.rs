@@ -1,0 +1,141 @@
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use fairlead_telemetry::spawn;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// Stands between a node and Redis: slows its answers, and loses messages of the channel.
+#[derive(Debug)]
+pub(super) struct RedisProxy {
+    url: String,
+    faults: Arc<Faults>,
+    listening: JoinHandle<()>,
+}
+
+#[derive(Debug, Default)]
+struct Faults {
+    delay_ms: AtomicU64,
+    lost_percent: AtomicU64,
+    messages: AtomicU64,
+    lost: AtomicU64,
+}
+
+impl RedisProxy {
+    pub(super) async fn start(url: &str) -> Self {
+        let upstream = url.rsplit_once('@').unwrap().1.to_owned();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let through = url.replace(&upstream, &format!("127.0.0.1:{port}"));
+        let faults = Arc::new(Faults::default());
+        let of_connections = Arc::clone(&faults);
+        let listening = spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let Ok(server) = TcpStream::connect(&upstream).await else {
+                    continue;
+                };
+                let (from_client, to_client) = client.into_split();
+                let (from_server, to_server) = server.into_split();
+                spawn(copy(from_client, to_server));
+                spawn(filter(from_server, to_client, Arc::clone(&of_connections)));
+            }
+        });
+        Self {
+            url: through,
+            faults,
+            listening,
+        }
+    }
+
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Every answer takes so much longer from now on.
+    pub(super) fn slow_by(&self, delay: Duration) {
+        let millis = u64::try_from(delay.as_millis()).unwrap();
+        self.faults.delay_ms.store(millis, Ordering::SeqCst);
+    }
+
+    /// So many of a hundred messages of the channel are lost from now on.
+    pub(super) fn lose_percent(&self, percent: u64) {
+        self.faults.lost_percent.store(percent, Ordering::SeqCst);
+    }
+
+    /// How many messages came by, and how many of them were lost.
+    pub(super) fn messages(&self) -> (u64, u64) {
+        let faults = &self.faults;
+        (
+            faults.messages.load(Ordering::SeqCst),
+            faults.lost.load(Ordering::SeqCst),
+        )
+    }
+}
+
+impl Drop for RedisProxy {
+    fn drop(&mut self) {
+        self.listening.abort();
+    }
+}
+
+async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
+    tokio::io::copy(&mut from, &mut to).await.ok();
+}
+
+async fn filter(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, faults: Arc<Faults>) {
+    let mut bytes = Vec::new();
+    loop {
+        let mut passed = Vec::new();
+        while let Some(length) = frame(&bytes) {
+            let frame: Vec<u8> = bytes.drain(..length).collect();
+            if !is_lost(&frame, &faults) {
+                passed.extend(frame);
+            }
+        }
+        let delay = faults.delay_ms.load(Ordering::SeqCst);
+        if !passed.is_empty() && delay > 0 {
+            tokio::time::sleep(Duration::from_millis(delay)).await;
+        }
+        if to.write_all(&passed).await.is_err() || from.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
+            return;
+        }
+    }
+}
+
+/// Whether it is a message of the channel, and bad luck.
+fn is_lost(frame: &[u8], faults: &Faults) -> bool {
+    if !frame.starts_with(b"*3\r\n$7\r\nmessage\r\n") {
+        return false;
+    }
+    faults.messages.fetch_add(1, Ordering::SeqCst);
+    let is_lost = rand::random_range(0..100) < faults.lost_percent.load(Ordering::SeqCst);
+    faults.lost.fetch_add(u64::from(is_lost), Ordering::SeqCst);
+    is_lost
+}
+
+/// The length of the first frame (RESP2); `None` when it is not all there.
+fn frame(bytes: &[u8]) -> Option<usize> {
+    let line = bytes.windows(2).position(|pair| pair == b"\r\n")?;
+    let number = || std::str::from_utf8(&bytes[1..line]).ok()?.parse::<i64>().ok();
+    let head = line + 2;
+    match bytes[0] {
+        b'$' => {
+            let Ok(length) = usize::try_from(number()?) else {
+                return Some(head);
+            };
+            (bytes.len() >= head + length + 2).then_some(head + length + 2)
+        }
+        b'*' => {
+            let mut length = head;
+            for _ in 0..number()?.max(0) {
+                length += frame(bytes.get(length..)?)?;
+            }
+            Some(length)
+        }
+        _ => Some(head),
+    }
+}

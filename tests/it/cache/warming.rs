@@ -1,0 +1,150 @@
+//! Answers that are there before they are asked for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fairlead_cache::{WarmSettings, Warmer};
+use fairlead_domain::Id;
+use fairlead_domain::access::TenantScope;
+use fairlead_domain::cache::{
+    ActiveTenants, CacheKey, CacheWarming as _, Dataset, Namespace, Source, WarmItem, WarmRequest, WarmWhat,
+};
+use fairlead_domain::identity::TenantId;
+use fairlead_domain::store::StoreError;
+
+use super::nodes::{Node, Origin, key, scope};
+use super::server::RedisServer;
+
+/// The first leads of each tenant.
+#[derive(Debug)]
+struct FirstLeads {
+    origin: Arc<Origin>,
+    name: &'static str,
+    priority: u8,
+    leads: std::ops::Range<u128>,
+}
+
+#[async_trait]
+impl Dataset for FirstLeads {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    fn priority(&self) -> u8 {
+        self.priority
+    }
+
+    async fn items(&self, scope: &TenantScope) -> Result<Vec<WarmItem>, StoreError> {
+        Ok(self
+            .leads
+            .clone()
+            .filter_map(|lead| self.item(scope, &key(lead)))
+            .collect())
+    }
+
+    fn item(&self, _: &TenantScope, key: &CacheKey) -> Option<WarmItem> {
+        let lead = key.variant().strip_prefix("id=")?.parse().ok()?;
+        (key.namespace() == Namespace::Lead).then(|| self.origin.warm_item(lead))
+    }
+}
+
+#[derive(Debug)]
+struct TwoTenants;
+
+#[async_trait]
+impl ActiveTenants for TwoTenants {
+    async fn active(&self) -> Result<Vec<TenantId>, StoreError> {
+        Ok([1, 2].map(|tenant| scope(tenant).tenant()).into())
+    }
+}
+
+fn warmer(node: &Node) -> Arc<Warmer> {
+    let dataset = |name, priority, leads| -> Arc<dyn Dataset> {
+        Arc::new(FirstLeads {
+            origin: Arc::clone(&node.origin),
+            name,
+            priority,
+            leads,
+        })
+    };
+    let datasets = vec![dataset("later", 9, 3..5), dataset("first", 1, 0..3)];
+    let warmer = Warmer::new(
+        node.cache.clone(),
+        datasets,
+        Arc::new(TwoTenants),
+        WarmSettings::default(),
+    );
+    Arc::new(warmer)
+}
+
+#[tokio::test]
+async fn what_was_warmed_is_found_and_says_what_it_earned() {
+    let redis = RedisServer::start().await;
+    let origin = Origin::new();
+    let node = Node::start(&origin, redis.settings()).await;
+    let warmer = warmer(&node);
+    assert_eq!(node.value(0).await, 0);
+
+    let report = warmer.warm(WarmRequest::default()).await.unwrap();
+
+    let names: Vec<_> = report.datasets.iter().map(|dataset| &*dataset.name).collect();
+    assert_eq!(names, ["first", "later"], "by priority");
+    let first = &report.datasets[0];
+    assert_eq!((first.kept, first.loaded, first.failed), (1, 5, 0));
+    assert_eq!(report.tenants, 2);
+
+    origin.is_away.store(true, std::sync::atomic::Ordering::SeqCst);
+    for _ in 0..3 {
+        assert_eq!(node.of_tenant(2).ask(4).await.unwrap().source, Source::Memory);
+    }
+    let best = warmer.earnings().remove(0);
+    assert_eq!(
+        (best.tenant, best.key, best.dataset, best.hits),
+        (scope(2).tenant(), key(4), "later", 3)
+    );
+    assert!(best.saved > Duration::ZERO);
+}
+
+#[tokio::test]
+async fn one_tenant_one_dataset_or_some_keys_are_warmed_on_demand() {
+    let redis = RedisServer::start().await;
+    let node = Node::start(&Origin::new(), redis.settings()).await;
+    let warmer = warmer(&node);
+
+    let request = WarmRequest {
+        tenant: Some(Id::from_uuid(uuid::Uuid::from_u128(1))),
+        what: WarmWhat::Datasets(vec!["later".to_owned()]),
+    };
+    let report = warmer.warm(request).await.unwrap();
+    assert_eq!((report.datasets.len(), report.datasets[0].loaded), (1, 2));
+
+    let of_nobody = CacheKey::new(Namespace::Me, "");
+    let request = WarmRequest {
+        tenant: None,
+        what: WarmWhat::Keys(vec![key(77), of_nobody]),
+    };
+    let report = warmer.warm(request).await.unwrap();
+    assert_eq!((report.datasets[0].loaded, report.datasets[0].unknown), (2, 2));
+}
+
+#[tokio::test]
+async fn a_process_that_starts_has_what_others_asked_for_most() {
+    let redis = RedisServer::start().await;
+    let origin = Origin::new();
+    origin.take(Duration::from_millis(2));
+    let node = Node::start(&origin, redis.settings()).await;
+    let learner = warmer(&node);
+    for _ in 0..40 {
+        node.value(77).await;
+    }
+    learner.write_down().await;
+
+    let newcomer = Node::start(&origin, redis.settings()).await;
+    let starter = warmer(&newcomer);
+    starter.start();
+
+    support::wait_until("it is warm", async || !starter.earnings().is_empty()).await;
+    assert_eq!(starter.earnings()[0].key, key(77));
+    assert_eq!(newcomer.ask(77).await.unwrap().source, Source::Memory);
+}
