@@ -42,7 +42,7 @@ pub(crate) fn script(workload: Workload, extent: Extent, sample: &Sample) -> Res
         ),
         Workload::W2 => ("BEGIN READ ONLY", String::new(), vec![list()]),
         Workload::W3 => ("BEGIN READ ONLY", String::new(), vec![list_with_activities()]),
-        Workload::W4 => ("BEGIN READ ONLY", String::new(), vec![statistics()]),
+        Workload::W4 => ("BEGIN READ ONLY", String::new(), vec![STATISTICS.to_owned()]),
         Workload::W8 => (
             "BEGIN READ ONLY",
             format!("\\set number random(1, {})\n", sample.names.len()),
@@ -94,13 +94,10 @@ fn list_with_activities() -> String {
     )
 }
 
-fn statistics() -> String {
-    format!(
-        "SELECT status, COUNT(*), \
-                FLOOR((date_part('epoch', now()) - AVG(date_part('epoch', created_at))) / 86400)::bigint \
-         FROM leads WHERE tenant_id = :tenant GROUP BY status"
-    )
-}
+const STATISTICS: &str = "\
+    SELECT status, COUNT(*), \
+           FLOOR((date_part('epoch', now()) - AVG(date_part('epoch', created_at))) / 86400)::bigint \
+    FROM leads WHERE tenant_id = :tenant GROUP BY status";
 
 fn search(sample: &Sample) -> String {
     let queries: Vec<String> = sample.names.iter().map(|name| tsquery(name)).collect();
