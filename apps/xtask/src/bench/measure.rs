@@ -139,11 +139,7 @@ fn one(
             rounds: Vec::new(),
         })
         .collect();
-    let seconds = if workload.is_slow() && !plan.is_quick {
-        plan.seconds * 2
-    } else {
-        plan.seconds
-    };
+    let seconds = plan.seconds * workload.stretch();
     if !plan.is_quick {
         for series in &results {
             // Plans, caches and connections: nobody pays for being the first.

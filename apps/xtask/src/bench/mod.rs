@@ -56,7 +56,7 @@ pub(crate) struct BenchArgs {
     /// Measure only these
     #[arg(long, value_delimiter = ',', value_name = "W1,W2", ignore_case = true)]
     only: Vec<Workload>,
-    /// How long each measurement lasts; slow requests take twice as long [default: 5, quick: 1]
+    /// How long each measurement lasts; slow ones take longer [default: 5, quick: 1]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=600))]
     seconds: Option<u32>,
     /// How often each is measured; the table has the medians [default: 3, quick: 1]

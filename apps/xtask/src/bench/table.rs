@@ -49,7 +49,7 @@ fn introduction(report: &Report) -> String {
         "Commit `{}`, measured {} on {} cores of {}, {} GiB, Linux {}; load average at the end {}.\n\
          PostgreSQL {}: {}.\n\
          {} tenants; the measured one has {} leads, and {} activities of {} of them.\n\
-         {} rounds of {} s each (W4, W6 and W8 twice that), {} database connections per server, {} for pgbench.\n",
+         {} rounds of {} s each (W4 and W8 twice, W6 five times that), {} database connections per server, {} for pgbench.\n",
         report.commit,
         report.taken,
         machine.cores,
@@ -83,6 +83,7 @@ fn introduction(report: &Report) -> String {
 
 fn row(report: &Report, series: &Series, group: &[&Series]) -> String {
     let Measurement {
+        requests,
         per_second,
         p50,
         p95,
@@ -92,7 +93,6 @@ fn row(report: &Report, series: &Series, group: &[&Series]) -> String {
         database_cpu,
         memory_mib,
         peak_mib,
-        ..
     } = series.summary();
     let is_first = series.subject == Subject::Ours;
     let work = if is_first {
@@ -116,6 +116,14 @@ fn row(report: &Report, series: &Series, group: &[&Series]) -> String {
         (Some(now), Some(peak)) => format!("{now:.0} · {peak:.0}"),
         _ => String::new(),
     };
+    // Where nobody was answered before the round was over, there are no times.
+    let duration = |micros| {
+        if requests == 0 {
+            "–".to_owned()
+        } else {
+            milliseconds(micros)
+        }
+    };
     let errors = if errors == 0 {
         "0".to_owned()
     } else {
@@ -125,9 +133,9 @@ fn row(report: &Report, series: &Series, group: &[&Series]) -> String {
         "| {work} | {} | {} | {ratio} | {} | {} | {} | {cpu} | {memory} | {errors} |\n",
         who(report, series),
         rate(per_second),
-        milliseconds(p50),
-        milliseconds(p95),
-        milliseconds(p99),
+        duration(p50),
+        duration(p95),
+        duration(p99),
     )
 }
 

@@ -61,9 +61,13 @@ impl Workload {
         }
     }
 
-    /// Whether one request takes so long that a round needs more time to have enough of them.
-    pub(crate) fn is_slow(self) -> bool {
-        matches!(self, Self::W4 | Self::W6 | Self::W8)
+    /// How many times longer a round lasts than the others': one request takes so long that there would be too few.
+    pub(crate) fn stretch(self) -> u32 {
+        match self {
+            Self::W4 | Self::W8 => 2,
+            Self::W6 => 5,
+            _ => 1,
+        }
     }
 
     /// Whether it is measured against servers that answer lists from their caches.
