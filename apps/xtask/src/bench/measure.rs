@@ -107,7 +107,9 @@ impl Series {
     /// The median of what each round of ours reached of the same round of `other`.
     pub(crate) fn ratio_to(&self, other: &Self) -> f64 {
         let pairs = self.rounds.iter().zip(&other.rounds);
-        median(pairs.map(|(own, other)| own.per_second / other.per_second))
+        let ratios = pairs.map(|(own, other)| own.per_second / other.per_second);
+        // A round in which the other did nothing tells nothing.
+        median(ratios.filter(|ratio| ratio.is_finite()))
     }
 }
 

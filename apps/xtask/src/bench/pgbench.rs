@@ -80,7 +80,12 @@ impl Pgbench {
         if number("number of failed transactions:")? > 0.0 {
             bail!("transactions of the limit failed:\n{report}");
         }
-        let per_second = number("tps =")?;
+        // Without a transaction, pgbench tells of no rate.
+        let per_second = if durations.is_empty() {
+            0.0
+        } else {
+            number("tps =")?
+        };
         Ok(Done {
             transactions: durations.len() as u64,
             per_second,
