@@ -87,6 +87,8 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode> {
     let mut phases = Phases::default();
     phases.run("looking for programs", || packages::ensure(Need::Bench))?;
     let binaries = phases.run("building", build)?;
+    // Now, since somebody may go on working while it is measured.
+    let commit = machine::commit()?;
     if args.fresh {
         erase(&data_dir)?;
     }
@@ -101,7 +103,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode> {
     })?;
     let startups = phases.run("measuring the start", || startup::measure(&field, &args.plan()))?;
     let results = phases.run("measuring", || measure::all(&stage, &field, &args.plan()))?;
-    let report = Report::new(&args.plan(), &stage, &field, startups, results)?;
+    let report = Report::new(commit, &args.plan(), &stage, &field, startups, results)?;
     field.stop()?;
     stage.stop();
 

@@ -33,6 +33,7 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn new(
+        commit: String,
         plan: &Plan,
         stage: &Stage,
         field: &Field,
@@ -40,7 +41,7 @@ impl Report {
         results: Vec<Series>,
     ) -> Result<Self> {
         Ok(Self {
-            commit: machine::commit()?,
+            commit,
             taken: machine::today()?,
             machine: Machine::look(),
             plan: plan.clone(),

@@ -250,3 +250,32 @@ fn texts(values: &[String]) -> String {
         .collect();
     format!("ARRAY[{}]::text[]", quoted.join(","))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_is_taken_for_a_variable() {
+        let sample = Sample {
+            tenant: "01934f6e-7b1a-7cc3-98a4-0242ac120002".to_owned(),
+            user: "01934f6e-7b1a-7cc3-98a4-0242ac120003".to_owned(),
+            leads: vec!["01934f6e-7b1a-7cc3-98a4-0242ac120004".to_owned()],
+            names: vec!["Ann Ferris".to_owned()],
+        };
+        let workloads = Workload::ALL.into_iter().filter(|workload| !workload.is_cached());
+        for (workload, extent) in
+            workloads.flat_map(|workload| [(workload, Extent::Whole), (workload, Extent::Bare)])
+        {
+            let script = script(workload, extent, &sample).unwrap();
+            for (at, _) in script.match_indices(':') {
+                let is_cast = script[..at].ends_with(':');
+                let name = script[at + 1..]
+                    .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+                    .next();
+                let is_meant = matches!(name, Some("" | "tenant" | "number" | "key"));
+                assert!(is_cast || is_meant, "{workload:?} binds {name:?}");
+            }
+        }
+    }
+}
