@@ -138,7 +138,7 @@ fn create(sample: &Sample, extent: Extent) -> Vec<String> {
     if extent == Extent::Bare {
         return vec![insert];
     }
-    let (snapshot, actor) = (snapshot(&lead), format!("user:{user}"));
+    let (snapshot, actor) = (snapshot(&lead), format!("user/{user}"));
     vec![
         format!(
             "INSERT INTO idempotency_keys AS kept (tenant_id, id, key, actor, request_hash, created_at, expires_at) \
@@ -207,14 +207,14 @@ fn bulk(sample: &Sample, extent: Extent) -> Vec<String> {
             "INSERT INTO events (tenant_id, id, type, version, aggregate_type, aggregate_id, source, actor, data, \
                                  trace_context, occurred_at) \
              SELECT '{tenant}', ({base} || n.number)::uuid, 'lead_created', 1, 'lead', ({base} || n.number)::uuid, \
-                    'api', 'user:{user}', ('{{\"after\": ' || n.data || '}}')::jsonb, '00-{}-{}-01', now() FROM {rows}",
+                    'api', 'user/{user}', ('{{\"after\": ' || n.data || '}}')::jsonb, '00-{}-{}-01', now() FROM {rows}",
             "5a".repeat(16),
             "5a".repeat(8)
         ),
         format!(
             "INSERT INTO audit_log (tenant_id, id, action, actor, entity_type, entity_id, after, request_id, \
                                     occurred_at) \
-             SELECT '{tenant}', ({base} || n.number)::uuid, 'lead_created', 'user:{user}', 'lead', \
+             SELECT '{tenant}', ({base} || n.number)::uuid, 'lead_created', 'user/{user}', 'lead', \
                     ({base} || n.number)::uuid, n.data::jsonb, '{}', now() FROM {rows}",
             "5a".repeat(16)
         ),
