@@ -44,8 +44,25 @@ impl Machine {
     }
 }
 
+/// What was measured, and when.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Occasion {
+    pub(crate) commit: String,
+    pub(crate) taken: String,
+}
+
+impl Occasion {
+    pub(crate) fn now() -> Result<Self> {
+        let date = child::read(Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]))?;
+        Ok(Self {
+            commit: commit()?,
+            taken: date.trim().to_owned(),
+        })
+    }
+}
+
 /// Returns the commit that was measured, marked where files differ from it; unknown outside a repository.
-pub(crate) fn commit() -> Result<String> {
+fn commit() -> Result<String> {
     let mut git = Command::new("git");
     git.args(["describe", "--always", "--dirty", "--abbrev=10", "--exclude=*"])
         .current_dir(workspace::root());
@@ -53,12 +70,4 @@ pub(crate) fn commit() -> Result<String> {
         return Ok("unknown".to_owned());
     }
     Ok(child::read(&mut git)?.trim().to_owned())
-}
-
-pub(crate) fn today() -> Result<String> {
-    Ok(
-        child::read(Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]))?
-            .trim()
-            .to_owned(),
-    )
 }

@@ -113,8 +113,8 @@ impl Series {
     }
 }
 
-pub(crate) fn all(stage: &Stage, field: &Field, plan: &Plan) -> Result<Vec<Series>> {
-    let mut results = Vec::new();
+/// Measures all that is planned; what came before a failure, or before Ctrl-C, is in `results`.
+pub(crate) fn all(stage: &Stage, field: &Field, plan: &Plan, results: &mut Vec<Series>) -> Result<()> {
     for &workload in &plan.workloads {
         check_answers(field, workload)?;
         write_scripts(field, workload)?;
@@ -122,7 +122,7 @@ pub(crate) fn all(stage: &Stage, field: &Field, plan: &Plan) -> Result<Vec<Serie
             results.extend(one(stage, field, plan, workload, connections)?);
         }
     }
-    Ok(results)
+    Ok(())
 }
 
 fn one(

@@ -23,7 +23,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use fairlead_devstack::erase;
 
@@ -33,6 +33,7 @@ use crate::product::Product;
 use crate::workspace::{self, Profile};
 use crate::{child, up};
 use field::{Binaries, Field};
+use machine::Occasion;
 use measure::Plan;
 use report::Report;
 use stage::{Size, Stage};
@@ -88,7 +89,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode> {
     phases.run("looking for programs", || packages::ensure(Need::Bench))?;
     let binaries = phases.run("building", build)?;
     // Now, since somebody may go on working while it is measured.
-    let commit = machine::commit()?;
+    let occasion = Occasion::now()?;
     if args.fresh {
         erase(&data_dir)?;
     }
@@ -102,18 +103,27 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode> {
         Field::start(&stage, &product, &binaries, &data_dir, &folder)
     })?;
     let startups = phases.run("measuring the start", || startup::measure(&field, &args.plan()))?;
-    let results = phases.run("measuring", || measure::all(&stage, &field, &args.plan()))?;
-    let report = Report::new(commit, &args.plan(), &stage, &field, startups, results)?;
+    let mut results = Vec::new();
+    let whole = phases.run("measuring", || {
+        measure::all(&stage, &field, &args.plan(), &mut results)
+    });
+    if results.is_empty() {
+        whole?;
+        bail!("nothing was measured");
+    }
+    let report = Report::new(occasion, &args.plan(), &stage, &field, startups, results);
     field.stop()?;
     stage.stop();
 
     report.save(&data_dir)?;
     let text = table::of(&report);
     fs::write(data_dir.join("bench.md"), &text).context("cannot write bench.md")?;
+    println!("\n{text}");
+    // Half an hour's work is shown even if it is cut short, but it is no table to keep.
+    whole?;
     if let Some(document) = &args.save {
         table::put_into(document, &text)?;
     }
-    println!("\n{text}");
     phases.report();
     eprintln!("bench.json and bench.md are in {}", data_dir.display());
     Ok(if report.errors() == 0 {

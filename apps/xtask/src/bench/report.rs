@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 use super::field::{Field, POOL};
-use super::machine::{self, Machine};
+use super::machine::{Machine, Occasion};
 use super::measure::{Plan, Series, Subject};
 use super::pgbench;
 use super::stage::{Data, Stage};
@@ -17,8 +17,8 @@ use super::workload::Workload;
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Report {
-    pub(crate) commit: String,
-    pub(crate) taken: String,
+    #[serde(flatten)]
+    pub(crate) occasion: Occasion,
     pub(crate) machine: Machine,
     pub(crate) plan: Plan,
     pub(crate) data: Data,
@@ -33,16 +33,15 @@ pub(crate) struct Report {
 
 impl Report {
     pub(crate) fn new(
-        commit: String,
+        occasion: Occasion,
         plan: &Plan,
         stage: &Stage,
         field: &Field,
         startups: [Startup; 2],
         results: Vec<Series>,
-    ) -> Result<Self> {
-        Ok(Self {
-            commit,
-            taken: machine::today()?,
+    ) -> Self {
+        Self {
+            occasion,
             machine: Machine::look(),
             plan: plan.clone(),
             data: stage.data.clone(),
@@ -53,7 +52,7 @@ impl Report {
             has_response_cache: field.has_response_cache,
             startups,
             results,
-        })
+        }
     }
 
     pub(crate) fn save(&self, data_dir: &Path) -> Result<()> {

@@ -50,8 +50,8 @@ fn introduction(report: &Report) -> String {
          PostgreSQL {}: {}.\n\
          {} tenants; the measured one has {} leads, and {} activities of {} of them.\n\
          {} rounds of {} s each (W4 and W8 twice, W6 five times that), {} database connections per server, {} for pgbench.\n",
-        report.commit,
-        report.taken,
+        report.occasion.commit,
+        report.occasion.taken,
         machine.cores,
         machine.processor,
         machine.memory_gib,
