@@ -46,7 +46,7 @@ fn start_extras(stack: &Stack) -> Result<Extras> {
 }
 
 /// Makes roles and database, tells the product of them, and migrates.
-fn connect(product: &mut Product, stack: &Stack, data_dir: &Path) -> Result<()> {
+pub(crate) fn connect(product: &mut Product, stack: &Stack, data_dir: &Path) -> Result<()> {
     let Roles { owner, app, system } = Roles::of(data_dir)?;
     let secret = keep(&data_dir.join("secret"), || {
         // Twice 128 random bits.
@@ -81,14 +81,14 @@ fn connect(product: &mut Product, stack: &Stack, data_dir: &Path) -> Result<()> 
 
 /// The content of `roles.json`, which, like `secret`, the embedded mode reads and writes too.
 #[derive(Debug, Serialize, Deserialize)]
-struct Roles {
+pub(crate) struct Roles {
     owner: Password,
-    app: Password,
+    pub(crate) app: Password,
     system: Password,
 }
 
 impl Roles {
-    fn of(data_dir: &Path) -> Result<Self> {
+    pub(crate) fn of(data_dir: &Path) -> Result<Self> {
         let path = data_dir.join("roles.json");
         let text = keep(&path, || Ok(serde_json::to_string_pretty(&Self::generate()?)?))?;
         serde_json::from_str(&text).with_context(|| format!("cannot understand {}", path.display()))

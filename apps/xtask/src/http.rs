@@ -1,5 +1,6 @@
-//! As much HTTP as it takes to see whether the product answers.
+//! As much HTTP as it takes to see whether the product answers, and what.
 
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
@@ -8,25 +9,22 @@ use anyhow::{Context as _, Result, bail};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// What came back.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
 /// Returns the status of `GET path`.
 pub(crate) fn get(port: u16, path: &str) -> Result<u16> {
-    exchange(
-        port,
-        &format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n"),
-    )
+    Ok(exchange(port, "GET", path, &[], "")?.status)
 }
 
 /// Returns the status of `POST path` with a JSON body.
 pub(crate) fn post(port: u16, path: &str, body: &serde_json::Value) -> Result<u16> {
-    let body = body.to_string();
-    let length = body.len();
-    exchange(
-        port,
-        &format!(
-            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-        ),
-    )
+    let headers = [("Content-Type", "application/json")];
+    Ok(exchange(port, "POST", path, &headers, &body.to_string())?.status)
 }
 
 /// Fails if somebody listens on `port`.
@@ -40,7 +38,23 @@ pub(crate) fn check_free(port: u16) -> Result<()> {
     }
 }
 
-fn exchange(port: u16, request: &str) -> Result<u16> {
+/// Sends one request and returns the answer; no body is sent where it is empty.
+pub(crate) fn exchange(
+    port: u16,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Result<Answer> {
+    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        write!(request, "{name}: {value}\r\n")?;
+    }
+    if !body.is_empty() {
+        write!(request, "Content-Length: {}\r\n", body.len())?;
+    }
+    write!(request, "\r\n{body}")?;
+
     let mut stream = TcpStream::connect_timeout(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)), LIMIT)?;
     stream.set_read_timeout(Some(LIMIT))?;
     stream.write_all(request.as_bytes())?;
@@ -49,5 +63,9 @@ fn exchange(port: u16, request: &str) -> Result<u16> {
     let answer = String::from_utf8_lossy(&answer);
     // "HTTP/1.1 200 OK"
     let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-    status.context("the answer is not HTTP")
+    let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned());
+    Ok(Answer {
+        status: status.context("the answer is not HTTP")?,
+        body: body.unwrap_or_default(),
+    })
 }

@@ -8,6 +8,7 @@
 )]
 
 mod audit;
+mod bench;
 mod child;
 mod credentials;
 mod detach;
@@ -48,6 +49,8 @@ enum Verb {
     Down(down::DownArgs),
     /// Run all tests against private services
     Test(test::TestArgs),
+    /// Measure the product beside its limits and beside a plain service
+    Bench(bench::BenchArgs),
     /// Write the description of the API to openapi/
     Openapi(openapi::OpenapiArgs),
     /// Check dependencies: advisories, licences, layering, unused ones
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Verb::Up(args) => up::run(&args),
         Verb::Down(args) => down::run(&args),
         Verb::Test(args) => test::run(&args),
+        Verb::Bench(args) => bench::run(&args),
         Verb::Openapi(args) => openapi::run(&args),
         Verb::Audit => audit::run(),
     });

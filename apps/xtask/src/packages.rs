@@ -18,6 +18,8 @@ const DEFAULT_MAJOR: &str = "@";
 pub(crate) enum Need {
     Database,
     AllServices,
+    /// What the benchmark starts and measures by.
+    Bench,
 }
 
 /// Makes sure that the programs are there: installs what is missing, or says what to install.
@@ -70,6 +72,12 @@ impl Missing {
         }
         if redis_server().is_err() {
             missing.required.push("redis-server".to_owned());
+        }
+        if need == Need::Bench {
+            if output_of("sh", &["-c", "command -v wrk"]).is_none() {
+                missing.required.push("wrk".to_owned());
+            }
+            return missing;
         }
         if rabbitmq_server().is_err() {
             missing.required.push("rabbitmq-server".to_owned());

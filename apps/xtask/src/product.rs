@@ -31,6 +31,11 @@ impl Product {
         self.variables.extend(variables);
     }
 
+    /// What every call finds in its environment.
+    pub(crate) fn variables(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.variables.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.binary);
         command.args(arguments).env("FAIRLEAD__DATA_DIR", &self.data_dir);
