@@ -9,6 +9,7 @@ use crate::events::{Aggregate, Recorded};
 pub const EVENT_TYPES: &[&str] = &[
     "tenant_created",
     "tenant_updated",
+    "lead_counters_repaired",
     "user_created",
     "user_invited",
     "user_updated",
@@ -35,7 +36,8 @@ pub fn tags_of(recorded: &Recorded, tags: &mut Vec<Tag>) {
         return;
     }
     match recorded.aggregate {
-        Aggregate::Tenant => tags.push(Tag::Tenant),
+        // Its counters are repaired in its name.
+        Aggregate::Tenant => tags.extend([Tag::Tenant, Tag::Statistics]),
         Aggregate::User => of_user(recorded, tags),
         // Nothing that is cached tells of sessions.
         Aggregate::Session => {}

@@ -10,8 +10,8 @@ use sea_orm::sea_query::LockType;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, Select};
 use uuid::Uuid;
 
-use crate::entity::{activity, model};
-use crate::error::{SqlError, from_orm};
+use crate::entity::activity;
+use crate::error::SqlError;
 use crate::paging::{Keyset, page};
 use crate::store::PgUnitOfWork;
 
@@ -46,12 +46,8 @@ impl PgUnitOfWork {
     }
 
     async fn one_activity(&self, select: Select<activity::Entity>) -> Result<Option<Activity>, StoreError> {
-        select
-            .one(&self.connection)
-            .await
-            .map_err(from_orm)?
-            .map(Activity::try_from)
-            .transpose()
+        let row: Option<activity::Model> = self.connection.select_one(&select).await?;
+        row.map(Activity::try_from).transpose()
     }
 }
 
@@ -112,16 +108,10 @@ impl Activities for PgUnitOfWork {
         if leads.is_empty() {
             return Ok(newest);
         }
-        let rows = self
-            .connection
-            .sql(NEWEST)
-            .bind(self.tenant_id())
-            .bind(leads.iter().map(|lead| lead.as_uuid()).collect::<Vec<Uuid>>())
-            .bind(i64::from(count))
-            .fetch_all()
-            .await?;
-        for row in rows {
-            let activity = Activity::try_from(model::<activity::Model>(row)?)?;
+        let leads: Vec<Uuid> = leads.iter().map(|lead| lead.as_uuid()).collect();
+        let values = [self.tenant_id().into(), leads.into(), i64::from(count).into()];
+        for row in self.connection.rows::<activity::Model>(NEWEST, values).await? {
+            let activity = Activity::try_from(row)?;
             newest.entry(activity.lead).or_default().push(activity);
         }
         // SQL promises no order across the join.

@@ -7,7 +7,6 @@ use sea_orm::{ColumnTrait as _, Condition, EntityTrait as _, QueryFilter as _, Q
 use time::OffsetDateTime;
 
 use crate::entity::api_key;
-use crate::error::from_orm;
 use crate::paging::{Keyset, count, page};
 use crate::store::PgUnitOfWork;
 
@@ -29,14 +28,12 @@ impl PgUnitOfWork {
 impl ApiKeys for PgUnitOfWork {
     #[tracing::instrument(level = "debug", name = "db.api_keys.find_for_update", skip_all)]
     async fn find_for_update(&mut self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
-        self.scoped_api_keys()
+        let select = self
+            .scoped_api_keys()
             .filter(api_key::Column::Id.eq(id.as_uuid()))
-            .lock(LockType::NoKeyUpdate)
-            .one(&self.connection)
-            .await
-            .map_err(from_orm)?
-            .map(ApiKey::try_from)
-            .transpose()
+            .lock(LockType::NoKeyUpdate);
+        let row: Option<api_key::Model> = self.connection.select_one(&select).await?;
+        row.map(ApiKey::try_from).transpose()
     }
 
     #[tracing::instrument(level = "debug", name = "db.api_keys.list", skip_all)]

@@ -6,7 +6,7 @@ use sea_orm::sea_query::LockType;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, Select};
 
 use crate::entity::carrier;
-use crate::error::{SqlError, from_orm};
+use crate::error::SqlError;
 use crate::paging::{Keyset, page};
 use crate::store::PgUnitOfWork;
 
@@ -30,12 +30,8 @@ impl PgUnitOfWork {
     }
 
     async fn one_carrier(&self, select: Select<carrier::Entity>) -> Result<Option<Carrier>, StoreError> {
-        select
-            .one(&self.connection)
-            .await
-            .map_err(from_orm)?
-            .map(Carrier::try_from)
-            .transpose()
+        let row: Option<carrier::Model> = self.connection.select_one(&select).await?;
+        row.map(Carrier::try_from).transpose()
     }
 }
 

@@ -12,16 +12,21 @@ use fairlead_domain::consistency::{LogPosition, NodeName};
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::store::StoreError;
 use fairlead_telemetry::request;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Statement, Values};
+use sea_orm::{
+    ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, QueryTrait, Statement, Value, Values,
+};
 use sea_query_sqlx::SqlxValues;
 use sqlx::postgres::{PgArguments, PgConnection, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, Connection as _, Encode, Execute as _, Postgres, Type};
 use tokio::sync::Mutex;
+use tokio_postgres::Row;
 
-use crate::error::{Meaning, SqlError, into_orm, unexpected};
-use crate::nodes::Route;
+use crate::error::{Meaning, SqlError, from_orm, into_orm, unexpected};
+use crate::nodes::{Node, Route};
+use crate::pipeline::{Answer, Failure, Parameters, Read};
 use crate::pool::Pool;
+use crate::rows::FromRow;
 use crate::shape::{All, Done, First, Running, Shape};
 use crate::transaction::Transaction;
 
@@ -51,7 +56,8 @@ struct Served {
 }
 
 struct Session {
-    transaction: Transaction,
+    /// `None` while a transaction that only reads has not begun: what pipelines read needs none.
+    transaction: Option<Transaction>,
     /// Set while a statement runs. Left set, the statement failed or was given up: PostgreSQL would answer COMMIT by
     /// undoing everything, without an error.
     broken: bool,
@@ -89,7 +95,7 @@ impl Connection {
         sees: LogPosition,
     ) -> Self {
         Self::new(
-            transaction,
+            Some(transaction),
             pool,
             None,
             Served { source, sees },
@@ -97,18 +103,18 @@ impl Connection {
         )
     }
 
-    /// A transaction that reads, on the node that `route` has led to.
-    pub(crate) fn reading(transaction: Transaction, route: Route, sees: LogPosition) -> Self {
+    /// A transaction that reads, on the node that `route` has led to. Nothing is sent before its first statement.
+    pub(crate) fn reading(route: Route) -> Self {
         let node = Arc::clone(route.node());
         let served = Served {
             source: node.name.clone(),
-            sees,
+            sees: node.position(),
         };
-        Self::new(transaction, &node.pool, Some(route), served, false)
+        Self::new(None, &node.pool, Some(route), served, false)
     }
 
     fn new(
-        transaction: Transaction,
+        transaction: Option<Transaction>,
         pool: &Pool,
         route: Option<Route>,
         served: Served,
@@ -168,15 +174,100 @@ impl Connection {
             // Nothing to keep: it ends behind the answer, as a read that is dropped does.
             return Ok(sees);
         }
+        let transaction = transaction.expect("what writes has begun");
         let committed = transaction.commit().await;
         note_round_trip();
         Ok(committed.map_err(SqlError::from)?)
+    }
+
+    /// Reads what a select built by the query builder finds.
+    pub(crate) async fn select<T: FromRow>(&self, select: &impl QueryTrait) -> Result<Vec<T>, StoreError> {
+        self.read(select.build(DbBackend::Postgres)).await
+    }
+
+    /// The one row that a select finds, if any.
+    pub(crate) async fn select_one<T: FromRow>(
+        &self,
+        select: &impl QueryTrait,
+    ) -> Result<Option<T>, StoreError> {
+        Ok(self.select(select).await?.into_iter().next())
+    }
+
+    /// Reads what a literal select finds; its values are bound.
+    pub(crate) async fn rows<T: FromRow>(
+        &self,
+        text: &'static str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.read(Statement::from_sql_and_values(DbBackend::Postgres, text, values))
+            .await
+    }
+
+    async fn read<T: FromRow>(&self, statement: Statement) -> Result<Vec<T>, StoreError> {
+        if let Some(rows) = self.read_pipelined(&statement).await? {
+            let rows = rows.iter().map(T::from_pipelined_row);
+            return Ok(rows.collect::<Result<_, _>>().map_err(SqlError::from)?);
+        }
+        let rows = self.run::<All>(Runnable::Built(&statement)).await;
+        let rows = rows.map_err(SqlError::from)?.into_iter().map(QueryResult::from);
+        rows.map(|row| T::from_row(&row))
+            .collect::<Result<_, _>>()
+            .map_err(from_orm)
+    }
+
+    /// Reads in one round trip; `None` where the transaction has begun, or the node has no pipelines.
+    async fn read_pipelined(&self, statement: &Statement) -> Result<Option<Vec<Row>>, StoreError> {
+        let mut session = self.session.lock().await;
+        let mut parameters = None;
+        loop {
+            let Session {
+                transaction: None,
+                route: Some(route),
+                has_read,
+                ..
+            } = &mut *session
+            else {
+                return Ok(None);
+            };
+            let node = Arc::clone(route.node());
+            let Some(pipelines) = &node.pipelines else {
+                return Ok(None);
+            };
+            let parameters = parameters.get_or_insert_with(|| Parameters::of(statement));
+            let begin = first_message(Reach::Read(route.tenant()), node.pool.statement_timeout()?);
+            let read = Read {
+                begin: &begin,
+                text: &statement.sql,
+                parameters: &parameters.as_refs(),
+            };
+            let started = Instant::now();
+            let answer = route.attempt(pipelines.read(&read)).await;
+            note(&statement.sql, started, self.slow_statement, &answer);
+            let error = match answer {
+                Ok(answer) => {
+                    *has_read = true;
+                    return Ok(Some(answer.rows));
+                }
+                Err(error) => error,
+            };
+            if !(route.has_detour() && error.may_detour()) {
+                return Err(error.into());
+            }
+            let is_first = !*has_read;
+            let sees = self.sees();
+            let now_sees = route.redirect(is_first, sees)?;
+            let served = Served::after_detour(route.node(), is_first, sees, now_sees);
+            *self.served() = served;
+        }
     }
 
     /// Runs a statement. A read whose replica fails meanwhile is repeated elsewhere: rows leave this function all at
     /// once or not at all, so nothing has been seen of the failed attempt.
     async fn run<S: Shape>(&self, statement: Runnable<'_>) -> sqlx::Result<S::Answer> {
         let mut session = self.session.lock().await;
+        if let Some(served) = session.open().await.map_err(Failed::Elsewhere)? {
+            *self.served() = served;
+        }
         loop {
             let watch = session.begin_statement(statement.text());
             let result = session.attempt::<S>(&statement).await;
@@ -219,6 +310,31 @@ fn note_round_trip() {
     }
 }
 
+/// Reports a statement that pipelines have read.
+fn note(text: &str, started: Instant, slow: Duration, answer: &Result<Answer, Failure>) {
+    let duration = started.elapsed();
+    let rows = answer.as_ref().map_or(0, |answer| answer.rows.len() as u64);
+    if let Some(request) = request::current() {
+        request.note_statement(duration, rows);
+        for _ in 0..answer.as_ref().map_or(1, |answer| answer.round_trips) {
+            request.note_round_trip();
+        }
+    }
+    if duration >= slow {
+        warn_of_slow(text, duration, rows, answer.is_err());
+    }
+}
+
+fn warn_of_slow(text: &str, duration: Duration, rows: u64, failed: bool) {
+    tracing::warn!(
+        db.statement = text,
+        duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        rows,
+        failed,
+        "slow statement"
+    );
+}
+
 /// One statement from its start to its last row.
 struct Watch<'a> {
     text: &'a str,
@@ -229,8 +345,9 @@ struct Watch<'a> {
 impl Session {
     fn begin_statement<'a>(&mut self, text: &'a str) -> Watch<'a> {
         self.broken = true;
-        self.transaction.held().runs(text);
-        let prepared = self.transaction.connection().cached_statements_size();
+        let transaction = self.transaction.as_mut().expect("it was opened");
+        transaction.held().runs(text);
+        let prepared = transaction.connection().cached_statements_size();
         Watch {
             text,
             started: Instant::now(),
@@ -253,18 +370,13 @@ impl Session {
             request.note_statement(duration, rows);
             request.note_round_trip();
             // The first time on a connection, PARSE takes a round trip of its own.
-            if self.transaction.connection().cached_statements_size() > watch.prepared {
+            let transaction = self.transaction.as_mut().expect("it was opened");
+            if transaction.connection().cached_statements_size() > watch.prepared {
                 request.note_round_trip();
             }
         }
         if duration >= slow {
-            tracing::warn!(
-                db.statement = watch.text,
-                duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
-                rows,
-                failed = result.is_err(),
-                "slow statement"
-            );
+            warn_of_slow(watch.text, duration, rows, result.is_err());
         }
     }
 
@@ -275,7 +387,8 @@ impl Session {
             .as_ref()
             .filter(|route| route.has_detour())
             .map(|route| Arc::clone(route.node()));
-        let running = statement.run::<S>(self.transaction.connection());
+        let transaction = self.transaction.as_mut().expect("it was opened");
+        let running = statement.run::<S>(transaction.connection());
         let Some(node) = node else {
             return running.await.map_err(Failed::Sql);
         };
@@ -300,14 +413,37 @@ impl Session {
     async fn detour(&mut self, sees: LogPosition) -> Result<Served, StoreError> {
         let is_first = !self.has_read;
         let route = self.route.as_mut().expect("only what has a route makes a detour");
-        let (transaction, now_sees) = route.detour(is_first, sees).await?;
-        let failed = std::mem::replace(&mut self.transaction, transaction);
-        failed.abandon();
-        Ok(Served {
+        route.redirect(is_first, sees)?;
+        let (transaction, now_sees) = Box::pin(route.begin()).await?;
+        if let Some(failed) = self.transaction.replace(transaction) {
+            failed.abandon();
+        }
+        Ok(Served::after_detour(route.node(), is_first, sees, now_sees))
+    }
+
+    /// Begins the transaction if it has not begun. Returns where, when that is news.
+    async fn open(&mut self) -> Result<Option<Served>, StoreError> {
+        if self.transaction.is_some() {
+            return Ok(None);
+        }
+        let route = self.route.as_mut().expect("what has no route has begun");
+        let (transaction, sees) = Box::pin(route.begin()).await?;
+        self.transaction = Some(transaction);
+        // After a statement was read by pipelines, on the same node, more is seen, but not by that one.
+        Ok((!self.has_read).then(|| Served {
             source: route.node().name.clone(),
+            sees,
+        }))
+    }
+}
+
+impl Served {
+    fn after_detour(node: &Node, is_first: bool, sees: LogPosition, now_sees: LogPosition) -> Self {
+        Self {
+            source: node.name.clone(),
             // What was told before holds for all that was read.
             sees: if is_first { now_sees.latest(sees) } else { sees },
-        })
+        }
     }
 }
 

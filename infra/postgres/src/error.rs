@@ -4,28 +4,51 @@ use fairlead_domain::store::StoreError;
 use sea_orm::{DbErr, RuntimeErr};
 use uuid::Uuid;
 
-/// An error of the driver. It becomes a [`StoreError`] by `?`, or a conflict of a port by the constraint it names.
+/// An error of a driver. It becomes a [`StoreError`] by `?`, or a conflict of a port by the constraint it names.
 #[derive(Debug)]
-pub(crate) struct SqlError(sqlx::Error);
+pub(crate) enum SqlError {
+    Driver(sqlx::Error),
+    Pipelined(tokio_postgres::Error),
+    /// There was no transaction to run the statement in.
+    NotBegun(StoreError),
+}
 
 impl SqlError {
     /// The constraint or unique index that was violated.
     pub(crate) fn constraint(&self) -> Option<&str> {
-        self.0
-            .as_database_error()
-            .and_then(sqlx::error::DatabaseError::constraint)
+        match self {
+            Self::Driver(error) => error.as_database_error()?.constraint(),
+            Self::Pipelined(error) => error.as_db_error()?.constraint(),
+            Self::NotBegun(_) => None,
+        }
     }
 }
 
 impl From<sqlx::Error> for SqlError {
     fn from(error: sqlx::Error) -> Self {
-        Self(error)
+        Self::Driver(error)
+    }
+}
+
+impl From<tokio_postgres::Error> for SqlError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Pipelined(error)
+    }
+}
+
+impl From<StoreError> for SqlError {
+    fn from(error: StoreError) -> Self {
+        Self::NotBegun(error)
     }
 }
 
 impl From<SqlError> for StoreError {
-    fn from(SqlError(error): SqlError) -> Self {
-        Meaning::of(&error).carry(error)
+    fn from(error: SqlError) -> Self {
+        match error {
+            SqlError::Driver(error) => Meaning::of(&error).carry(error),
+            SqlError::Pipelined(error) => Meaning::of_pipelined(&error).carry(error),
+            SqlError::NotBegun(error) => error,
+        }
     }
 }
 
@@ -75,6 +98,16 @@ impl Meaning {
                 Self::Unavailable
             }
             _ => Self::Unexpected,
+        }
+    }
+
+    pub(crate) fn of_pipelined(error: &tokio_postgres::Error) -> Self {
+        let io =
+            || std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
+        match error.code() {
+            Some(code) => Self::of_code(code.code()),
+            None if error.is_closed() || io() => Self::Unavailable,
+            None => Self::Unexpected,
         }
     }
 
@@ -131,7 +164,7 @@ mod tests {
 
     #[test]
     fn a_pool_without_a_free_connection_is_unavailable() {
-        let error = StoreError::from(SqlError(sqlx::Error::PoolTimedOut));
+        let error = StoreError::from(SqlError::from(sqlx::Error::PoolTimedOut));
 
         assert!(matches!(error, StoreError::Unavailable(_)));
     }

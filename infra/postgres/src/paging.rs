@@ -5,13 +5,13 @@ use fairlead_domain::paging::{Direction, Page, Paging, Position, SortKey, Start}
 use fairlead_domain::store::StoreError;
 use sea_orm::sea_query::{Expr, ExprTrait as _};
 use sea_orm::{
-    ColumnTrait, EntityTrait, FromQueryResult, Order, QueryFilter as _, QueryOrder as _, QuerySelect as _,
-    Select, Value,
+    ColumnTrait, EntityTrait, Order, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select, Value,
 };
 
 use crate::connection::Connection;
 use crate::entity::into_domain;
-use crate::error::{from_orm, unexpected};
+use crate::error::unexpected;
+use crate::rows::FromRow;
 
 /// The order of a list: by `key`, and by `id` where keys are equal.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,7 @@ pub(crate) async fn page<E, T>(
 ) -> Result<Page<T>, StoreError>
 where
     E: EntityTrait,
-    E::Model: FromQueryResult + Send + Sync,
+    E::Model: FromRow,
     T: TryFrom<E::Model, Error = StoreError>,
 {
     let (select, total) = match paging.start {
@@ -43,14 +43,12 @@ where
             (select.offset(offset), Some(total))
         }
     };
-    let rows = select
+    let select = select
         .order_by(keyset.key, keyset.order())
         .order_by(keyset.id, keyset.order())
         // One more than wanted tells whether there are more.
-        .limit(u64::from(paging.limit) + 1)
-        .all(connection)
-        .await
-        .map_err(from_orm)?;
+        .limit(u64::from(paging.limit) + 1);
+    let rows = connection.select::<E::Model>(&select).await?;
     let mut page = Page::from_rows(into_domain(rows)?, paging.limit, position);
     page.total = total;
     Ok(page)
@@ -61,15 +59,10 @@ pub(crate) async fn count<E: EntityTrait>(
     connection: &Connection,
     select: Select<E>,
 ) -> Result<u64, StoreError> {
-    let total: Option<i64> = select
-        .select_only()
-        .expr_as(Expr::cust("COUNT(*)"), "total")
-        .into_tuple()
-        .one(connection)
-        .await
-        .map_err(from_orm)?;
+    let select = select.select_only().expr_as(Expr::cust("COUNT(*)"), "total");
+    let total: Option<(i64,)> = connection.select_one(&select).await?;
     Ok(total
-        .and_then(|total| u64::try_from(total).ok())
+        .and_then(|(total,)| u64::try_from(total).ok())
         .unwrap_or_default())
 }
 

@@ -81,7 +81,7 @@ impl Store for PgStore {
 
     async fn read(&self, scope: &TenantScope, intent: ReadIntent) -> Result<Box<dyn UnitOfWork>, StoreError> {
         let tenant = scope.tenant();
-        Ok(self.unit_of_work(tenant, self.cluster.read(tenant, intent).await?))
+        Ok(self.unit_of_work(tenant, self.cluster.read(tenant, intent)))
     }
 }
 

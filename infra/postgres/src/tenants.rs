@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect 
 use sqlx::Row as _;
 
 use crate::entity::tenant;
-use crate::error::{SqlError, from_orm, unexpected};
+use crate::error::{SqlError, unexpected};
 use crate::store::PgUnitOfWork;
 
 const UPDATE: &str = "
@@ -33,7 +33,7 @@ impl PgUnitOfWork {
     }
 
     async fn one_tenant(&self, select: Select<tenant::Entity>) -> Result<Tenant, StoreError> {
-        let row = select.one(&self.connection).await.map_err(from_orm)?;
+        let row: Option<tenant::Model> = self.connection.select_one(&select).await?;
         // A scope names a tenant that was there when it was made, and tenants are not deleted.
         row.map(Tenant::from)
             .ok_or_else(|| unexpected(format!("tenant {} is not there", self.tenant)))

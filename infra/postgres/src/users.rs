@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::entity::{into_domain, user};
-use crate::error::{SqlError, from_orm};
+use crate::error::SqlError;
 use crate::paging::{Keyset, count, equals, page};
 use crate::store::PgUnitOfWork;
 
@@ -67,12 +67,8 @@ impl PgUnitOfWork {
     }
 
     async fn one_user(&self, select: Select<user::Entity>) -> Result<Option<User>, StoreError> {
-        select
-            .one(&self.connection)
-            .await
-            .map_err(from_orm)?
-            .map(User::try_from)
-            .transpose()
+        let row: Option<user::Model> = self.connection.select_one(&select).await?;
+        row.map(User::try_from).transpose()
     }
 }
 
@@ -94,15 +90,12 @@ impl Users for PgUnitOfWork {
     async fn find_many_for_update(&mut self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
         let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
         // One array, whatever its length: the statement stays the same, and prepared.
-        let rows = self
+        let select = self
             .scoped_users()
             .filter(Expr::col(user::Column::Id.as_column_ref()).eq(PgFunc::any(ids)))
             .order_by_asc(user::Column::Id)
-            .lock(LockType::NoKeyUpdate)
-            .all(&self.connection)
-            .await
-            .map_err(from_orm)?;
-        into_domain(rows)
+            .lock(LockType::NoKeyUpdate);
+        into_domain(self.connection.select::<user::Model>(&select).await?)
     }
 
     #[tracing::instrument(level = "debug", name = "db.users.list", skip_all)]

@@ -401,6 +401,14 @@ pub static KEYS: &[Key] = {
         )
         .unit("uses"),
         Key::new(
+            "database.read_pipelines",
+            range(0, 1000),
+            "8",
+            "connections to each server, beside its pool, for the reads that take one round trip; 0 switches them off",
+        )
+        .unit("connections")
+        .presets(&[(Development, "4"), (HighPerformance, "16"), (CostOptimized, "2")]),
+        Key::new(
             "database.system_pool.min",
             range(0, 1000),
             "1",

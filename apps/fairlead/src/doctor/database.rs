@@ -44,7 +44,7 @@ async fn examine(config: &Config, database: &Database) -> Vec<Check> {
     checks.extend(best_pings(&stores).await.iter().map(latency));
     checks.extend(stores.cluster.nodes().iter().filter_map(replica));
     checks.extend(isolation(&stores).await);
-    checks.extend(server::check(config, database, &stores).await);
+    checks.extend(Box::pin(server::check(config, database, &stores)).await);
     stores.close().await;
     checks
 }

@@ -20,7 +20,6 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::entity::{into_domain, lead};
-use crate::error::from_orm;
 use crate::store::PgUnitOfWork;
 
 const DELETE: &str = "DELETE FROM leads WHERE tenant_id = $1 AND id = $2";
@@ -39,12 +38,8 @@ impl PgUnitOfWork {
     }
 
     async fn one_lead(&self, select: Select<lead::Entity>) -> Result<Option<Lead>, StoreError> {
-        select
-            .one(&self.connection)
-            .await
-            .map_err(from_orm)?
-            .map(Lead::try_from)
-            .transpose()
+        let row: Option<lead::Model> = self.connection.select_one(&select).await?;
+        row.map(Lead::try_from).transpose()
     }
 }
 
@@ -65,14 +60,11 @@ impl Leads for PgUnitOfWork {
 
     #[tracing::instrument(level = "debug", name = "db.leads.find_many_for_update", skip_all)]
     async fn find_many_for_update(&mut self, ids: &[LeadId]) -> Result<Vec<Lead>, StoreError> {
-        let rows = self
+        let select = self
             .scoped_leads_with(ids)
             .order_by_asc(lead::Column::Id)
-            .lock(LockType::NoKeyUpdate)
-            .all(&self.connection)
-            .await
-            .map_err(from_orm)?;
-        into_domain(rows)
+            .lock(LockType::NoKeyUpdate);
+        into_domain(self.connection.select::<lead::Model>(&select).await?)
     }
 
     #[tracing::instrument(level = "debug", name = "db.leads.list", skip_all)]

@@ -3,10 +3,9 @@ use std::collections::HashMap;
 use fairlead_domain::Id;
 use fairlead_domain::leads::{Lead, LeadId, SearchText};
 use fairlead_domain::store::StoreError;
-use sqlx::Row as _;
+use uuid::Uuid;
 
-use crate::entity::into_domain;
-use crate::error::{SqlError, from_orm};
+use crate::entity::{into_domain, lead};
 use crate::store::PgUnitOfWork;
 
 /// How many matches are ranked, and the most that a search finds.
@@ -27,11 +26,7 @@ impl PgUnitOfWork {
             return Ok(Vec::new());
         }
         let ids: Vec<LeadId> = found.iter().map(|(id, _)| *id).collect();
-        let rows = self
-            .scoped_leads_with(&ids)
-            .all(&self.connection)
-            .await
-            .map_err(from_orm)?;
+        let rows: Vec<lead::Model> = self.connection.select(&self.scoped_leads_with(&ids)).await?;
         let mut leads: HashMap<LeadId, Lead> = into_domain::<_, Lead>(rows)?
             .into_iter()
             .map(|lead| (lead.id, lead))
@@ -50,22 +45,16 @@ impl PgUnitOfWork {
         limit: u32,
     ) -> Result<Vec<(LeadId, f32)>, StoreError> {
         let bound = |number: u32| i32::try_from(number.min(MOST_FOUND)).unwrap_or(i32::MAX);
-        let rows = self
-            .connection
-            .sql(SEARCH)
-            .bind(tsquery(text))
-            .bind(bound(MOST_FOUND))
-            .bind(bound(limit))
-            .fetch_all()
-            .await?;
-        let match_of = |row: &sqlx::postgres::PgRow| -> sqlx::Result<(LeadId, f32)> {
-            Ok((Id::from_uuid(row.try_get(0)?), row.try_get(1)?))
-        };
+        let values = [
+            tsquery(text).into(),
+            bound(MOST_FOUND).into(),
+            bound(limit).into(),
+        ];
+        let rows: Vec<(Uuid, f32)> = self.connection.rows(SEARCH, values).await?;
         Ok(rows
-            .iter()
-            .map(match_of)
-            .collect::<sqlx::Result<_>>()
-            .map_err(SqlError::from)?)
+            .into_iter()
+            .map(|(id, rank)| (Id::from_uuid(id), rank))
+            .collect())
     }
 }
 

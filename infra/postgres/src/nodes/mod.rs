@@ -29,6 +29,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::config::{PgConfig, PoolConfig};
 use crate::connection::{Connection, Reach, begin};
+use crate::pipeline::{KnownReplay, Pipelines};
 use crate::pool::{
     ConnectError, Inspection, Pool, PoolName, StatementLimits, connect_options, wait_for_database,
 };
@@ -77,7 +78,7 @@ impl Cluster {
 
         let history = Arc::new(History::default());
         let mut monitors = Vec::new();
-        let mut watched = |name: NodeName, role, options: PgConnectOptions, pool: &PoolConfig| {
+        let mut watched = |name: NodeName, role, url: &str, options: PgConnectOptions, pool: &PoolConfig| {
             let return_after = match role {
                 NodeRole::Primary => Duration::ZERO,
                 NodeRole::Replica | NodeRole::Analytics => config.monitor.return_after,
@@ -98,13 +99,20 @@ impl Cluster {
                 node: name.clone(),
             };
             Arc::new(Node {
+                pool: Pool::new(pool_name, options, pool, limits(config), inspect),
+                pipelines: pipelines(config, pool, url, &name, known_replay(role, &seen)),
                 name,
                 role,
-                pool: Pool::new(pool_name, options, pool, limits(config), inspect),
                 seen,
             })
         };
-        let primary = watched(primary_name.clone(), NodeRole::Primary, primary_url, &config.pool);
+        let primary = watched(
+            primary_name.clone(),
+            NodeRole::Primary,
+            &config.app_url,
+            primary_url,
+            &config.pool,
+        );
         let mut replicas = Vec::new();
         for replica in &config.replicas {
             let what = format!("the app role on {}", replica.name);
@@ -117,6 +125,7 @@ impl Cluster {
             replicas.push(watched(
                 NodeName::new(replica.name.as_str()),
                 role,
+                &replica.url,
                 options,
                 &config.read_pool,
             ));
@@ -144,12 +153,17 @@ impl Cluster {
             monitor.look().await;
         }
         let pools: Vec<Pool> = self.pools().cloned().collect();
+        let nodes: Vec<Arc<Node>> = self.nodes().cloned().collect();
         let turning = fairlead_telemetry::spawn(async move {
             let mut ticks = interval(TURN_EVERY);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 ticks.tick().await;
                 pools.iter().for_each(Pool::turn);
+                nodes
+                    .iter()
+                    .filter_map(|node| node.pipelines.as_ref())
+                    .for_each(Pipelines::turn);
             }
         });
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -165,6 +179,9 @@ impl Cluster {
     /// Ends the monitor, and closes all connections once the units of work that are open have ended.
     pub async fn close(&self) {
         self.end_tasks();
+        self.nodes()
+            .filter_map(|node| node.pipelines.as_ref())
+            .for_each(Pipelines::close);
         let closing: Vec<_> = self
             .pools()
             .map(|pool| {
@@ -208,15 +225,9 @@ impl Cluster {
     }
 
     /// On a node that sees what `intent` asks, and what was written in the tenant lately.
-    pub(crate) async fn read(
-        self: &Arc<Self>,
-        tenant: TenantId,
-        intent: ReadIntent,
-    ) -> Result<Connection, StoreError> {
+    pub(crate) fn read(self: &Arc<Self>, tenant: TenantId, intent: ReadIntent) -> Connection {
         let intent = intent.raised_to(self.last_writes.of(tenant));
-        let mut route = Route::new(Arc::clone(self), tenant, intent);
-        let (transaction, sees) = route.begin().await?;
-        Ok(Connection::reading(transaction, route, sees))
+        Connection::reading(Route::new(Arc::clone(self), tenant, intent))
     }
 
     async fn on_primary(&self, pool: &Pool, reach: Reach) -> Result<Connection, StoreError> {
@@ -231,16 +242,23 @@ impl Cluster {
         ))
     }
 
-    /// Fails at once while the primary is known to be gone.
     async fn begin_on_primary(&self, pool: &Pool, reach: Reach) -> Result<Transaction, StoreError> {
+        self.with_primary(begin(pool, reach)).await
+    }
+
+    /// Does what needs the primary; fails at once while that is known to be gone.
+    async fn with_primary<T, E: From<StoreError>>(
+        &self,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
         let primary = &self.primary;
         match primary.standing() {
-            Standing::Unknown | Standing::Serving | Standing::Returning => begin(pool, reach).await,
+            Standing::Unknown | Standing::Serving | Standing::Returning => work.await,
             // It may be the machine that is slow, so it is tried, but not for as long.
-            Standing::Out(Fault::Silent) => timeout(self.silence, Box::pin(begin(pool, reach)))
+            Standing::Out(Fault::Silent) => timeout(self.silence, Box::pin(work))
                 .await
                 .map_err(|_| primary.down())?,
-            Standing::Out(_) => Err(primary.down()),
+            Standing::Out(_) => Err(primary.down().into()),
         }
     }
 
@@ -272,6 +290,41 @@ fn limits(config: &PgConfig) -> StatementLimits {
         timeout: config.statement_timeout,
         slow: config.slow_statement,
     }
+}
+
+/// The pool of a node for reads of one round trip. Where it cannot be had, its reads take two.
+fn pipelines(
+    config: &PgConfig,
+    pool: &PoolConfig,
+    url: &str,
+    node: &NodeName,
+    known_replay: KnownReplay,
+) -> Option<Pipelines> {
+    if config.pipelines == 0 {
+        return None;
+    }
+    let pool = PoolConfig {
+        min: 0,
+        max: config.pipelines,
+        ..pool.clone()
+    };
+    let name = PoolName {
+        role: "reads",
+        node: node.clone(),
+    };
+    match Pipelines::new(name, url, pool, known_replay) {
+        Ok(pipelines) => Some(pipelines),
+        Err(unfit) => {
+            tracing::warn!(db.node = %node, "reads on {node} take two round trips instead of one: {unfit}");
+            None
+        }
+    }
+}
+
+fn known_replay(role: NodeRole, seen: &Arc<Seen>) -> KnownReplay {
+    let seen = Arc::clone(seen);
+    let known: Arc<dyn Fn() -> u64 + Send + Sync> = Arc::new(move || seen.position.load().lsn);
+    (role != NodeRole::Primary).then_some(known)
 }
 
 /// A replica that was restarted serves reads before it has replayed again all that it had. What is known of it holds

@@ -11,6 +11,7 @@ use super::Cluster;
 use super::node::{Node, is_fault_of_node};
 use super::rotation::{Fault, Standing};
 use crate::connection::{Reach, begin};
+use crate::pipeline::{Answer, Failure};
 use crate::transaction::Transaction;
 
 /// A read's way to a node.
@@ -40,6 +41,10 @@ impl Route {
         &self.node
     }
 
+    pub(crate) fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
     /// Whether another node may serve what this one could not.
     pub(crate) fn has_detour(&self) -> bool {
         !self.node.is_primary()
@@ -55,9 +60,7 @@ impl Route {
                 Err(error) if is_fault_of_node(&error) => error,
                 Err(error) => return Err(error),
             };
-            if !self.node.is_primary() && self.node.is_serving() {
-                self.node.fail(Fault::Refuses);
-            }
+            self.accuse();
             if !self.turn_away() {
                 return Err(error);
             }
@@ -77,14 +80,36 @@ impl Route {
         }
     }
 
-    /// Begins anew elsewhere after a statement has failed on this node. The first statement of a unit of work may run
-    /// on any node that sees `sees`. A later one must see what those before it have seen, which the primary always
-    /// does: each statement has a snapshot of its own.
-    pub(crate) async fn detour(
-        &mut self,
-        is_first: bool,
-        sees: LogPosition,
-    ) -> Result<(Transaction, LogPosition), StoreError> {
+    /// Reads by the pipelines of the node chosen, as long as it is in reach.
+    pub(crate) async fn attempt(
+        &self,
+        reading: impl Future<Output = Result<Answer, Failure>>,
+    ) -> Result<Answer, Failure> {
+        if self.node.is_primary() {
+            return self.cluster.with_primary(reading).await;
+        }
+        let answer = tokio::select! {
+            biased;
+            answer = reading => answer,
+            () = self.node.lost() => Err(Failure::Lost(self.node.down())),
+        };
+        if matches!(&answer, Err(Failure::NoConnection(error)) if is_fault_of_node(error)) {
+            self.accuse();
+        }
+        answer
+    }
+
+    /// A replica that takes no connection leaves the rotation before the monitor finds out.
+    fn accuse(&self) {
+        if !self.node.is_primary() && self.node.is_serving() {
+            self.node.fail(Fault::Refuses);
+        }
+    }
+
+    /// Leads elsewhere after a statement has failed on this node; returns what is known to be seen there. The first
+    /// statement of a unit of work may run on any node that sees `sees`. A later one must see what those before it have
+    /// seen, which the primary always does: each statement has a snapshot of its own.
+    pub(crate) fn redirect(&mut self, is_first: bool, sees: LogPosition) -> Result<LogPosition, StoreError> {
         self.intent = if is_first {
             self.intent.raised_to(sees)
         } else {
@@ -96,7 +121,7 @@ impl Route {
         if !self.turn_away() {
             return Err(self.node.down());
         }
-        self.begin().await
+        Ok(self.node.position())
     }
 
     /// Chooses another node than those tried; `false` when there is none.
@@ -130,7 +155,7 @@ fn choose(cluster: &Cluster, intent: ReadIntent, tried: &[Arc<Node>]) -> Arc<Nod
     let least_loaded = |role| {
         fresh()
             .filter(|node| node.role == role)
-            .min_by_key(|node| node.pool.busy())
+            .min_by_key(|node| node.busy())
     };
     let preferred = match intent.workload {
         Workload::Interactive => least_loaded(NodeRole::Replica),
@@ -139,6 +164,6 @@ fn choose(cluster: &Cluster, intent: ReadIntent, tried: &[Arc<Node>]) -> Arc<Nod
     let is_primary_there = !matches!(primary.standing(), Standing::Out(_)) && !is_among(tried, primary);
     preferred
         .or_else(|| is_primary_there.then_some(primary))
-        .or_else(|| fresh().min_by_key(|node| node.pool.busy()))
+        .or_else(|| fresh().min_by_key(|node| node.busy()))
         .map_or_else(|| Arc::clone(primary), Arc::clone)
 }

@@ -59,7 +59,7 @@ pub(crate) struct StatementLimits {
 }
 
 #[derive(Debug, Default)]
-struct Counts {
+pub(crate) struct Counts {
     holders: Arc<Holders>,
     busy: AtomicUsize,
     waiting: AtomicUsize,
@@ -78,7 +78,7 @@ pub(crate) struct Lease {
 
 /// Counts as long as it lives.
 #[derive(Debug)]
-struct Counted(Arc<Counts>, fn(&Counts) -> &AtomicUsize);
+pub(crate) struct Counted(Arc<Counts>, fn(&Counts) -> &AtomicUsize);
 
 /// Every connection of a pool was in use for as long as a unit of work may wait.
 #[derive(Debug, thiserror::Error)]
@@ -127,32 +127,31 @@ impl Pool {
         let started = Instant::now();
         let patience = self.patience();
         let left = time_left().filter(|left| *left < patience);
-        let waiting = Counted::new(&self.counts, |counts| &counts.waiting);
+        let waiting = self.counts.wait();
         let acquired = tokio::time::timeout(left.unwrap_or(patience), self.inner.acquire()).await;
         drop(waiting);
-        self.counts.waits.note(started.elapsed());
         let connection = match acquired {
             Ok(Ok(connection)) => connection,
             Err(_) if left.is_some() => return Err(StoreError::TimedOut),
             Err(_) | Ok(Err(sqlx::Error::PoolTimedOut)) => return Err(self.timed_out(started.elapsed())),
             Ok(Err(error)) => return Err(SqlError::from(error).into()),
         };
-        self.counts.lent.fetch_add(1, Ordering::Relaxed);
+        self.counts.note_lent(started.elapsed());
         Ok(Lease {
             connection,
-            held: self.counts.holders.hold(),
-            _busy: Counted::new(&self.counts, |counts| &counts.busy),
+            held: self.counts.hold(),
+            _busy: self.counts.lend(),
         })
     }
 
     /// How many connections are lent.
     pub(crate) fn busy(&self) -> usize {
-        self.counts.busy.load(Ordering::Relaxed)
+        self.counts.busy()
     }
 
     /// Begins a new minute of the figures.
     pub(crate) fn turn(&self) {
-        self.counts.waits.turn();
+        self.counts.turn();
     }
 
     pub(crate) fn report(&self) -> PoolReport {
@@ -163,13 +162,8 @@ impl Pool {
             max: options.get_max_connections(),
             open: self.inner.size(),
             idle: count(self.inner.num_idle()),
-            active: count(self.busy()),
-            waiting: count(self.counts.waiting.load(Ordering::Relaxed)),
             acquire_timeout: self.acquire_timeout,
-            lent: self.counts.lent.load(Ordering::Relaxed),
-            timeouts: self.counts.timeouts.load(Ordering::Relaxed),
-            waits: self.counts.waits.times(),
-            holders: self.counts.holders.list(),
+            ..self.counts.report()
         }
     }
 
@@ -185,24 +179,76 @@ impl Pool {
 
     /// Tells a pool whose connections are all in use from one that could not open another.
     fn timed_out(&self, waited: Duration) -> StoreError {
-        self.counts.timeouts.fetch_add(1, Ordering::Relaxed);
         let (size, max) = (self.inner.size(), self.inner.options().get_max_connections());
-        let pool = self.name.clone();
-        StoreError::Unavailable(if size < max {
-            Box::new(NoConnection { pool })
+        if size < max {
+            self.counts.no_connection(&self.name)
         } else {
-            Box::new(PoolExhausted {
-                pool,
-                max,
-                waited,
-                holders: self.counts.holders.list(),
-            })
-        })
+            self.counts.exhausted(&self.name, max, waited)
+        }
     }
 
     /// How long a statement may run that begins now: what is left of the request, and no longer than configured.
     pub(crate) fn statement_timeout(&self) -> Result<Duration, StoreError> {
         shorter(self.statement_timeout, time_left()).ok_or(StoreError::TimedOut)
+    }
+}
+
+impl Counts {
+    pub(crate) fn busy(&self) -> usize {
+        self.busy.load(Ordering::Relaxed)
+    }
+
+    /// Counts a connection as lent for as long as the answer lives.
+    pub(crate) fn lend(self: &Arc<Self>) -> Counted {
+        Counted::new(self, |counts| &counts.busy)
+    }
+
+    /// Counts somebody as waiting for as long as the answer lives.
+    pub(crate) fn wait(self: &Arc<Self>) -> Counted {
+        Counted::new(self, |counts| &counts.waiting)
+    }
+
+    pub(crate) fn hold(&self) -> Held {
+        self.holders.hold()
+    }
+
+    /// Takes note of a connection that was lent, after so long a wait.
+    pub(crate) fn note_lent(&self, waited: Duration) {
+        self.waits.note(waited);
+        self.lent.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Begins a new minute of the figures.
+    pub(crate) fn turn(&self) {
+        self.waits.turn();
+    }
+
+    pub(crate) fn no_connection(&self, pool: &PoolName) -> StoreError {
+        self.timeouts.fetch_add(1, Ordering::Relaxed);
+        StoreError::Unavailable(Box::new(NoConnection { pool: pool.clone() }))
+    }
+
+    pub(crate) fn exhausted(&self, pool: &PoolName, max: u32, waited: Duration) -> StoreError {
+        self.timeouts.fetch_add(1, Ordering::Relaxed);
+        StoreError::Unavailable(Box::new(PoolExhausted {
+            pool: pool.clone(),
+            max,
+            waited,
+            holders: self.holders.list(),
+        }))
+    }
+
+    /// What was counted; the extent of the pool is for its owner to add.
+    pub(crate) fn report(&self) -> PoolReport {
+        PoolReport {
+            active: count(self.busy()),
+            waiting: count(self.waiting.load(Ordering::Relaxed)),
+            lent: self.lent.load(Ordering::Relaxed),
+            timeouts: self.timeouts.load(Ordering::Relaxed),
+            waits: self.waits.times(),
+            holders: self.holders.list(),
+            ..PoolReport::default()
+        }
     }
 }
 
@@ -240,11 +286,11 @@ impl fmt::Display for Named<'_> {
 }
 
 /// There are at most as many as `max`, which is no larger.
-fn count(number: usize) -> u32 {
+pub(crate) fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-fn time_left() -> Option<Duration> {
+pub(crate) fn time_left() -> Option<Duration> {
     request::current().and_then(|request| request.time_left())
 }
 

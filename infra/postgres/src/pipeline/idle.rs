@@ -1,0 +1,70 @@
+use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::client::Client;
+
+/// Connections that nobody uses, by the thread that put them there.
+///
+/// A connection's bytes are moved by a task of the thread that opened it. Read on that thread, its answers wake no
+/// other, which is worth more than the order in which connections are used.
+pub(super) struct Idle {
+    shards: Vec<Mutex<Vec<Client>>>,
+}
+
+impl Default for Idle {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self {
+            shards: (0..threads).map(|_| Mutex::default()).collect(),
+        }
+    }
+}
+
+impl Idle {
+    /// Takes one that is good, of this thread if there is one; those that are not are closed.
+    pub(super) fn take(&self, is_good: impl Fn(&Client) -> bool) -> Option<Client> {
+        let (here, shards) = (turn_of_this_thread(), self.shards.len());
+        (here..here + shards).find_map(|shard| {
+            let mut idle = lock(&self.shards[shard % shards]);
+            while let Some(client) = idle.pop() {
+                if is_good(&client) {
+                    return Some(client);
+                }
+            }
+            None
+        })
+    }
+
+    /// Back to the thread that opened it.
+    pub(super) fn put(&self, client: Client) {
+        lock(&self.shards[client.home() % self.shards.len()]).push(client);
+    }
+
+    pub(super) fn retain(&self, is_good: impl Fn(&Client) -> bool) {
+        for shard in &self.shards {
+            lock(shard).retain(&is_good);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
+    }
+}
+
+fn lock(shard: &Mutex<Vec<Client>>) -> MutexGuard<'_, Vec<Client>> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A number of this thread's own, counted from 0 in the order in which threads asked.
+pub(super) fn turn_of_this_thread() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static OWN: Cell<Option<usize>> = const { Cell::new(None) };
+    }
+    OWN.get().unwrap_or_else(|| {
+        let own = NEXT.fetch_add(1, Ordering::Relaxed);
+        OWN.set(Some(own));
+        own
+    })
+}
