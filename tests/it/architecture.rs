@@ -68,7 +68,7 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ("config", &["fairlead"]),
     ("deadpool-redis", &["fairlead-cache"]),
     ("jsonwebtoken", &["fairlead-auth", "fairlead-tests"]),
-    ("moka", &["fairlead-cache"]),
+    ("moka", &["fairlead-api", "fairlead-cache"]),
     ("redis", &["fairlead-cache", "fairlead-tests"]),
     ("sea-orm", &["fairlead-postgres"]),
     ("sea-orm-migration", &["fairlead-migrations"]),

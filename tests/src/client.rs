@@ -57,6 +57,15 @@ impl Client {
         }
     }
 
+    /// The same caller, of the server at `url`.
+    #[must_use]
+    pub fn at(&self, url: &str) -> Self {
+        Self {
+            base: url.to_owned(),
+            ..self.clone()
+        }
+    }
+
     /// A request to finish by hand: headers, bodies that are not JSON.
     pub fn request(&self, method: Method, path: &str) -> reqwest::RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));

@@ -55,6 +55,8 @@ impl TestPair {
             url("fairlead_owner", primary),
         ])
         .with("DATABASE_READ_URL", &url("fairlead_app", pair.replica.port()))
+        // Tests of servers count the reads that come to them. Tests of the cache set this themselves.
+        .with("FAIRLEAD__CACHE__RESPONSES__ENABLED", "false")
         // A machine that is busy with other tests is slow, not gone. Tests of being slow set these themselves.
         .with("FAIRLEAD__DATABASE__MONITOR__TIMEOUT_MS", "10000")
         .with("FAIRLEAD__DATABASE__MONITOR__MAX_LAG_MS", "10000");

@@ -3,7 +3,7 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,9 +11,14 @@ use fairlead_domain::Expected;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use crate::compression::Coding;
 use crate::problem::{Kind, Problem};
 
 /// A strong entity tag, without its quotes.
+///
+/// Each coding of a representation has a tag of its own, as bytes that differ must (RFC 9110, section 8.8.3.3): that of
+/// the identity with the coding behind a dash, `"7-gzip"`. That is also how common proxies mark what they encode
+/// themselves, so their tags are understood when clients send them back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EntityTag(String);
 
@@ -35,88 +40,89 @@ impl EntityTag {
         Self(URL_SAFE_NO_PAD.encode(&digest[..18]))
     }
 
-    /// As it stands in headers.
-    pub fn quoted(&self) -> String {
-        format!("\"{}\"", self.0)
+    /// Reads one that we have put into a header; `None` when it is weak or malformed.
+    pub(crate) fn from_header(value: &HeaderValue) -> Option<Self> {
+        let tag = value.to_str().ok()?.strip_prefix('"')?.strip_suffix('"')?;
+        Some(Self(tag.to_owned()))
     }
 
-    /// Whether `If-None-Match` says that the client has it already.
-    fn is_known_to(&self, request: &HttpRequest) -> bool {
-        request
-            .headers()
-            .get_all(header::IF_NONE_MATCH)
-            .filter_map(|value| value.to_str().ok())
-            .any(|list| {
-                let quoted = self.quoted();
-                list.split(',')
-                    .map(str::trim)
-                    .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == quoted)
-            })
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// As it stands in headers; `None`: for the answer as it is.
+    pub(crate) fn quoted(&self, coding: Option<Coding>) -> HeaderValue {
+        quoted(&self.0, coding)
     }
 }
 
-/// Answers a GET of one resource: 304 when the client has this version, else 200.
-pub fn answer(request: &HttpRequest, tag: &EntityTag, view: &impl Serialize) -> HttpResponse {
-    if tag.is_known_to(request) {
-        return not_modified(tag);
-    }
-    with_tag(tag).json(view)
+/// An entity tag as it stands in headers.
+pub(crate) fn quoted(tag: &str, coding: Option<Coding>) -> HeaderValue {
+    let text = match coding {
+        None => format!("\"{tag}\""),
+        Some(coding) => format!("\"{tag}-{}\"", coding.name()),
+    };
+    HeaderValue::try_from(text).expect("tags are visible ASCII")
 }
 
-/// Answers a GET whose bytes decide the tag: lists.
-pub fn answer_by_digest(request: &HttpRequest, view: &impl Serialize) -> HttpResponse {
-    let bytes = serde_json::to_vec(view).expect("views are plain data with string keys");
-    let tag = EntityTag::digest(&bytes);
-    if tag.is_known_to(request) {
-        return not_modified(&tag);
+/// Finds out of `If-None-Match` what the client has already. Codings of one representation say the same, so any of them
+/// will do; tags are compared weakly (RFC 9110, section 13.1.2).
+pub(crate) fn known_to(request: &HeaderMap, tag: &str) -> Option<Known> {
+    for list in request.get_all(header::IF_NONE_MATCH) {
+        for listed in tags(list.to_str().unwrap_or_default()) {
+            let known = match listed {
+                Listed::Any => Some(Known::Something),
+                Listed::Tag(known) if known == tag => Some(Known::Identity),
+                Listed::Tag(known) => {
+                    let coding = known.strip_prefix(tag).and_then(|rest| rest.strip_prefix('-'));
+                    coding.and_then(Coding::parse).map(Known::In)
+                }
+            };
+            if known.is_some() {
+                return known;
+            }
+        }
     }
-    with_tag(&tag).content_type("application/json").body(bytes)
+    None
 }
 
-/// Answers a GET of one resource whose version does not tell all that is shown.
-pub fn answer_by_version_and_digest(
-    request: &HttpRequest,
-    version: EntityTag,
-    view: &impl Serialize,
-) -> HttpResponse {
-    let bytes = serde_json::to_vec(view).expect("views are plain data with string keys");
-    let EntityTag(digest) = EntityTag::digest(&bytes);
-    answer_ready(
-        request,
-        &version.variant(&digest),
-        "application/json",
-        bytes.into(),
-    )
+/// In which form the client has the answer already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// In some form: `If-None-Match: *`.
+    Something,
+    Identity,
+    In(Coding),
 }
 
-/// Answers a GET of bytes that are ready, and whose tag is known.
-pub(crate) fn answer_ready(
-    request: &HttpRequest,
-    tag: &EntityTag,
-    media_type: &'static str,
-    bytes: actix_web::web::Bytes,
-) -> HttpResponse {
-    if tag.is_known_to(request) {
-        return not_modified(tag);
-    }
-    with_tag(tag).content_type(media_type).body(bytes)
+/// An item of `If-None-Match`.
+enum Listed<'a> {
+    Any,
+    /// Without quotes and without the mark of a weak one.
+    Tag(&'a str),
+}
+
+/// Takes a list apart. A tag may itself contain commas, so only its quotes end it.
+fn tags(list: &str) -> impl Iterator<Item = Listed<'_>> {
+    let mut rest = list;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches([' ', '\t', ',']);
+        if let Some(behind) = rest.strip_prefix('*') {
+            rest = behind;
+            return Some(Listed::Any);
+        }
+        let quoted = rest.strip_prefix("W/").unwrap_or(rest).strip_prefix('"')?;
+        let (tag, behind) = quoted.split_once('"')?;
+        rest = behind;
+        Some(Listed::Tag(tag))
+    })
 }
 
 /// Answers a change with the resource as it is now.
 pub fn changed(tag: &EntityTag, view: &impl Serialize) -> HttpResponse {
-    with_tag(tag).json(view)
-}
-
-fn with_tag(tag: &EntityTag) -> actix_web::HttpResponseBuilder {
-    let mut response = HttpResponse::Ok();
-    response.insert_header((header::ETAG, tag.quoted()));
-    response
-}
-
-fn not_modified(tag: &EntityTag) -> HttpResponse {
-    HttpResponse::NotModified()
-        .insert_header((header::ETAG, tag.quoted()))
-        .finish()
+    HttpResponse::Ok()
+        .insert_header((header::ETAG, tag.quoted(None)))
+        .json(view)
 }
 
 /// The version that `If-Match` asks for; any, when there is no such header.
@@ -152,7 +158,7 @@ fn parse(header: &str) -> Result<Expected, Problem> {
     if tag.contains('"') {
         return Err(malformed());
     }
-    let version = tag.split('.').next().unwrap_or_default();
+    let version = tag.split(['.', '-']).next().unwrap_or_default();
     // A sign is not part of ours, though `parse` would take one.
     match version
         .parse::<i64>()
@@ -175,7 +181,6 @@ fn malformed() -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use actix_web::http::StatusCode;
     use actix_web::test::TestRequest;
 
     use super::*;
@@ -185,6 +190,8 @@ mod tests {
         assert_eq!(parse("*").unwrap(), Expected::Any);
         assert_eq!(parse("\"7\"").unwrap(), Expected::Version(7));
         assert_eq!(parse(" \"7.fields=id,name\" ").unwrap(), Expected::Version(7));
+        assert_eq!(parse("\"7-gzip\"").unwrap(), Expected::Version(7));
+        assert_eq!(parse("\"7.fields=id,name-br\"").unwrap(), Expected::Version(7));
     }
 
     #[test]
@@ -206,21 +213,44 @@ mod tests {
         }
     }
 
-    #[test]
-    fn who_has_it_already_gets_no_body() {
-        let tag = EntityTag::version(7);
-        let get = |value: &str| {
-            let request = TestRequest::get()
-                .insert_header((header::IF_NONE_MATCH, value))
-                .to_http_request();
-            answer(&request, &tag, &"view").status()
-        };
+    fn known(tag: &EntityTag, value: &str) -> Option<Known> {
+        let request = TestRequest::get().insert_header((header::IF_NONE_MATCH, value));
+        known_to(request.to_http_request().headers(), tag.as_str())
+    }
 
-        for known in ["\"7\"", "W/\"7\"", "\"6\", \"7\"", "*"] {
-            assert_eq!(get(known), StatusCode::NOT_MODIFIED, "{known}");
+    #[test]
+    fn what_the_client_has_is_found_in_any_form() {
+        let tag = EntityTag::version(7);
+
+        for value in ["\"7\"", "W/\"7\"", "\"6\", \"7\"", "\"6\",\"7\",\"8\""] {
+            assert_eq!(known(&tag, value), Some(Known::Identity), "{value}");
         }
-        for unknown in ["\"6\"", "7", "", "\"7.fields=id\""] {
-            assert_eq!(get(unknown), StatusCode::OK, "{unknown}");
+        assert_eq!(known(&tag, "*"), Some(Known::Something));
+        assert_eq!(known(&tag, "W/\"7-gzip\""), Some(Known::In(Coding::Gzip)));
+        assert_eq!(known(&tag, "\"7-br\""), Some(Known::In(Coding::Brotli)));
+    }
+
+    #[test]
+    fn what_the_client_has_not_is_not_found() {
+        let tag = EntityTag::version(7);
+
+        for value in [
+            "\"6\"",
+            "7",
+            "",
+            "\"7.fields=id\"",
+            "\"7-deflate\"",
+            "\"77\"",
+            "\"7",
+        ] {
+            assert_eq!(known(&tag, value), None, "{value}");
         }
+    }
+
+    #[test]
+    fn a_tag_with_a_comma_is_one_tag() {
+        let tag = EntityTag::version(7).variant("fields=id,name");
+
+        assert_eq!(known(&tag, "\"1\", \"7.fields=id,name\""), Some(Known::Identity));
     }
 }

@@ -27,11 +27,11 @@
 //!     let draft = CarrierDraft::parse(body.value.into())?;                       // Invalid: 422 with pointers
 //!     let mut uow = services.store.begin(permit.scope()).await?;
 //!     if let Some(kept) = key.claim(&mut *uow, permit.actor(), &body.request_hash).await? {
-//!         return Ok(Created::replay(kept, COLLECTION));
+//!         return Ok(kept.respond(COLLECTION));
 //!     }
 //!     let carrier = carriers::create(&mut *uow, &permit, draft).await?;
-//!     let answer = Created::new(&CarrierView::from(carrier));
-//!     key.keep(&mut *uow, permit.actor(), Created::STATUS, answer.body()).await?;
+//!     let answer = WriteAnswer::created(&CarrierView::from(carrier));
+//!     key.keep(&mut *uow, permit.actor(), &answer).await?;
 //!     uow.commit().await?;
 //!     Ok(answer.respond(COLLECTION))
 //! }
@@ -40,38 +40,45 @@
 //! Then: `.service(create::create)` in the context's `configure`; `From<CreateCarrierError> for Problem` and
 //! `Problematic for CreateCarrierError` in `problem/`, by exhaustive match; a row in `problem/kind.rs` for a problem
 //! type that is new. Queries implement [`query::FromQuery`] for reading and `IntoParams` for the specification; lists
-//! take [`paging::PagingQuery`] and answer a [`paging::Listing`]; PATCH bodies use [`patch::given`]; single resources
-//! answer by [`conditional::answer`] and take [`conditional::IfMatch`]; `fields=` is [`fields::Fields`]. Bodies have
-//! `deny_unknown_fields`, and schemas that accept exactly what the domain accepts ([`text`] has the patterns,
+//! take [`paging::PagingQuery`] and answer a [`paging::Listing`]; PATCH bodies use [`patch::given`] and take
+//! [`conditional::IfMatch`]; `fields=` is [`fields::Fields`]. A GET says what is asked as a `read::Question`, and is
+//! answered by `read::Read` with the ready answer that the question loads. Bodies have `deny_unknown_fields`, and schemas that accept exactly what the domain accepts ([`text`] has the patterns,
 //! [`whole::Whole`] is a number in a body).
 //! Security, the problems common to all, 304 and partial answers are added by [`spec`].
 
 mod authentication;
+mod compression;
 pub mod conditional;
-mod created;
+mod consistency;
 mod fallback;
 pub mod fields;
 pub mod idempotency;
 pub mod json;
-mod kept;
 pub mod middleware;
 pub mod paging;
 pub mod patch;
 mod path;
 pub mod problem;
 pub mod query;
+mod read;
 pub mod records;
+mod representation;
 mod routes;
 mod scan;
 mod serve;
 pub mod spec;
 mod state;
 pub mod text;
+mod warming;
 pub mod whole;
 
-pub use authentication::{Authenticated, Operator, Permitted, TENANT_KEY};
-pub use created::Created;
+pub use authentication::{Authenticated, Operator, Permitted, TENANT_KEY, VerifiedCredentials};
+pub use compression::Compression;
+pub use consistency::ConsistencyTokens;
 pub use paging::CursorKey;
 pub use path::PathId;
 pub use serve::serve;
-pub use state::{ApiSettings, HealthCheck, HealthProbe, HealthReport, HealthStatus, Services};
+pub use state::{
+    ApiSettings, HealthCheck, HealthProbe, HealthReport, HealthStatus, MemoryKeeper, ReleasedMemory, Services,
+};
+pub use warming::datasets;

@@ -70,6 +70,13 @@ impl QueryReader {
         Ok(value)
     }
 
+    /// The whole query in normal form: the same for queries that mean the same in another order or spelling.
+    pub fn normal(&self) -> String {
+        let mut pairs: Vec<_> = self.pairs.iter().collect();
+        pairs.sort_unstable();
+        serde_urlencoded::to_string(pairs).expect("texts can be written as a query")
+    }
+
     /// One line of text of at most `max` characters.
     pub fn text(&mut self, name: &'static str, max: usize) -> Option<String> {
         self.parsed(name, |text| match text.chars().count() {
@@ -259,6 +266,23 @@ mod tests {
             (search.active, search.fields),
             (Some(true), Some(vec!["name", "id"]))
         );
+    }
+
+    #[test]
+    fn the_normal_form_does_not_depend_on_order_and_spelling() {
+        let normal = |query: &str| {
+            QueryReader {
+                pairs: serde_urlencoded::from_str(query).unwrap(),
+                known: Vec::new(),
+                faults: Faults::default(),
+            }
+            .normal()
+        };
+
+        assert_eq!(normal("b=2&a=x%20y"), normal("a=x+y&b=%32"));
+        assert_eq!(normal("a=x%26b%3D2"), "a=x%26b%3D2");
+        assert_ne!(normal("a=x%26b%3D2"), normal("a=x&b=2"));
+        assert_eq!(normal(""), "");
     }
 
     #[test]

@@ -6,9 +6,8 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use utoipa_actix_web::AppExt as _;
 
-use crate::authentication::authenticate;
 use crate::fallback::fallback;
-use crate::middleware::{deadline, limits, panic_barrier, request_context, security_headers};
+use crate::middleware::edge;
 use crate::routes;
 use crate::state::Services;
 
@@ -22,16 +21,10 @@ pub fn serve(services: Services, listeners: Vec<TcpListener>) -> io::Result<(Ser
             .into_utoipa_app()
             .configure(routes::configure)
             .split_for_parts();
-        // The last layer is the outermost.
         app.app_data(services.clone())
             .configure(routes::configure_pages)
             .default_service(web::to(fallback))
-            .wrap(from_fn(authenticate))
-            .wrap(from_fn(limits))
-            .wrap(from_fn(deadline))
-            .wrap(from_fn(panic_barrier))
-            .wrap(from_fn(security_headers))
-            .wrap(from_fn(request_context))
+            .wrap(from_fn(edge))
     })
     .workers(settings.workers)
     .keep_alive(settings.keep_alive)

@@ -3,7 +3,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::{HttpRequest, web};
 use async_trait::async_trait;
+use fairlead_domain::cache::{CacheControl, CacheWarming, ReadCache};
 use fairlead_domain::clock::Clock;
 use fairlead_domain::database::DatabaseNodes;
 use fairlead_domain::identity::{
@@ -13,25 +15,50 @@ use fairlead_domain::store::{Store, SystemStore};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::authentication::VerifiedCredentials;
+use crate::compression::Compression;
+use crate::consistency::ConsistencyTokens;
 use crate::paging::CursorKey;
+use crate::read::Origin;
 
 /// All that handlers need from outside; made once by the wiring and shared by every worker.
 #[derive(Clone, Debug)]
 pub struct Services {
     pub store: Arc<dyn Store>,
     pub system: Arc<dyn SystemStore>,
+    /// `None`: every read asks the database.
+    pub cache: Option<Arc<dyn ReadCache>>,
+    /// The operators' side of it; there when it is.
+    pub cache_control: Option<Arc<dyn CacheControl>>,
+    pub cache_warming: Option<Arc<dyn CacheWarming>>,
+    pub memory: Arc<dyn MemoryKeeper>,
     pub hasher: Arc<dyn PasswordHasher>,
     pub tokens: Arc<dyn AccessTokens>,
     pub secrets: Arc<dyn Secrets>,
     pub revoked: Arc<dyn RevokedSessions>,
+    pub verified: VerifiedCredentials,
     pub clock: Arc<dyn Clock>,
     pub health: Arc<dyn HealthProbe>,
     pub nodes: Arc<dyn DatabaseNodes>,
     pub cursors: CursorKey,
+    pub consistency: ConsistencyTokens,
     pub settings: ApiSettings,
 }
 
 impl Services {
+    /// Those of the server that a request came to.
+    pub(crate) fn of(request: &HttpRequest) -> &web::Data<Self> {
+        request.app_data().expect("the server registers the services")
+    }
+
+    /// What it takes to answer questions.
+    pub(crate) fn origin(&self) -> Origin {
+        Origin {
+            store: Arc::clone(&self.store),
+            cursors: self.cursors.clone(),
+        }
+    }
+
     /// What it takes to hand out tokens.
     pub fn issuer(&self) -> Issuer<'_> {
         Issuer {
@@ -64,6 +91,8 @@ pub struct ApiSettings {
     pub max_query_bytes: usize,
     /// How deep a JSON body may be nested.
     pub max_json_depth: usize,
+    /// Which answers are compressed, and how hard.
+    pub compression: Compression,
     /// Whether clients reach the server by HTTPS, so that they may be told to use nothing else.
     pub behind_tls: bool,
     /// Whether the last address in `X-Forwarded-For` is the client's: true behind one trusted proxy, false elsewhere.
@@ -74,6 +103,26 @@ pub struct ApiSettings {
     pub session_lifetime: time::Duration,
     /// How long an invitation can be accepted.
     pub invitation_lifetime: time::Duration,
+}
+
+/// Gives memory of the process back that is held for nothing.
+#[async_trait]
+pub trait MemoryKeeper: fmt::Debug + Send + Sync {
+    async fn release(&self) -> ReleasedMemory;
+}
+
+/// What was given back. What cannot be measured or done is `None`.
+#[derive(Clone, Copy, Debug)]
+pub struct ReleasedMemory {
+    /// Of the process, as the system counts it.
+    pub resident_before_bytes: Option<u64>,
+    pub resident_after_bytes: Option<u64>,
+    /// Answers dropped from the cache because they would not be served again.
+    pub dropped_answers: Option<u64>,
+    /// What those took.
+    pub dropped_bytes: Option<u64>,
+    /// What the allocator gave back to the system when it was asked to; `None`: it cannot be asked.
+    pub purged_bytes: Option<u64>,
 }
 
 /// Tells how the process and what it depends on are doing.

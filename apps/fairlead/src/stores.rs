@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use fairlead_domain::clock::{Clock, Ids};
+use fairlead_domain::store::CommitListener;
 use fairlead_postgres::{
     Cluster, MemoryRevokedSessions, MonitorConfig, PgConfig, PgStore, PgSystemStore, PoolConfig,
     ReplicaConfig, StoreParts,
@@ -24,10 +25,12 @@ pub(crate) struct Stores {
 }
 
 impl Stores {
+    /// Connects; `listeners` are told of every commit, in their order.
     pub(crate) async fn connect(
         config: &PgConfig,
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
+        listeners: Vec<Arc<dyn CommitListener>>,
     ) -> anyhow::Result<Self> {
         let cluster = Cluster::connect(config)
             .await
@@ -36,7 +39,7 @@ impl Stores {
             clock,
             ids,
             revoked: Arc::default(),
-            listeners: Vec::new(),
+            listeners,
         };
         let revoked = Arc::clone(&parts.revoked);
         Ok(Self {

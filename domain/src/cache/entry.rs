@@ -1,6 +1,7 @@
 use std::sync::OnceLock;
 
 use bytes::Bytes;
+use time::OffsetDateTime;
 
 use crate::consistency::LogPosition;
 
@@ -12,6 +13,8 @@ pub struct Loaded {
     /// A strong entity tag, without quotes.
     pub entity_tag: Box<str>,
     pub content_type: Box<str>,
+    /// When what is shown last changed, where one moment tells that.
+    pub modified: Option<OffsetDateTime>,
     /// What the load is known to have seen: a lower bound.
     pub as_of: LogPosition,
 }
@@ -50,6 +53,10 @@ impl Entry {
 
     pub fn content_type(&self) -> &str {
         &self.loaded.content_type
+    }
+
+    pub fn modified(&self) -> Option<OffsetDateTime> {
+        self.loaded.modified
     }
 
     /// What the answer is known to contain: everything committed up to here.

@@ -8,6 +8,14 @@ use crate::store::{StoreError, SystemStore};
 /// A key that is in use is written back this often.
 const KEY_USE_RESOLUTION: Duration = Duration::MINUTE;
 
+/// Who a credential turned out to be of.
+#[derive(Clone, Debug)]
+pub struct Verified<T> {
+    pub who: T,
+    /// When the credential expires; `None`: never.
+    pub until: Option<OffsetDateTime>,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum AuthenticateError {
     #[error("the credential is not valid")]
@@ -30,7 +38,7 @@ pub fn authenticate_access_token(
     revoked: &dyn RevokedSessions,
     token: &str,
     now: OffsetDateTime,
-) -> Result<Caller, AuthenticateError> {
+) -> Result<Verified<Caller>, AuthenticateError> {
     let claims = tokens.verify(token, now).map_err(|error| match error {
         InvalidToken::Forged => AuthenticateError::Refused,
         InvalidToken::Expired => AuthenticateError::Expired,
@@ -38,15 +46,19 @@ pub fn authenticate_access_token(
     if revoked.contains(claims.session) {
         return Err(AuthenticateError::SessionEnded);
     }
-    Ok(Caller::from_verified(VerifiedIdentity::User {
+    let who = Caller::from_verified(VerifiedIdentity::User {
         tenant: claims.tenant,
         user: claims.user,
         session: claims.session,
         role: claims.role,
-    }))
+    });
+    Ok(Verified {
+        who,
+        until: Some(claims.expires_at),
+    })
 }
 
-/// Establishes the caller from an API key. The key is looked up each time, so a revoked one is refused at once.
+/// Establishes the caller from an API key, as it is now. Whoever keeps the answer says for how long.
 #[expect(
     clippy::disallowed_methods,
     reason = "HTTP authentication is where callers are made"
@@ -55,7 +67,7 @@ pub async fn authenticate_api_key(
     system: &dyn SystemStore,
     secrets: &dyn Secrets,
     presented: &str,
-) -> Result<Caller, AuthenticateError> {
+) -> Result<Verified<Caller>, AuthenticateError> {
     let secret = secrets
         .read(SecretKind::ApiKey, presented)
         .ok_or(AuthenticateError::Refused)?;
@@ -79,14 +91,18 @@ pub async fn authenticate_api_key(
         uow.accounts().touch_api_key(tenant, id, now).await?;
         uow.commit().await?;
     }
-    Ok(Caller::from_verified(VerifiedIdentity::ApiKey {
+    let who = Caller::from_verified(VerifiedIdentity::ApiKey {
         tenant,
         key: id,
         scopes: key.scopes,
-    }))
+    });
+    Ok(Verified {
+        who,
+        until: key.expires_at,
+    })
 }
 
-/// Establishes an operator from its secret.
+/// Establishes an operator from its secret, as it is now.
 #[expect(
     clippy::disallowed_methods,
     reason = "HTTP authentication is where operators are made"
@@ -95,15 +111,18 @@ pub async fn authenticate_operator(
     system: &dyn SystemStore,
     secrets: &dyn Secrets,
     presented: &str,
-) -> Result<OperatorPermit, AuthenticateError> {
+) -> Result<Verified<OperatorPermit>, AuthenticateError> {
     let secret = secrets
         .read(SecretKind::Operator, presented)
         .ok_or(AuthenticateError::Refused)?;
     let mut uow = system.begin(&identity_scope()).await?;
-    let name = uow
+    let (name, until) = uow
         .operators()
         .find_by_secret(&secret.hash)
         .await?
         .ok_or(AuthenticateError::Refused)?;
-    Ok(OperatorPermit::from_verified(name))
+    Ok(Verified {
+        who: OperatorPermit::from_verified(name),
+        until,
+    })
 }

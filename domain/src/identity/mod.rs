@@ -25,7 +25,7 @@ pub use api_keys::{
     revoke_api_key,
 };
 pub use authenticate::{
-    AuthenticateError, authenticate_access_token, authenticate_api_key, authenticate_operator,
+    AuthenticateError, Verified, authenticate_access_token, authenticate_api_key, authenticate_operator,
 };
 pub use invite::{Invitation, InviteError, InviteUser, MAX_USERS, invite};
 pub use login::{LoginError, LoginPolicy, LoginRequest, login};

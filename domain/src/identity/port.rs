@@ -280,8 +280,11 @@ pub trait Operators: Send {
         secret_hash: &[u8],
         expires_at: Option<OffsetDateTime>,
     ) -> Result<(), StoreError>;
-    /// Finds the name of the operator whose unexpired secret has this SHA-256.
-    async fn find_by_secret(&mut self, secret_hash: &[u8]) -> Result<Option<String>, StoreError>;
+    /// Finds the operator whose unexpired secret has this SHA-256: the name, and when the secret expires.
+    async fn find_by_secret(
+        &mut self,
+        secret_hash: &[u8],
+    ) -> Result<Option<(String, Option<OffsetDateTime>)>, StoreError>;
     async fn list(&mut self) -> Result<Vec<(String, OffsetDateTime, Option<OffsetDateTime>)>, StoreError>;
     /// Returns whether there was such an operator.
     async fn revoke(&mut self, name: &str) -> Result<bool, StoreError>;
@@ -343,6 +346,7 @@ pub struct AccessClaims {
     pub session: SessionId,
     pub role: Role,
     pub issued_at: OffsetDateTime,
+    pub expires_at: OffsetDateTime,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

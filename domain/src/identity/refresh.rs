@@ -58,6 +58,7 @@ pub async fn refresh(
         session: session.id,
         role: user.role,
         issued_at: uow.now(),
+        expires_at: uow.now() + issuer.access.lifetime(),
     });
     uow.commit().await?;
     Ok(Tokens {

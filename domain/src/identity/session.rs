@@ -58,6 +58,7 @@ pub(super) async fn open_session(
         session: session.id,
         role: user.role,
         issued_at: uow.now(),
+        expires_at: uow.now() + issuer.access.lifetime(),
     });
     Ok(Tokens {
         access_token,

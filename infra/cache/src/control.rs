@@ -47,6 +47,29 @@ impl CacheControl for TieredCache {
     }
 }
 
+/// What [`TieredCache::shrink`] has dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    pub answers: u64,
+    pub bytes: u64,
+}
+
+impl TieredCache {
+    /// Drops from memory the answers that would not be served again because what they tell of has changed.
+    pub fn shrink(&self) -> Dropped {
+        let memory = &self.inner.memory;
+        memory.settle();
+        let (answers, bytes) = (memory.entries(), memory.used_bytes());
+        let now = Instant::now();
+        memory.remove_held_if(|held| self.inner.verdict(held, now) == Verdict::Invalid);
+        memory.settle();
+        Dropped {
+            answers: answers.saturating_sub(memory.entries()),
+            bytes: bytes.saturating_sub(memory.used_bytes()),
+        }
+    }
+}
+
 impl Inner {
     async fn invalidate(self: &Arc<Self>, what: Invalidate) {
         match what {

@@ -23,5 +23,6 @@ mod warm;
 mod tests;
 
 pub use cache::{InvalidRedisUrl, LoaderLost, TieredCache};
+pub use control::Dropped;
 pub use settings::{CacheSettings, EncryptionKey, Eviction, MemorySettings, OutageSettings, SharedSettings};
 pub use warm::{WarmSettings, Warmer};

@@ -186,6 +186,7 @@ impl Loader for LeadLoader {
             body: Bytes::from(format!("{value} {}", "of many words ".repeat(100))),
             entity_tag: value.to_string().into(),
             content_type: "text/plain".into(),
+            modified: None,
             as_of,
         })
     }

@@ -24,6 +24,7 @@ pub(super) enum Thing {
     ApiKey,
     Carrier,
     Lead,
+    Tenant,
     User,
 }
 
@@ -70,6 +71,8 @@ pub(super) const CASES: &[Case] = &[
     case("assignLead")
         .of(Thing::Lead)
         .json(|_| json!({ "agentId": null })),
+    case("clearCache"),
+    case("clearTenantCache").of(Thing::Tenant),
     case("createApiKey").json(|_| json!({ "name": "a key", "scopes": ["leads:read"] })),
     case("createCarrier").json(|n| json!({ "name": format!("Carrier {n}") })),
     case("createLead").json(|_| json!({ "name": "Ann" })),
@@ -78,8 +81,13 @@ pub(super) const CASES: &[Case] = &[
     case("deleteActivity").of(Thing::Activity),
     case("deleteCarrier").of(Thing::Carrier),
     case("deleteLead").of(Thing::Lead),
+    case("explainCacheKey")
+        .query("?tenantId=01934f6e-7b1a-7cc3-98a4-0242ac120001&key=leads.list?status%3DNEW"),
     case("exportLeads"),
     case("getActivity").of(Thing::Activity),
+    case("getCacheHitRate"),
+    case("getCacheMetrics"),
+    case("getCacheWarmEarnings"),
     case("getCarrier").of(Thing::Carrier),
     case("getConnectionPools"),
     case("getDatabaseSize"),
@@ -87,9 +95,11 @@ pub(super) const CASES: &[Case] = &[
     case("getLimits"),
     case("getMe"),
     case("getTenant"),
+    case("getTenantCacheStats").of(Thing::Tenant),
     case("getUsage"),
     case("getUser").of(Thing::User),
     case("importLeads").text("text/csv", "name\nAnn\n"),
+    case("invalidateCache").json(|_| json!({ "namespace": "leads.list" })),
     case("inviteUser")
         .json(|n| json!({ "email": format!("user-{n}@new.test"), "name": "New", "role": "VIEWER" })),
     case("leadStatistics"),
@@ -104,6 +114,7 @@ pub(super) const CASES: &[Case] = &[
         .of(Thing::Lead)
         .json(|_| json!({ "type": "NOTE", "subject": "a note" })),
     case("logout"),
+    case("releaseMemory"),
     case("revokeApiKey").of(Thing::ApiKey),
     case("searchLeads").query("?q=ann"),
     case("updateActivity")
@@ -120,6 +131,7 @@ pub(super) const CASES: &[Case] = &[
     case("updateUser")
         .of(Thing::User)
         .json(|_| json!({ "name": "Changed" })),
+    case("warmCache").json(|_| json!({ "datasets": ["statistics"] })),
 ];
 
 /// An operation as the specification has it.
@@ -228,6 +240,7 @@ pub(super) async fn make(thing: Thing, tenant: &TestTenant, author: &Client, num
     let owner = &tenant.owner;
     let made = match thing {
         Thing::Lead => return tenant.lead("Ann").await,
+        Thing::Tenant => return tenant.id.clone(),
         Thing::Activity => {
             let lead = tenant.lead("Ann").await;
             let note = json!({ "type": "NOTE", "subject": "a note" });

@@ -1,45 +1,19 @@
-//! What happens to every request before and after its handler; `serve` puts the layers in their order.
+//! What happens to every request before and after its handler.
+//!
+//! One layer does it all, in [`edge`]: each layer of its own would box another future. From the outside in: the
+//! request gets its identity and its deadline; too much of it is refused; who asks is established; the handler answers,
+//! or is given up when it panics or its time is over; the answer is compressed and gets the headers that all have; one
+//! line is logged.
 
 mod client;
-pub(crate) mod deadline;
+mod edge;
+pub(crate) mod guard;
+mod headers;
 mod limits;
-mod panics;
-mod request;
-mod security;
-
-use actix_web::body::BoxBody;
-use actix_web::dev::ServiceResponse;
-use actix_web::test::TestRequest;
+mod log;
 
 pub use client::client_address;
-pub(crate) use deadline::deadline;
-pub(crate) use limits::limits;
-pub(crate) use panics::panic_barrier;
-pub(crate) use request::request_context;
-pub(crate) use security::security_headers;
-
-use crate::problem::{Kind, Problem};
-
-/// Answers a request that was given up.
-///
-/// A layer hands its request on and does not get it back when the work is cancelled, so the answer is put to an empty
-/// one; only the outermost layers see it, and they remember what they need.
-fn answer(error: impl Into<actix_web::Error>) -> ServiceResponse<BoxBody> {
-    let error = error.into();
-    let problem = match error.as_error::<Problem>() {
-        Some(problem) => problem.clone(),
-        None if error.as_response_error().status_code().is_client_error() => {
-            Problem::client(Kind::MalformedRequest, error.to_string())
-        }
-        None => Problem::server(Kind::Internal, Foreign(error.to_string())),
-    };
-    ServiceResponse::from_err(problem, TestRequest::default().to_http_request())
-}
-
-/// An error of the HTTP framework that is none of ours.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Foreign(String);
+pub(crate) use edge::edge;
 
 #[cfg(test)]
 mod tests;

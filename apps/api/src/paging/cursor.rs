@@ -22,6 +22,25 @@ const TAG: usize = 16;
 #[derive(Clone)]
 pub struct CursorKey([u8; 32]);
 
+/// The cursors of one tenant's lists.
+#[derive(Clone, Copy, Debug)]
+pub struct Cursors<'a> {
+    key: &'a CursorKey,
+    scope: &'a TenantScope,
+}
+
+impl Cursors<'_> {
+    /// As [`CursorKey::seal`].
+    pub fn seal(&self, list: ListName, position: Position) -> String {
+        self.key.seal(self.scope, list, position)
+    }
+
+    /// As [`CursorKey::open`].
+    pub fn open(&self, list: ListName, cursor: &str) -> Result<Position, InvalidCursor> {
+        self.key.open(self.scope, list, cursor)
+    }
+}
+
 /// The cursor was not made by us for this list of this tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InvalidCursor;
@@ -33,6 +52,10 @@ impl CursorKey {
     /// Takes a secret that all processes of an installation share.
     pub fn new(secret: [u8; 32]) -> Self {
         Self(secret)
+    }
+
+    pub fn of<'a>(&'a self, scope: &'a TenantScope) -> Cursors<'a> {
+        Cursors { key: self, scope }
     }
 
     /// Writes a position as text. It carries no filter: the client repeats those.

@@ -2,12 +2,11 @@
 
 mod cursor;
 
-use fairlead_domain::access::TenantScope;
 use fairlead_domain::paging::{DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, Page, Paging, Start};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-pub use cursor::{CursorKey, InvalidCursor};
+pub use cursor::{CursorKey, Cursors, InvalidCursor};
 
 use crate::problem::{Kind, Problem};
 use crate::query::{FromQuery, QueryReader};
@@ -83,12 +82,12 @@ impl FromQuery for PagingQuery {
 
 impl PagingQuery {
     /// Says it in the domain's words. `list` must be the one that [`Listing::new`] is given.
-    pub fn paging(&self, key: &CursorKey, scope: &TenantScope, list: ListName) -> Result<Paging, Problem> {
+    pub fn paging(&self, cursors: &Cursors<'_>, list: ListName) -> Result<Paging, Problem> {
         let start = match (&self.cursor, self.page) {
             (None, Some(page)) => Start::Page(page),
             (None, None) => Start::After(None),
             (Some(cursor), _) => {
-                let position = key.open(scope, list, cursor).map_err(|InvalidCursor| {
+                let position = cursors.open(list, cursor).map_err(|InvalidCursor| {
                     Problem::client(
                         Kind::InvalidCursor,
                         "the cursor is not one of this list, order and tenant",
@@ -129,16 +128,10 @@ pub struct Listing<T> {
 
 impl<T> Listing<T> {
     /// Makes the answer to `query` from the page that was read for it.
-    pub fn new(
-        page: Page<T>,
-        query: &PagingQuery,
-        key: &CursorKey,
-        scope: &TenantScope,
-        list: ListName,
-    ) -> Self {
+    pub fn new(page: Page<T>, query: &PagingQuery, cursors: &Cursors<'_>, list: ListName) -> Self {
         Self {
             has_more: page.next.is_some(),
-            next_cursor: page.next.map(|position| key.seal(scope, list, position)),
+            next_cursor: page.next.map(|position| cursors.seal(list, position)),
             items: page.items,
             page: query.page,
             limit: query.page.map(|_| query.limit),

@@ -10,6 +10,15 @@ mod platform;
 mod tenant;
 mod users;
 
+/// What is asked by reads whose answers can be loaded ahead of need.
+pub(crate) mod questions {
+    pub(crate) use super::activities::{ActivitiesOfLead, GetActivity};
+    pub(crate) use super::carriers::GetCarrier;
+    pub(crate) use super::leads::{CountLeads, GetLead, LeadListQuery, SearchQuery};
+    pub(crate) use super::tenant::GetTenant;
+    pub(crate) use super::users::GetUser;
+}
+
 pub(crate) use pages::configure as configure_pages;
 use utoipa_actix_web::scope;
 use utoipa_actix_web::service_config::ServiceConfig;

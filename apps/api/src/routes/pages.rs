@@ -6,16 +6,17 @@ use std::sync::{Arc, LazyLock};
 use actix_web::http::header;
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, get, web};
+use fairlead_domain::cache::Entry;
+use fairlead_domain::consistency::LogPosition;
 use utoipa_swagger_ui::Config;
 
-use crate::conditional::{self, EntityTag};
+use crate::Services;
+use crate::conditional::EntityTag;
 use crate::problem::{Kind, Problem};
+use crate::representation::{self, Representation};
 use crate::spec;
 
-static SPECIFICATION: LazyLock<(EntityTag, Bytes)> = LazyLock::new(|| {
-    let bytes = Bytes::from(spec::openapi_json());
-    (EntityTag::digest(&bytes), bytes)
-});
+static SPECIFICATION: LazyLock<Entry> = LazyLock::new(|| page("application/json", spec::openapi_json()));
 
 static VIEWER: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     Arc::new(
@@ -26,10 +27,13 @@ static VIEWER: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     )
 });
 
-static PROBLEMS: LazyLock<(EntityTag, Bytes)> = LazyLock::new(|| {
-    let bytes = Bytes::from(problems_page());
-    (EntityTag::digest(&bytes), bytes)
-});
+static PROBLEMS: LazyLock<Entry> = LazyLock::new(|| page("text/html; charset=utf-8", problems_page()));
+
+fn page(media_type: &'static str, text: String) -> Entry {
+    let bytes = Bytes::from(text);
+    let representation = Representation::of_bytes(media_type, EntityTag::digest(&bytes), bytes);
+    Entry::new(representation.loaded(LogPosition::UNKNOWN))
+}
 
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     config
@@ -41,8 +45,7 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
 
 #[get("/openapi.json")]
 async fn specification(request: HttpRequest) -> HttpResponse {
-    let (tag, bytes) = &*SPECIFICATION;
-    let mut response = conditional::answer_ready(&request, tag, "application/json", bytes.clone());
+    let mut response = show(&SPECIFICATION, &request);
     response.headers_mut().insert(
         header::CACHE_CONTROL,
         header::HeaderValue::from_static("no-cache"),
@@ -59,8 +62,17 @@ async fn docs() -> HttpResponse {
 
 #[get("/docs/problems")]
 async fn problem_types(request: HttpRequest) -> HttpResponse {
-    let (tag, bytes) = &*PROBLEMS;
-    conditional::answer_ready(&request, tag, "text/html; charset=utf-8", bytes.clone())
+    show(&PROBLEMS, &request)
+}
+
+fn show(page: &Entry, request: &HttpRequest) -> HttpResponse {
+    let services = Services::of(request);
+    representation::show(
+        page,
+        request,
+        &services.settings.compression,
+        services.clock.now(),
+    )
 }
 
 #[get("/docs/{file:.*}")]

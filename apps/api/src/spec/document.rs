@@ -71,8 +71,8 @@ fn complete(document: &mut Value) {
     let schemas = document["components"]["schemas"].clone();
     if let Some(paths) = document["paths"].as_object_mut() {
         for (path, item) in paths {
-            for operation in item.as_object_mut().into_iter().flat_map(Map::values_mut) {
-                operation::complete(path, operation);
+            for (method, operation) in item.as_object_mut().into_iter().flatten() {
+                operation::complete(path, method, operation);
                 examples::complete(operation, &schemas);
                 partial.extend(operation::admit_fields(operation, &schemas));
             }

@@ -2,16 +2,21 @@ use fairlead_domain::access::POLICY;
 use serde_json::{Map, Value, json};
 
 use super::extension::{OPERATOR, PERMIT};
-use super::problems;
+use super::{parameters as headers, problems};
 use crate::authentication::PUBLIC;
 use crate::problem::Kind;
 
 pub(super) const REFERENCE: &str = "#/components/schemas/";
 
 /// Adds to an operation what follows from where it is and what it takes.
-pub(super) fn complete(path: &str, operation: &mut Value) {
+pub(super) fn complete(path: &str, method: &str, operation: &mut Value) {
     if path.starts_with("/api/v1/") {
         operation["security"] = security(path, operation);
+    }
+    forbid_null(operation);
+    let is_read = is_read(path, method, operation);
+    if is_read {
+        headers::ask_for_consistency(operation);
     }
     let kinds = kinds(path, operation);
     let is_conditional = has_parameter(operation, "If-None-Match");
@@ -22,10 +27,63 @@ pub(super) fn complete(path: &str, operation: &mut Value) {
     if is_conditional {
         admit_not_modified(responses);
     }
-    for response in responses.values_mut() {
+    for (status, response) in responses.iter_mut() {
+        if status.starts_with(['2', '3']) {
+            tell_consistency(path, method, is_read, response);
+        }
         response["headers"]["X-Request-Id"] = json!({
             "description": "The request's id: the one sent, or one made up.",
             "schema": {"type": "string", "minLength": 1, "maxLength": 128},
+        });
+    }
+}
+
+/// A query has no null: a parameter is there or not. Types made optional by the collector would admit one.
+fn forbid_null(operation: &mut Value) {
+    let parameters = operation["parameters"].as_array_mut().into_iter().flatten();
+    for schema in parameters.filter_map(|parameter| parameter["schema"].as_object_mut()) {
+        if let Some(types) = list(schema, "type") {
+            types.retain(|name| name != "null");
+            if let [one] = types.as_slice() {
+                let one = one.clone();
+                schema.insert("type".to_owned(), one);
+            }
+        }
+        if let Some(words) = list(schema, "enum") {
+            words.retain(|word| !word.is_null());
+        }
+        if let Some(choices) = list(schema, "oneOf") {
+            choices.retain(|choice| choice["type"] != "null");
+            if let [Value::Object(one)] = choices.as_slice() {
+                let one = one.clone();
+                schema.remove("oneOf");
+                schema.extend(one);
+            }
+        }
+    }
+}
+
+fn list<'a>(schema: &'a mut Map<String, Value>, name: &str) -> Option<&'a mut Vec<Value>> {
+    schema.get_mut(name)?.as_array_mut()
+}
+
+/// Whether an operation reads rows of a tenant.
+fn is_read(path: &str, method: &str, operation: &Value) -> bool {
+    let is_of_a_tenant = path.starts_with("/api/v1/") && path != "/api/v1/health";
+    is_of_a_tenant && method == "get" && operation[PERMIT] != OPERATOR
+}
+
+/// Reads say where they were read, and writes how a read can be sure to see them.
+fn tell_consistency(path: &str, method: &str, is_read: bool, response: &mut Value) {
+    if is_read {
+        response["headers"]["Fairlead-Read-Source"] = json!({
+            "description": "Where the answer was read: a node of the database, or a level of the cache.",
+            "schema": {"type": "string"},
+        });
+    } else if method != "get" && path.starts_with("/api/v1/") {
+        response["headers"]["Fairlead-Consistency"] = json!({
+            "description": "Names what was written, if something was: a read that carries it sees at least that.",
+            "schema": {"type": "string"},
         });
     }
 }

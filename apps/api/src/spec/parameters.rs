@@ -5,6 +5,7 @@ use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter, ParameterIn};
 
 use crate::conditional::IfMatch;
+use crate::consistency::ConsistencyTokens;
 use crate::idempotency::{IdempotencyKey, MAX_LENGTH};
 
 /// Documents `If-None-Match` on an operation that answers with an entity tag.
@@ -28,7 +29,7 @@ impl IntoParams for IfMatch {
             "If-Match",
             "The `ETag` of the version that is to be changed; another one there now is answered with 412. \
              Without the header, whatever is there is changed.",
-            &json!({"type": "string", "minLength": 1, "pattern": "^(\\*|\"[1-9][0-9]{0,17}(\\.[!#-~]{1,150})?\")$"}),
+            &json!({"type": "string", "minLength": 1, "pattern": "^(\\*|\"[1-9][0-9]{0,17}([.-][!#-~]{1,150})?\")$"}),
             "\"7\"",
         )
     }
@@ -43,6 +44,25 @@ impl IntoParams for IdempotencyKey {
             &json!({"type": "string", "minLength": 1, "maxLength": MAX_LENGTH, "pattern": "^[!-~]+$"}),
             "8e03978e-40d5-43dd-bc93-6894a57f9324",
         )
+    }
+}
+
+/// Lets a read ask for what an earlier request has written.
+pub(super) fn ask_for_consistency(operation: &mut Value) {
+    let length = ConsistencyTokens::LENGTH;
+    let parameter = json!({
+        "name": "Fairlead-Consistency",
+        "in": "header",
+        "required": false,
+        "description": "What an answer to a write gave under this name: the read sees at least that write. Or \
+                        `strong`: it sees everything that was written before. Without it, what the tenant wrote \
+                        through this server within the last minute is seen.",
+        "schema": {"type": "string", "pattern": format!("^(strong|[A-Za-z0-9_-]{{{length}}})$")},
+        "example": "strong",
+    });
+    match operation["parameters"].as_array_mut() {
+        Some(parameters) => parameters.push(parameter),
+        None => operation["parameters"] = json!([parameter]),
     }
 }
 

@@ -72,6 +72,19 @@ fn every_reference_leads_somewhere() {
 }
 
 #[test]
+fn no_parameter_may_be_null() {
+    let mut checked = 0;
+    for (path, method, operation) in operations() {
+        for parameter in operation["parameters"].as_array().into_iter().flatten() {
+            let schema = resolve(&parameter["schema"]).to_string();
+            assert!(!schema.contains("null"), "{method} {path}: {parameter}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 100);
+}
+
+#[test]
 fn every_answer_of_a_protected_operation_is_documented() {
     for (path, method, operation) in operations().filter(|(path, ..)| path.starts_with("/api/v1/")) {
         let responses = operation["responses"].as_object().unwrap();
@@ -129,7 +142,7 @@ fn every_success_with_a_body_has_an_example() {
 fn what_needs_no_credential_or_has_no_deadline_exists() {
     for path in crate::authentication::PUBLIC
         .iter()
-        .chain(crate::middleware::deadline::EXEMPT)
+        .chain(crate::middleware::guard::EXEMPT)
     {
         assert!(openapi()["paths"].get(*path).is_some(), "{path}");
     }

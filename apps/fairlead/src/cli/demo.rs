@@ -159,14 +159,11 @@ fn act_as(owner: &User, tenant: &Tenant, config: &Config) -> anyhow::Result<Call
         session: Id::from_uuid(SystemIds.next()),
         role: owner.role,
         issued_at: now,
+        expires_at: now + tokens.lifetime(),
     });
     let revoked = fairlead_postgres::MemoryRevokedSessions::default();
-    Ok(identity::authenticate_access_token(
-        &tokens,
-        &revoked,
-        token.expose(),
-        now,
-    )?)
+    let verified = identity::authenticate_access_token(&tokens, &revoked, token.expose(), now)?;
+    Ok(verified.who)
 }
 
 async fn renew_api_key(caller: &Caller, session: &Session) -> anyhow::Result<Secret> {

@@ -37,5 +37,5 @@ impl Session {
 async fn connect(config: &Config, database: &Database) -> anyhow::Result<Stores> {
     let secret = secret_file::installation_secret(config)?;
     let settings = stores::command_config(config, database.urls(), &secret);
-    Stores::connect(&settings, Arc::new(SystemClock), Arc::new(SystemIds)).await
+    Stores::connect(&settings, Arc::new(SystemClock), Arc::new(SystemIds), Vec::new()).await
 }

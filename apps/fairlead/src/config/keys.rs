@@ -56,7 +56,7 @@ impl Key {
     pub fn is_secret(&self) -> bool {
         matches!(
             self.kind,
-            Kind::Secret { .. } | Kind::PostgresUrl | Kind::Replicas
+            Kind::Secret { .. } | Kind::PostgresUrl | Kind::RedisUrl | Kind::Replicas
         )
     }
 
@@ -214,6 +214,25 @@ pub static KEYS: &[Key] = {
             "deepest nesting of a JSON body",
         )
         .unit("levels"),
+        Key::new(
+            "http.compression.enabled",
+            Kind::Bool,
+            "true",
+            "compress answers as clients accept it: gzip, br, zstd",
+        ),
+        Key::new(
+            "http.compression.level",
+            range(1, 9),
+            "2",
+            "how hard answers are compressed: 1 is the fastest, 9 the smallest",
+        ),
+        Key::new(
+            "http.compression.threshold_bytes",
+            range(0, MEBIBYTE),
+            "1024",
+            "shorter answers are sent as they are",
+        )
+        .unit("bytes"),
         Key::new(
             "http.trust_forwarded_for",
             Kind::Bool,
@@ -445,6 +464,193 @@ pub static KEYS: &[Key] = {
             Kind::Bool,
             "bring the schema up to date when `serve` starts; not set: only an embedded database",
         ),
+        // Cache.
+        Key::new(
+            "cache.responses.enabled",
+            Kind::Bool,
+            "true",
+            "keep the answers of reads; false: every read asks the database",
+        ),
+        Key::new(
+            "cache.stale_seconds",
+            range(0, DAY_SECONDS),
+            "60",
+            "how much longer an answer is served while it is loaded anew",
+        )
+        .unit("s"),
+        Key::new(
+            "cache.database_away_seconds",
+            range(0, DAY_SECONDS),
+            "3600",
+            "how much longer an answer is served while the primary database is away",
+        )
+        .unit("s"),
+        Key::new(
+            "cache.memory.capacity_bytes",
+            range(MEBIBYTE, 1024 * 1024 * MEBIBYTE),
+            "67108864",
+            "memory for answers in each process",
+        )
+        .unit("bytes")
+        .presets(&[(HighPerformance, "268435456"), (CostOptimized, "16777216")]),
+        Key::new(
+            "cache.memory.tenant_bytes",
+            range(0, 1024 * MEBIBYTE),
+            "1048576",
+            "memory of each tenant that no other tenant can push out",
+        )
+        .unit("bytes"),
+        Key::new(
+            "cache.memory.largest_bytes",
+            range(1024, 64 * MEBIBYTE),
+            "2097152",
+            "larger answers are not kept in memory",
+        )
+        .unit("bytes"),
+        Key::new(
+            "cache.memory.eviction",
+            Kind::Choice(&["frequency", "recency"]),
+            "frequency",
+            "which answers go first when memory is full: those asked for seldom, or not for the longest",
+        ),
+        Key::optional(
+            "cache.redis.url",
+            Kind::RedisUrl,
+            "Redis that processes share answers through, and tell each other of changes; not set: each process keeps \
+             its own answers, so run only one",
+        )
+        .aliases(&["REDIS_URL"]),
+        Key::new(
+            "cache.redis.prefix",
+            Kind::Text,
+            "fl",
+            "what all keys in Redis begin with, so that installations can share one",
+        )
+        .aliases(&["REDIS_KEY_PREFIX"]),
+        Key::new(
+            "cache.redis.connections",
+            range(1, 256),
+            "4",
+            "connections to Redis; each carries many commands at once",
+        )
+        .unit("connections"),
+        Key::new(
+            "cache.redis.command_timeout_ms",
+            range(1, 10_000),
+            "50",
+            "how long a command to Redis may take",
+        )
+        .unit("ms"),
+        Key::new(
+            "cache.redis.unheard_ttl_ms",
+            range(0, 300_000),
+            "2000",
+            "how long answers count as fresh while Redis is away, so that other processes' changes go unheard",
+        )
+        .unit("ms"),
+        Key::new(
+            "cache.redis.compression_level",
+            range(1, 19),
+            "3",
+            "zstd level of answers in Redis, above 1 KB",
+        ),
+        Key::new(
+            "cache.redis.encrypt",
+            Kind::Bool,
+            "false",
+            "encrypt answers in Redis, with a key derived from security.secret",
+        ),
+        Key::new(
+            "cache.ttl_seconds.leads_list",
+            range(0, 30 * DAY_SECONDS),
+            "300",
+            "how long these answers are kept: pages of leads; 0: not at all",
+        )
+        .unit("s"),
+        Key::new(
+            "cache.ttl_seconds.leads_one",
+            range(0, 30 * DAY_SECONDS),
+            "300",
+            "how long these answers are kept: single leads; 0: not at all",
+        )
+        .unit("s"),
+        Key::new(
+            "cache.ttl_seconds.leads_statistics",
+            range(0, 30 * DAY_SECONDS),
+            "600",
+            "how long these answers are kept: counts of leads; their average ages are as old as the answer; 0: not at all",
+        )
+        .unit("s"),
+        Key::new(
+            "cache.ttl_seconds.leads_search",
+            range(0, 30 * DAY_SECONDS),
+            "180",
+            "how long these answers are kept: searches; 0: not at all",
+        )
+        .unit("s"),
+        Key::new(
+            "cache.ttl_seconds.activities_list",
+            range(0, 30 * DAY_SECONDS),
+            "300",
+            "how long these answers are kept: pages of activities; 0: not at all",
+        )
+        .unit("s"),
+        Key::new(
+            "cache.ttl_seconds.activities_one",
+            range(0, 30 * DAY_SECONDS),
+            "300",
+            "how long these answers are kept: single activities; 0: not at all",
+        )
+        .unit("s"),
+        Key::new(
+            "cache.ttl_seconds.users_list",
+            range(0, 30 * DAY_SECONDS),
+            "300",
+            "how long these answers are kept: pages of users; 0: not at all",
+        )
+        .unit("s"),
+        Key::new(
+            "cache.ttl_seconds.users_one",
+            range(0, 30 * DAY_SECONDS),
+            "3600",
+            "how long these answers are kept: profiles of users; 0: not at all",
+        )
+        .unit("s"),
+        Key::new(
+            "cache.ttl_seconds.agents_list",
+            range(0, 30 * DAY_SECONDS),
+            "300",
+            "how long these answers are kept: pages of agents; 0: not at all",
+        )
+        .unit("s"),
+        Key::new(
+            "cache.ttl_seconds.carriers_list",
+            range(0, 30 * DAY_SECONDS),
+            "600",
+            "how long these answers are kept: pages of carriers; 0: not at all",
+        )
+        .unit("s"),
+        Key::new(
+            "cache.ttl_seconds.carriers_one",
+            range(0, 30 * DAY_SECONDS),
+            "600",
+            "how long these answers are kept: single carriers; 0: not at all",
+        )
+        .unit("s"),
+        Key::new(
+            "cache.ttl_seconds.tenant",
+            range(0, 30 * DAY_SECONDS),
+            "3600",
+            "how long these answers are kept: the profile of the tenant; 0: not at all",
+        )
+        .unit("s"),
+        Key::new(
+            "cache.ttl_seconds.me",
+            range(0, 30 * DAY_SECONDS),
+            "300",
+            "how long these answers are kept: who the caller is, and what it may do; 0: not at all",
+        )
+        .unit("s"),
         // Identity.
         Key::new(
             "auth.issuer",

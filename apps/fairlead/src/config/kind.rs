@@ -21,6 +21,7 @@ pub enum Kind {
     Address,
     HttpUrl,
     PostgresUrl,
+    RedisUrl,
     /// Servers that follow the primary.
     Replicas,
     LogFilter,
@@ -41,6 +42,7 @@ impl Kind {
             Self::Address => "an IP address such as 127.0.0.1, 0.0.0.0 or ::".to_owned(),
             Self::HttpUrl => "a URL such as https://api.example.com, without a trailing slash".to_owned(),
             Self::PostgresUrl => "postgres://user:password@host:port/database".to_owned(),
+            Self::RedisUrl => "redis://[[user]:password@]host:port[/database]".to_owned(),
             Self::Replicas => "a list such as [{\"name\": \"replica-1\", \"url\": \"postgres://…\", \"analytics\": false}], \
                                in a file [[database.replicas]]; names of a-z, 0-9 and -"
                 .to_owned(),
@@ -82,6 +84,14 @@ impl Kind {
                     .iter()
                     .any(|scheme| text.starts_with(scheme));
                 return if has_scheme {
+                    Ok(())
+                } else {
+                    Err("is not such a URL".to_owned())
+                };
+            }
+            Self::RedisUrl => {
+                let host = text.strip_prefix("redis://");
+                return if host.is_some_and(|host| !host.is_empty()) {
                     Ok(())
                 } else {
                     Err("is not such a URL".to_owned())

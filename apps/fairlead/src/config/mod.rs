@@ -25,6 +25,7 @@ pub use load::{Input, Loaded, load};
 pub use replicas::ReplicaConfig;
 pub use secret::Secret;
 pub use settings::{
-    AuthConfig, Config, DatabaseConfig, DatabaseUrls, HttpConfig, LockoutConfig, LogConfig, LogFormat,
-    MonitorConfig, PoolConfig, ReadPoolConfig, SecurityConfig, SystemPoolConfig,
+    AuthConfig, CacheConfig, CacheEviction, CacheMemoryConfig, CompressionConfig, Config, DatabaseConfig,
+    DatabaseUrls, HttpConfig, LockoutConfig, LogConfig, LogFormat, MonitorConfig, PoolConfig, ReadPoolConfig,
+    RedisConfig, ResponseCacheConfig, SecurityConfig, SystemPoolConfig,
 };

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,6 +17,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     pub http: HttpConfig,
     pub database: DatabaseConfig,
+    pub cache: CacheConfig,
     pub auth: AuthConfig,
     // No key of this section has a default, so the section itself may be absent.
     #[serde(default)]
@@ -53,9 +55,18 @@ pub struct HttpConfig {
     pub header_limit_bytes: usize,
     pub query_limit_bytes: usize,
     pub json_depth: usize,
+    pub compression: CompressionConfig,
     pub trust_forwarded_for: bool,
     pub public_url: Option<String>,
     pub hsts: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CompressionConfig {
+    pub enabled: bool,
+    pub level: u32,
+    pub threshold_bytes: usize,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -160,6 +171,55 @@ pub struct MonitorConfig {
 pub struct SystemPoolConfig {
     pub min: u32,
     pub max: u32,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheConfig {
+    pub responses: ResponseCacheConfig,
+    pub stale_seconds: u64,
+    pub database_away_seconds: u64,
+    pub memory: CacheMemoryConfig,
+    pub redis: RedisConfig,
+    /// By kind of answer, as its key names it; 0: not kept.
+    pub ttl_seconds: BTreeMap<String, u64>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResponseCacheConfig {
+    pub enabled: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheMemoryConfig {
+    pub capacity_bytes: u64,
+    pub tenant_bytes: u64,
+    pub largest_bytes: usize,
+    pub eviction: CacheEviction,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CacheEviction {
+    Frequency,
+    Recency,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisConfig {
+    /// `None`: processes share nothing.
+    pub url: Option<Secret>,
+    pub prefix: String,
+    pub connections: usize,
+    #[serde(rename = "command_timeout_ms", with = "millis")]
+    pub command_timeout: Duration,
+    #[serde(rename = "unheard_ttl_ms", with = "millis")]
+    pub unheard_ttl: Duration,
+    pub compression_level: i32,
+    pub encrypt: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -91,6 +91,7 @@ fn every_key_can_be_set_from_the_environment() {
             Kind::Address => "::1",
             Kind::HttpUrl => "https://api.example.com",
             Kind::PostgresUrl => "postgres://a@b/c",
+            Kind::RedisUrl => "redis://b:6379",
             Kind::Replicas => REPLICAS,
             Kind::LogFilter => "warn,fairlead=debug",
             Kind::Secret { .. } => "0123456789abcdef0123456789abcdef",

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use fairlead_api::{HealthCheck, HealthProbe, HealthReport, HealthStatus};
+use fairlead_cache::TieredCache;
 use fairlead_domain::database::{DatabaseNodes as _, NodeReport, NodeRole};
 use fairlead_postgres::Cluster;
 use fairlead_telemetry::process;
@@ -17,19 +18,42 @@ use crate::config::Secret;
 use crate::database::Database;
 use crate::stores::Stores;
 
-/// What this installation does without: always, and as its replicas are now.
-pub(crate) fn reduced(nodes: &[NodeReport]) -> Vec<String> {
-    let mut reduced = vec![
-        "no Redis: every read asks the database".to_owned(),
-        "no message broker: events are kept in the event log, for later delivery".to_owned(),
-    ];
+/// What this installation does without: always, and as its replicas and its cache are now.
+pub(super) fn reduced(nodes: &[NodeReport], caching: &Caching) -> Vec<String> {
+    let mut reduced =
+        vec!["no message broker: events are kept in the event log, for later delivery".to_owned()];
     let replicas = || nodes.iter().filter(|node| node.role != NodeRole::Primary);
     if replicas().next().is_none() {
         reduced.push("no replica: all reads go to the primary".to_owned());
     }
     let missing = replicas().filter(|node| !node.is_serving);
     reduced.extend(missing.map(|node| format!("{} {}: reads go elsewhere", node.name, node.standing)));
+    reduced.extend(caching.reduced().map(str::to_owned));
     reduced
+}
+
+/// How answers are kept.
+#[derive(Clone, Debug)]
+pub(super) struct Caching {
+    /// `None`: not at all.
+    pub(super) cache: Option<TieredCache>,
+    /// Whether the configuration names a Redis.
+    pub(super) shares: bool,
+}
+
+impl Caching {
+    fn reduced(&self) -> Option<&'static str> {
+        match &self.cache {
+            None => Some("no cache: every read asks the database"),
+            Some(_) if !self.shares => {
+                Some("no Redis: this process keeps its own answers, and hears of no other's changes")
+            }
+            Some(cache) if !cache.is_connected() => {
+                Some("Redis is away: answers are kept by each process, and only for a moment")
+            }
+            Some(_) => None,
+        }
+    }
 }
 
 /// How long the database may take to tell its schema.
@@ -43,6 +67,7 @@ const MEBIBYTE: u64 = 1 << 20;
 pub(super) struct PgHealthProbe {
     cluster: Arc<Cluster>,
     system_url: Secret,
+    caching: Caching,
     data_dir: PathBuf,
     /// Whether the database's own files are in the data folder.
     is_embedded: bool,
@@ -57,10 +82,11 @@ struct Last {
 }
 
 impl PgHealthProbe {
-    pub(super) fn new(stores: &Stores, database: &Database, data_dir: &Path) -> Self {
+    pub(super) fn new(stores: &Stores, caching: Caching, database: &Database, data_dir: &Path) -> Self {
         Self {
             cluster: Arc::clone(&stores.cluster),
             system_url: database.urls().system.clone(),
+            caching,
             data_dir: data_dir.to_owned(),
             is_embedded: database.is_embedded(),
             last: Mutex::default(),
@@ -104,7 +130,7 @@ impl HealthProbe for PgHealthProbe {
         let report = HealthReport {
             checks,
             schema_version,
-            reduced: reduced(&nodes),
+            reduced: reduced(&nodes, &self.caching),
         };
         last.report = Some((Instant::now(), report.clone()));
         report

@@ -4,7 +4,10 @@
 //! safe, connects the stores, and serves; [`Running::stop`] takes it all down in the opposite order.
 
 mod background;
+mod cache;
+mod edge;
 mod health;
+mod memory;
 mod safety;
 mod settings;
 
@@ -13,18 +16,21 @@ use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
-use fairlead_api::{CursorKey, Services};
+use fairlead_api::Services;
 use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
 use fairlead_domain::clock::{Clock, Ids};
 use fairlead_domain::database::DatabaseNodes as _;
+use fairlead_domain::store::Store;
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, Secret};
+use crate::config::Config;
 use crate::database::{Database, Progress};
 use crate::stores::{self, Stores};
 use crate::system::{SystemClock, SystemIds};
-use crate::{derived_key, secret_file, tls};
+use crate::{secret_file, tls};
 use background::Background;
+use edge::Edge;
+use health::Caching;
 
 pub(crate) use settings::{hash_concurrency, hasher_limits};
 
@@ -57,6 +63,7 @@ pub struct Running {
     serving: JoinHandle<std::io::Result<()>>,
     background: Background,
     stores: Stores,
+    caching: Caching,
     database: Database,
 }
 
@@ -86,6 +93,7 @@ struct Assembled {
     serving: JoinHandle<std::io::Result<()>>,
     background: Background,
     stores: Stores,
+    caching: Caching,
 }
 
 impl Assembled {
@@ -97,6 +105,7 @@ impl Assembled {
             serving,
             background,
             stores,
+            caching,
         } = self;
         Running {
             address,
@@ -105,6 +114,7 @@ impl Assembled {
             serving,
             background,
             stores,
+            caching,
             database,
         }
     }
@@ -114,7 +124,12 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     let secret = secret_file::installation_secret(config)?;
     safety::require_current_schema(database).await?;
     let postgres = stores::server_config(config, database, &secret);
-    let stores = Stores::connect(&postgres, Arc::clone(&parts.clock), Arc::clone(&parts.ids)).await?;
+    let edge = Edge::new(config, parts, &secret)?;
+    let (clock, ids) = (Arc::clone(&parts.clock), Arc::clone(&parts.ids));
+    let stores = Stores::connect(&postgres, clock, ids, edge.listeners()).await?;
+    if let Some(cache) = &edge.cache {
+        cache.tell_writes_to(stores.cluster.last_writes());
+    }
     safety::require_safe(&stores).await?;
     stores
         .system
@@ -125,8 +140,12 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     let keys = KeyRing::open_or_create(&config.keys_dir(), parts.clock.now())
         .context("cannot read the signing keys")?;
     let keys = Arc::new(keys);
-    let health = health::PgHealthProbe::new(&stores, database, &config.data_dir);
-    let services = services(config, parts, &secret, &stores, &keys, health);
+    let caching = Caching {
+        cache: edge.cache.clone(),
+        shares: config.cache.redis.url.is_some(),
+    };
+    let health = health::PgHealthProbe::new(&stores, caching.clone(), database, &config.data_dir);
+    let services = services(config, parts, edge, &stores, &keys, health);
 
     let listener = listen(config)?;
     let address = listener
@@ -143,13 +162,14 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         serving: fairlead_telemetry::spawn(server),
         background,
         stores,
+        caching,
     })
 }
 
 fn services(
     config: &Config,
     parts: &Parts,
-    secret: &Secret,
+    edge: Edge,
     stores: &Stores,
     keys: &Arc<KeyRing>,
     health: health::PgHealthProbe,
@@ -162,14 +182,23 @@ fn services(
     Services {
         store: stores.store.clone(),
         system: stores.system.clone(),
+        cache: edge.cache.clone().map(|cache| Arc::new(cache) as _),
+        cache_control: edge.cache.clone().map(|cache| Arc::new(cache) as _),
+        cache_warming: edge.cache.as_ref().map(|cache| {
+            let store = Arc::clone(&stores.store) as Arc<dyn Store>;
+            cache::warmer(cache, store, edge.cursors.clone()) as _
+        }),
+        memory: Arc::new(memory::ProcessMemory { cache: edge.cache }),
         hasher: Arc::new(Argon2PasswordHasher::new(hasher_limits(config))),
         tokens: Arc::new(JwtAccessTokens::new(Arc::clone(keys), tokens)),
         secrets: Arc::new(Sha256Secrets),
         revoked: stores.revoked.clone(),
+        verified: edge.verified,
         clock: Arc::clone(&parts.clock),
         health: Arc::new(health),
         nodes: stores.cluster.clone(),
-        cursors: CursorKey::new(derived_key::derive(secret, "cursor")),
+        cursors: edge.cursors,
+        consistency: edge.consistency,
         settings: settings::api_settings(config),
     }
 }
@@ -195,7 +224,7 @@ impl Running {
 
     /// What this server does without, in words.
     pub fn reduced(&self) -> Vec<String> {
-        health::reduced(&self.stores.cluster.nodes())
+        health::reduced(&self.stores.cluster.nodes(), &self.caching)
     }
 
     pub fn database(&self) -> &Database {

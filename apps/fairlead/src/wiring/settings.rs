@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 
-use fairlead_api::ApiSettings;
+use fairlead_api::{ApiSettings, Compression};
 use fairlead_auth::HasherLimits;
 use fairlead_domain::identity::{LoginPolicy, ThrottleLimit};
 
@@ -23,6 +23,11 @@ pub(super) fn api_settings(config: &Config) -> ApiSettings {
         max_header_bytes: http.header_limit_bytes,
         max_query_bytes: http.query_limit_bytes,
         max_json_depth: http.json_depth,
+        compression: Compression {
+            enabled: http.compression.enabled,
+            level: http.compression.level,
+            threshold: http.compression.threshold_bytes,
+        },
         behind_tls: http.hsts,
         trust_forwarded_for: http.trust_forwarded_for,
         login: login_policy(&config.auth.lockout),

@@ -86,7 +86,7 @@ impl AccessTokens for JwtAccessTokens {
             role: claims.role.as_str().to_owned(),
             iat: issued_at,
             nbf: issued_at,
-            exp: issued_at.saturating_add(self.settings.lifetime.whole_seconds()),
+            exp: claims.expires_at.unix_timestamp(),
         };
         let keys = self.keys.current();
         let key = keys.signer(claims.issued_at);
@@ -109,12 +109,14 @@ impl AccessTokens for JwtAccessTokens {
         if now >= claims.exp {
             return Err(InvalidToken::Expired);
         }
+        let moment = |seconds| OffsetDateTime::from_unix_timestamp(seconds).map_err(|_| InvalidToken::Forged);
         Ok(AccessClaims {
             tenant: Id::from_uuid(claims.tid),
             user: Id::from_uuid(claims.sub),
             session: Id::from_uuid(claims.sid),
             role: Role::parse(&claims.role).ok_or(InvalidToken::Forged)?,
-            issued_at: OffsetDateTime::from_unix_timestamp(claims.iat).map_err(|_| InvalidToken::Forged)?,
+            issued_at: moment(claims.iat)?,
+            expires_at: moment(claims.exp)?,
         })
     }
 

@@ -42,6 +42,7 @@ fn claims(issued_at: OffsetDateTime) -> AccessClaims {
         session: Id::from_uuid(Uuid::from_u128(3)),
         role: Role::Agent,
         issued_at,
+        expires_at: issued_at + LIFETIME,
     }
 }
 

@@ -103,6 +103,15 @@ impl Memory {
         }
     }
 
+    /// Drops what lies here and would not be served again; looks at every answer, so it is for operators.
+    pub(crate) fn remove_held_if(&self, matches: impl Fn(&Held) -> bool) {
+        for pool in [&self.own, &self.common] {
+            for (key, _) in pool.iter().filter(|(_, held)| matches(held)) {
+                pool.invalidate(&*key);
+            }
+        }
+    }
+
     /// Bytes that each tenant has to itself now.
     pub(crate) fn share(&self) -> u64 {
         let tenants = self.accounts.holding().max(1);

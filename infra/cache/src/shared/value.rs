@@ -6,6 +6,7 @@ use bytes::{Buf, BufMut, Bytes};
 use fairlead_domain::cache::{CacheKey, Loaded};
 use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::identity::TenantId;
+use time::OffsetDateTime;
 
 use super::seal::Sealer;
 
@@ -49,6 +50,11 @@ pub(crate) fn encode(
     put_text(&mut plain, key.variant());
     put_text(&mut plain, &loaded.entity_tag);
     put_text(&mut plain, &loaded.content_type);
+    plain.put_i128(
+        loaded
+            .modified
+            .map_or(i128::MIN, OffsetDateTime::unix_timestamp_nanos),
+    );
     plain.put_u32(loaded.as_of.timeline);
     plain.put_u64(loaded.as_of.lsn);
     plain.put_u64(u64::try_from(cost.as_micros()).unwrap_or(u64::MAX));
@@ -85,9 +91,11 @@ pub(crate) fn decode(
     }
     let entity_tag = take_text(&mut rest)?;
     let content_type = take_text(&mut rest)?;
-    if rest.remaining() < 20 {
+    if rest.remaining() < 36 {
         return Err(Unreadable);
     }
+    // The value that stands for none is no moment either.
+    let modified = OffsetDateTime::from_unix_timestamp_nanos(rest.get_i128()).ok();
     let as_of = LogPosition {
         timeline: rest.get_u32(),
         lsn: rest.get_u64(),
@@ -108,6 +116,7 @@ pub(crate) fn decode(
         body,
         entity_tag: entity_tag.into(),
         content_type: content_type.into(),
+        modified,
         as_of,
     };
     Ok((loaded, cost))
@@ -146,6 +155,7 @@ mod tests {
             body: body.into(),
             entity_tag: "7".into(),
             content_type: "application/json".into(),
+            modified: Some(OffsetDateTime::UNIX_EPOCH + time::Duration::milliseconds(1_700_000_000_789)),
             as_of: LogPosition {
                 timeline: 3,
                 lsn: 1 << 40,

@@ -35,6 +35,7 @@ fn keep(memory: &Memory, tenant: TenantId, number: usize, bytes: usize) {
         body: Bytes::from(vec![b'x'; bytes]),
         entity_tag: "tag".into(),
         content_type: "text/plain".into(),
+        modified: None,
         as_of: position(1),
     };
     let held = NewHeld {

@@ -102,6 +102,7 @@ impl Loader for Origin {
             body: Bytes::from(value.to_string()),
             entity_tag: value.to_string().into(),
             content_type: "text/plain".into(),
+            modified: None,
             as_of: position(value),
         })
     }

@@ -16,7 +16,7 @@ const UPSERT: &str = "
         revoked_at = NULL";
 
 const FIND_BY_SECRET: &str = "
-    SELECT name FROM operators
+    SELECT name, expires_at FROM operators
     WHERE secret_hash = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)";
 
 const LIST: &str =
@@ -46,13 +46,17 @@ impl Operators for PgSystemUnitOfWork {
     }
 
     #[tracing::instrument(level = "debug", name = "db.operators.find_by_secret", skip_all)]
-    async fn find_by_secret(&mut self, secret_hash: &[u8]) -> Result<Option<String>, StoreError> {
+    async fn find_by_secret(
+        &mut self,
+        secret_hash: &[u8],
+    ) -> Result<Option<(String, Option<OffsetDateTime>)>, StoreError> {
         let sql = self.connection.sql(FIND_BY_SECRET);
         let row = sql.bind(secret_hash).bind(self.now).fetch_optional().await?;
+        let operator = |row: PgRow| Ok((row.try_get(0)?, row.try_get(1)?));
         Ok(row
-            .map(|row| row.try_get(0))
+            .map(operator)
             .transpose()
-            .map_err(SqlError::from)?)
+            .map_err(|error: sqlx::Error| SqlError::from(error))?)
     }
 
     #[tracing::instrument(level = "debug", name = "db.operators.list", skip_all)]

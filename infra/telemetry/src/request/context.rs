@@ -1,6 +1,6 @@
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{RequestId, TraceContext, TraceId};
@@ -32,6 +32,7 @@ pub struct RequestContext {
     trace: TraceContext,
     deadline: Option<Instant>,
     database: DatabaseCounters,
+    write: Mutex<Option<String>>,
 }
 
 impl RequestContext {
@@ -43,6 +44,7 @@ impl RequestContext {
             trace,
             deadline,
             database: DatabaseCounters::default(),
+            write: Mutex::default(),
         }
     }
 
@@ -113,6 +115,17 @@ impl RequestContext {
     /// Counts one wait for the database on the request's path, whatever was sent.
     pub fn note_round_trip(&self) {
         self.database.round_trips.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Names the write that the request has made, for its answer; the last one counts.
+    pub fn name_write(&self, name: String) {
+        // A plain text is whole even if a thread died while it held the lock.
+        *self.write.lock().unwrap_or_else(PoisonError::into_inner) = Some(name);
+    }
+
+    /// The name of the last write that the request has made.
+    pub fn write_name(&self) -> Option<String> {
+        self.write.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What the request has cost the database so far.

@@ -1,16 +1,37 @@
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get};
+use async_trait::async_trait;
 use fairlead_domain::access::ViewActivities;
-use fairlead_domain::activities::Activity;
-use fairlead_domain::consistency::ReadIntent;
+use fairlead_domain::activities::{Activity, ActivityId};
+use fairlead_domain::cache::{CacheKey, Namespace, Tag};
 
 use super::view::ActivityView;
-use crate::Services;
-use crate::authentication::Permitted;
-use crate::conditional::{self, EntityTag};
+use crate::conditional::EntityTag;
 use crate::path::PathId;
 use crate::problem::Problem;
 use crate::query::{NoQuery, QueryOf};
+use crate::read::{Question, Read, Reading};
+use crate::representation::Representation;
 use crate::spec::IfNoneMatch;
+
+pub(crate) struct GetActivity(pub(crate) ActivityId);
+
+#[async_trait]
+impl Question for GetActivity {
+    fn key(&self) -> Option<CacheKey> {
+        Some(CacheKey::new(Namespace::Activity, format!("id={}", self.0)))
+    }
+
+    fn tags(&self) -> Vec<Tag> {
+        vec![Tag::Activities]
+    }
+
+    async fn load(&self, from: &mut Reading<'_>) -> Result<Representation, Problem> {
+        let found = from.uow.activities().find(self.0).await?;
+        let activity = found.ok_or_else(Problem::not_found)?;
+        let tag = EntityTag::version(activity.version);
+        Ok(Representation::of_version(tag, &ActivityView::from(activity)))
+    }
+}
 
 /// Get an activity.
 #[utoipa::path(
@@ -22,22 +43,9 @@ use crate::spec::IfNoneMatch;
 )]
 #[get("/activities/{id}")]
 pub(super) async fn get(
-    request: HttpRequest,
-    services: web::Data<Services>,
-    permit: Permitted<ViewActivities>,
+    read: Read<ViewActivities>,
     id: PathId<Activity>,
     _query: QueryOf<NoQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let mut uow = services
-        .store
-        .read(permit.scope(), ReadIntent::INTERACTIVE)
-        .await?;
-    let activity = uow
-        .activities()
-        .find(id.0)
-        .await?
-        .ok_or_else(Problem::not_found)?;
-
-    let tag = EntityTag::version(activity.version);
-    Ok(conditional::answer(&request, &tag, &ActivityView::from(activity)))
+    read.answer(GetActivity(id.0)).await
 }

@@ -1,26 +1,22 @@
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get};
+use async_trait::async_trait;
 use fairlead_domain::Id;
 use fairlead_domain::access::ViewActivities;
-use fairlead_domain::activities::{ActivityFilter, ActivityKind};
-use fairlead_domain::consistency::ReadIntent;
+use fairlead_domain::activities::{Activity, ActivityFilter, ActivityKind};
+use fairlead_domain::cache::{Namespace, Tag};
+use fairlead_domain::paging::{Page, Paging};
+use fairlead_domain::store::{StoreError, UnitOfWork};
 use utoipa::IntoParams;
 
 use super::view::{ActivityTypeView, ActivityView};
-use crate::Services;
-use crate::authentication::Permitted;
-use crate::conditional;
-use crate::fields::{Fields, FieldsQuery};
+use crate::fields::FieldsQuery;
 use crate::paging::{ListName, Listing, PagingQuery};
 use crate::problem::Problem;
 use crate::query::{FromQuery, QueryOf, QueryReader};
+use crate::read::{ListFilter, ListOf, Read};
 use crate::spec::IfNoneMatch;
 
-const LIST: ListName = ListName {
-    operation: "listActivities",
-    order: "createdAt:desc",
-};
-
-/// What [`ActivitiesQuery`] reads, for the specification.
+/// What an [`ActivityFilter`] is read from, for the specification.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "documents parameters")]
@@ -41,27 +37,35 @@ struct ActivitiesParameters {
     created_before: Option<String>,
 }
 
-#[derive(Debug)]
-struct ActivitiesQuery {
-    filter: ActivityFilter,
-    fields: Fields<ActivityView>,
-    paging: PagingQuery,
-}
-
-impl FromQuery for ActivitiesQuery {
+impl FromQuery for ActivityFilter {
     fn read(query: &mut QueryReader) -> Self {
         let kinds = ActivityKind::ALL.map(ActivityKind::as_str);
         Self {
-            filter: ActivityFilter {
-                lead: query.uuid("leadId").map(Id::from_uuid),
-                kind: query.choice("type", ActivityKind::parse, kinds),
-                actor: query.uuid("actorId").map(Id::from_uuid),
-                created_after: query.moment("createdAfter"),
-                created_before: query.moment("createdBefore"),
-            },
-            fields: Fields::read(query),
-            paging: PagingQuery::read(query),
+            lead: query.uuid("leadId").map(Id::from_uuid),
+            kind: query.choice("type", ActivityKind::parse, kinds),
+            actor: query.uuid("actorId").map(Id::from_uuid),
+            created_after: query.moment("createdAfter"),
+            created_before: query.moment("createdBefore"),
         }
+    }
+}
+
+#[async_trait]
+impl ListFilter for ActivityFilter {
+    const LIST: ListName = ListName {
+        operation: "listActivities",
+        order: "createdAt:desc",
+    };
+    const NAMESPACE: Namespace = Namespace::ActivityList;
+    type Item = Activity;
+    type View = ActivityView;
+
+    fn tags(&self) -> Vec<Tag> {
+        vec![self.lead.map_or(Tag::Activities, Tag::LeadActivities)]
+    }
+
+    async fn page(&self, uow: &mut dyn UnitOfWork, paging: &Paging) -> Result<Page<Activity>, StoreError> {
+        uow.activities().list(self, paging).await
     }
 }
 
@@ -75,27 +79,8 @@ impl FromQuery for ActivitiesQuery {
 )]
 #[get("/activities")]
 pub(super) async fn list(
-    request: HttpRequest,
-    services: web::Data<Services>,
-    permit: Permitted<ViewActivities>,
-    query: QueryOf<ActivitiesQuery>,
+    read: Read<ViewActivities>,
+    query: QueryOf<ListOf<ActivityFilter>>,
 ) -> Result<HttpResponse, Problem> {
-    let ActivitiesQuery {
-        filter,
-        fields,
-        paging,
-    } = query.0;
-    let wanted = paging.paging(&services.cursors, permit.scope(), LIST)?;
-
-    let mut uow = services
-        .store
-        .read(permit.scope(), ReadIntent::INTERACTIVE)
-        .await?;
-    let page = uow.activities().list(&filter, &wanted).await?;
-
-    let listing = Listing::new(page, &paging, &services.cursors, permit.scope(), LIST);
-    Ok(conditional::answer_by_digest(
-        &request,
-        &listing.map(|activity| fields.of(ActivityView::from(activity))),
-    ))
+    read.answer(query.0).await
 }

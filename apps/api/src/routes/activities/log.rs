@@ -9,8 +9,7 @@ use utoipa::ToSchema;
 use super::view::ActivityView;
 use crate::Services;
 use crate::authentication::Permitted;
-use crate::created::Created;
-use crate::idempotency::IdempotencyKey;
+use crate::idempotency::{IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::path::PathId;
 use crate::problem::Problem;
@@ -84,12 +83,11 @@ pub(super) async fn log(
 
     let mut uow = services.store.begin(permit.scope()).await?;
     if let Some(kept) = key.claim(&mut *uow, permit.actor(), &body.request_hash).await? {
-        return Ok(Created::replay(kept, COLLECTION));
+        return Ok(kept.respond(COLLECTION));
     }
     let activity = activities::log(&mut *uow, &permit, id.0, draft).await?;
-    let answer = Created::new(&ActivityView::from(activity));
-    key.keep(&mut *uow, permit.actor(), Created::STATUS, answer.body())
-        .await?;
+    let answer = WriteAnswer::created(&ActivityView::from(activity));
+    key.keep(&mut *uow, permit.actor(), &answer).await?;
     uow.commit().await?;
 
     Ok(answer.respond(COLLECTION))

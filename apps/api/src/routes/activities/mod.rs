@@ -10,6 +10,8 @@ mod view;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
+pub(crate) use get::GetActivity;
+pub(crate) use list_of_lead::ActivitiesOfLead;
 pub(super) use view::ActivityView;
 
 pub(super) fn configure(config: &mut ServiceConfig) {

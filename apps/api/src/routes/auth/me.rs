@@ -1,15 +1,18 @@
-use actix_web::{HttpResponse, get, web};
+use actix_web::{HttpRequest, HttpResponse, get};
+use async_trait::async_trait;
 use fairlead_domain::access::{POLICY, VerifiedIdentity};
-use fairlead_domain::consistency::ReadIntent;
+use fairlead_domain::cache::{CacheKey, Namespace, Tag};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use crate::Services;
 use crate::authentication::Authenticated;
 use crate::problem::{Kind, Problem};
+use crate::read::{self, Question, Reading};
+use crate::representation::Representation;
 use crate::routes::tenant::{ScopeName, TenantView};
 use crate::routes::users::UserView;
+use crate::spec::IfNoneMatch;
 
 /// Who the caller is, and what it may do.
 #[derive(Debug, Serialize, ToSchema)]
@@ -45,49 +48,68 @@ struct KeyView {
     scopes: Vec<ScopeName>,
 }
 
+struct WhoAmI(VerifiedIdentity);
+
+impl WhoAmI {
+    /// All of the identity that the answer tells of.
+    fn variant(&self) -> String {
+        match &self.0 {
+            VerifiedIdentity::User { user, role, .. } => format!("user={user}&role={}", role.as_str()),
+            VerifiedIdentity::ApiKey { key, scopes, .. } => {
+                let scopes: Vec<_> = scopes.iter().map(|scope| scope.as_str()).collect();
+                format!("key={key}&scopes={}", scopes.join(","))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Question for WhoAmI {
+    fn key(&self) -> Option<CacheKey> {
+        Some(CacheKey::new(Namespace::Me, self.variant()))
+    }
+
+    fn tags(&self) -> Vec<Tag> {
+        match &self.0 {
+            VerifiedIdentity::User { user, .. } => vec![Tag::Tenant, Tag::User(*user)],
+            VerifiedIdentity::ApiKey { .. } => vec![Tag::Tenant, Tag::ApiKeys],
+        }
+    }
+
+    async fn load(&self, from: &mut Reading<'_>) -> Result<Representation, Problem> {
+        let tenant = from.uow.tenants().get().await?.into();
+        let (user, api_key) = match &self.0 {
+            VerifiedIdentity::User { user, .. } => {
+                let gone = || Problem::client(Kind::NotAuthenticated, "the user of this token is no more");
+                let user = from.uow.users().find(*user).await?.ok_or_else(gone)?;
+                (Some(user.into()), None)
+            }
+            VerifiedIdentity::ApiKey { key, scopes, .. } => {
+                let id = key.as_uuid();
+                let scopes = scopes.iter().copied().map(ScopeName::from).collect();
+                (None, Some(KeyView { id, scopes }))
+            }
+        };
+        Ok(Representation::by_digest(&MeView {
+            tenant,
+            user,
+            api_key,
+            permissions: permissions(&self.0),
+        }))
+    }
+}
+
 /// Tell who the caller is and what it may do.
 #[utoipa::path(
     tag = "auth",
     operation_id = "getMe",
+    params(IfNoneMatch),
     responses((status = 200, description = "The caller.", body = MeView)),
 )]
 #[get("/auth/me")]
-pub(super) async fn me(
-    services: web::Data<Services>,
-    caller: Authenticated,
-) -> Result<HttpResponse, Problem> {
-    let caller = caller.0;
-    let mut uow = services
-        .store
-        .read(caller.scope(), ReadIntent::INTERACTIVE)
-        .await?;
-    let tenant = uow.tenants().get().await?.into();
-    let (user, api_key) = match caller.identity() {
-        VerifiedIdentity::User { user, .. } => {
-            let gone = || Problem::client(Kind::NotAuthenticated, "the user of this token is no more");
-            (
-                Some(uow.users().find(*user).await?.ok_or_else(gone)?.into()),
-                None,
-            )
-        }
-        VerifiedIdentity::ApiKey { key, scopes, .. } => {
-            let scopes = scopes.iter().copied().map(ScopeName::from).collect();
-            (
-                None,
-                Some(KeyView {
-                    id: key.as_uuid(),
-                    scopes,
-                }),
-            )
-        }
-    };
-    let permissions = permissions(caller.identity());
-    Ok(HttpResponse::Ok().json(MeView {
-        tenant,
-        user,
-        api_key,
-        permissions,
-    }))
+pub(super) async fn me(request: HttpRequest, caller: Authenticated) -> Result<HttpResponse, Problem> {
+    let question = WhoAmI(caller.0.identity().clone());
+    read::answer(&request, caller.0.scope(), question).await
 }
 
 fn permissions(identity: &VerifiedIdentity) -> Vec<&'static str> {

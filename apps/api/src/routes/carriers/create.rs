@@ -9,8 +9,7 @@ use super::body::{StatusName, TierName};
 use super::view::CarrierView;
 use crate::Services;
 use crate::authentication::Permitted;
-use crate::created::Created;
-use crate::idempotency::IdempotencyKey;
+use crate::idempotency::{IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::problem::Problem;
 use crate::spec::Problems;
@@ -73,12 +72,11 @@ pub(super) async fn create(
 
     let mut uow = services.store.begin(permit.scope()).await?;
     if let Some(kept) = key.claim(&mut *uow, permit.actor(), &body.request_hash).await? {
-        return Ok(Created::replay(kept, COLLECTION));
+        return Ok(kept.respond(COLLECTION));
     }
     let carrier = carriers::create(&mut *uow, &permit, draft).await?;
-    let answer = Created::new(&CarrierView::from(carrier));
-    key.keep(&mut *uow, permit.actor(), Created::STATUS, answer.body())
-        .await?;
+    let answer = WriteAnswer::created(&CarrierView::from(carrier));
+    key.keep(&mut *uow, permit.actor(), &answer).await?;
     uow.commit().await?;
 
     Ok(answer.respond(COLLECTION))

@@ -1,26 +1,22 @@
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get};
+use async_trait::async_trait;
 use fairlead_domain::access::ViewCarriers;
-use fairlead_domain::carriers::{CarrierFilter, PartnershipStatus, PartnershipTier};
-use fairlead_domain::consistency::ReadIntent;
+use fairlead_domain::cache::{Namespace, Tag};
+use fairlead_domain::carriers::{Carrier, CarrierFilter, PartnershipStatus, PartnershipTier};
+use fairlead_domain::paging::{Page, Paging};
+use fairlead_domain::store::{StoreError, UnitOfWork};
 use utoipa::IntoParams;
 
 use super::body::{StatusName, TierName};
 use super::view::CarrierView;
-use crate::Services;
-use crate::authentication::Permitted;
-use crate::conditional;
-use crate::fields::{Fields, FieldsQuery};
+use crate::fields::FieldsQuery;
 use crate::paging::{ListName, Listing, PagingQuery};
 use crate::problem::Problem;
 use crate::query::{FromQuery, QueryOf, QueryReader};
+use crate::read::{ListFilter, ListOf, Read};
 use crate::spec::IfNoneMatch;
 
-const LIST: ListName = ListName {
-    operation: "listCarriers",
-    order: "createdAt:desc",
-};
-
-/// What [`CarriersQuery`] reads, for the specification.
+/// What a [`CarrierFilter`] is read from, for the specification.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "documents parameters")]
@@ -37,33 +33,41 @@ struct CarriersParameters {
     min_performance_score: Option<i32>,
 }
 
-#[derive(Debug)]
-struct CarriersQuery {
-    filter: CarrierFilter,
-    fields: Fields<CarrierView>,
-    paging: PagingQuery,
-}
-
-impl FromQuery for CarriersQuery {
+impl FromQuery for CarrierFilter {
     fn read(query: &mut QueryReader) -> Self {
         Self {
-            filter: CarrierFilter {
-                active: query.boolean("active"),
-                partnership_status: query.choice(
-                    "partnershipStatus",
-                    PartnershipStatus::parse,
-                    PartnershipStatus::ALL.map(PartnershipStatus::as_str),
-                ),
-                partnership_tier: query.choice(
-                    "partnershipTier",
-                    PartnershipTier::parse,
-                    PartnershipTier::ALL.map(PartnershipTier::as_str),
-                ),
-                min_performance_score: query.integer("minPerformanceScore", 0..=100),
-            },
-            fields: Fields::read(query),
-            paging: PagingQuery::read(query),
+            active: query.boolean("active"),
+            partnership_status: query.choice(
+                "partnershipStatus",
+                PartnershipStatus::parse,
+                PartnershipStatus::ALL.map(PartnershipStatus::as_str),
+            ),
+            partnership_tier: query.choice(
+                "partnershipTier",
+                PartnershipTier::parse,
+                PartnershipTier::ALL.map(PartnershipTier::as_str),
+            ),
+            min_performance_score: query.integer("minPerformanceScore", 0..=100),
         }
+    }
+}
+
+#[async_trait]
+impl ListFilter for CarrierFilter {
+    const LIST: ListName = ListName {
+        operation: "listCarriers",
+        order: "createdAt:desc",
+    };
+    const NAMESPACE: Namespace = Namespace::CarrierList;
+    type Item = Carrier;
+    type View = CarrierView;
+
+    fn tags(&self) -> Vec<Tag> {
+        vec![Tag::Carriers]
+    }
+
+    async fn page(&self, uow: &mut dyn UnitOfWork, paging: &Paging) -> Result<Page<Carrier>, StoreError> {
+        uow.carriers().list(self, paging).await
     }
 }
 
@@ -77,27 +81,8 @@ impl FromQuery for CarriersQuery {
 )]
 #[get("/carriers")]
 pub(super) async fn list(
-    request: HttpRequest,
-    services: web::Data<Services>,
-    permit: Permitted<ViewCarriers>,
-    query: QueryOf<CarriersQuery>,
+    read: Read<ViewCarriers>,
+    query: QueryOf<ListOf<CarrierFilter>>,
 ) -> Result<HttpResponse, Problem> {
-    let CarriersQuery {
-        filter,
-        fields,
-        paging,
-    } = query.0;
-    let wanted = paging.paging(&services.cursors, permit.scope(), LIST)?;
-
-    let mut uow = services
-        .store
-        .read(permit.scope(), ReadIntent::INTERACTIVE)
-        .await?;
-    let page = uow.carriers().list(&filter, &wanted).await?;
-
-    let listing = Listing::new(page, &paging, &services.cursors, permit.scope(), LIST);
-    Ok(conditional::answer_by_digest(
-        &request,
-        &listing.map(|carrier| fields.of(CarrierView::from(carrier))),
-    ))
+    read.answer(query.0).await
 }

@@ -10,6 +10,8 @@ mod view;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
+pub(crate) use get::GetCarrier;
+
 const COLLECTION: &str = "/api/v1/carriers";
 
 pub(super) fn configure(config: &mut ServiceConfig) {

@@ -15,7 +15,7 @@ use crate::fields::Projected;
     "partnershipStatus": "ACTIVE", "partnershipTier": "GOLD", "performanceScore": 87, "version": 1,
     "createdAt": "2026-11-20T09:30:00Z", "updatedAt": "2026-11-20T09:30:00Z",
 }))]
-pub(super) struct CarrierView {
+pub(crate) struct CarrierView {
     pub(super) id: Uuid,
     pub(super) name: String,
     pub(super) active: bool,

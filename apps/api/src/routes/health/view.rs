@@ -25,7 +25,7 @@ pub(super) enum Overall {
     "schemaVersion": "m20261121_000600_events_audit",
     "checks": {
         "database": {"status": "ok", "figures": {"latencyMs": 0.8}},
-        "disk": {"status": "ok", "figures": {"availableBytes": 51_000_000_000.0}},
+        "disk": {"status": "ok", "figures": {"freeBytes": 51_000_000_000.0, "totalBytes": 270_000_000_000.0}},
         "memory": {"status": "ok", "figures": {"availableBytes": 9_000_000_000.0}},
     },
     "reduced": [],

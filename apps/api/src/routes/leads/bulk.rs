@@ -16,12 +16,12 @@ use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
+use super::COLLECTION;
 use super::body::{LeadBody, LeadPatchBody};
 use crate::Services;
 use crate::authentication::Permitted;
-use crate::idempotency::IdempotencyKey;
+use crate::idempotency::{IdempotencyKey, WriteAnswer};
 use crate::json::{BulkJsonBody, BulkJsonList};
-use crate::kept::Kept;
 use crate::problem::{InvalidValueView, Problem, pointer};
 use crate::spec::Problems;
 use crate::whole::Whole;
@@ -196,7 +196,7 @@ pub(super) async fn create_many(
 
     let mut uow = services.store.begin(permit.scope()).await?;
     if let Some(kept) = key.claim(&mut *uow, permit.actor(), &body.request_hash).await? {
-        return Ok(Kept::replay(kept));
+        return Ok(kept.respond(COLLECTION));
     }
     let mut result = BulkResultView::new();
     let mut rows = rows.into_iter().enumerate().peekable();
@@ -219,11 +219,10 @@ pub(super) async fn create_many(
             uow = services.store.begin(permit.scope()).await?;
         }
     }
-    let answer = Kept::new(&result.finish());
-    key.keep(&mut *uow, permit.actor(), Kept::STATUS, answer.body())
-        .await?;
+    let answer = WriteAnswer::done(&result.finish());
+    key.keep(&mut *uow, permit.actor(), &answer).await?;
     uow.commit().await?;
-    Ok(answer.respond())
+    Ok(answer.respond(COLLECTION))
 }
 
 /// One lead and what is to change of it.
@@ -278,15 +277,14 @@ pub(super) async fn update_many(
 
     let mut uow = services.store.begin(permit.scope()).await?;
     if let Some(kept) = key.claim(&mut *uow, permit.actor(), &body.request_hash).await? {
-        return Ok(Kept::replay(kept));
+        return Ok(kept.respond(COLLECTION));
     }
     let outcome = leads::update_many(&mut *uow, &permit, updates).await?;
     result.note("", 1, outcome);
-    let answer = Kept::new(&result.finish());
-    key.keep(&mut *uow, permit.actor(), Kept::STATUS, answer.body())
-        .await?;
+    let answer = WriteAnswer::done(&result.finish());
+    key.keep(&mut *uow, permit.actor(), &answer).await?;
     uow.commit().await?;
-    Ok(answer.respond())
+    Ok(answer.respond(COLLECTION))
 }
 
 /// Many changes, each of which is judged by itself.

@@ -7,8 +7,7 @@ use super::body::LeadBody;
 use super::view::LeadView;
 use crate::Services;
 use crate::authentication::Permitted;
-use crate::created::Created;
-use crate::idempotency::IdempotencyKey;
+use crate::idempotency::{IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::problem::Problem;
 use crate::spec::Problems;
@@ -38,12 +37,11 @@ pub(super) async fn create(
 
     let mut uow = services.store.begin(permit.scope()).await?;
     if let Some(kept) = key.claim(&mut *uow, permit.actor(), &body.request_hash).await? {
-        return Ok(Created::replay(kept, COLLECTION));
+        return Ok(kept.respond(COLLECTION));
     }
     let lead = leads::create(&mut *uow, &permit, draft).await?;
-    let answer = Created::new(&LeadView::from(lead));
-    key.keep(&mut *uow, permit.actor(), Created::STATUS, answer.body())
-        .await?;
+    let answer = WriteAnswer::created(&LeadView::from(lead));
+    key.keep(&mut *uow, permit.actor(), &answer).await?;
     uow.commit().await?;
 
     Ok(answer.respond(COLLECTION))

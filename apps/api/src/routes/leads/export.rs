@@ -2,21 +2,24 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use actix_web::http::header;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpResponse, get};
 use fairlead_domain::access::{ExportLeads, Permit};
-use fairlead_domain::consistency::ReadIntent;
+use fairlead_domain::consistency::{ReadIntent, Workload};
 use fairlead_domain::leads::{Lead, LeadFilter, LeadQuery, LeadSort};
 use fairlead_domain::paging::{Direction, Paging, Position, Start};
 use fairlead_domain::store::Store;
+use futures_util::stream::try_unfold;
 use utoipa::IntoParams;
 
 use super::query::LeadFilterQuery;
 use super::view::LeadView;
 use crate::Services;
-use crate::authentication::Permitted;
+use crate::compression::compressed;
 use crate::problem::Problem;
 use crate::query::{FromQuery, QueryOf, QueryReader};
+use crate::read::Read;
 use crate::records::guarded;
 
 /// How many leads are read at a time: more than a page, because nobody waits for the first.
@@ -81,7 +84,7 @@ impl FromQuery for ExportQuery {
 #[get("/leads/export")]
 pub(super) async fn export(
     services: web::Data<Services>,
-    permit: Permitted<ExportLeads>,
+    read: Read<ExportLeads>,
     query: QueryOf<ExportQuery>,
 ) -> Result<HttpResponse, Problem> {
     let ExportQuery { format, filter } = query.0;
@@ -89,9 +92,15 @@ pub(super) async fn export(
         ExportFormat::Csv => ("text/csv; charset=utf-8", "leads.csv"),
         ExportFormat::Ndjson => ("application/x-ndjson", "leads.ndjson"),
     };
+    let intent = read.intent(Workload::Analytics)?;
+    let coding = services
+        .settings
+        .compression
+        .choose_for_stream(read.request().headers());
     let mut export = Export {
         store: services.store.clone(),
-        permit: permit.into_inner(),
+        intent,
+        permit: read.into_permit(),
         filter: filter.0,
         format,
         next: Next::First,
@@ -99,15 +108,24 @@ pub(super) async fn export(
     };
     // The first step is made before the answer begins: what fails here is still a problem with a status.
     export.step().await?;
-    Ok(HttpResponse::Ok()
-        .content_type(media_type)
-        .insert_header(("content-disposition", format!("attachment; filename=\"{name}\"")))
-        .streaming(futures_util::stream::try_unfold(export, Export::next_bytes)))
+    let mut response = HttpResponse::Ok();
+    response.content_type(media_type);
+    response.insert_header(("content-disposition", format!("attachment; filename=\"{name}\"")));
+
+    let chunks = Box::pin(try_unfold(export, Export::next_bytes));
+    Ok(match coding {
+        None => response.streaming(chunks),
+        Some(coding) => {
+            response.insert_header((header::CONTENT_ENCODING, coding.value()));
+            response.streaming(compressed(chunks, coding, &services.settings.compression))
+        }
+    })
 }
 
 /// An export under way.
 struct Export {
     store: Arc<dyn Store>,
+    intent: ReadIntent,
     permit: Permit<ExportLeads>,
     filter: LeadFilter,
     format: ExportFormat,
@@ -154,10 +172,7 @@ impl Export {
                 limit: CHUNK,
             },
         };
-        let mut uow = self
-            .store
-            .read(self.permit.scope(), ReadIntent::ANALYTICS)
-            .await?;
+        let mut uow = self.store.read(self.permit.scope(), self.intent).await?;
         let page = uow.leads().list(&query).await?;
         let mut text = String::new();
         for lead in page.items {

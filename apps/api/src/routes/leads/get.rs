@@ -1,18 +1,62 @@
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get};
+use async_trait::async_trait;
 use fairlead_domain::access::{ViewActivities, ViewLeads};
-use fairlead_domain::consistency::ReadIntent;
-use fairlead_domain::leads::Lead;
+use fairlead_domain::cache::{CacheKey, Namespace, Tag};
+use fairlead_domain::leads::{Lead, LeadId};
 
 use super::NEWEST_ACTIVITIES;
 use super::query::LeadShowQuery;
 use super::view::LeadView;
-use crate::Services;
-use crate::authentication::{Authenticated, Permitted};
-use crate::conditional::{self, EntityTag};
+use crate::conditional::EntityTag;
 use crate::path::PathId;
 use crate::problem::Problem;
 use crate::query::QueryOf;
+use crate::read::{Question, Read, Reading};
+use crate::representation::Representation;
 use crate::spec::IfNoneMatch;
+
+pub(crate) struct GetLead {
+    pub(crate) id: LeadId,
+    pub(crate) show: LeadShowQuery,
+}
+
+#[async_trait]
+impl Question for GetLead {
+    fn key(&self) -> Option<CacheKey> {
+        let Self { id, show } = self;
+        Some(CacheKey::new(Namespace::Lead, format!("id={id}&{}", show.normal)))
+    }
+
+    fn tags(&self) -> Vec<Tag> {
+        let mut tags = vec![Tag::Lead(self.id)];
+        if self.show.with_activities {
+            tags.push(Tag::LeadActivities(self.id));
+        }
+        tags
+    }
+
+    async fn load(&self, from: &mut Reading<'_>) -> Result<Representation, Problem> {
+        let Self { id, show } = self;
+        let lead = from.uow.leads().find(*id).await?.ok_or_else(Problem::not_found)?;
+        let (version, updated_at) = (lead.version, lead.updated_at);
+        if show.with_activities {
+            let mut newest = from.uow.activities().newest(&[*id], NEWEST_ACTIVITIES).await?;
+            let newest = newest.remove(id).unwrap_or_default();
+            let view = LeadView::with_activities(lead, Some(newest));
+            // Activities have versions of their own, so the bytes decide.
+            return Ok(Representation::of_version_and_digest(
+                version,
+                &show.fields.of(view),
+            ));
+        }
+        let mut tag = EntityTag::version(version);
+        if let Some(variant) = show.fields.variant() {
+            tag = tag.variant(&variant);
+        }
+        let view = LeadView::from(lead);
+        Ok(Representation::of_version(tag, &show.fields.of(view)).modified_at(updated_at))
+    }
+}
 
 /// Get a lead.
 #[utoipa::path(
@@ -24,42 +68,13 @@ use crate::spec::IfNoneMatch;
 )]
 #[get("/leads/{id}")]
 pub(super) async fn get(
-    request: HttpRequest,
-    services: web::Data<Services>,
-    caller: Authenticated,
-    permit: Permitted<ViewLeads>,
+    read: Read<ViewLeads>,
     id: PathId<Lead>,
     query: QueryOf<LeadShowQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let show = query.0;
+    let (id, show) = (id.0, query.0);
     if show.with_activities {
-        caller.0.permit::<ViewActivities>()?;
+        read.require::<ViewActivities>()?;
     }
-    let mut uow = services
-        .store
-        .read(permit.scope(), ReadIntent::INTERACTIVE)
-        .await?;
-    let lead = uow.leads().find(id.0).await?.ok_or_else(Problem::not_found)?;
-    if show.with_activities {
-        let mut newest = uow.activities().newest(&[lead.id], NEWEST_ACTIVITIES).await?;
-        let newest = newest.remove(&lead.id).unwrap_or_default();
-        // Activities have versions of their own, so the bytes decide; the version leads, for `If-Match`.
-        let tag = EntityTag::version(lead.version);
-        let view = LeadView::with_activities(lead, Some(newest));
-        return Ok(conditional::answer_by_version_and_digest(
-            &request,
-            tag,
-            &show.fields.of(view),
-        ));
-    }
-
-    let mut tag = EntityTag::version(lead.version);
-    if let Some(variant) = show.fields.variant() {
-        tag = tag.variant(&variant);
-    }
-    Ok(conditional::answer(
-        &request,
-        &tag,
-        &show.fields.of(LeadView::from(lead)),
-    ))
+    read.answer(GetLead { id, show }).await
 }

@@ -17,6 +17,11 @@ mod view;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
+pub(crate) use get::GetLead;
+pub(crate) use query::LeadListQuery;
+pub(crate) use search::SearchQuery;
+pub(crate) use statistics::CountLeads;
+
 const COLLECTION: &str = "/api/v1/leads";
 /// How many of its newest activities a lead is shown with.
 const NEWEST_ACTIVITIES: u32 = 5;

@@ -145,7 +145,7 @@ enum IncludeParameter {
 
 /// Which leads, in which order, and what of them.
 #[derive(Debug)]
-pub(super) struct LeadListQuery {
+pub(crate) struct LeadListQuery {
     pub(super) paging: PagingQuery,
     pub(super) filter: LeadFilterQuery,
     pub(super) sort: LeadSort,
@@ -185,9 +185,11 @@ impl FromQuery for LeadListQuery {
 
 /// What of a lead is to be shown.
 #[derive(Debug)]
-pub(super) struct LeadShowQuery {
+pub(crate) struct LeadShowQuery {
     pub(super) fields: Fields<LeadView>,
     pub(super) with_activities: bool,
+    /// The whole query in normal form.
+    pub(super) normal: String,
 }
 
 /// The part of [`LeadShowQuery`] beside `fields`.
@@ -218,6 +220,7 @@ impl FromQuery for LeadShowQuery {
         Self {
             fields: Fields::read(query),
             with_activities: include.is_some(),
+            normal: query.normal(),
         }
     }
 }

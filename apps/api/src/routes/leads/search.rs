@@ -1,17 +1,17 @@
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get};
+use async_trait::async_trait;
 use fairlead_domain::access::ViewLeads;
-use fairlead_domain::consistency::ReadIntent;
+use fairlead_domain::cache::{CacheKey, Namespace, Tag};
 use fairlead_domain::leads::SearchText;
 use fairlead_domain::paging::{DEFAULT_LIMIT, MAX_LIMIT};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::view::LeadView;
-use crate::Services;
-use crate::authentication::Permitted;
-use crate::conditional;
 use crate::problem::Problem;
 use crate::query::{FromQuery, QueryOf, QueryReader};
+use crate::read::{Question, Read, Reading};
+use crate::representation::Representation;
 use crate::spec::IfNoneMatch;
 
 /// What [`SearchQuery`] reads, for the specification.
@@ -33,9 +33,11 @@ struct SearchParameters {
 }
 
 #[derive(Debug)]
-struct SearchQuery {
+pub(crate) struct SearchQuery {
     text: Option<SearchText>,
     limit: u32,
+    /// In normal form.
+    normal: String,
 }
 
 impl FromQuery for SearchQuery {
@@ -43,6 +45,7 @@ impl FromQuery for SearchQuery {
         Self {
             text: query.required("q", SearchText::parse),
             limit: query.integer("limit", 1..=MAX_LIMIT).unwrap_or(DEFAULT_LIMIT),
+            normal: query.normal(),
         }
     }
 }
@@ -54,6 +57,29 @@ impl FromQuery for SearchQuery {
 struct SearchResultView {
     /// The best matches first.
     items: Vec<LeadView>,
+}
+
+#[async_trait]
+impl Question for SearchQuery {
+    fn key(&self) -> Option<CacheKey> {
+        Some(CacheKey::new(Namespace::LeadSearch, self.normal.as_str()))
+    }
+
+    fn tags(&self) -> Vec<Tag> {
+        vec![Tag::Leads]
+    }
+
+    async fn load(&self, from: &mut Reading<'_>) -> Result<Representation, Problem> {
+        let found = match &self.text {
+            Some(text) => from.uow.leads().search(text, self.limit).await?,
+            None => Vec::new(),
+        };
+        let items = found
+            .into_iter()
+            .map(|(lead, _rank)| LeadView::from(lead))
+            .collect();
+        Ok(Representation::by_digest(&SearchResultView { items }))
+    }
 }
 
 /// Search leads by name and company.
@@ -68,28 +94,8 @@ struct SearchResultView {
 )]
 #[get("/leads/search")]
 pub(super) async fn search(
-    request: HttpRequest,
-    services: web::Data<Services>,
-    permit: Permitted<ViewLeads>,
+    read: Read<ViewLeads>,
     query: QueryOf<SearchQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let SearchQuery { text, limit } = query.0;
-    let found = match text {
-        Some(text) => {
-            let mut uow = services
-                .store
-                .read(permit.scope(), ReadIntent::INTERACTIVE)
-                .await?;
-            uow.leads().search(&text, limit).await?
-        }
-        None => Vec::new(),
-    };
-    let items = found
-        .into_iter()
-        .map(|(lead, _rank)| LeadView::from(lead))
-        .collect();
-    Ok(conditional::answer_by_digest(
-        &request,
-        &SearchResultView { items },
-    ))
+    read.answer(query.0).await
 }

@@ -1,17 +1,18 @@
 use std::collections::BTreeMap;
 
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get};
+use async_trait::async_trait;
 use fairlead_domain::access::ViewLeads;
-use fairlead_domain::consistency::ReadIntent;
+use fairlead_domain::cache::{CacheKey, Namespace, Tag};
+use fairlead_domain::consistency::Workload;
 use fairlead_domain::leads::Statistics;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::Services;
-use crate::authentication::Permitted;
-use crate::conditional;
 use crate::problem::Problem;
 use crate::query::{NoQuery, QueryOf};
+use crate::read::{Question, Read, Reading};
+use crate::representation::Representation;
 use crate::spec::IfNoneMatch;
 
 /// How many leads there are by status, and how old they are.
@@ -55,6 +56,29 @@ impl From<Statistics> for StatisticsView {
     }
 }
 
+pub(crate) struct CountLeads;
+
+#[async_trait]
+impl Question for CountLeads {
+    fn workload(&self) -> Workload {
+        Workload::Analytics
+    }
+
+    fn key(&self) -> Option<CacheKey> {
+        Some(CacheKey::new(Namespace::LeadStatistics, ""))
+    }
+
+    fn tags(&self) -> Vec<Tag> {
+        vec![Tag::Statistics]
+    }
+
+    async fn load(&self, from: &mut Reading<'_>) -> Result<Representation, Problem> {
+        let now = from.uow.now();
+        let counted = from.uow.leads().statistics(now).await?;
+        Ok(Representation::by_digest(&StatisticsView::from(counted)))
+    }
+}
+
 /// Count leads by status.
 #[utoipa::path(
     tag = "leads",
@@ -65,16 +89,8 @@ impl From<Statistics> for StatisticsView {
 )]
 #[get("/leads/statistics")]
 pub(super) async fn statistics(
-    request: HttpRequest,
-    services: web::Data<Services>,
-    permit: Permitted<ViewLeads>,
+    read: Read<ViewLeads>,
     _query: QueryOf<NoQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let mut uow = services.store.read(permit.scope(), ReadIntent::ANALYTICS).await?;
-    let now = uow.now();
-    let counted = uow.leads().statistics(now).await?;
-    Ok(conditional::answer_by_digest(
-        &request,
-        &StatisticsView::from(counted),
-    ))
+    read.answer(CountLeads).await
 }

@@ -1,12 +1,16 @@
 //! The platform as its operators see it.
 
+mod cache;
 mod connection_pool;
 mod database_size;
+mod memory;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(database_size::database_size)
-        .service(connection_pool::connection_pool);
+        .service(connection_pool::connection_pool)
+        .service(memory::release)
+        .configure(cache::configure);
 }

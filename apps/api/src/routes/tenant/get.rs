@@ -1,13 +1,34 @@
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get};
+use async_trait::async_trait;
 use fairlead_domain::access::ViewTenant;
-use fairlead_domain::consistency::ReadIntent;
+use fairlead_domain::cache::{CacheKey, Namespace, Tag};
 
 use super::view::TenantView;
-use crate::Services;
-use crate::authentication::Permitted;
-use crate::conditional::{self, EntityTag};
+use crate::conditional::EntityTag;
 use crate::problem::Problem;
+use crate::read::{Question, Read, Reading};
+use crate::representation::Representation;
 use crate::spec::IfNoneMatch;
+
+pub(crate) struct GetTenant;
+
+#[async_trait]
+impl Question for GetTenant {
+    fn key(&self) -> Option<CacheKey> {
+        Some(CacheKey::new(Namespace::Tenant, ""))
+    }
+
+    fn tags(&self) -> Vec<Tag> {
+        vec![Tag::Tenant]
+    }
+
+    async fn load(&self, from: &mut Reading<'_>) -> Result<Representation, Problem> {
+        let tenant = from.uow.tenants().get().await?;
+        let tag = EntityTag::version(tenant.version);
+        let updated_at = tenant.updated_at;
+        Ok(Representation::of_version(tag, &TenantView::from(tenant)).modified_at(updated_at))
+    }
+}
 
 /// Get the tenant.
 #[utoipa::path(
@@ -18,19 +39,6 @@ use crate::spec::IfNoneMatch;
     extensions(("x-permit" = json!("ViewTenant"))),
 )]
 #[get("/tenant")]
-pub(super) async fn get(
-    request: HttpRequest,
-    services: web::Data<Services>,
-    permit: Permitted<ViewTenant>,
-) -> Result<HttpResponse, Problem> {
-    let mut uow = services
-        .store
-        .read(permit.scope(), ReadIntent::INTERACTIVE)
-        .await?;
-    let view = TenantView::from(uow.tenants().get().await?);
-    Ok(conditional::answer(
-        &request,
-        &EntityTag::version(view.version),
-        &view,
-    ))
+pub(super) async fn get(read: Read<ViewTenant>) -> Result<HttpResponse, Problem> {
+    read.answer(GetTenant).await
 }

@@ -1,16 +1,19 @@
 use actix_web::{HttpResponse, get, web};
+use async_trait::async_trait;
 use fairlead_domain::access::ViewTenant;
-use fairlead_domain::consistency::ReadIntent;
+use fairlead_domain::cache::{CacheKey, Tag};
 use fairlead_domain::identity::{MAX_API_KEYS, MAX_USERS};
 use fairlead_domain::leads::{CustomFields, MAX_BULK, SearchText};
 use fairlead_domain::paging::{DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::authentication::Permitted;
 use crate::idempotency;
 use crate::problem::Problem;
+use crate::read::{Question, Read, Reading};
 use crate::records::{MAX_CELLS, MAX_RECORD_BYTES};
+use crate::representation::Representation;
+use crate::spec::IfNoneMatch;
 use crate::{ApiSettings, Services};
 
 /// The limits that this server keeps.
@@ -25,7 +28,7 @@ struct LimitsView {
 }
 
 /// One limit.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Limit)]
 struct LimitView {
@@ -40,36 +43,53 @@ struct LimitView {
     current: Option<u64>,
 }
 
+struct ListLimits {
+    of_requests: Vec<LimitView>,
+}
+
+#[async_trait]
+impl Question for ListLimits {
+    fn key(&self) -> Option<CacheKey> {
+        // Keys expire without an event.
+        None
+    }
+
+    fn tags(&self) -> Vec<Tag> {
+        Vec::new()
+    }
+
+    async fn load(&self, from: &mut Reading<'_>) -> Result<Representation, Problem> {
+        let users = from.uow.users().count().await?;
+        let api_keys = from.uow.api_keys().count_valid().await?;
+        let mut items = vec![
+            counted(
+                "users",
+                "users of the tenant, deactivated ones included",
+                MAX_USERS,
+                users,
+            ),
+            counted("apiKeys", "valid API keys of the tenant", MAX_API_KEYS, api_keys),
+        ];
+        items.extend_from_slice(&self.of_requests);
+        Ok(Representation::by_digest(&LimitsView { items }))
+    }
+}
+
 /// List the limits that apply, with what is in use of them.
 #[utoipa::path(
     tag = "tenant",
     operation_id = "getLimits",
+    params(IfNoneMatch),
     responses((status = 200, description = "Every limit.", body = LimitsView)),
     extensions(("x-permit" = json!("ViewTenant"))),
 )]
 #[get("/limits")]
 pub(super) async fn limits(
     services: web::Data<Services>,
-    permit: Permitted<ViewTenant>,
+    read: Read<ViewTenant>,
 ) -> Result<HttpResponse, Problem> {
-    let mut uow = services
-        .store
-        .read(permit.scope(), ReadIntent::INTERACTIVE)
-        .await?;
-    let users = uow.users().count().await?;
-    let api_keys = uow.api_keys().count_valid().await?;
-
-    let mut items = vec![
-        counted(
-            "users",
-            "users of the tenant, deactivated ones included",
-            MAX_USERS,
-            users,
-        ),
-        counted("apiKeys", "valid API keys of the tenant", MAX_API_KEYS, api_keys),
-    ];
-    items.extend(of_requests(&services.settings));
-    Ok(HttpResponse::Ok().json(LimitsView { items }))
+    let of_requests = of_requests(&services.settings);
+    read.answer(ListLimits { of_requests }).await
 }
 
 /// The limits of single requests, taken from the constants and settings that are enforced.

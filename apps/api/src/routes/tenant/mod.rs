@@ -10,6 +10,7 @@ mod view;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(super) use api_keys::ScopeName;
+pub(crate) use get::GetTenant;
 pub(super) use view::TenantView;
 
 pub(super) fn configure(config: &mut ServiceConfig) {

@@ -1,13 +1,15 @@
-use actix_web::{HttpResponse, get, web};
+use actix_web::{HttpResponse, get};
+use async_trait::async_trait;
 use fairlead_domain::access::ViewTenant;
-use fairlead_domain::consistency::ReadIntent;
+use fairlead_domain::cache::{CacheKey, Tag};
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::Services;
-use crate::authentication::Permitted;
 use crate::problem::Problem;
+use crate::read::{Question, Read, Reading};
+use crate::representation::Representation;
+use crate::spec::IfNoneMatch;
 
 /// How much the tenant has stored.
 #[derive(Debug, Serialize, ToSchema)]
@@ -40,32 +42,44 @@ struct UsageView {
     as_of: OffsetDateTime,
 }
 
+struct CountUsage;
+
+#[async_trait]
+impl Question for CountUsage {
+    fn key(&self) -> Option<CacheKey> {
+        // It tells when it was counted.
+        None
+    }
+
+    fn tags(&self) -> Vec<Tag> {
+        Vec::new()
+    }
+
+    async fn load(&self, from: &mut Reading<'_>) -> Result<Representation, Problem> {
+        let stored = from.uow.tenants().usage().await?;
+        Ok(Representation::by_digest(&UsageView {
+            users: stored.users,
+            active_users: stored.active_users,
+            agents: stored.agents,
+            leads: stored.leads,
+            open_leads: stored.open_leads,
+            activities: stored.activities,
+            carriers: stored.carriers,
+            api_keys: stored.api_keys,
+            as_of: from.uow.now(),
+        }))
+    }
+}
+
 /// Count what the tenant has stored.
 #[utoipa::path(
     tag = "tenant",
     operation_id = "getUsage",
+    params(IfNoneMatch),
     responses((status = 200, description = "Counted now.", body = UsageView)),
     extensions(("x-permit" = json!("ViewTenant"))),
 )]
 #[get("/usage")]
-pub(super) async fn usage(
-    services: web::Data<Services>,
-    permit: Permitted<ViewTenant>,
-) -> Result<HttpResponse, Problem> {
-    let mut uow = services
-        .store
-        .read(permit.scope(), ReadIntent::INTERACTIVE)
-        .await?;
-    let usage = uow.tenants().usage().await?;
-    Ok(HttpResponse::Ok().json(UsageView {
-        users: usage.users,
-        active_users: usage.active_users,
-        agents: usage.agents,
-        leads: usage.leads,
-        open_leads: usage.open_leads,
-        activities: usage.activities,
-        carriers: usage.carriers,
-        api_keys: usage.api_keys,
-        as_of: uow.now(),
-    }))
+pub(super) async fn usage(read: Read<ViewTenant>) -> Result<HttpResponse, Problem> {
+    read.answer(CountUsage).await
 }

@@ -1,25 +1,21 @@
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get};
+use async_trait::async_trait;
 use fairlead_domain::access::ViewUsers;
-use fairlead_domain::consistency::ReadIntent;
-use fairlead_domain::identity::AgentFilter;
+use fairlead_domain::cache::{Namespace, Tag};
+use fairlead_domain::identity::{AgentFilter, User};
+use fairlead_domain::paging::{Page, Paging};
+use fairlead_domain::store::{StoreError, UnitOfWork};
 use utoipa::IntoParams;
 
 use super::view::UserView;
-use crate::Services;
-use crate::authentication::Permitted;
-use crate::conditional;
-use crate::fields::{Fields, FieldsQuery};
+use crate::fields::FieldsQuery;
 use crate::paging::{ListName, Listing, PagingQuery};
 use crate::problem::Problem;
 use crate::query::{FromQuery, QueryOf, QueryReader};
+use crate::read::{ListFilter, ListOf, Read};
 use crate::spec::IfNoneMatch;
 
-const LIST: ListName = ListName {
-    operation: "listAgents",
-    order: "rating:desc",
-};
-
-/// What [`AgentsQuery`] reads, for the specification.
+/// What an [`AgentFilter`] is read from, for the specification.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "documents parameters")]
@@ -59,26 +55,34 @@ struct AgentsParameters {
     min_rating: Option<i32>,
 }
 
-#[derive(Debug)]
-struct AgentsQuery {
-    filter: AgentFilter,
-    fields: Fields<UserView>,
-    paging: PagingQuery,
-}
-
-impl FromQuery for AgentsQuery {
+impl FromQuery for AgentFilter {
     fn read(query: &mut QueryReader) -> Self {
         Self {
-            filter: AgentFilter {
-                available: query.boolean("available"),
-                state: query.text("state", 50).map(|state| state.to_uppercase()),
-                city: query.text("city", 100),
-                specialization: query.text("specialization", 100).map(|word| word.to_lowercase()),
-                min_rating: query.integer("minRating", 0..=100),
-            },
-            fields: Fields::read(query),
-            paging: PagingQuery::read(query),
+            available: query.boolean("available"),
+            state: query.text("state", 50).map(|state| state.to_uppercase()),
+            city: query.text("city", 100),
+            specialization: query.text("specialization", 100).map(|word| word.to_lowercase()),
+            min_rating: query.integer("minRating", 0..=100),
         }
+    }
+}
+
+#[async_trait]
+impl ListFilter for AgentFilter {
+    const LIST: ListName = ListName {
+        operation: "listAgents",
+        order: "rating:desc",
+    };
+    const NAMESPACE: Namespace = Namespace::AgentList;
+    type Item = User;
+    type View = UserView;
+
+    fn tags(&self) -> Vec<Tag> {
+        vec![Tag::Agents]
+    }
+
+    async fn page(&self, uow: &mut dyn UnitOfWork, paging: &Paging) -> Result<Page<User>, StoreError> {
+        uow.users().list_agents(self, paging).await
     }
 }
 
@@ -92,27 +96,8 @@ impl FromQuery for AgentsQuery {
 )]
 #[get("/agents")]
 pub(super) async fn agents(
-    request: HttpRequest,
-    services: web::Data<Services>,
-    permit: Permitted<ViewUsers>,
-    query: QueryOf<AgentsQuery>,
+    read: Read<ViewUsers>,
+    query: QueryOf<ListOf<AgentFilter>>,
 ) -> Result<HttpResponse, Problem> {
-    let AgentsQuery {
-        filter,
-        fields,
-        paging,
-    } = query.0;
-    let wanted = paging.paging(&services.cursors, permit.scope(), LIST)?;
-
-    let mut uow = services
-        .store
-        .read(permit.scope(), ReadIntent::INTERACTIVE)
-        .await?;
-    let page = uow.users().list_agents(&filter, &wanted).await?;
-
-    let listing = Listing::new(page, &paging, &services.cursors, permit.scope(), LIST);
-    Ok(conditional::answer_by_digest(
-        &request,
-        &listing.map(|user| fields.of(UserView::from(user))),
-    ))
+    read.answer(query.0).await
 }

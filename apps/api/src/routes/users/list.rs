@@ -1,26 +1,22 @@
-use actix_web::{HttpRequest, HttpResponse, get, web};
+use actix_web::{HttpResponse, get};
+use async_trait::async_trait;
 use fairlead_domain::access::{Role, ViewUsers};
-use fairlead_domain::consistency::ReadIntent;
-use fairlead_domain::identity::UserFilter;
+use fairlead_domain::cache::{Namespace, Tag};
+use fairlead_domain::identity::{User, UserFilter};
+use fairlead_domain::paging::{Page, Paging};
+use fairlead_domain::store::{StoreError, UnitOfWork};
 use utoipa::IntoParams;
 
 use super::role::RoleName;
 use super::view::UserView;
-use crate::Services;
-use crate::authentication::Permitted;
-use crate::conditional;
-use crate::fields::{Fields, FieldsQuery};
+use crate::fields::FieldsQuery;
 use crate::paging::{ListName, Listing, PagingQuery};
 use crate::problem::Problem;
 use crate::query::{FromQuery, QueryOf, QueryReader};
+use crate::read::{ListFilter, ListOf, Read};
 use crate::spec::IfNoneMatch;
 
-const LIST: ListName = ListName {
-    operation: "listUsers",
-    order: "createdAt:desc",
-};
-
-/// What [`UsersQuery`] reads, for the specification.
+/// What a [`UserFilter`] is read from, for the specification.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "documents parameters")]
@@ -32,23 +28,31 @@ struct UsersParameters {
     active: Option<bool>,
 }
 
-#[derive(Debug)]
-struct UsersQuery {
-    filter: UserFilter,
-    fields: Fields<UserView>,
-    paging: PagingQuery,
-}
-
-impl FromQuery for UsersQuery {
+impl FromQuery for UserFilter {
     fn read(query: &mut QueryReader) -> Self {
         Self {
-            filter: UserFilter {
-                role: query.choice("role", Role::parse, Role::ALL.map(Role::as_str)),
-                active: query.boolean("active"),
-            },
-            fields: Fields::read(query),
-            paging: PagingQuery::read(query),
+            role: query.choice("role", Role::parse, Role::ALL.map(Role::as_str)),
+            active: query.boolean("active"),
         }
+    }
+}
+
+#[async_trait]
+impl ListFilter for UserFilter {
+    const LIST: ListName = ListName {
+        operation: "listUsers",
+        order: "createdAt:desc",
+    };
+    const NAMESPACE: Namespace = Namespace::UserList;
+    type Item = User;
+    type View = UserView;
+
+    fn tags(&self) -> Vec<Tag> {
+        vec![Tag::Users]
+    }
+
+    async fn page(&self, uow: &mut dyn UnitOfWork, paging: &Paging) -> Result<Page<User>, StoreError> {
+        uow.users().list(self, paging).await
     }
 }
 
@@ -62,27 +66,8 @@ impl FromQuery for UsersQuery {
 )]
 #[get("/users")]
 pub(super) async fn list(
-    request: HttpRequest,
-    services: web::Data<Services>,
-    permit: Permitted<ViewUsers>,
-    query: QueryOf<UsersQuery>,
+    read: Read<ViewUsers>,
+    query: QueryOf<ListOf<UserFilter>>,
 ) -> Result<HttpResponse, Problem> {
-    let UsersQuery {
-        filter,
-        fields,
-        paging,
-    } = query.0;
-    let wanted = paging.paging(&services.cursors, permit.scope(), LIST)?;
-
-    let mut uow = services
-        .store
-        .read(permit.scope(), ReadIntent::INTERACTIVE)
-        .await?;
-    let page = uow.users().list(&filter, &wanted).await?;
-
-    let listing = Listing::new(page, &paging, &services.cursors, permit.scope(), LIST);
-    Ok(conditional::answer_by_digest(
-        &request,
-        &listing.map(|user| fields.of(UserView::from(user))),
-    ))
+    read.answer(query.0).await
 }

@@ -12,6 +12,7 @@ mod view;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
+pub(crate) use get::GetUser;
 pub(super) use view::UserView;
 
 pub(super) fn configure(config: &mut ServiceConfig) {

@@ -19,7 +19,7 @@ use crate::fields::Projected;
         "openLeads": 12,
     }, "version": 3, "createdAt": "2026-11-20T09:30:00Z", "updatedAt": "2026-11-20T09:30:00Z",
 }))]
-pub(in crate::routes) struct UserView {
+pub(crate) struct UserView {
     id: Uuid,
     /// Lower case; unique in the tenant.
     #[schema(format = Email)]

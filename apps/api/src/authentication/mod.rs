@@ -2,18 +2,18 @@
 //!
 //! Extractors read what is established already, so as a handler's first argument they fail before a body is read.
 
+mod verified;
+
 use std::future::{Ready, ready};
 use std::ops::Deref;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::dev::Payload;
 use actix_web::http::header;
-use actix_web::middleware::Next;
-use actix_web::{FromRequest, HttpMessage as _, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use fairlead_domain::access::{Action, Caller, OperatorPermit, Permit};
-use fairlead_domain::identity::{
-    AuthenticateError, authenticate_access_token, authenticate_api_key, authenticate_operator,
-};
+use fairlead_domain::identity::AuthenticateError;
+
+pub use verified::VerifiedCredentials;
 
 use crate::problem::{Kind, Problem};
 use crate::state::Services;
@@ -41,24 +41,17 @@ pub(crate) enum Presented {
 }
 
 /// Establishes who asks, for operations under `/api/v1` that need to know.
-pub(crate) async fn authenticate<B: MessageBody>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, actix_web::Error> {
+pub(crate) async fn authenticate(request: &HttpRequest, services: &Services) -> Option<Presented> {
     let path = request.path();
-    if path.starts_with("/api/v1/") && !PUBLIC.contains(&path) {
-        let services = request
-            .app_data::<web::Data<Services>>()
-            .expect("the server registers the services");
-        let presented = establish(request.request(), services)
-            .await
-            .unwrap_or_else(Presented::Refused);
-        request.extensions_mut().insert(presented);
+    if !path.starts_with("/api/v1/") || PUBLIC.contains(&path) {
+        return None;
     }
-    next.call(request).await
+    let established = establish(request, services).await;
+    Some(established.unwrap_or_else(Presented::Refused))
 }
 
 async fn establish(request: &HttpRequest, services: &Services) -> Result<Presented, Problem> {
+    let verified = &services.verified;
     match (
         only(request, header::AUTHORIZATION.as_str())?,
         only(request, TENANT_KEY)?,
@@ -68,19 +61,14 @@ async fn establish(request: &HttpRequest, services: &Services) -> Result<Present
             Kind::MalformedRequest,
             "Authorization and x-tenant-key must not stand together: which one counts?",
         )),
-        (None, Some(key)) => {
-            let caller = authenticate_api_key(&*services.system, &*services.secrets, key).await?;
-            Ok(Presented::Caller(caller))
-        }
+        (None, Some(key)) => Ok(Presented::Caller(verified.by_key(services, key).await?)),
         (Some(authorization), None) => {
             let token = bearer(authorization)?;
             if token.starts_with("op_") {
-                let permit = authenticate_operator(&*services.system, &*services.secrets, token).await?;
+                let permit = verified.by_operator_secret(services, token).await?;
                 return Ok(Presented::Operator(permit));
             }
-            let now = services.clock.now();
-            let caller = authenticate_access_token(&*services.tokens, &*services.revoked, token, now)?;
-            Ok(Presented::Caller(caller))
+            Ok(Presented::Caller(verified.by_token(services, token)?))
         }
     }
 }

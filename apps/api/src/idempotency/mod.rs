@@ -1,21 +1,24 @@
 //! `Idempotency-Key`: a repeated request is answered as the first one was.
 
+mod answer;
+
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::http::StatusCode;
+use actix_web::http::header::HeaderName;
 use actix_web::{FromRequest, HttpRequest};
 use fairlead_domain::access::Actor;
-use fairlead_domain::idempotency::KeptAnswer;
 use fairlead_domain::store::UnitOfWork;
 use time::Duration;
+
+pub use answer::WriteAnswer;
 
 use crate::problem::{Kind, Problem};
 
 /// The header that carries the key.
 pub const HEADER: &str = "idempotency-key";
 /// Says that an answer is that of an earlier request.
-pub const REPLAYED: &str = "idempotency-replayed";
+pub const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// The most characters of a key.
 pub const MAX_LENGTH: usize = 255;
 /// How long an answer is kept.
@@ -53,7 +56,7 @@ impl IdempotencyKey {
         uow: &mut dyn UnitOfWork,
         actor: Actor,
         request_hash: &[u8],
-    ) -> Result<Option<KeptAnswer>, Problem> {
+    ) -> Result<Option<WriteAnswer>, Problem> {
         let Some(key) = &self.0 else { return Ok(None) };
         let expires_at = uow.now() + LIFETIME;
         match uow
@@ -65,7 +68,7 @@ impl IdempotencyKey {
                 Kind::IdempotencyKeyReused,
                 "the idempotency key stands for another request: another path, query or body",
             )),
-            kept => Ok(kept),
+            kept => Ok(kept.map(WriteAnswer::replayed)),
         }
     }
 
@@ -74,12 +77,11 @@ impl IdempotencyKey {
         &self,
         uow: &mut dyn UnitOfWork,
         actor: Actor,
-        status: StatusCode,
-        body: &[u8],
+        answer: &WriteAnswer,
     ) -> Result<(), Problem> {
         if let Some(key) = &self.0 {
             uow.idempotency_keys()
-                .keep(actor, key, status.as_u16(), body)
+                .keep(actor, key, answer.status().as_u16(), answer.body())
                 .await?;
         }
         Ok(())

@@ -1,0 +1,218 @@
+//! `Fairlead-Consistency`: an answer to a write names it, and a read that carries the name sees at least that write.
+
+use std::fmt;
+
+use actix_web::HttpRequest;
+use actix_web::http::header::HeaderName;
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use fairlead_domain::access::TenantScope;
+use fairlead_domain::consistency::{Consistency, LogPosition};
+use fairlead_domain::events::Recorded;
+use fairlead_domain::identity::TenantId;
+use fairlead_domain::store::CommitListener;
+use fairlead_telemetry::request;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::problem::{Kind, Problem};
+
+/// The header that carries the token, in both directions.
+pub(crate) const CONSISTENCY: HeaderName = HeaderName::from_static("fairlead-consistency");
+/// Says where an answer was read.
+pub(crate) const READ_SOURCE: HeaderName = HeaderName::from_static("fairlead-read-source");
+/// Asks for everything that was committed before, instead of for one write.
+const STRONG: &str = "strong";
+
+const VERSION: u8 = 1;
+/// Version, timeline, position, process.
+const PAYLOAD: usize = 1 + 4 + 8 + 8;
+const TAG: usize = 15;
+
+/// Makes tokens of writes, and reads them.
+///
+/// A token is signed and says nothing of its tenant: one of another tenant is none.
+#[derive(Clone)]
+pub struct ConsistencyTokens {
+    key: [u8; 32],
+    process: u64,
+}
+
+/// What a token names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Write {
+    pub(crate) position: LogPosition,
+    /// The process that it was written by; each has a number of its own while it runs.
+    pub(crate) process: u64,
+}
+
+impl ConsistencyTokens {
+    /// How many characters every token has.
+    pub const LENGTH: usize = (PAYLOAD + TAG) * 4 / 3;
+
+    /// Takes a secret that all processes of an installation share, and the number of this one.
+    pub fn new(key: [u8; 32], process: u64) -> Self {
+        Self { key, process }
+    }
+
+    fn seal(&self, tenant: TenantId, position: LogPosition) -> String {
+        let mut sealed = Vec::with_capacity(PAYLOAD + TAG);
+        sealed.push(VERSION);
+        sealed.extend(position.timeline.to_be_bytes());
+        sealed.extend(position.lsn.to_be_bytes());
+        sealed.extend(self.process.to_be_bytes());
+        let tag = self.mac(tenant, &sealed).finalize().into_bytes();
+        sealed.extend(&tag[..TAG]);
+        URL_SAFE_NO_PAD.encode(sealed)
+    }
+
+    fn open(&self, tenant: TenantId, token: &str) -> Option<Write> {
+        if token.len() != Self::LENGTH {
+            return None;
+        }
+        let sealed = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let (payload, tag) = sealed.split_at_checked(PAYLOAD)?;
+        self.mac(tenant, payload).verify_truncated_left(tag).ok()?;
+        let (&[version], rest) = payload.split_first_chunk()?;
+        let (timeline, rest) = rest.split_first_chunk()?;
+        let (lsn, rest) = rest.split_first_chunk()?;
+        let (process, _) = rest.split_first_chunk()?;
+        (version == VERSION).then_some(Write {
+            position: LogPosition {
+                timeline: u32::from_be_bytes(*timeline),
+                lsn: u64::from_be_bytes(*lsn),
+            },
+            process: u64::from_be_bytes(*process),
+        })
+    }
+
+    fn mac(&self, tenant: TenantId, payload: &[u8]) -> Hmac<Sha256> {
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of any length");
+        mac.update(payload);
+        mac.update(tenant.as_uuid().as_bytes());
+        mac
+    }
+
+    /// What a read asks for by its header.
+    pub(crate) fn asked(&self, request: &HttpRequest, scope: &TenantScope) -> Result<Consistency, Problem> {
+        let mut given = request.headers().get_all(CONSISTENCY);
+        let token = match (given.next(), given.next()) {
+            (None, _) => return Ok(Consistency::Eventual),
+            (Some(token), None) => token.to_str().map_err(|_| malformed())?,
+            (Some(_), Some(_)) => return Err(malformed()),
+        };
+        if token == STRONG {
+            return Ok(Consistency::Strong);
+        }
+        let write = self.open(scope.tenant(), token).ok_or_else(malformed)?;
+        Ok(Consistency::AtLeast(write.position))
+    }
+}
+
+/// Every write that recorded something is named in its answer: no handler can forget it.
+#[async_trait]
+impl CommitListener for ConsistencyTokens {
+    async fn committed(&self, tenant: TenantId, _: &[Recorded], position: LogPosition) {
+        if let Some(context) = request::current() {
+            context.name_write(self.seal(tenant, position));
+        }
+    }
+}
+
+impl fmt::Debug for ConsistencyTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ConsistencyTokens(..)")
+    }
+}
+
+fn malformed() -> Problem {
+    Problem::client(
+        Kind::MalformedRequest,
+        "Fairlead-Consistency must be given once, as an answer of this tenant gave it, or be the word strong; \
+         without it you still read what you wrote here within the last minute",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+    use fairlead_domain::access::SystemScope;
+    use uuid::Uuid;
+
+    use super::*;
+
+    const WRITE: LogPosition = LogPosition {
+        timeline: 3,
+        lsn: 0x16_B374_D848,
+    };
+
+    fn tenant(number: u128) -> TenantId {
+        TenantId::from_uuid(Uuid::from_u128(number))
+    }
+
+    fn tokens() -> ConsistencyTokens {
+        ConsistencyTokens::new([7; 32], 42)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "a test acts for whom it likes")]
+    fn asked(values: &[&str]) -> Result<Consistency, Problem> {
+        let mut request = TestRequest::get();
+        for value in values {
+            request = request.append_header((CONSISTENCY, *value));
+        }
+        let scope = SystemScope::new("test of tokens").tenant(tenant(1));
+        tokens().asked(&request.to_http_request(), &scope)
+    }
+
+    #[test]
+    fn a_token_names_the_write_and_who_wrote_it() {
+        let token = tokens().seal(tenant(1), WRITE);
+
+        assert_eq!(token.len(), ConsistencyTokens::LENGTH);
+        let write = tokens().open(tenant(1), &token).unwrap();
+        assert_eq!((write.position, write.process), (WRITE, 42));
+        assert_eq!(asked(&[&token]).unwrap(), Consistency::AtLeast(WRITE));
+    }
+
+    #[test]
+    fn a_read_may_ask_for_nothing_or_for_everything() {
+        assert_eq!(asked(&[]).unwrap(), Consistency::Eventual);
+        assert_eq!(asked(&["strong"]).unwrap(), Consistency::Strong);
+    }
+
+    #[test]
+    fn a_token_that_was_altered_anywhere_is_refused() {
+        let token = tokens().seal(tenant(1), WRITE);
+
+        for place in 0..token.len() {
+            let mut altered = token.clone().into_bytes();
+            altered[place] = if altered[place] == b'A' { b'B' } else { b'A' };
+            let altered = String::from_utf8(altered).unwrap();
+            assert_eq!(tokens().open(tenant(1), &altered), None, "place {place}");
+        }
+    }
+
+    #[test]
+    fn a_token_of_another_tenant_or_installation_is_refused_with_what_to_do() {
+        let token = tokens().seal(tenant(1), WRITE);
+
+        assert_eq!(tokens().open(tenant(2), &token), None);
+        assert_eq!(ConsistencyTokens::new([8; 32], 42).open(tenant(1), &token), None);
+        for values in [
+            &["", ""][..],
+            &["AAAA"],
+            &[""],
+            &["strong", "strong"],
+            &["Strong"],
+        ] {
+            let problem = asked(values).unwrap_err();
+            assert_eq!(problem.kind(), Kind::MalformedRequest, "{values:?}");
+            assert!(
+                problem
+                    .to_string()
+                    .contains("as an answer of this tenant gave it")
+            );
+        }
+    }
+}

@@ -1,0 +1,112 @@
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
+use actix_web::http::Method;
+use actix_web::middleware::Next;
+use actix_web::{HttpMessage as _, ResponseError as _};
+use fairlead_telemetry::request::{self, RequestContext};
+
+use super::guard::{guarded, has_deadline};
+use super::log::Line;
+use super::{headers, limits};
+use crate::authentication::authenticate;
+use crate::compression::{self, Compression};
+use crate::problem::Problem;
+use crate::state::{ApiSettings, Services};
+
+/// Does for a request all that is the same for each.
+///
+/// HEAD is handled as the GET it stands for; the server leaves the body out.
+pub(crate) async fn edge<B: MessageBody + 'static>(
+    mut request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let started = Instant::now();
+    let services = Services::of(request.request()).clone();
+    let context = Arc::new(open_context(&request, &services.settings, started));
+    let line = Line::begin(&request, started);
+    if request.method() == Method::HEAD {
+        request.head_mut().method = Method::GET;
+    }
+    let place = headers::Place::of(request.path());
+
+    let scope = Arc::clone(&context);
+    request::scope(scope, async move {
+        let settings = &services.settings;
+        let handled = guarded(context.time_left(), handle(request, next, &services)).await;
+        match handled {
+            Ok(response) => {
+                let mut response = compressed(response, &settings.compression);
+                headers::set(response.headers_mut(), place, settings, &context, started);
+                line.write(Ok(&response), &context);
+                Ok(response)
+            }
+            // The handler has kept the request that an answer would be put to, so this one leaves as an error.
+            Err(problem) => {
+                let mut response = problem.error_response();
+                headers::set(response.headers_mut(), place, settings, &context, started);
+                line.write(Err(&problem), &context);
+                Err(InternalError::from_response(problem, response).into())
+            }
+        }
+    })
+    .await
+}
+
+fn open_context(request: &ServiceRequest, settings: &ApiSettings, started: Instant) -> RequestContext {
+    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let deadline = has_deadline(request.path()).then(|| started + settings.deadline);
+    let name = format!("{} {}", request.method(), request.path());
+    RequestContext::from_headers(header("x-request-id"), header("traceparent"), deadline).named(name)
+}
+
+async fn handle<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+    services: &Services,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    if let Some(problem) = limits::exceeded(&request, &services.settings) {
+        return Ok(request.error_response(problem));
+    }
+    if let Some(presented) = authenticate(request.request(), services).await {
+        request.extensions_mut().insert(presented);
+    }
+    Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+/// Compresses an answer on its way out, unless it is ready or streams.
+fn compressed(response: ServiceResponse<BoxBody>, compression: &Compression) -> ServiceResponse<BoxBody> {
+    let length = match response.response().body().size() {
+        BodySize::Sized(length) => usize::try_from(length).unwrap_or(usize::MAX),
+        BodySize::None | BodySize::Stream => return response,
+    };
+    if !compression::is_compressible(response.response()) {
+        return response;
+    }
+    let Some(coding) = compression.choose(response.request().headers(), length) else {
+        return response;
+    };
+    let (request, response) = response.into_parts();
+    let response = compression::compress(response, coding, compression);
+    ServiceResponse::new(request, response)
+}
+
+/// An error of the HTTP framework that is none of ours, as a problem.
+pub(super) fn foreign(error: &actix_web::Error) -> Problem {
+    use crate::problem::Kind;
+
+    match error.as_error::<Problem>() {
+        Some(problem) => problem.clone(),
+        None if error.as_response_error().status_code().is_client_error() => {
+            Problem::client(Kind::MalformedRequest, error.to_string())
+        }
+        None => Problem::server(Kind::Internal, Foreign(error.to_string())),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Foreign(String);

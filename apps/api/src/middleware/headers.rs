@@ -1,0 +1,102 @@
+use std::io::Write as _;
+use std::time::Instant;
+
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use fairlead_telemetry::request::RequestContext;
+
+use super::log::milliseconds;
+use crate::consistency::CONSISTENCY;
+use crate::state::ApiSettings;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
+const DENY: HeaderValue = HeaderValue::from_static("DENY");
+const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
+/// Answers are data: nothing in them may run, load or be framed.
+const DATA: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+/// The pages under `/docs` run scripts of their own and set styles in their markup.
+const DOCS: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+     font-src 'self'; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
+);
+/// A year, as browsers want it for their preload lists.
+const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+const BY_CALLER: HeaderValue = HeaderValue::from_static("Authorization, x-tenant-key, Accept-Encoding");
+const BY_CODING: HeaderValue = HeaderValue::from_static("Accept-Encoding");
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+/// What kind of thing a path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Api,
+    Docs,
+    Elsewhere,
+}
+
+impl Place {
+    pub(super) fn of(path: &str) -> Self {
+        if path.starts_with("/api/") {
+            Self::Api
+        } else if path.starts_with("/docs") {
+            Self::Docs
+        } else {
+            Self::Elsewhere
+        }
+    }
+}
+
+/// Tells browsers and caches what they may do with an answer, and the client which request this was.
+pub(super) fn set(
+    headers: &mut HeaderMap,
+    place: Place,
+    settings: &ApiSettings,
+    context: &RequestContext,
+    started: Instant,
+) {
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
+    headers.insert(header::X_FRAME_OPTIONS, DENY);
+    headers.insert(header::REFERRER_POLICY, NO_REFERRER);
+    let policy = if place == Place::Docs { DOCS } else { DATA };
+    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    if settings.behind_tls {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+    }
+    if place == Place::Api {
+        headers.insert(header::VARY, BY_CALLER);
+        if !headers.contains_key(header::CACHE_CONTROL) {
+            headers.insert(header::CACHE_CONTROL, PRIVATE);
+        }
+    } else {
+        headers.insert(header::VARY, BY_CODING);
+    }
+    identify(headers, context, started);
+}
+
+/// Says which request this was, what it has written, and how long it took.
+fn identify(headers: &mut HeaderMap, context: &RequestContext, started: Instant) {
+    let mut timing = Vec::with_capacity(48);
+    write!(
+        timing,
+        "total;dur={:.2}, db;dur={:.2}",
+        milliseconds(started.elapsed()),
+        milliseconds(context.database_work().time),
+    )
+    .expect("a Vec takes all that is written");
+    if let Some(name) = context.write_name()
+        && let Ok(value) = HeaderValue::try_from(name)
+    {
+        headers.insert(CONSISTENCY, value);
+    }
+    for (name, value) in [
+        (REQUEST_ID, HeaderValue::from_str(context.request_id().as_str())),
+        (SERVER_TIMING, HeaderValue::from_maybe_shared(timing)),
+        (TRACEPARENT, HeaderValue::try_from(context.traceparent())),
+    ] {
+        if let Ok(value) = value {
+            headers.insert(name, value);
+        }
+    }
+}

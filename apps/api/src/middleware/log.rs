@@ -1,0 +1,112 @@
+use std::time::{Duration, Instant};
+
+use actix_web::HttpMessage as _;
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, StatusCode, Uri};
+use fairlead_telemetry::request::RequestContext;
+use tracing::Level;
+
+use crate::authentication::Presented;
+use crate::problem::Problem;
+
+/// The line about a request, to be written once it is answered.
+#[derive(Debug)]
+pub(super) struct Line {
+    method: Method,
+    uri: Uri,
+    started: Instant,
+}
+
+impl Line {
+    pub(super) fn begin(request: &ServiceRequest, started: Instant) -> Self {
+        Self {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            started,
+        }
+    }
+
+    /// Nothing is put into words where nobody listens.
+    pub(super) fn write(
+        &self,
+        answer: Result<&ServiceResponse<BoxBody>, &Problem>,
+        context: &RequestContext,
+    ) {
+        let problem = match answer {
+            Ok(response) => {
+                let error = response.response().error();
+                error.and_then(|error| error.as_error::<Problem>())
+            }
+            Err(problem) => Some(problem),
+        };
+        let status = match answer {
+            Ok(response) => response.status(),
+            Err(problem) => problem.kind().status(),
+        };
+        if status.is_server_error() {
+            tracing::error!(
+                http.method = %self.method,
+                http.path = self.uri.path(),
+                http.status = status.as_u16(),
+                tenant.id = answer.ok().and_then(tenant),
+                error = problem.map(chain),
+                "request failed on our side",
+            );
+        }
+        if tracing::enabled!(Level::INFO) {
+            self.write_access(answer.ok(), status, problem, context);
+        }
+    }
+
+    fn write_access(
+        &self,
+        response: Option<&ServiceResponse<BoxBody>>,
+        status: StatusCode,
+        problem: Option<&Problem>,
+        context: &RequestContext,
+    ) {
+        let method = &self.method;
+        let route = response.and_then(|response| response.request().match_pattern());
+        let work = context.database_work();
+        tracing::info!(
+            http.method = %method,
+            http.route = route,
+            http.status = status.as_u16(),
+            problem = problem.map(|problem| problem.kind().slug()),
+            tenant.id = response.and_then(tenant),
+            duration_ms = milliseconds(self.started.elapsed()),
+            db.duration_ms = milliseconds(work.time),
+            db.statements = work.statements,
+            db.round_trips = work.round_trips,
+            "answered {method} {} with {status}",
+            route.as_deref().unwrap_or("an unknown route"),
+        );
+    }
+}
+
+fn tenant(response: &ServiceResponse<BoxBody>) -> Option<String> {
+    match response.request().extensions().get::<Presented>() {
+        Some(Presented::Caller(caller)) => Some(caller.scope().tenant().to_string()),
+        _ => None,
+    }
+}
+
+/// Each cause behind a problem, the nearest first.
+fn chain(problem: &Problem) -> String {
+    let Some(cause) = problem.cause() else {
+        return problem.to_string();
+    };
+    let mut text = cause.to_string();
+    let mut next = cause.source();
+    while let Some(cause) = next {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        next = cause.source();
+    }
+    text
+}
+
+pub(super) fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1_000.0
+}

@@ -1,0 +1,115 @@
+//! Reads: a caller who may, a [`Question`], and its answer.
+//!
+//! A handler says what is asked; [`Read::answer`] does what is the same for all. It answers from the cache, ready bytes
+//! and all, or has the question load what it shows in a unit of work of its own; who asks for a fresh answer, and what
+//! is not worth keeping, goes past the cache.
+
+mod list;
+mod question;
+mod shown;
+
+use std::future::{Ready, ready};
+use std::sync::Arc;
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use fairlead_domain::access::{Action, Permit, TenantScope};
+use fairlead_domain::cache::{CacheRead, Entry};
+use fairlead_domain::consistency::{ReadIntent, Workload};
+
+pub(crate) use list::{ListFilter, ListOf};
+pub(crate) use question::{Asked, Origin, Question, Reading};
+use shown::{show_found, show_loaded, wants_no_cache};
+
+use crate::authentication::{Authenticated, Permitted};
+use crate::problem::{Kind, Problem};
+use crate::state::Services;
+
+/// A read by a caller who may do `A`.
+#[derive(Debug)]
+pub(crate) struct Read<A> {
+    request: HttpRequest,
+    permit: Permit<A>,
+}
+
+impl<A: Action + 'static> FromRequest for Read<A> {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let permitted = Permitted::from_request(request, payload).into_inner();
+        ready(permitted.map(|permit| Self {
+            request: request.clone(),
+            permit: permit.into_inner(),
+        }))
+    }
+}
+
+impl<A> Read<A> {
+    /// Makes sure that the caller may also do `B`, which shows more.
+    pub(crate) fn require<B: Action>(&self) -> Result<(), Problem> {
+        let Authenticated(caller) =
+            Authenticated::from_request(&self.request, &mut Payload::None).into_inner()?;
+        caller.permit::<B>()?;
+        Ok(())
+    }
+
+    /// What a read that is no [`Question`] asks of the node that serves it.
+    pub(crate) fn intent(&self, workload: Workload) -> Result<ReadIntent, Problem> {
+        let services = Services::of(&self.request);
+        Ok(ReadIntent {
+            consistency: services.consistency.asked(&self.request, self.permit.scope())?,
+            workload,
+        })
+    }
+
+    pub(crate) fn request(&self) -> &HttpRequest {
+        &self.request
+    }
+
+    pub(crate) fn into_permit(self) -> Permit<A> {
+        self.permit
+    }
+
+    /// Answers with what the question loads, or with 304.
+    pub(crate) async fn answer(&self, question: impl Question) -> Result<HttpResponse, Problem> {
+        answer(&self.request, self.permit.scope(), question).await
+    }
+}
+
+/// Answers a caller who may ask `question` in the tenant of `scope`.
+pub(crate) async fn answer<Q: Question>(
+    request: &HttpRequest,
+    scope: &TenantScope,
+    question: Q,
+) -> Result<HttpResponse, Problem> {
+    let services = Services::of(request);
+    let consistency = services.consistency.asked(request, scope)?;
+    let kept = match &services.cache {
+        Some(cache) if !wants_no_cache(request.headers()) => question.key().map(|key| (cache, key)),
+        _ => None,
+    };
+    let Some((cache, key)) = kept else {
+        let asked = Asked::new(services.origin(), scope.clone(), question);
+        let loaded = asked.load(consistency).await?;
+        return Ok(show_loaded(request, &Entry::new(loaded), asked.node()));
+    };
+    if let Some(found) = cache.find(scope, &key, consistency) {
+        return Ok(show_found(request, &found, None));
+    }
+    let asked = Arc::new(Asked::new(services.origin(), scope.clone(), question));
+    let tags = asked.question().tags();
+    let read = CacheRead {
+        key: &key,
+        tags: &tags,
+        consistency,
+    };
+    match cache.get_or_load(scope, read, asked.clone()).await {
+        Ok(found) => Ok(show_found(request, &found, asked.node())),
+        // All who waited for the load share its problem.
+        Err(failure) => Err(match failure.cause::<Problem>() {
+            Some(problem) => problem.clone(),
+            None => Problem::server(Kind::Internal, failure),
+        }),
+    }
+}

@@ -1,0 +1,144 @@
+use actix_web::{HttpResponse, get, web};
+use fairlead_domain::cache::{CacheReport, TagReport};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::view::{CountsView, TenantView};
+use super::{NoCache, control};
+use crate::Services;
+use crate::authentication::Operator;
+use crate::problem::Problem;
+use crate::spec::Problems;
+
+/// How many requests for answers were spared a load, from several sides.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CacheHitRate, example = json!({
+    "total": {
+        "requests": 1000, "hits": 950, "hitRatio": 0.95, "memoryHits": 900, "sharedHits": 48, "stale": 2,
+        "degraded": 0, "loads": 40, "joined": 10, "failed": 0,
+    },
+    "levels": [{"level": "memory", "hitRatio": 0.902}, {"level": "shared", "hitRatio": 0.48}],
+    "namespaces": [{"namespace": "leads.list", "counts": {
+        "requests": 800, "hits": 780, "hitRatio": 0.975, "memoryHits": 780, "sharedHits": 0, "stale": 0,
+        "degraded": 0, "loads": 20, "joined": 0, "failed": 0,
+    }}],
+    "tags": [{"tag": "leads", "hits": 780, "misses": 20, "bumps": 9, "hitRatio": 0.975}],
+    "tenants": [],
+}))]
+struct HitRateView {
+    total: CountsView,
+    levels: Vec<LevelView>,
+    namespaces: Vec<NamespaceView>,
+    /// By what answers depend on: many misses and many bumps mean that it changes faster than it is read.
+    tags: Vec<TagView>,
+    /// The tenants that ask most, most first.
+    tenants: Vec<TenantView>,
+}
+
+/// Of the requests that came to a level, those that it answered.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CacheLevelHitRate)]
+struct LevelView {
+    level: &'static str,
+    /// From 0 to 1; `null` when nothing was asked of it.
+    #[schema(required = true, minimum = 0, maximum = 1)]
+    hit_ratio: Option<f64>,
+}
+
+/// Answers of one kind.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CacheNamespaceHitRate)]
+struct NamespaceView {
+    namespace: &'static str,
+    counts: CountsView,
+}
+
+/// Answers that depend on one kind of thing.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CacheTagHitRate)]
+struct TagView {
+    tag: &'static str,
+    #[schema(minimum = 0)]
+    hits: u64,
+    #[schema(minimum = 0)]
+    misses: u64,
+    /// How often a change has dropped them.
+    #[schema(minimum = 0)]
+    bumps: u64,
+    /// From 0 to 1; `null` when nothing was asked.
+    #[schema(required = true, minimum = 0, maximum = 1)]
+    hit_ratio: Option<f64>,
+}
+
+impl From<&CacheReport> for HitRateView {
+    fn from(report: &CacheReport) -> Self {
+        let total = report.total();
+        let past_memory = total.requests() - total.memory_hits - total.stale - total.degraded;
+        let levels = vec![
+            LevelView {
+                level: "memory",
+                hit_ratio: ratio(total.requests() - past_memory, total.requests()),
+            },
+            LevelView {
+                level: "shared",
+                hit_ratio: report
+                    .shared
+                    .as_ref()
+                    .and_then(|_| ratio(total.shared_hits, past_memory)),
+            },
+        ];
+        let namespaces = report.namespaces.iter().map(|(namespace, counts)| NamespaceView {
+            namespace: namespace.as_str(),
+            counts: CountsView::from(counts),
+        });
+        let tenants = report.tenants.iter();
+        Self {
+            total: CountsView::from(&total),
+            levels,
+            namespaces: namespaces.collect(),
+            tags: report.tags.iter().map(TagView::from).collect(),
+            tenants: tenants
+                .map(|(tenant, report)| TenantView::new(Some(tenant.as_uuid()), report))
+                .collect(),
+        }
+    }
+}
+
+impl From<&TagReport> for TagView {
+    fn from(tag: &TagReport) -> Self {
+        Self {
+            tag: tag.kind,
+            hits: tag.hits,
+            misses: tag.misses,
+            bumps: tag.bumps,
+            hit_ratio: ratio(tag.hits, tag.hits + tag.misses),
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a ratio for people to read")]
+fn ratio(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// Tell how many requests were spared a load: by level, kind, tag and tenant.
+#[utoipa::path(
+    tag = "platform",
+    operation_id = "getCacheHitRate",
+    responses(
+        (status = 200, description = "Since this process started.", body = HitRateView),
+        Problems<NoCache>,
+    ),
+    extensions(("x-permit" = json!("Operator"))),
+)]
+#[get("/performance/cache/hit-rate")]
+pub(super) async fn hit_rate(
+    services: web::Data<Services>,
+    _operator: Operator,
+) -> Result<HttpResponse, Problem> {
+    let report = control(&services)?.report();
+    Ok(HttpResponse::Ok().json(HitRateView::from(&report)))
+}

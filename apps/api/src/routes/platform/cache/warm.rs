@@ -1,0 +1,219 @@
+use actix_web::{HttpResponse, get, post, web};
+use fairlead_domain::Id;
+use fairlead_domain::cache::{
+    CacheKey, CacheWarming, DatasetReport, WarmReport, WarmRequest, WarmWhat, WarmedKey,
+};
+use fairlead_domain::invalid::Invalid;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::NoCache;
+use super::view::milliseconds;
+use crate::Services;
+use crate::authentication::Operator;
+use crate::json::JsonBody;
+use crate::problem::{Kind, Problem};
+use crate::spec::Problems;
+
+/// What is to be loaded ahead of need: every dataset, unless `datasets`, `keys` or `learned` says otherwise.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(as = CacheWarming, example = json!({"datasets": ["recent-leads", "statistics"]}))]
+struct WarmBody {
+    /// For this tenant alone; otherwise for all that have asked this process for something.
+    tenant_id: Option<Uuid>,
+    /// `recent-leads`, `statistics`, `agents`, `carriers`, `metadata`.
+    #[schema(max_items = 20)]
+    datasets: Option<Vec<String>>,
+    /// Single answers, as reports name them: `leads.list?status=NEW`.
+    #[schema(max_items = 1000)]
+    keys: Option<Vec<String>>,
+    /// The answers that have saved the most so far.
+    learned: Option<bool>,
+}
+
+impl WarmBody {
+    fn parse(self) -> Result<WarmRequest, Invalid> {
+        let what = match (self.datasets, self.keys, self.learned.unwrap_or(false)) {
+            (None, None, false) => WarmWhat::Everything,
+            (Some(datasets), None, false) => WarmWhat::Datasets(datasets),
+            (None, Some(keys), false) => {
+                WarmWhat::Keys(keys.iter().map(|key| parse_key(key)).collect::<Result<_, _>>()?)
+            }
+            (None, None, true) => WarmWhat::Learned,
+            _ => {
+                return Err(Invalid::field(
+                    "",
+                    "must have at most one of datasets, keys and learned",
+                ));
+            }
+        };
+        Ok(WarmRequest {
+            tenant: self.tenant_id.map(Id::from_uuid),
+            what,
+        })
+    }
+}
+
+fn parse_key(key: &str) -> Result<CacheKey, Invalid> {
+    CacheKey::parse(key).ok_or_else(|| {
+        Invalid::field(
+            "keys",
+            format!("must be of the form leads.list?status=NEW, unlike {key}"),
+        )
+    })
+}
+
+/// What was loaded.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CacheWarmed, example = json!({"tenants": 1, "tookMs": 12.5, "datasets": [{
+    "name": "recent-leads", "loaded": 3, "taken": 0, "kept": 0, "failed": 0, "unknown": 0, "tookMs": 9.1,
+}]}))]
+struct WarmedView {
+    #[schema(minimum = 0)]
+    tenants: usize,
+    #[schema(minimum = 0)]
+    took_ms: f64,
+    datasets: Vec<DatasetView>,
+}
+
+/// What was loaded of one dataset.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CacheWarmedDataset)]
+struct DatasetView {
+    name: String,
+    /// Loaded from the database.
+    #[schema(minimum = 0)]
+    loaded: u64,
+    /// Taken from Redis.
+    #[schema(minimum = 0)]
+    taken: u64,
+    /// In memory before.
+    #[schema(minimum = 0)]
+    kept: u64,
+    #[schema(minimum = 0)]
+    failed: u64,
+    /// Keys that no dataset knows how to load.
+    #[schema(minimum = 0)]
+    unknown: u64,
+    #[schema(minimum = 0)]
+    took_ms: f64,
+}
+
+/// What warmed answers have earned.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CacheWarmEarnings, example = json!({"items": [{
+    "tenantId": "01934f6e-7b1a-7cc3-98a4-0242ac120001", "key": "leads.list?", "dataset": "recent-leads",
+    "warmedAgoMs": 60_000.0, "hits": 41, "savedMs": 127.1,
+}]}))]
+struct EarningsView {
+    /// The most first.
+    items: Vec<WarmedKeyView>,
+}
+
+/// A warmed answer.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CacheWarmedKey)]
+struct WarmedKeyView {
+    tenant_id: Uuid,
+    key: String,
+    dataset: &'static str,
+    #[schema(minimum = 0)]
+    warmed_ago_ms: f64,
+    /// Until a change or time replaced it.
+    #[schema(minimum = 0)]
+    hits: u64,
+    /// Time of the database that those hits made unnecessary.
+    #[schema(minimum = 0)]
+    saved_ms: f64,
+}
+
+impl From<WarmReport> for WarmedView {
+    fn from(report: WarmReport) -> Self {
+        Self {
+            tenants: report.tenants,
+            took_ms: milliseconds(report.took),
+            datasets: report.datasets.into_iter().map(DatasetView::from).collect(),
+        }
+    }
+}
+
+impl From<DatasetReport> for DatasetView {
+    fn from(report: DatasetReport) -> Self {
+        Self {
+            name: report.name,
+            loaded: report.loaded,
+            taken: report.taken,
+            kept: report.kept,
+            failed: report.failed,
+            unknown: report.unknown,
+            took_ms: milliseconds(report.took),
+        }
+    }
+}
+
+impl From<WarmedKey> for WarmedKeyView {
+    fn from(warmed: WarmedKey) -> Self {
+        Self {
+            tenant_id: warmed.tenant.as_uuid(),
+            key: warmed.key.to_string(),
+            dataset: warmed.dataset,
+            warmed_ago_ms: milliseconds(warmed.warmed_ago),
+            hits: warmed.hits,
+            saved_ms: milliseconds(warmed.saved),
+        }
+    }
+}
+
+fn warming(services: &Services) -> Result<&std::sync::Arc<dyn CacheWarming>, NoCache> {
+    services.cache_warming.as_ref().ok_or(NoCache)
+}
+
+/// Load answers ahead of need.
+#[utoipa::path(
+    tag = "platform",
+    operation_id = "warmCache",
+    request_body = WarmBody,
+    responses((status = 200, description = "What was loaded.", body = WarmedView), Problems<NoCache>),
+    extensions(("x-permit" = json!("Operator"))),
+)]
+#[post("/performance/cache/warm")]
+pub(super) async fn warm(
+    services: web::Data<Services>,
+    _operator: Operator,
+    body: JsonBody<WarmBody>,
+) -> Result<HttpResponse, Problem> {
+    let warming = warming(&services)?.clone();
+    let request = body.value.parse()?;
+    // It goes on when the operator goes away: what is loaded serves others.
+    let warmed = fairlead_telemetry::spawn(async move { warming.warm(request).await });
+    let report = warmed
+        .await
+        .map_err(|error| Problem::server(Kind::Internal, error))??;
+    Ok(HttpResponse::Ok().json(WarmedView::from(report)))
+}
+
+/// Tell what each warmed answer has earned.
+#[utoipa::path(
+    tag = "platform",
+    operation_id = "getCacheWarmEarnings",
+    responses(
+        (status = 200, description = "The latest thousand that were warmed.", body = EarningsView),
+        Problems<NoCache>,
+    ),
+    extensions(("x-permit" = json!("Operator"))),
+)]
+#[get("/performance/cache/warm")]
+pub(super) async fn earnings(
+    services: web::Data<Services>,
+    _operator: Operator,
+) -> Result<HttpResponse, Problem> {
+    let earned = warming(&services)?.earnings();
+    Ok(HttpResponse::Ok().json(EarningsView {
+        items: earned.into_iter().map(WarmedKeyView::from).collect(),
+    }))
+}

@@ -1,0 +1,78 @@
+use actix_web::{HttpResponse, post, web};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::authentication::Operator;
+use crate::problem::Problem;
+use crate::{ReleasedMemory, Services};
+
+/// What was given back. There is no garbage to collect: memory is freed when its owner goes.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ReleasedMemory, example = json!({
+    "residentBeforeBytes": 91_000_000, "residentAfterBytes": 90_200_000, "droppedAnswers": 31,
+    "droppedBytes": 640_000, "purgedBytes": null,
+    "notes": ["purgedBytes: the system's allocator cannot be asked to give memory back"],
+}))]
+struct ReleasedMemoryView {
+    /// Memory of the process before, as the system counts it.
+    #[schema(required = true, minimum = 0)]
+    resident_before_bytes: Option<u64>,
+    #[schema(required = true, minimum = 0)]
+    resident_after_bytes: Option<u64>,
+    /// Answers dropped from the cache because they would not be served again.
+    #[schema(required = true, minimum = 0)]
+    dropped_answers: Option<u64>,
+    /// What those took; the allocator may keep it for the next ones.
+    #[schema(required = true, minimum = 0)]
+    dropped_bytes: Option<u64>,
+    /// What the allocator gave back to the system.
+    #[schema(required = true, minimum = 0)]
+    purged_bytes: Option<u64>,
+    /// Why a figure is `null`.
+    notes: Vec<&'static str>,
+}
+
+impl From<ReleasedMemory> for ReleasedMemoryView {
+    fn from(released: ReleasedMemory) -> Self {
+        let known = [
+            (
+                released.resident_before_bytes.and(released.resident_after_bytes),
+                "residentBeforeBytes, residentAfterBytes: this system does not tell what a process takes",
+            ),
+            (
+                released.dropped_answers,
+                "droppedAnswers, droppedBytes: this process keeps no answers",
+            ),
+            (
+                released.purged_bytes,
+                "purgedBytes: the system's allocator cannot be asked to give memory back",
+            ),
+        ];
+        let unknown = known.into_iter().filter(|(figure, _)| figure.is_none());
+        Self {
+            resident_before_bytes: released.resident_before_bytes,
+            resident_after_bytes: released.resident_after_bytes,
+            dropped_answers: released.dropped_answers,
+            dropped_bytes: released.dropped_bytes,
+            purged_bytes: released.purged_bytes,
+            notes: unknown.map(|(_, note)| note).collect(),
+        }
+    }
+}
+
+/// Give back memory that is held for nothing, and tell what that was.
+#[utoipa::path(
+    tag = "platform",
+    operation_id = "releaseMemory",
+    responses((status = 200, description = "What was done.", body = ReleasedMemoryView)),
+    extensions(("x-permit" = json!("Operator"))),
+)]
+#[post("/performance/memory/gc")]
+pub(super) async fn release(
+    services: web::Data<Services>,
+    _operator: Operator,
+) -> Result<HttpResponse, Problem> {
+    let released = services.memory.release().await;
+    Ok(HttpResponse::Ok().json(ReleasedMemoryView::from(released)))
+}

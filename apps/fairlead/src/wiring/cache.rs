@@ -1,0 +1,157 @@
+//! The cache of answers, as the configuration sizes it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use async_trait::async_trait;
+use fairlead_api::CursorKey;
+use fairlead_cache::{
+    CacheSettings, EncryptionKey, Eviction, MemorySettings, OutageSettings, SharedSettings, TieredCache,
+    WarmSettings, Warmer,
+};
+use fairlead_domain::cache::{ActiveTenants, CacheControl as _, Namespace, Policy};
+use fairlead_domain::identity::TenantId;
+use fairlead_domain::store::{Store, StoreError};
+
+use crate::config::{CacheConfig, CacheEviction, Config, RedisConfig, Secret};
+use crate::derived_key;
+
+/// Starts the cache; `None` when answers are not to be kept. Redis may be away.
+pub(super) fn start(config: &Config, secret: &Secret) -> anyhow::Result<Option<TieredCache>> {
+    if !config.cache.responses.enabled {
+        return Ok(None);
+    }
+    let settings = settings(&config.cache, secret);
+    let cache = TieredCache::start(settings).context("cannot start the cache (cache.redis.url)")?;
+    Ok(Some(cache))
+}
+
+/// Warms the cache with what reads ask, and learns what is worth it.
+pub(super) fn warmer(cache: &TieredCache, store: Arc<dyn Store>, cursors: CursorKey) -> Arc<Warmer> {
+    let datasets = fairlead_api::datasets(store, cursors);
+    let tenants = Arc::new(AskingTenants(cache.clone()));
+    let warmer = Warmer::new(cache.clone(), datasets, tenants, WarmSettings::default());
+    let warmer = Arc::new(warmer);
+    warmer.start();
+    warmer
+}
+
+/// The tenants that have asked this process for something since it started, those that ask most first.
+#[derive(Debug)]
+struct AskingTenants(TieredCache);
+
+#[async_trait]
+impl ActiveTenants for AskingTenants {
+    async fn active(&self) -> Result<Vec<TenantId>, StoreError> {
+        let report = self.0.report();
+        Ok(report.tenants.into_iter().map(|(tenant, _)| tenant).collect())
+    }
+}
+
+fn settings(config: &CacheConfig, secret: &Secret) -> CacheSettings {
+    CacheSettings {
+        memory: MemorySettings {
+            capacity_bytes: config.memory.capacity_bytes,
+            tenant_bytes: config.memory.tenant_bytes,
+            largest_bytes: config.memory.largest_bytes,
+            eviction: match config.memory.eviction {
+                CacheEviction::Frequency => Eviction::Frequency,
+                CacheEviction::Recency => Eviction::Recency,
+            },
+        },
+        shared: config
+            .redis
+            .url
+            .as_ref()
+            .map(|url| shared(&config.redis, url, secret)),
+        policies: policies(config),
+        outage: OutageSettings {
+            unheard_ttl: config.redis.unheard_ttl,
+            database_away: Duration::from_secs(config.database_away_seconds),
+        },
+    }
+}
+
+fn shared(config: &RedisConfig, url: &Secret, secret: &Secret) -> SharedSettings {
+    let key = || EncryptionKey::new(derived_key::derive(secret, "cache"));
+    SharedSettings {
+        prefix: config.prefix.clone(),
+        connections: config.connections,
+        command_timeout: config.command_timeout,
+        compression_level: config.compression_level,
+        encryption_key: config.encrypt.then(key),
+        ..SharedSettings::at(url.expose())
+    }
+}
+
+fn policies(config: &CacheConfig) -> BTreeMap<Namespace, Policy> {
+    let policy = |namespace: Namespace| {
+        let ttl = config.ttl_seconds.get(&key_of(namespace)).copied();
+        let policy = Policy::from(namespace.strategy());
+        Policy {
+            enabled: ttl != Some(0),
+            ttl: ttl.map_or(policy.ttl, Duration::from_secs),
+            stale: Duration::from_secs(config.stale_seconds),
+            encrypt: config.redis.encrypt,
+            ..policy
+        }
+    };
+    Namespace::ALL
+        .into_iter()
+        .map(|namespace| (namespace, policy(namespace)))
+        .collect()
+}
+
+/// `leads_list` of `leads.list`: how the configuration names it.
+fn key_of(namespace: Namespace) -> String {
+    namespace.as_str().replace(['.', '-'], "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Input, load};
+
+    fn config(variables: &[(&str, &str)]) -> CacheConfig {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let environment = variables.iter().map(own).collect();
+        let input = Input {
+            environment,
+            ..Input::default()
+        };
+        load(&input).unwrap().config.cache
+    }
+
+    #[test]
+    fn the_defaults_of_the_keys_are_those_of_the_kinds_of_answers() {
+        let config = config(&[]);
+
+        for (namespace, policy) in policies(&config) {
+            assert_eq!(policy, Policy::from(namespace.strategy()), "{namespace}");
+        }
+    }
+
+    #[test]
+    fn every_key_of_a_time_to_live_is_read() {
+        let known: Vec<String> = Namespace::ALL.map(key_of).into();
+
+        for name in config(&[]).ttl_seconds.keys() {
+            assert!(known.contains(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_time_of_zero_keeps_nothing() {
+        let config = config(&[
+            ("FAIRLEAD__CACHE__TTL_SECONDS__LEADS_LIST", "0"),
+            ("FAIRLEAD__CACHE__TTL_SECONDS__TENANT", "7"),
+        ]);
+
+        let policies = policies(&config);
+
+        assert!(!policies[&Namespace::LeadList].enabled);
+        assert_eq!(policies[&Namespace::Tenant].ttl, Duration::from_secs(7));
+    }
+}

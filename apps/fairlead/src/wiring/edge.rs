@@ -1,0 +1,41 @@
+use std::sync::Arc;
+
+use fairlead_api::{ConsistencyTokens, CursorKey, VerifiedCredentials};
+use fairlead_cache::TieredCache;
+use fairlead_domain::store::CommitListener;
+
+use super::{Parts, cache};
+use crate::config::{Config, Secret};
+use crate::derived_key;
+
+/// What the HTTP edge makes of the secret, and what of it must hear of commits.
+pub(super) struct Edge {
+    pub(super) cursors: CursorKey,
+    pub(super) consistency: ConsistencyTokens,
+    pub(super) verified: VerifiedCredentials,
+    pub(super) cache: Option<TieredCache>,
+}
+
+impl Edge {
+    pub(super) fn new(config: &Config, parts: &Parts, secret: &Secret) -> anyhow::Result<Self> {
+        // The second half of an id is random.
+        let (_, process) = parts.ids.next().as_u64_pair();
+        Ok(Self {
+            cursors: CursorKey::new(derived_key::derive(secret, "cursor")),
+            consistency: ConsistencyTokens::new(derived_key::derive(secret, "consistency"), process),
+            verified: VerifiedCredentials::default(),
+            cache: cache::start(config, secret)?,
+        })
+    }
+
+    pub(super) fn listeners(&self) -> Vec<Arc<dyn CommitListener>> {
+        let mut listeners: Vec<Arc<dyn CommitListener>> = vec![
+            Arc::new(self.verified.clone()),
+            Arc::new(self.consistency.clone()),
+        ];
+        if let Some(cache) = &self.cache {
+            listeners.push(Arc::new(cache.clone()));
+        }
+        listeners
+    }
+}

@@ -1,0 +1,626 @@
+//! Reads that the cache answers, over HTTP: never another's answer, never an old one, and none of the work.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use fairlead_devstack::{Durability, Root, Service, Stack, StackOptions};
+use fairlead_telemetry::spawn_blocking;
+use reqwest::Method;
+use serde_json::{Value, json};
+use support::database::DatabaseRole;
+use support::pair::TestPair;
+use support::process::{Program, Serving};
+use support::{Client, Response, TestApp, TestDatabase, TestTenant, wait_until};
+
+const LIST: &str = "/api/v1/leads?status=NEW";
+
+async fn get(client: &Client, path: &str, headers: &[(&str, &str)]) -> Response {
+    let mut request = client.request(Method::GET, path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    client.send(request).await
+}
+
+fn source(response: &Response) -> &str {
+    response
+        .header("fairlead-read-source")
+        .expect("a read says its source")
+}
+
+fn statements(server: &Serving) -> u64 {
+    let answered = server.events();
+    let reads = answered
+        .iter()
+        .filter(|line| line["http.route"] == "/api/v1/leads");
+    reads.filter_map(|line| line["db.statements"].as_u64()).sum()
+}
+
+#[tokio::test]
+async fn a_second_read_is_answered_from_memory_with_the_same_bytes() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    acme.lead("Ann").await;
+
+    let first = acme.owner.get(LIST).await;
+    let second = acme.owner.get(LIST).await;
+
+    assert_eq!((first.status.as_u16(), source(&first)), (200, "primary"));
+    assert_eq!((second.status.as_u16(), source(&second)), (200, "l1"));
+    assert_eq!(first.body, second.body);
+    assert_eq!(first.header("etag"), second.header("etag"));
+    assert_eq!(second.header("age"), Some("0"));
+    assert_eq!(second.header("cache-control"), Some("private, no-cache"));
+    let vary = second.header("vary").unwrap();
+    assert!(
+        vary.contains("Authorization") && vary.contains("x-tenant-key"),
+        "{vary}"
+    );
+}
+
+#[tokio::test]
+async fn a_hit_asks_the_database_nothing_and_a_304_has_no_body() {
+    let database = TestDatabase::create().await;
+    let server = Program::on(&database).serve().await.unwrap();
+    let acme = TestTenant::sign_up(server.anonymous(), "acme").await;
+    acme.lead("Ann").await;
+    let first = acme.owner.get(LIST).await;
+    let tag = first.header("etag").unwrap();
+    wait_until("the read is logged", async || statements(&server) > 0).await;
+    let before = statements(&server);
+
+    for coding in ["identity", "gzip", "br", "zstd", "gzip", "br", "zstd"] {
+        let headers = [("accept-encoding", coding)];
+        assert_eq!(source(&get(&acme.owner, LIST, &headers).await), "l1");
+        let headers = [("accept-encoding", coding), ("if-none-match", tag)];
+        let known = get(&acme.owner, LIST, &headers).await;
+        assert_eq!(
+            (known.status.as_u16(), source(&known), known.body.len()),
+            (304, "l1", 0)
+        );
+    }
+
+    assert_eq!(statements(&server), before);
+}
+
+#[tokio::test]
+async fn what_was_written_is_read_at_once_by_everybody() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (_, viewer) = acme.user("viewer@acme.test", "VIEWER").await;
+    let lead = format!("/api/v1/leads/{}", acme.lead("Ann").await);
+    let paths = [
+        "/api/v1/leads",
+        LIST,
+        &lead,
+        "/api/v1/leads/search?q=ann",
+        "/api/v1/leads/statistics",
+    ];
+
+    for round in 0..20 {
+        // Filled, and filled by somebody else than who changes it.
+        for path in paths {
+            viewer.get(path).await;
+        }
+        let name = format!("Ann {round}");
+        acme.owner.patch(&lead, json!({ "name": name })).await.expect(200);
+
+        for reader in [&acme.owner, &viewer] {
+            let one = reader.get(&lead).await.expect(200);
+            let list = reader.get(LIST).await.expect(200);
+            let found = reader.get("/api/v1/leads/search?q=ann").await.expect(200);
+            assert_eq!(one["name"], name.as_str());
+            assert_eq!(list["items"][0]["name"], name.as_str());
+            assert_eq!(found["items"][0]["name"], name.as_str());
+        }
+    }
+    acme.owner.delete(&lead).await;
+    assert_eq!(viewer.get(&lead).await.status, 404);
+    assert_eq!(viewer.get(LIST).await.expect(200)["items"], json!([]));
+    assert_eq!(
+        viewer.get("/api/v1/leads/statistics").await.expect(200)["total"],
+        0
+    );
+}
+
+#[tokio::test]
+async fn every_cached_read_is_dropped_by_what_changes_it() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let owner = &acme.owner;
+    let (agent, _) = acme.agent("agent@acme.test", json!({ "maxOpenLeads": 9 })).await;
+    let lead = acme.lead("Ann").await;
+    let made = owner
+        .post("/api/v1/carriers", json!({ "name": "Mutual" }))
+        .await
+        .expect(201);
+    let carrier = format!("/api/v1/carriers/{}", made["id"].as_str().unwrap());
+    let user = format!("/api/v1/users/{agent}");
+    let lead = format!("/api/v1/leads/{lead}");
+    let activities = format!("{lead}/activities");
+    let note = json!({ "type": "NOTE", "subject": "a note" });
+
+    // What is read, and the change that must show in it.
+    let changes: [(&str, Method, &str, Value); 12] = [
+        (
+            "/api/v1/carriers",
+            Method::PATCH,
+            &carrier,
+            json!({ "active": false }),
+        ),
+        (&carrier, Method::PATCH, &carrier, json!({ "active": true })),
+        ("/api/v1/users", Method::PATCH, &user, json!({ "name": "Other" })),
+        (&user, Method::PATCH, &user, json!({ "name": "Another" })),
+        (
+            "/api/v1/agents",
+            Method::PATCH,
+            &user,
+            json!({ "name": "A third" }),
+        ),
+        (
+            "/api/v1/agents",
+            Method::PATCH,
+            &lead,
+            json!({ "assignedTo": agent }),
+        ),
+        (&user, Method::PATCH, &lead, json!({ "assignedTo": null })),
+        (
+            "/api/v1/tenant",
+            Method::PATCH,
+            "/api/v1/tenant",
+            json!({ "name": "Acme 2" }),
+        ),
+        (
+            "/api/v1/auth/me",
+            Method::PATCH,
+            "/api/v1/tenant",
+            json!({ "name": "Acme 3" }),
+        ),
+        (&activities, Method::POST, &activities, note.clone()),
+        ("/api/v1/activities", Method::POST, &activities, note.clone()),
+        (
+            "/api/v1/leads?include=activities",
+            Method::POST,
+            &activities,
+            note,
+        ),
+    ];
+    for (read, method, path, body) in changes {
+        let before = owner.get(read).await;
+        assert_eq!(source(&owner.get(read).await), "l1", "{read} is kept");
+
+        let answer = owner.send(owner.request(method, path).json(&body)).await;
+
+        assert!(answer.status.is_success(), "{answer:?}");
+        let after = owner.get(read).await;
+        assert_ne!(after.body, before.body, "{read} after {path}");
+        assert_eq!(source(&after), "primary", "{read}");
+    }
+}
+
+#[tokio::test]
+async fn no_tenant_is_ever_answered_with_anothers_answer() {
+    let app = TestApp::start().await;
+    let (acme, umbrella) = (app.tenant("acme").await, app.tenant("umbrella").await);
+    let lead = format!("/api/v1/leads/{}", acme.lead("Ann of Acme").await);
+    umbrella.lead("Bob of Umbrella").await;
+    let paths = [
+        "/api/v1/leads",
+        LIST,
+        "/api/v1/leads/search?q=of",
+        "/api/v1/leads/statistics",
+        "/api/v1/users",
+        "/api/v1/agents",
+        "/api/v1/carriers",
+        "/api/v1/activities",
+        "/api/v1/tenant",
+        "/api/v1/auth/me",
+        lead.as_str(),
+    ];
+    // Acme's answers are kept, in every form.
+    for path in paths {
+        for coding in ["identity", "gzip", "br", "zstd"] {
+            get(&acme.owner, path, &[("accept-encoding", coding)]).await;
+        }
+    }
+
+    let acmes = [
+        acme.id.as_str(),
+        acme.owner_id.as_str(),
+        "Ann of Acme",
+        lead.rsplit('/').next().unwrap(),
+    ];
+    for path in paths {
+        let tag = acme
+            .owner
+            .get(path)
+            .await
+            .header("etag")
+            .unwrap_or_default()
+            .to_owned();
+        let spoofed = [
+            // Anything that a key, or a proxy's idea of one, might be made of.
+            ("x-tenant-id", acme.id.as_str()),
+            ("x-forwarded-host", acme.slug.as_str()),
+            ("host", acme.slug.as_str()),
+            ("x-original-url", "/api/v1/tenant"),
+            ("if-match", tag.as_str()),
+        ];
+        for extra in spoofed {
+            let answer = get(&umbrella.owner, path, &[extra]).await;
+            let body = String::from_utf8_lossy(&answer.body).into_owned();
+            for secret in acmes {
+                assert!(!body.contains(secret), "{path} with {extra:?}: {body}");
+            }
+        }
+        // A tag of Acme's is none of Umbrella's: 304 would tell what Acme has.
+        if path != "/api/v1/carriers" && path != "/api/v1/agents" && path != "/api/v1/activities" {
+            let answer = get(&umbrella.owner, path, &[("if-none-match", &tag)]).await;
+            let differs = ["/api/v1/leads/statistics", "/api/v1/tenant"];
+            if !differs.contains(&path) {
+                assert_ne!(answer.status, 304, "{path}");
+            }
+        }
+    }
+    assert_eq!(umbrella.owner.get(&lead).await.status, 404);
+}
+
+#[tokio::test]
+async fn who_may_not_ask_is_not_answered_from_what_another_has_asked() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    acme.lead("Ann").await;
+    let (_, agent) = acme.agent("agent@acme.test", json!({})).await;
+    let leads_only = acme.machine(&["leads:read"]).await;
+    let carriers_only = acme.machine(&["carriers:read"]).await;
+    let with_activities = "/api/v1/leads?include=activities";
+    for path in [
+        "/api/v1/leads",
+        with_activities,
+        "/api/v1/users",
+        "/api/v1/carriers",
+    ] {
+        acme.owner.get(path).await.expect(200);
+        assert_eq!(source(&acme.owner.get(path).await), "l1");
+    }
+
+    assert_eq!(leads_only.get("/api/v1/leads").await.status, 200);
+    for (who, path) in [
+        (&leads_only, with_activities),
+        (&leads_only, "/api/v1/users"),
+        (&carriers_only, "/api/v1/leads"),
+        (&app.anonymous(), "/api/v1/leads"),
+    ] {
+        let refused = who.get(path).await;
+        assert!(
+            matches!(refused.status.as_u16(), 401 | 403),
+            "{path}: {refused:?}"
+        );
+    }
+    // What depends on who asks is kept for each.
+    let mine = |me: Value| (me["user"]["role"].clone(), me["permissions"].clone());
+    for _ in 0..2 {
+        let (owners, agents) = (
+            mine(acme.owner.get("/api/v1/auth/me").await.expect(200)),
+            mine(agent.get("/api/v1/auth/me").await.expect(200)),
+        );
+        assert_eq!((&owners.0, &agents.0), (&json!("OWNER"), &json!("AGENT")));
+        assert_ne!(owners.1, agents.1);
+    }
+}
+
+#[tokio::test]
+async fn a_fresh_answer_can_be_asked_for_and_the_cache_switched_off() {
+    let mut app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    acme.owner.get(LIST).await;
+    assert_eq!(source(&acme.owner.get(LIST).await), "l1");
+
+    for header in [("cache-control", "no-cache"), ("fairlead-consistency", "strong")] {
+        assert_eq!(
+            source(&get(&acme.owner, LIST, &[header]).await),
+            "primary",
+            "{header:?}"
+        );
+    }
+    app.restart_with(|config| config.cache.responses.enabled = false)
+        .await;
+    for _ in 0..2 {
+        assert_eq!(source(&acme.owner.get(LIST).await), "primary");
+    }
+    let operator = app.operator("olga").await;
+    let metrics = operator.get("/api/v1/performance/cache/metrics").await;
+    assert_eq!(
+        (metrics.status.as_u16(), metrics.problem().as_str()),
+        (409, "conflict")
+    );
+}
+
+#[tokio::test]
+async fn questions_that_mean_the_same_share_an_answer_and_others_do_not() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    acme.owner.get("/api/v1/leads?status=NEW&source=a%20b").await;
+
+    let same = acme.owner.get("/api/v1/leads?source=a+b&status=NEW").await;
+    let other = acme.owner.get("/api/v1/leads?source=a%2520b&status=NEW").await;
+    let injected = acme.owner.get("/api/v1/leads?source=a%20b%26status%3DNEW").await;
+
+    assert_eq!(
+        (source(&same), source(&other), source(&injected)),
+        ("l1", "primary", "primary")
+    );
+}
+
+#[tokio::test]
+async fn operators_see_what_is_kept_and_drop_it() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let operator = app.operator("olga").await;
+    let base = "/api/v1/performance/cache";
+    let fill = async || {
+        acme.owner.get(LIST).await;
+        assert_eq!(source(&acme.owner.get(LIST).await), "l1");
+    };
+    fill().await;
+
+    let explained = operator
+        .get(&format!(
+            "{base}/explain?tenantId={}&key=leads.list%3Fstatus%3DNEW",
+            acme.id
+        ))
+        .await
+        .expect(200);
+    assert_eq!(explained["memory"]["verdict"], "valid");
+    assert_eq!(explained["shared"]["state"], "absent");
+    let tags = explained["memory"]["tags"].to_string();
+    assert!(tags.contains("leads"), "{explained}");
+    let metrics = operator.get(&format!("{base}/metrics")).await.expect(200);
+    assert!(metrics["total"]["memoryHits"].as_u64() >= Some(1), "{metrics}");
+    let rates = operator.get(&format!("{base}/hit-rate")).await.expect(200);
+    assert!(rates["total"]["hitRatio"].as_f64() > Some(0.0), "{rates}");
+    let stats = operator
+        .get(&format!("{base}/tenant/{}/stats", acme.id))
+        .await
+        .expect(200);
+    assert!(stats["entries"].as_u64() >= Some(1), "{stats}");
+
+    let drops = [
+        json!({ "namespace": "leads.list" }),
+        json!({ "tenantId": acme.id, "tag": "leads" }),
+        json!({ "tenantId": acme.id, "key": "leads.list?status=NEW" }),
+        json!({ "tenantId": acme.id }),
+        json!({ "pattern": "leads*" }),
+        json!({ "pattern": format!("tenant:{}:leads*", acme.id) }),
+        json!({ "pattern": "*" }),
+    ];
+    for drop in drops {
+        fill().await;
+        let dropped = operator
+            .post(&format!("{base}/invalidate"), drop.clone())
+            .await
+            .expect(200);
+        assert!(!dropped["invalidated"].as_array().unwrap().is_empty());
+        assert_eq!(source(&acme.owner.get(LIST).await), "primary", "{drop}");
+    }
+    for path in [
+        format!("{base}/clear"),
+        format!("{base}/tenant/{}/clear", acme.id),
+    ] {
+        fill().await;
+        operator.delete(&path).await.expect(200);
+        assert_eq!(source(&acme.owner.get(LIST).await), "primary", "{path}");
+    }
+    for wrong in [
+        json!({}),
+        json!({ "tag": "leads" }),
+        json!({ "namespace": "nothing" }),
+        json!({ "pattern": "tenant:*" }),
+        json!({ "pattern": "leads" }),
+        json!({ "tag": "leads", "namespace": "leads.list", "tenantId": acme.id }),
+    ] {
+        let refused = operator.post(&format!("{base}/invalidate"), wrong.clone()).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.problem().as_str()),
+            (422, "invalid-input"),
+            "{wrong}"
+        );
+    }
+}
+
+/// A Redis of a test's own, which it may hurt.
+struct Redis {
+    stack: Arc<Stack>,
+    url: String,
+}
+
+impl Redis {
+    async fn start() -> Self {
+        let started = spawn_blocking(|| {
+            let options = StackOptions {
+                root: Root::Temporary,
+                durability: Durability::Fast,
+            };
+            let stack = Stack::open(options).unwrap();
+            let url = stack.ensure(Service::Redis).unwrap().url;
+            (Arc::new(stack), url)
+        });
+        let (stack, url) = started.await.unwrap();
+        Self { stack, url }
+    }
+
+    async fn with(&self, fault: impl FnOnce(&Stack) + Send + 'static) {
+        let stack = Arc::clone(&self.stack);
+        spawn_blocking(move || fault(&stack)).await.unwrap();
+    }
+}
+
+/// Two processes of one installation.
+async fn pair(database: &TestDatabase, redis: &Redis) -> [Serving; 2] {
+    let program = || {
+        Program::on(database)
+            .with("FAIRLEAD__CACHE__REDIS__URL", &redis.url)
+            .with("FAIRLEAD__AUTH__KEYS_DIR", &keys_dir(database))
+    };
+    let first = program().serve().await.unwrap();
+    let second = program().serve().await.unwrap();
+    for server in [&first, &second] {
+        wait_until("the process hears of the other", async || {
+            let ready = server.anonymous().get("/health/ready").await.expect(200);
+            !ready["reduced"].to_string().contains("Redis")
+        })
+        .await;
+    }
+    [first, second]
+}
+
+/// Signing keys that both processes know.
+fn keys_dir(database: &TestDatabase) -> String {
+    let url = database.url(DatabaseRole::App);
+    let name = url.rsplit('/').next().unwrap();
+    std::env::temp_dir()
+        .join(format!("keys-of-{name}"))
+        .display()
+        .to_string()
+}
+
+/// The same caller at another process.
+fn at(client: &Client, server: &Serving) -> Client {
+    client.at(&server.url)
+}
+
+#[tokio::test]
+async fn a_write_in_one_process_is_seen_in_the_other() {
+    let (database, redis) = (TestDatabase::create().await, Redis::start().await);
+    let [first, second] = pair(&database, &redis).await;
+    let acme = TestTenant::sign_up(first.anonymous(), "acme").await;
+    let (here, there) = (&acme.owner, at(&acme.owner, &second));
+    let lead = format!("/api/v1/leads/{}", acme.lead("Ann").await);
+    wait_until("the other process answers from its memory", async || {
+        source(&there.get(&lead).await) == "l1"
+    })
+    .await;
+
+    for round in 0..20 {
+        let name = format!("Ann {round}");
+        let written = here.patch(&lead, json!({ "name": name })).await;
+        let token = written.header("fairlead-consistency").unwrap();
+
+        // With the token at once, and without it soon.
+        let asked = get(&there, &lead, &[("fairlead-consistency", token)]).await;
+        assert_eq!(asked.expect(200)["name"], name.as_str(), "{asked:?}");
+        wait_until("the change is heard of", async || {
+            there.get(&lead).await.expect(200)["name"] == name.as_str()
+        })
+        .await;
+    }
+    let shared = at(&acme.owner, &second).get("/api/v1/leads?status=NEW").await;
+    assert_eq!(shared.status, 200);
+    assert_eq!(
+        source(&here.get("/api/v1/leads?status=NEW").await),
+        "l2",
+        "what one has loaded serves the other"
+    );
+}
+
+#[tokio::test]
+async fn redis_goes_and_comes_under_load_and_no_request_fails() {
+    let (database, redis) = (TestDatabase::create().await, Redis::start().await);
+    let [first, second] = pair(&database, &redis).await;
+    let acme = TestTenant::sign_up(first.anonymous(), "acme").await;
+    let lead = format!("/api/v1/leads/{}", acme.lead("Ann").await);
+    let clients = [acme.owner.clone(), at(&acme.owner, &second)];
+    let stop = Arc::new(AtomicBool::new(false));
+    let requests: Vec<_> = (0..6)
+        .map(|number| {
+            let client = clients[number % 2].clone();
+            let (lead, stop) = (lead.clone(), Arc::clone(&stop));
+            fairlead_telemetry::spawn(async move {
+                let (mut answered, mut failed) = (0, Vec::new());
+                while !stop.load(Ordering::Relaxed) {
+                    let response = if number == 0 {
+                        client
+                            .patch(&lead, json!({ "company": format!("Ltd {answered}") }))
+                            .await
+                    } else {
+                        client.get([LIST, &lead][answered % 2]).await
+                    };
+                    answered += 1;
+                    if !response.status.is_success() {
+                        failed.push(format!("{response:?}"));
+                    }
+                }
+                (answered, failed)
+            })
+        })
+        .collect();
+
+    let pause = Duration::from_millis(700);
+    tokio::time::sleep(pause).await;
+    redis.with(|stack| stack.pause(Service::Redis).unwrap()).await;
+    tokio::time::sleep(pause).await;
+    redis.with(|stack| stack.resume(Service::Redis).unwrap()).await;
+    tokio::time::sleep(pause).await;
+    redis.with(|stack| stack.kill(Service::Redis).unwrap()).await;
+    tokio::time::sleep(pause).await;
+    redis.with(|stack| stack.restart(Service::Redis).unwrap()).await;
+    tokio::time::sleep(pause).await;
+    stop.store(true, Ordering::Relaxed);
+
+    let mut answered = 0;
+    for task in requests {
+        let (answers, failed) = task.await.unwrap();
+        assert_eq!(failed, Vec::<String>::new());
+        answered += answers;
+    }
+    println!("{answered} requests, none failed");
+    let now = clients[0].get(&lead).await.expect(200)["company"].clone();
+    wait_until("both processes agree again", async || {
+        clients[1].get(&lead).await.expect(200)["company"] == now
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_any_database_what_is_kept_is_still_answered() {
+    let (pair, program) = TestPair::start().await;
+    let program = program
+        .with("FAIRLEAD__CACHE__RESPONSES__ENABLED", "true")
+        .with("FAIRLEAD__CACHE__TTL_SECONDS__LEADS_LIST", "1");
+    let server = program.serve().await.unwrap();
+    let acme = TestTenant::sign_up(server.anonymous(), "acme").await;
+    let lead = format!("/api/v1/leads/{}", acme.lead("Ann").await);
+    let machine = acme.machine(&["leads:read"]).await;
+    for client in [&acme.owner, &machine] {
+        client.get(LIST).await.expect(200);
+        client.get(&lead).await.expect(200);
+    }
+
+    pair.kill(Service::Replica);
+    pair.kill(Service::Postgres);
+
+    // The list's time passes meanwhile: it is served for want of a better one, and says so.
+    let mut degraded = 0;
+    wait_until("the list is past its time", async || {
+        for client in [&acme.owner, &machine] {
+            assert_eq!(source(&client.get(&lead).await), "l1");
+            let list = client.get(LIST).await;
+            assert_eq!((list.status.as_u16(), source(&list)), (200, "l1"), "{list:?}");
+            degraded += usize::from(list.header("fairlead-degraded") == Some("stale"));
+        }
+        degraded >= 4
+    })
+    .await;
+    let write = acme.owner.patch(&lead, json!({ "name": "Ben" })).await;
+    assert_eq!(write.status, 503, "{write:?}");
+    assert!(write.header("retry-after").is_some());
+
+    pair.restart(Service::Postgres);
+    wait_until("writes are taken again", async || {
+        acme.owner.patch(&lead, json!({ "name": "Ben" })).await.status == 200
+    })
+    .await;
+    let read = acme.owner.get(LIST).await.expect(200);
+    assert_eq!(read["items"][0]["name"], "Ben");
+}
