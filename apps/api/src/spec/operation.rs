@@ -40,7 +40,11 @@ pub(super) fn complete(path: &str, method: &str, operation: &mut Value) {
 
 /// A query has no null: a parameter is there or not. Types made optional by the collector would admit one.
 fn forbid_null(operation: &mut Value) {
-    let parameters = operation["parameters"].as_array_mut().into_iter().flatten();
+    let parameters = operation
+        .get_mut("parameters")
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten();
     for schema in parameters.filter_map(|parameter| parameter["schema"].as_object_mut()) {
         if let Some(types) = list(schema, "type") {
             types.retain(|name| name != "null");

@@ -75,6 +75,10 @@ fn every_reference_leads_somewhere() {
 fn no_parameter_may_be_null() {
     let mut checked = 0;
     for (path, method, operation) in operations() {
+        assert!(
+            operation.get("parameters").is_none_or(Value::is_array),
+            "{operation}"
+        );
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             let schema = resolve(&parameter["schema"]).to_string();
             assert!(!schema.contains("null"), "{method} {path}: {parameter}");
