@@ -37,6 +37,9 @@ pub trait Store: Debug + Send + Sync {
 pub trait CommitListener: Debug + Send + Sync {
     /// Called after `recorded` became durable in `tenant` at `position`, and before the caller of `commit` goes on;
     /// once per tenant of the unit of work, also when that caller has gone away meanwhile.
+    ///
+    /// At [`LogPosition::UNKNOWN`] it may have become durable: the database did not answer. The call is then repeated
+    /// a few times, since a commit that is still under way may be seen only later.
     async fn committed(&self, tenant: TenantId, recorded: &[Recorded], position: LogPosition);
 }
 

@@ -8,11 +8,12 @@ use fairlead_domain::access::{Actor, SystemScope, TenantScope};
 use fairlead_domain::consistency::{LogPosition, ReadIntent};
 use fairlead_domain::events::{Aggregate, Recorded, Source};
 use fairlead_domain::identity::TenantId;
-use fairlead_domain::store::{CommitListener, Store as _, UnitOfWork};
+use fairlead_domain::store::{CommitListener, Store as _, StoreError, UnitOfWork};
 use fairlead_postgres::{Cluster, PgStore, StoreParts};
 use futures_util::FutureExt as _;
 use sqlx::{Connection as _, Executor as _};
 use support::database::DatabaseRole;
+use support::proxy::Proxy;
 use support::{TestApp, store_config, store_parts, wait_until};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
@@ -58,12 +59,13 @@ struct Beside {
 impl Beside {
     async fn listening(ledger: &Arc<Ledger>) -> Self {
         let app = TestApp::start().await;
+        let url = app.database.url(DatabaseRole::App);
+        Self::connected(app, url, ledger).await
+    }
+
+    async fn connected(app: TestApp, app_url: String, ledger: &Arc<Ledger>) -> Self {
         let acme = app.tenant("acme").await;
-        let config = store_config(
-            app.database.url(DatabaseRole::App),
-            app.database.url(DatabaseRole::System),
-            4,
-        );
+        let config = store_config(app_url, app.database.url(DatabaseRole::System), 4);
         let cluster = Cluster::connect(&config).await.unwrap();
         let listener: Arc<dyn CommitListener> = ledger.clone();
         let parts = StoreParts {
@@ -148,6 +150,29 @@ async fn listeners_hear_of_a_commit_although_nobody_waits_for_it() {
     ledger.may_write.add_permits(1);
 
     wait_until("the listener has heard", async || ledger.heard().len() == 1).await;
+}
+
+#[tokio::test]
+async fn listeners_hear_of_a_commit_that_nobody_knows_the_outcome_of() {
+    let ledger = Ledger::new(100);
+    let app = TestApp::start().await;
+    let url = app.database.url(DatabaseRole::App);
+    let proxy = Proxy::start(&url, "app.current_tenant").await;
+    let beside = Beside::connected(app, proxy.through(&url), &ledger).await;
+    let uow = beside.change().await;
+
+    proxy.swallow_commits();
+    let in_doubt = uow.commit().await;
+
+    assert!(
+        matches!(in_doubt, Err(StoreError::Unavailable(_))),
+        "{in_doubt:?}"
+    );
+    assert_eq!(beside.events().await, 1, "it was committed all the same");
+    let told = (beside.scope.tenant(), 1, LogPosition::UNKNOWN);
+    assert_eq!(ledger.heard(), [told]);
+    // It might have been done only now.
+    wait_until("the listener is told again", async || ledger.heard() == [told; 2]).await;
 }
 
 #[tokio::test]

@@ -1,4 +1,5 @@
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use fairlead_telemetry::spawn;
@@ -8,6 +9,7 @@ use tokio::task::JoinHandle;
 
 /// What a client says last on a connection that it closes in order (PostgreSQL protocol 3.0, `Terminate`).
 const TERMINATE: &[u8] = b"X\0\0\0\x04";
+const COMMIT: &[u8] = b"COMMIT";
 
 /// Stands between a pool and PostgreSQL. When the pool closes a connection, it first asks the server, behind the
 /// pool's back, what the connection's last user has left on it.
@@ -15,6 +17,7 @@ const TERMINATE: &[u8] = b"X\0\0\0\x04";
 pub struct Proxy {
     port: u16,
     left: Arc<Mutex<Vec<Leftover>>>,
+    swallows_commits: Arc<AtomicBool>,
     listening: JoinHandle<()>,
 }
 
@@ -36,12 +39,14 @@ impl Proxy {
         let port = listener.local_addr().expect("it listens").port();
         let left = Arc::new(Mutex::new(Vec::new()));
         let found = Arc::clone(&left);
+        let swallows_commits = Arc::new(AtomicBool::new(false));
+        let swallows = Arc::clone(&swallows_commits);
         let listening = spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let server = TcpStream::connect(&upstream).await.expect("PostgreSQL answers");
-                let found = Arc::clone(&found);
+                let (found, swallows) = (Arc::clone(&found), Arc::clone(&swallows));
                 spawn(async move {
-                    if let Some(leftover) = forward(client, server, setting).await {
+                    if let Some(leftover) = forward(client, server, setting, &swallows).await {
                         found.lock().expect("nobody panics here").push(leftover);
                     }
                 });
@@ -50,6 +55,7 @@ impl Proxy {
         Self {
             port,
             left,
+            swallows_commits,
             listening,
         }
     }
@@ -57,6 +63,11 @@ impl Proxy {
     /// The same URL, but through this proxy.
     pub fn through(&self, url: &str) -> String {
         url.replace(address(url), &format!("127.0.0.1:{}", self.port))
+    }
+
+    /// From now on a COMMIT reaches the server, but its answer nobody: the connection is cut instead.
+    pub fn swallow_commits(&self) {
+        self.swallows_commits.store(true, Ordering::SeqCst);
     }
 
     /// What was left on each connection that has been closed in order.
@@ -77,7 +88,12 @@ fn address(url: &str) -> &str {
 }
 
 /// Copies both ways until the client goes; `None` when it went without a word.
-async fn forward(mut client: TcpStream, mut server: TcpStream, setting: &str) -> Option<Leftover> {
+async fn forward(
+    mut client: TcpStream,
+    mut server: TcpStream,
+    setting: &str,
+    swallows_commits: &AtomicBool,
+) -> Option<Leftover> {
     let (mut from_client, mut from_server) = (vec![0; 64 << 10], vec![0; 64 << 10]);
     loop {
         tokio::select! {
@@ -92,6 +108,12 @@ async fn forward(mut client: TcpStream, mut server: TcpStream, setting: &str) ->
                     return inspect(&mut server, setting).await;
                 }
                 server.write_all(message).await.ok()?;
+                let commits = message.windows(COMMIT.len()).any(|part| part == COMMIT);
+                if commits && swallows_commits.load(Ordering::SeqCst) {
+                    // Its first answer shows that it is done.
+                    let _ = server.read(&mut from_server).await;
+                    return None;
+                }
             }
             read = server.read(&mut from_server) => match read {
                 Ok(length) if length > 0 => client.write_all(&from_server[..length]).await.ok()?,

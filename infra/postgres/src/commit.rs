@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::resume_unwind;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::events::Recorded;
@@ -31,10 +32,36 @@ pub(crate) struct Deeds {
     pub(crate) revocations: Vec<(SessionId, OffsetDateTime)>,
 }
 
+/// Why there is no answer to a commit.
+#[derive(Debug)]
+pub(crate) enum CommitError {
+    /// Nothing is committed.
+    Refused(StoreError),
+    /// COMMIT was sent, and what became of it is not known.
+    InDoubt(StoreError),
+}
+
+impl From<CommitError> for StoreError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Refused(error) | CommitError::InDoubt(error) => error,
+        }
+    }
+}
+
+/// When those who must know are told again of a commit in doubt. It may be done on the server only after they were
+/// told, by a message that was under way for as long as the network takes to give up.
+const IN_DOUBT: [Duration; 3] = [
+    Duration::from_secs(1),
+    Duration::from_secs(10),
+    Duration::from_secs(60),
+];
+
 /// Commits, then tells the audience.
 ///
 /// It runs to its end by itself: a request that gives up waiting for COMMIT does not know whether it arrived, and when
-/// it did, caches must hear of it.
+/// it did, caches must hear of it. They also do when nobody knows: to forget too much costs a load, to forget too
+/// little shows what is no longer so.
 pub(crate) async fn commit(
     connection: Connection,
     wrote: Option<TenantId>,
@@ -42,9 +69,28 @@ pub(crate) async fn commit(
     audience: Audience,
 ) -> Result<LogPosition, StoreError> {
     let work = async move {
-        let position = connection.commit().await?;
-        audience.hear(wrote, deeds, position).await;
-        Ok(position)
+        match connection.commit().await {
+            Ok(position) => {
+                audience.revoked.add(&deeds.revocations);
+                audience.hear(wrote, deeds.recorded, position).await;
+                Ok(position)
+            }
+            Err(CommitError::Refused(error)) => Err(error),
+            Err(CommitError::InDoubt(error)) => {
+                audience
+                    .hear(wrote, deeds.recorded.clone(), LogPosition::UNKNOWN)
+                    .await;
+                fairlead_telemetry::spawn(async move {
+                    for delay in IN_DOUBT {
+                        tokio::time::sleep(delay).await;
+                        audience
+                            .hear(wrote, deeds.recorded.clone(), LogPosition::UNKNOWN)
+                            .await;
+                    }
+                });
+                Err(error)
+            }
+        }
     };
     match fairlead_telemetry::spawn(work).await {
         Ok(result) => result,
@@ -70,10 +116,14 @@ impl Audience {
         &self.revoked
     }
 
-    async fn hear(&self, wrote: Option<TenantId>, deeds: Deeds, position: LogPosition) {
-        self.revoked.add(&deeds.revocations);
+    async fn hear(
+        &self,
+        wrote: Option<TenantId>,
+        all_recorded: Vec<(TenantId, Recorded)>,
+        position: LogPosition,
+    ) {
         let mut by_tenant: BTreeMap<TenantId, Vec<Recorded>> = BTreeMap::new();
-        for (tenant, recorded) in deeds.recorded {
+        for (tenant, recorded) in all_recorded {
             by_tenant.entry(tenant).or_default().push(recorded);
         }
         // Also when it recorded nothing: an idempotency key is a write.
@@ -81,7 +131,9 @@ impl Audience {
             by_tenant.entry(tenant).or_default();
         }
         for (tenant, recorded) in by_tenant {
-            self.last_writes.note_write(tenant, position);
+            if position != LogPosition::UNKNOWN {
+                self.last_writes.note_write(tenant, position);
+            }
             if recorded.is_empty() {
                 continue;
             }

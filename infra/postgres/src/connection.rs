@@ -22,6 +22,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Encode, Execute as _, Postgres, Type}
 use tokio::sync::Mutex;
 use tokio_postgres::Row;
 
+use crate::commit::CommitError;
 use crate::error::{Meaning, SqlError, from_orm, into_orm, unexpected};
 use crate::nodes::{Node, Route};
 use crate::pipeline::{Answer, Failure, Parameters, Read};
@@ -162,13 +163,14 @@ impl Connection {
 
     /// Makes the changes durable. Returns the position of the log from which on they are there; of a transaction that
     /// only reads, one that it has seen.
-    pub(crate) async fn commit(self) -> Result<LogPosition, StoreError> {
+    pub(crate) async fn commit(self) -> Result<LogPosition, CommitError> {
         let sees = self.sees();
         let Session {
             transaction, broken, ..
         } = self.session.into_inner();
         if broken {
-            return Err(unexpected("commit of a transaction in which a statement failed"));
+            let error = unexpected("commit of a transaction in which a statement failed");
+            return Err(CommitError::Refused(error));
         }
         if !self.writes {
             // Nothing to keep: it ends behind the answer, as a read that is dropped does.
@@ -177,7 +179,7 @@ impl Connection {
         let transaction = transaction.expect("what writes has begun");
         let committed = transaction.commit().await;
         note_round_trip();
-        Ok(committed.map_err(SqlError::from)?)
+        committed.map_err(|error| CommitError::InDoubt(SqlError::from(error).into()))
     }
 
     /// Reads what a select built by the query builder finds.

@@ -181,7 +181,7 @@ impl UnitOfWork for PgUnitOfWork {
     #[tracing::instrument(level = "debug", name = "db.commit", skip_all)]
     async fn commit(self: Box<Self>) -> Result<LogPosition, StoreError> {
         if !self.connection.writes() {
-            return self.connection.commit().await;
+            return Ok(self.connection.commit().await?);
         }
         record::write(&self.connection, &*self.ids, self.now, &self.deeds.recorded).await?;
         commit::commit(self.connection, Some(self.tenant), self.deeds, self.audience).await

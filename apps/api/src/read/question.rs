@@ -96,13 +96,14 @@ impl<Q: Question> Asked<Q> {
             workload: self.question.workload(),
         };
         let mut uow = self.origin.store.read(&self.scope, intent).await?;
-        let as_of = uow.sees();
-        self.node.get_or_init(|| uow.source());
         let mut reading = Reading {
             uow: &mut *uow,
             cursors: self.origin.cursors.of(&self.scope),
         };
-        Ok(self.question.load(&mut reading).await?.loaded(as_of))
+        let representation = self.question.load(&mut reading).await?;
+        // Asked only now: a read whose node fails goes on at another one, and of that one less may be known.
+        self.node.get_or_init(|| uow.source());
+        Ok(representation.loaded(uow.sees()))
     }
 }
 
