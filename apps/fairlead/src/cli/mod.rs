@@ -93,6 +93,7 @@ pub fn main() -> ExitCode {
     let outcome = runtime
         .context("cannot start the runtime")
         .and_then(|runtime| runtime.block_on(run(cli)));
+    fairlead_telemetry::logging::flush();
     outcome.unwrap_or_else(|error| report(&error))
 }
 

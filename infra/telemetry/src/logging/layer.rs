@@ -1,13 +1,24 @@
+use std::cell::RefCell;
+use std::mem::take;
+
 use time::OffsetDateTime;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
-use tracing_subscriber::registry::{LookupSpan, Scope};
+use tracing_subscriber::registry::LookupSpan;
 
-use super::line::{Fields, Line};
+use super::line::{Fields, Writer};
 use super::render::Renderer;
 use crate::request;
+
+thread_local! {
+    /// Where the thread makes its lines, one after the other.
+    static LINE: RefCell<Vec<u8>> = RefCell::default();
+}
+
+/// The buffer of a line that was longer is not kept.
+const LONGEST_KEPT: usize = 16 << 10;
 
 /// Turns events into lines and hands each to `write`.
 #[derive(Debug)]
@@ -25,7 +36,7 @@ impl<W> LineLayer<W> {
 impl<S, W> Layer<S> for LineLayer<W>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
-    W: Fn(&[u8]) + 'static,
+    W: Fn(Level, &[u8]) + 'static,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
         if let Some(span) = context.span(id) {
@@ -44,33 +55,27 @@ where
     }
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        let mut fields = Fields::default();
-        for span in context.event_scope(event).into_iter().flat_map(Scope::from_root) {
+        // Taken, not borrowed: what shows a field may itself log.
+        let mut line = LINE.with(|line| take(&mut *line.borrow_mut()));
+        line.clear();
+        let metadata = event.metadata();
+        self.renderer.begin(&mut line, written_at(), *metadata.level());
+        let mut writer = Writer::new(self.renderer, &mut line);
+        event.record(&mut writer);
+        for span in context.event_scope(event).into_iter().flatten() {
             if let Some(outer) = span.extensions().get::<Fields>() {
-                for (name, value) in &outer.0 {
-                    fields.set(name, value.clone());
-                }
+                writer.inherit(outer);
             }
         }
-        event.record(&mut fields);
-        (self.write)(&self.renderer.render(&line(event, fields)));
-    }
-}
-
-fn line(event: &Event<'_>, mut fields: Fields) -> Line {
-    let metadata = event.metadata();
-    // Records of the `log` crate arrive with their true origin in fields.
-    let origin = fields.take_text("log.target");
-    for noise in ["log.module_path", "log.file", "log.line"] {
-        fields.take_text(noise);
-    }
-    Line {
-        timestamp: written_at(),
-        level: *metadata.level(),
-        target: origin.unwrap_or_else(|| metadata.target().to_owned()),
-        message: fields.take_text("message").unwrap_or_default(),
-        request: request::current(),
-        fields: fields.0,
+        // Records of the `log` crate arrive with their true origin in a field.
+        let origin = writer.target.take();
+        let target = origin.as_deref().unwrap_or(metadata.target());
+        self.renderer
+            .end(&mut line, target, request::current().as_deref());
+        (self.write)(*metadata.level(), &line);
+        if line.capacity() <= LONGEST_KEPT {
+            LINE.with(|kept| *kept.borrow_mut() = line);
+        }
     }
 }
 

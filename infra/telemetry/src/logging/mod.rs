@@ -1,15 +1,20 @@
 //! Log lines: one per event, on standard error, for people or for machines.
 //!
+//! Lines of information are written in lots, within a few milliseconds; warnings and errors at once, after all that was
+//! logged before them.
+//!
 //! A JSON line has `timestamp`, `level`, `target`, `message`, `trace.id` and `request.id` of the request at hand, the
 //! fields of the enclosing spans, and those of the event. A field that is named twice has its innermost value.
 
 mod layer;
 mod line;
 mod render;
+mod sink;
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 use std::str::FromStr;
 
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -71,12 +76,21 @@ pub enum LoggingError {
 /// [`EnvFilter`](https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html).
 pub fn init(format: Format, filter: &str) -> Result<(), LoggingError> {
     let filter = parse_filter(filter)?;
-    let layer = LineLayer::new(renderer(format), write_line);
+    // What went wrong is written before whatever it leads to; the rest may wait for a moment.
+    let write = |level: Level, line: &[u8]| sink::write(line, level <= Level::WARN);
+    let layer = LineLayer::new(renderer(format), write);
     tracing_subscriber::registry()
         .with(filter)
         .with(layer)
         .try_init()
-        .map_err(LoggingError::Started)
+        .map_err(LoggingError::Started)?;
+    sink::start();
+    Ok(())
+}
+
+/// Writes what was logged and still waits to be: before the process ends.
+pub fn flush() {
+    sink::flush();
 }
 
 /// Checks a filter without starting anything.
@@ -101,12 +115,6 @@ fn renderer(format: Format) -> Renderer {
         (Format::Json, _) | (Format::Auto, Colour::None) => Renderer::Json,
         (Format::Pretty, _) | (Format::Auto, Colour::Ansi) => Renderer::Pretty(colour),
     }
-}
-
-/// Writes a whole line in one call, so that lines of several threads do not mix.
-fn write_line(line: &[u8]) {
-    // A log that cannot be written must not end the work that it tells of, and there is nobody left to tell.
-    let _ = io::stderr().write_all(line);
 }
 
 #[cfg(test)]

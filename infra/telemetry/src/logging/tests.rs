@@ -16,7 +16,7 @@ struct Unreadable(#[source] std::num::ParseIntError);
 fn written(renderer: Renderer, work: impl FnOnce()) -> String {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&lines);
-    let layer = LineLayer::new(renderer, move |line: &[u8]| {
+    let layer = LineLayer::new(renderer, move |_, line: &[u8]| {
         sink.lock().unwrap().extend_from_slice(line);
     });
     tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);

@@ -4,6 +4,7 @@
 //! leaves the task takes the context along when it is started with [`spawn`](crate::spawn).
 
 mod context;
+mod hex;
 mod request_id;
 mod trace;
 

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use super::hex::Hex;
+
 /// Names one request in logs and answers: 1 to 128 of the characters `A–Z a–z 0–9 . _ -`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RequestId(String);
@@ -16,7 +18,7 @@ impl RequestId {
 
     /// Makes an id of 128 random bits.
     pub fn random() -> Self {
-        Self(format!("{:032x}", rand::random::<u128>()))
+        Self(Hex::<32>::of(rand::random()).as_str().to_owned())
     }
 
     /// Takes the id that a client sent, or makes one when there is none or it is not legal.

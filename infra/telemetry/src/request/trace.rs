@@ -3,6 +3,8 @@
 use std::fmt;
 use std::num::{NonZeroU64, NonZeroU128};
 
+use super::hex::Hex;
+
 /// Identifies all that happens, here and elsewhere, on behalf of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TraceId(NonZeroU128);
@@ -73,12 +75,13 @@ impl TraceContext {
 
     /// Formats the header that lets another process continue from our span.
     pub fn traceparent(&self) -> String {
-        format!(
-            "00-{}-{}-{:02x}",
-            self.trace_id,
-            self.span_id,
-            u8::from(self.sampled)
-        )
+        let mut header = String::with_capacity(55);
+        header.push_str("00-");
+        header.push_str(self.trace_id.hex().as_str());
+        header.push('-');
+        header.push_str(self.span_id.hex().as_str());
+        header.push_str(if self.sampled { "-01" } else { "-00" });
+        header
     }
 }
 
@@ -108,22 +111,30 @@ impl TraceId {
     fn random() -> Self {
         Self(rand::random())
     }
+
+    fn hex(self) -> Hex<32> {
+        Hex::of(self.0.get())
+    }
 }
 
 impl SpanId {
     fn random() -> Self {
         Self(rand::random())
     }
+
+    fn hex(self) -> Hex<16> {
+        Hex::of(self.0.get().into())
+    }
 }
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        f.write_str(self.hex().as_str())
     }
 }
 
 impl fmt::Display for SpanId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
+        f.write_str(self.hex().as_str())
     }
 }
