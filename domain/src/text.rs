@@ -88,8 +88,17 @@ impl Email {
         }
     }
 
+    /// Takes one back from where only those that `parse` has passed are kept.
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    pub fn into_string(self) -> String {
+        self.0
     }
 
     /// The form in which two addresses are compared: lower case.
@@ -122,8 +131,17 @@ impl Phone {
         }
     }
 
+    /// Takes one back from where only those that `parse` has passed are kept.
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    pub fn into_string(self) -> String {
+        self.0
     }
 
     /// The form in which two numbers are compared: digits alone.

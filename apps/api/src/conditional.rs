@@ -9,7 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fairlead_domain::Expected;
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::compression::Coding;
 use crate::problem::{Kind, Problem};
@@ -34,10 +34,10 @@ impl EntityTag {
         Self(format!("{}.{variant}", self.0))
     }
 
-    /// The tag of exactly these bytes.
+    /// The tag of exactly these bytes, by XXH3 of 128 bits. Other bytes have other tags unless somebody looks for two
+    /// of their own that collide, and whoever does is shown one of them for the other.
     pub fn digest(bytes: &[u8]) -> Self {
-        let digest = Sha256::digest(bytes);
-        Self(URL_SAFE_NO_PAD.encode(&digest[..18]))
+        Self(URL_SAFE_NO_PAD.encode(xxh3_128(bytes).to_be_bytes()))
     }
 
     /// Reads one that we have put into a header; `None` when it is weak or malformed.

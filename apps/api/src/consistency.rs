@@ -114,6 +114,10 @@ impl ConsistencyTokens {
 #[async_trait]
 impl CommitListener for ConsistencyTokens {
     async fn committed(&self, tenant: TenantId, _: &[Recorded], position: LogPosition) {
+        // Of a commit in doubt there is nothing that a read could ask for.
+        if position == LogPosition::UNKNOWN {
+            return;
+        }
         if let Some(context) = request::current() {
             context.name_write(self.seal(tenant, position));
         }

@@ -77,6 +77,7 @@ pub use compression::Compression;
 pub use consistency::ConsistencyTokens;
 pub use paging::CursorKey;
 pub use path::PathId;
+pub use read::Shortcuts;
 pub use serve::serve;
 pub use state::{
     ApiSettings, HealthCheck, HealthProbe, HealthReport, HealthStatus, MemoryKeeper, ReleasedMemory, Services,

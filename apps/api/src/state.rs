@@ -19,7 +19,7 @@ use crate::authentication::VerifiedCredentials;
 use crate::compression::Compression;
 use crate::consistency::ConsistencyTokens;
 use crate::paging::CursorKey;
-use crate::read::Origin;
+use crate::read::{Origin, Shortcuts};
 
 /// All that handlers need from outside; made once by the wiring and shared by every worker.
 #[derive(Clone, Debug)]
@@ -37,6 +37,7 @@ pub struct Services {
     pub secrets: Arc<dyn Secrets>,
     pub revoked: Arc<dyn RevokedSessions>,
     pub verified: VerifiedCredentials,
+    pub shortcuts: Shortcuts,
     pub clock: Arc<dyn Clock>,
     pub health: Arc<dyn HealthProbe>,
     pub nodes: Arc<dyn DatabaseNodes>,

@@ -55,7 +55,7 @@ pub(crate) fn build_product(profile: Profile) -> Result<PathBuf> {
     let mut build = cargo();
     build.args(["build", "--workspace", "--bin", "fairlead"]);
     if profile == Profile::Release {
-        build.arg("--release");
+        build.args(["--release", "--features", "fairlead/jemalloc"]);
     }
     child::run(&mut build)?;
     binary(profile, "fairlead")

@@ -44,6 +44,11 @@ impl CustomFields {
         Ok(fields)
     }
 
+    /// Takes them back from where only those that `parse` has passed are kept.
+    pub fn stored(fields: Map<String, Value>) -> Self {
+        Self(fields)
+    }
+
     pub fn is_name(name: &str) -> bool {
         !name.is_empty() && name.chars().count() <= Self::MAX_NAME && !name.chars().any(char::is_control)
     }

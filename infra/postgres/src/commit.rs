@@ -54,7 +54,7 @@ impl From<CommitError> for StoreError {
 const IN_DOUBT: [Duration; 3] = [
     Duration::from_secs(1),
     Duration::from_secs(10),
-    Duration::from_secs(60),
+    Duration::from_mins(1),
 ];
 
 /// Commits, then tells the audience.

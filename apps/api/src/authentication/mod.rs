@@ -8,7 +8,7 @@ use std::future::{Ready, ready};
 use std::ops::Deref;
 
 use actix_web::dev::Payload;
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderName};
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use fairlead_domain::access::{Action, Caller, OperatorPermit, Permit};
 use fairlead_domain::identity::AuthenticateError;
@@ -20,6 +20,7 @@ use crate::state::Services;
 
 /// The header that carries an API key.
 pub const TENANT_KEY: &str = "x-tenant-key";
+const KEY_HEADER: HeaderName = HeaderName::from_static(TENANT_KEY);
 
 /// The operations under `/api/v1` that need no credential. None is looked at there, so that one that has expired does
 /// not stand in the way; the specification takes from this list which operations are without security.
@@ -53,8 +54,8 @@ pub(crate) async fn authenticate(request: &HttpRequest, services: &Services) -> 
 async fn establish(request: &HttpRequest, services: &Services) -> Result<Presented, Problem> {
     let verified = &services.verified;
     match (
-        only(request, header::AUTHORIZATION.as_str())?,
-        only(request, TENANT_KEY)?,
+        only(request, &header::AUTHORIZATION)?,
+        only(request, &KEY_HEADER)?,
     ) {
         (None, None) => Ok(Presented::Nothing),
         (Some(_), Some(_)) => Err(Problem::client(
@@ -74,7 +75,7 @@ async fn establish(request: &HttpRequest, services: &Services) -> Result<Present
 }
 
 /// The value of a header that may be given once.
-fn only<'a>(request: &'a HttpRequest, name: &str) -> Result<Option<&'a str>, Problem> {
+fn only<'a>(request: &'a HttpRequest, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
     let mut values = request.headers().get_all(name);
     let Some(value) = values.next() else {
         return Ok(None);

@@ -5,6 +5,7 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::Method;
+use actix_web::http::header::HeaderName;
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage as _, ResponseError as _};
 use fairlead_telemetry::request::{self, RequestContext};
@@ -12,9 +13,10 @@ use fairlead_telemetry::request::{self, RequestContext};
 use super::guard::{guarded, has_deadline};
 use super::log::Line;
 use super::{headers, limits};
-use crate::authentication::authenticate;
+use crate::authentication::{Presented, authenticate};
 use crate::compression::{self, Compression};
 use crate::problem::Problem;
+use crate::read::shortcut;
 use crate::state::{ApiSettings, Services};
 
 /// Does for a request all that is the same for each.
@@ -38,10 +40,10 @@ pub(crate) async fn edge<B: MessageBody + 'static>(
         let settings = &services.settings;
         let handled = guarded(context.time_left(), handle(request, next, &services)).await;
         match handled {
-            Ok(response) => {
+            Ok(Handled { response, route }) => {
                 let mut response = compressed(response, &settings.compression);
                 headers::set(response.headers_mut(), place, settings, &context, started);
-                line.write(Ok(&response), &context);
+                line.write(Ok((&response, route)), &context);
                 Ok(response)
             }
             // The handler has kept the request that an answer would be put to, so this one leaves as an error.
@@ -57,24 +59,57 @@ pub(crate) async fn edge<B: MessageBody + 'static>(
 }
 
 fn open_context(request: &ServiceRequest, settings: &ApiSettings, started: Instant) -> RequestContext {
-    let header = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let header = |name: HeaderName| request.headers().get(name).and_then(|value| value.to_str().ok());
     let deadline = has_deadline(request.path()).then(|| started + settings.deadline);
-    let name = format!("{} {}", request.method(), request.path());
-    RequestContext::from_headers(header("x-request-id"), header("traceparent"), deadline).named(name)
+    let mut name = String::with_capacity(8 + request.path().len());
+    for part in [request.method().as_str(), " ", request.path()] {
+        name.push_str(part);
+    }
+    RequestContext::from_headers(
+        header(headers::REQUEST_ID),
+        header(headers::TRACEPARENT),
+        deadline,
+    )
+    .named(name)
+}
+
+/// An answer, and the pattern of the route that led to it where the route was not looked for.
+struct Handled {
+    response: ServiceResponse<BoxBody>,
+    route: Option<Arc<str>>,
 }
 
 async fn handle<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
     services: &Services,
-) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+) -> Result<Handled, actix_web::Error> {
     if let Some(problem) = limits::exceeded(&request, &services.settings) {
-        return Ok(request.error_response(problem));
+        return Ok(request.error_response(problem).into());
     }
     if let Some(presented) = authenticate(request.request(), services).await {
+        let kept = match &presented {
+            Presented::Caller(caller) => shortcut::take(&request, caller, services),
+            Presented::Nothing | Presented::Operator(_) | Presented::Refused(_) => None,
+        };
         request.extensions_mut().insert(presented);
+        if let Some((response, route)) = kept {
+            return Ok(Handled {
+                response: request.into_response(response),
+                route: Some(route),
+            });
+        }
     }
-    Ok(next.call(request).await?.map_into_boxed_body())
+    Ok(next.call(request).await?.map_into_boxed_body().into())
+}
+
+impl From<ServiceResponse<BoxBody>> for Handled {
+    fn from(response: ServiceResponse<BoxBody>) -> Self {
+        Self {
+            response,
+            route: None,
+        }
+    }
 }
 
 /// Compresses an answer on its way out, unless it is ready or streams.

@@ -1,9 +1,11 @@
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix_web::HttpMessage as _;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, StatusCode, Uri};
+use fairlead_domain::identity::TenantId;
 use fairlead_telemetry::request::RequestContext;
 use tracing::Level;
 
@@ -28,11 +30,17 @@ impl Line {
     }
 
     /// Nothing is put into words where nobody listens.
+    ///
+    /// With an answer comes the pattern of its route, if that is known already.
     pub(super) fn write(
         &self,
-        answer: Result<&ServiceResponse<BoxBody>, &Problem>,
+        answer: Result<(&ServiceResponse<BoxBody>, Option<Arc<str>>), &Problem>,
         context: &RequestContext,
     ) {
+        let (answer, route) = match answer {
+            Ok((response, route)) => (Ok(response), route),
+            Err(problem) => (Err(problem), None),
+        };
         let problem = match answer {
             Ok(response) => {
                 let error = response.response().error();
@@ -49,45 +57,46 @@ impl Line {
                 http.method = %self.method,
                 http.path = self.uri.path(),
                 http.status = status.as_u16(),
-                tenant.id = answer.ok().and_then(tenant),
+                tenant.id = answer.ok().and_then(tenant).map(display),
                 error = problem.map(chain),
                 "request failed on our side",
             );
         }
         if tracing::enabled!(Level::INFO) {
-            self.write_access(answer.ok(), status, problem, context);
+            let route = route.or_else(|| Some(answer.ok()?.request().match_pattern()?.into()));
+            self.write_access(answer.ok(), route.as_deref(), status, problem, context);
         }
     }
 
     fn write_access(
         &self,
         response: Option<&ServiceResponse<BoxBody>>,
+        route: Option<&str>,
         status: StatusCode,
         problem: Option<&Problem>,
         context: &RequestContext,
     ) {
         let method = &self.method;
-        let route = response.and_then(|response| response.request().match_pattern());
         let work = context.database_work();
         tracing::info!(
             http.method = %method,
             http.route = route,
             http.status = status.as_u16(),
             problem = problem.map(|problem| problem.kind().slug()),
-            tenant.id = response.and_then(tenant),
+            tenant.id = response.and_then(tenant).map(display),
             duration_ms = milliseconds(self.started.elapsed()),
             db.duration_ms = milliseconds(work.time),
             db.statements = work.statements,
             db.round_trips = work.round_trips,
             "answered {method} {} with {status}",
-            route.as_deref().unwrap_or("an unknown route"),
+            route.unwrap_or("an unknown route"),
         );
     }
 }
 
-fn tenant(response: &ServiceResponse<BoxBody>) -> Option<String> {
+fn tenant(response: &ServiceResponse<BoxBody>) -> Option<TenantId> {
     match response.request().extensions().get::<Presented>() {
-        Some(Presented::Caller(caller)) => Some(caller.scope().tenant().to_string()),
+        Some(Presented::Caller(caller)) => Some(caller.scope().tenant()),
         _ => None,
     }
 }

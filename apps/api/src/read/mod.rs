@@ -6,6 +6,7 @@
 
 mod list;
 mod question;
+pub(crate) mod shortcut;
 mod shown;
 
 use std::future::{Ready, ready};
@@ -13,12 +14,14 @@ use std::sync::Arc;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest, HttpResponse};
-use fairlead_domain::access::{Action, Permit, TenantScope};
+use fairlead_domain::access::{Action, Caller, Permit, TenantScope};
 use fairlead_domain::cache::{CacheRead, Entry};
 use fairlead_domain::consistency::{ReadIntent, Workload};
 
 pub(crate) use list::{ListFilter, ListOf};
 pub(crate) use question::{Asked, Origin, Question, Reading};
+use shortcut::Check;
+pub use shortcut::Shortcuts;
 use shown::{show_found, show_loaded, wants_no_cache};
 
 use crate::authentication::{Authenticated, Permitted};
@@ -30,6 +33,8 @@ use crate::state::Services;
 pub(crate) struct Read<A> {
     request: HttpRequest,
     permit: Permit<A>,
+    /// All that its caller was found allowed to do.
+    checks: Vec<Check>,
 }
 
 impl<A: Action + 'static> FromRequest for Read<A> {
@@ -41,16 +46,22 @@ impl<A: Action + 'static> FromRequest for Read<A> {
         ready(permitted.map(|permit| Self {
             request: request.clone(),
             permit: permit.into_inner(),
+            checks: vec![may::<A>],
         }))
     }
 }
 
+fn may<A: Action>(caller: &Caller) -> bool {
+    caller.permit::<A>().is_ok()
+}
+
 impl<A> Read<A> {
     /// Makes sure that the caller may also do `B`, which shows more.
-    pub(crate) fn require<B: Action>(&self) -> Result<(), Problem> {
+    pub(crate) fn require<B: Action>(&mut self) -> Result<(), Problem> {
         let Authenticated(caller) =
             Authenticated::from_request(&self.request, &mut Payload::None).into_inner()?;
         caller.permit::<B>()?;
+        self.checks.push(may::<B>);
         Ok(())
     }
 
@@ -72,16 +83,29 @@ impl<A> Read<A> {
     }
 
     /// Answers with what the question loads, or with 304.
+    ///
+    /// The question must come from the target of the request alone, whoever asks it.
     pub(crate) async fn answer(&self, question: impl Question) -> Result<HttpResponse, Problem> {
-        answer(&self.request, self.permit.scope(), question).await
+        answer(&self.request, self.permit.scope(), question, Some(&self.checks)).await
     }
 }
 
-/// Answers a caller who may ask `question` in the tenant of `scope`.
-pub(crate) async fn answer<Q: Question>(
+/// Answers a caller with a question about itself.
+pub(crate) async fn answer_about(
+    request: &HttpRequest,
+    caller: &Caller,
+    question: impl Question,
+) -> Result<HttpResponse, Problem> {
+    answer(request, caller.scope(), question, None).await
+}
+
+/// Answers a caller who may ask `question` in the tenant of `scope`. Whoever passes `checks` may ask it by the same
+/// target.
+async fn answer<Q: Question>(
     request: &HttpRequest,
     scope: &TenantScope,
     question: Q,
+    checks: Option<&[Check]>,
 ) -> Result<HttpResponse, Problem> {
     let services = Services::of(request);
     let consistency = services.consistency.asked(request, scope)?;
@@ -95,6 +119,11 @@ pub(crate) async fn answer<Q: Question>(
         return Ok(show_loaded(request, &Entry::new(loaded), asked.node()));
     };
     if let Some(found) = cache.find(scope, &key, consistency) {
+        if let Some((checks, target)) = checks.zip(request.uri().path_and_query()) {
+            services
+                .shortcuts
+                .learn(target.as_str(), key, request.match_pattern(), checks);
+        }
         return Ok(show_found(request, &found, None));
     }
     let asked = Arc::new(Asked::new(services.origin(), scope.clone(), question));

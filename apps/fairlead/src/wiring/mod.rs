@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
-use fairlead_api::Services;
+use fairlead_api::{Services, Shortcuts};
 use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
 use fairlead_domain::clock::{Clock, Ids};
 use fairlead_domain::database::DatabaseNodes as _;
@@ -194,6 +194,7 @@ fn services(
         secrets: Arc::new(Sha256Secrets),
         revoked: stores.revoked.clone(),
         verified: edge.verified,
+        shortcuts: Shortcuts::default(),
         clock: Arc::clone(&parts.clock),
         health: Arc::new(health),
         nodes: stores.cluster.clone(),

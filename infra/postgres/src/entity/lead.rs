@@ -44,19 +44,15 @@ impl TryFrom<Model> for Lead {
         let fault = |fault: String| corrupt("leads", row.id, fault);
         let status = status(&row.status, row.close_reason.as_deref())
             .ok_or_else(|| fault("status and close reason do not go together".to_owned()))?;
-        let email = row.email.as_deref().map(Email::parse).transpose();
-        let phone = row.phone.as_deref().map(Phone::parse).transpose();
         let custom_fields = match row.custom_fields {
-            Json::Object(fields) => {
-                CustomFields::parse(fields).map_err(|error| fault(format!("custom_fields {error}")))?
-            }
+            Json::Object(fields) => CustomFields::stored(fields),
             _ => return Err(fault("custom_fields is not an object".to_owned())),
         };
         Ok(Self {
             id: Id::from_uuid(row.id),
             name: row.name,
-            email: email.map_err(|error| fault(format!("email {error}")))?,
-            phone: phone.map_err(|error| fault(format!("phone {error}")))?,
+            email: row.email.map(Email::stored),
+            phone: row.phone.map(Phone::stored),
             company: row.company,
             status,
             source: row.source,

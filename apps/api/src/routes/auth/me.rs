@@ -109,7 +109,7 @@ impl Question for WhoAmI {
 #[get("/auth/me")]
 pub(super) async fn me(request: HttpRequest, caller: Authenticated) -> Result<HttpResponse, Problem> {
     let question = WhoAmI(caller.0.identity().clone());
-    read::answer(&request, caller.0.scope(), question).await
+    read::answer_about(&request, &caller.0, question).await
 }
 
 fn permissions(identity: &VerifiedIdentity) -> Vec<&'static str> {

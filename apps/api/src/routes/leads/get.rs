@@ -68,7 +68,7 @@ impl Question for GetLead {
 )]
 #[get("/leads/{id}")]
 pub(super) async fn get(
-    read: Read<ViewLeads>,
+    mut read: Read<ViewLeads>,
     id: PathId<Lead>,
     query: QueryOf<LeadShowQuery>,
 ) -> Result<HttpResponse, Problem> {

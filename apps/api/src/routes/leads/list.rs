@@ -63,7 +63,7 @@ impl Question for LeadListQuery {
 )]
 #[get("/leads")]
 pub(super) async fn list(
-    read: Read<ViewLeads>,
+    mut read: Read<ViewLeads>,
     query: QueryOf<LeadListQuery>,
 ) -> Result<HttpResponse, Problem> {
     if query.0.show.with_activities {

@@ -1,6 +1,7 @@
 use fairlead_domain::Id;
 use fairlead_domain::activities::Activity;
 use fairlead_domain::leads::{CloseReason, Lead, StatusName};
+use fairlead_domain::text::{Email, Phone};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use time::OffsetDateTime;
@@ -97,8 +98,8 @@ impl From<Lead> for LeadView {
         Self {
             id: lead.id.as_uuid(),
             name: lead.name,
-            email: lead.email.map(|email| email.to_string()),
-            phone: lead.phone.map(|phone| phone.as_str().to_owned()),
+            email: lead.email.map(Email::into_string),
+            phone: lead.phone.map(Phone::into_string),
             company: lead.company,
             status: lead.status.name().into(),
             close_reason: lead.status.close_reason().map(CloseReasonView::from),

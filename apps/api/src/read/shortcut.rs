@@ -1,0 +1,90 @@
+//! The short way to an answer that is kept.
+
+use std::fmt;
+use std::sync::Arc;
+
+use actix_web::HttpResponse;
+use actix_web::dev::ServiceRequest;
+use actix_web::http::Method;
+use fairlead_domain::access::Caller;
+use fairlead_domain::cache::CacheKey;
+use moka::sync::Cache;
+
+use super::shown::{show_found, wants_no_cache};
+use crate::state::Services;
+
+/// How many targets are remembered; those used least go first.
+const CAPACITY: u64 = 10_000;
+/// Longer targets go the usual way: with this, all together take no more than about 5 MB.
+const LONGEST: usize = 256;
+
+/// Whether a caller may do something.
+pub(super) type Check = fn(&Caller) -> bool;
+
+/// Which answer a target asks for, as clients write it: path and query.
+///
+/// That an answer is in memory is known long before its route is found, its query understood and brought into normal
+/// form. A target that was answered from memory once is remembered with the name of that answer, and with what its
+/// caller had to be allowed; the next request for it asks the cache at once. What is remembered is the same for all
+/// tenants and never goes out of date: a target always means the same. Whether the answer is still good is for the
+/// cache to say, and everything out of the ordinary goes the usual way.
+#[derive(Clone)]
+pub struct Shortcuts(Cache<Box<str>, Arc<Shortcut>>);
+
+struct Shortcut {
+    key: CacheKey,
+    route: Arc<str>,
+    checks: Vec<Check>,
+}
+
+impl Default for Shortcuts {
+    fn default() -> Self {
+        Self(Cache::new(CAPACITY))
+    }
+}
+
+impl Shortcuts {
+    /// Remembers that `target` asks for `key`, and that whoever passes `checks` may ask it.
+    pub(super) fn learn(&self, target: &str, key: CacheKey, route: Option<String>, checks: &[Check]) {
+        if let Some(route) = route.filter(|_| target.len() <= LONGEST) {
+            let shortcut = Shortcut {
+                key,
+                route: route.into(),
+                checks: checks.to_vec(),
+            };
+            self.0.insert(target.into(), Arc::new(shortcut));
+        }
+    }
+}
+
+/// Answers from memory, if the way is known and all is well. Tells the route, too.
+pub(crate) fn take(
+    request: &ServiceRequest,
+    caller: &Caller,
+    services: &Services,
+) -> Option<(HttpResponse, Arc<str>)> {
+    let cache = services.cache.as_ref()?;
+    if request.method() != Method::GET {
+        return None;
+    }
+    let shortcut = services
+        .shortcuts
+        .0
+        .get(request.uri().path_and_query()?.as_str())?;
+    let may = shortcut.checks.iter().all(|may| may(caller));
+    if !may || wants_no_cache(request.headers()) {
+        return None;
+    }
+    let request = request.request();
+    let consistency = services.consistency.asked(request, caller.scope()).ok()?;
+    let found = cache.find(caller.scope(), &shortcut.key, consistency)?;
+    Some((show_found(request, &found, None), Arc::clone(&shortcut.route)))
+}
+
+impl fmt::Debug for Shortcuts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shortcuts")
+            .field("targets", &self.0.entry_count())
+            .finish_non_exhaustive()
+    }
+}
