@@ -584,3 +584,38 @@ async fn search_finds_words_and_beginnings_of_the_last_one() {
         assert_eq!(names(&found), expected, "{query}");
     }
 }
+
+#[tokio::test]
+async fn custom_fields_are_shown_by_the_same_bytes_before_and_after_they_were_stored() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let custom_fields = json!({
+        "zz": 1, "a": -0.0, "long name": [1.0, 1e21, 1e-9, 1.5e300, 5e-324, 0.1, -7, u64::MAX, i64::MIN],
+        "quotes": "a \"b\" \\ / \u{8}\u{c}\n\r\t\u{1}\u{1f}\u{7f}\u{2028} é \u{1f600}", "b": {"y": [[], {}], "xx": null, "x": true},
+        "\"": "{ \"no\": object }", "": null,
+    });
+    let mut custom_fields = custom_fields.as_object().unwrap().clone();
+    custom_fields.remove("");
+
+    let created = acme
+        .owner
+        .post(
+            "/api/v1/leads",
+            json!({"name": "Ann", "customFields": custom_fields}),
+        )
+        .await;
+    let id = created.json()["id"].as_str().unwrap().to_owned();
+    let read = acme.owner.get(&format!("/api/v1/leads/{id}")).await;
+
+    assert_eq!((created.status.as_u16(), read.status.as_u16()), (201, 200));
+    assert_eq!(
+        String::from_utf8_lossy(&created.body),
+        String::from_utf8_lossy(&read.body)
+    );
+    let shown = read.json()["customFields"].as_object().unwrap().clone();
+    assert_eq!(
+        shown.keys().collect::<Vec<_>>(),
+        custom_fields.keys().collect::<Vec<_>>()
+    );
+    assert_eq!(shown["quotes"], custom_fields["quotes"]);
+}

@@ -1,8 +1,17 @@
-use serde_json::{Map, Value};
+use std::fmt::Write as _;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Number, Value};
 
 /// What a tenant keeps about a lead beyond our own fields: a JSON object, bounded in size and depth.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct CustomFields(Map<String, Value>);
+///
+/// It is kept as text, since nearly always it is only passed on. The text has one form, which is that of PostgreSQL's
+/// `jsonb` without the blanks: names by length and then by bytes, numbers without exponent. So it is the same before it
+/// was stored and after, and two that say the same are the same text.
+#[derive(Clone, Debug, Serialize)]
+#[serde(transparent)]
+pub struct CustomFields(Box<RawValue>);
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidCustomFields {
@@ -37,33 +46,121 @@ impl CustomFields {
             }
             check(value, 2)?;
         }
-        let fields = Self(fields);
-        if fields.to_json().len() > Self::MAX_BYTES {
+        let mut json = String::new();
+        write_object(&mut json, &fields);
+        if json.len() > Self::MAX_BYTES {
             return Err(InvalidCustomFields::TooLarge);
         }
-        Ok(fields)
+        Ok(Self(RawValue::from_string(json).expect("it was written as JSON")))
     }
 
-    /// Takes them back from where only those that `parse` has passed are kept.
-    pub fn stored(fields: Map<String, Value>) -> Self {
-        Self(fields)
+    /// Takes them back as `jsonb` shows what [`as_json`](Self::as_json) was; `None` when that is no object.
+    pub fn stored(jsonb: &str) -> Option<Self> {
+        let json = RawValue::from_string(without_blanks(jsonb)).ok()?;
+        json.get().starts_with('{').then_some(Self(json))
     }
 
     pub fn is_name(name: &str) -> bool {
         !name.is_empty() && name.chars().count() <= Self::MAX_NAME && !name.chars().any(char::is_control)
     }
 
-    pub fn as_map(&self) -> &Map<String, Value> {
-        &self.0
+    pub fn as_json(&self) -> &str {
+        self.0.get()
     }
 
-    pub fn into_map(self) -> Map<String, Value> {
-        self.0
+    /// Takes the text apart.
+    pub fn to_map(&self) -> Map<String, Value> {
+        serde_json::from_str(self.as_json()).expect("it is a JSON object")
     }
+}
 
-    pub fn to_json(&self) -> String {
-        serde_json::to_string(&self.0).expect("a JSON object serialises")
+impl Default for CustomFields {
+    fn default() -> Self {
+        Self(RawValue::from_string("{}".to_owned()).expect("it is JSON"))
     }
+}
+
+impl PartialEq for CustomFields {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_json() == other.as_json()
+    }
+}
+
+impl Eq for CustomFields {}
+
+fn write_object(json: &mut String, fields: &Map<String, Value>) {
+    let mut fields: Vec<_> = fields.iter().collect();
+    fields.sort_by(|(one, _), (other, _)| (one.len(), one.as_bytes()).cmp(&(other.len(), other.as_bytes())));
+    json.push('{');
+    for (place, (name, value)) in fields.into_iter().enumerate() {
+        if place > 0 {
+            json.push(',');
+        }
+        write_text(json, name);
+        json.push(':');
+        write_value(json, value);
+    }
+    json.push('}');
+}
+
+fn write_value(json: &mut String, value: &Value) {
+    match value {
+        Value::Null => json.push_str("null"),
+        Value::Bool(value) => json.push_str(if *value { "true" } else { "false" }),
+        Value::Number(number) => write_number(json, number),
+        Value::String(text) => write_text(json, text),
+        Value::Array(items) => {
+            json.push('[');
+            for (place, item) in items.iter().enumerate() {
+                if place > 0 {
+                    json.push(',');
+                }
+                write_value(json, item);
+            }
+            json.push(']');
+        }
+        Value::Object(fields) => write_object(json, fields),
+    }
+}
+
+fn write_text(json: &mut String, text: &str) {
+    json.push_str(&serde_json::to_string(text).expect("a text serialises"));
+}
+
+/// As the type `numeric` shows it.
+fn write_number(json: &mut String, number: &Number) {
+    let Some(float) = number.as_f64().filter(|_| number.is_f64()) else {
+        json.push_str(&number.to_string());
+        return;
+    };
+    // It knows no negative zero.
+    let float = if float == 0.0 { 0.0 } else { float };
+    let before = json.len();
+    // Writing to a `String` cannot fail. A float is shown without exponent, in the fewest digits that tell it apart.
+    let _ = write!(json, "{float}");
+    if !json[before..].contains('.') {
+        json.push_str(".0");
+    }
+}
+
+/// Drops what stands between the tokens.
+fn without_blanks(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    let (mut in_text, mut is_escaped) = (false, false);
+    let mut kept_from = 0;
+    for (at, byte) in json.bytes().enumerate() {
+        if in_text {
+            in_text = is_escaped || byte != b'"';
+            is_escaped = !is_escaped && byte == b'\\';
+        } else if byte == b'"' {
+            in_text = true;
+        } else if byte == b' ' {
+            out.push_str(&json[kept_from..at]);
+            kept_from = at + 1;
+        }
+    }
+    out.push_str(&json[kept_from..]);
+    out
 }
 
 // The parser that made the value bounds how deep this can recurse.
@@ -82,5 +179,40 @@ fn check(value: &Value, depth: usize) -> Result<(), InvalidCustomFields> {
             check(item, depth + 1)
         }),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn fields(value: Value) -> CustomFields {
+        match value {
+            Value::Object(fields) => CustomFields::parse(fields).unwrap(),
+            other => panic!("not an object: {other}"),
+        }
+    }
+
+    #[test]
+    fn the_text_is_that_of_jsonb_without_blanks() {
+        let written = fields(json!({
+            "bb": [1, -2.5, 1e21, -0.0, 1e-7], "c": "a \"b\": c\u{1}", "a": {"y": null, "x": true}, "é": 18_446_744_073_709_551_615_u64,
+        }));
+
+        assert_eq!(
+            written.as_json(),
+            r#"{"a":{"x":true,"y":null},"c":"a \"b\": c\u0001","bb":[1,-2.5,1000000000000000000000.0,0.0,0.0000001],"é":18446744073709551615}"#
+        );
+        let jsonb = r#"{"a": {"x": true, "y": null}, "c": "a \"b\": c\u0001", "bb": [1, -2.5, 1000000000000000000000.0, 0.0, 0.0000001], "é": 18446744073709551615}"#;
+        assert_eq!(CustomFields::stored(jsonb), Some(written));
+    }
+
+    #[test]
+    fn what_is_no_object_is_not_taken_back() {
+        assert_eq!(CustomFields::stored("[1]"), None);
+        assert_eq!(CustomFields::stored("{"), None);
+        assert_eq!(CustomFields::stored("{}"), Some(CustomFields::default()));
     }
 }

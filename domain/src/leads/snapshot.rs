@@ -1,9 +1,8 @@
 use serde::Serialize;
-use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::Lead;
+use super::{CustomFields, Lead};
 
 /// A lead as events and the audit trail show it. Fields are only ever added.
 #[derive(Debug, Serialize)]
@@ -21,7 +20,7 @@ pub struct LeadSnapshot<'a> {
     zip_code: Option<&'a str>,
     quality_score: i32,
     assigned_to: Option<Uuid>,
-    custom_fields: &'a Map<String, Value>,
+    custom_fields: &'a CustomFields,
     version: i64,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
@@ -44,7 +43,7 @@ impl<'a> From<&'a Lead> for LeadSnapshot<'a> {
             zip_code: lead.zip_code.as_deref(),
             quality_score: lead.quality_score,
             assigned_to: lead.assigned_to.map(crate::Id::as_uuid),
-            custom_fields: lead.custom_fields.as_map(),
+            custom_fields: &lead.custom_fields,
             version: lead.version,
             created_at: lead.created_at,
             updated_at: lead.updated_at,

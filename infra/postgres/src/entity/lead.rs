@@ -45,7 +45,9 @@ impl TryFrom<Model> for Lead {
         let status = status(&row.status, row.close_reason.as_deref())
             .ok_or_else(|| fault("status and close reason do not go together".to_owned()))?;
         let custom_fields = match row.custom_fields {
-            Json::Object(fields) => CustomFields::stored(fields),
+            Json::Object(fields) => {
+                CustomFields::parse(fields).map_err(|error| fault(format!("custom_fields {error}")))?
+            }
             _ => return Err(fault("custom_fields is not an object".to_owned())),
         };
         Ok(Self {

@@ -112,7 +112,7 @@ fn bind_columns<'c>(sql: Sql<'c>, leads: &[Lead]) -> Sql<'c> {
         .bind(column(leads, |lead| lead.zip_code.as_deref()))
         .bind(column(leads, |lead| lead.quality_score))
         .bind(column(leads, |lead| lead.assigned_to.map(Id::as_uuid)))
-        .bind(column(leads, |lead| lead.custom_fields.to_json()))
+        .bind(column(leads, |lead| lead.custom_fields.as_json()))
         .bind(column(leads, |lead| lead.version))
         .bind(column(leads, |lead| lead.updated_at))
 }

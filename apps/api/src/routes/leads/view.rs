@@ -1,9 +1,8 @@
 use fairlead_domain::Id;
 use fairlead_domain::activities::Activity;
-use fairlead_domain::leads::{CloseReason, Lead, StatusName};
+use fairlead_domain::leads::{CloseReason, CustomFields, Lead, StatusName};
 use fairlead_domain::text::{Email, Phone};
 use serde::Serialize;
-use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -46,7 +45,8 @@ pub(crate) struct LeadView {
     /// The agent who works on the lead.
     #[schema(required = true)]
     pub(crate) assigned_to: Option<Uuid>,
-    pub(crate) custom_fields: Map<String, Value>,
+    #[schema(value_type = Map<String, Value>)]
+    pub(crate) custom_fields: CustomFields,
     /// One more with each change; also in `ETag`.
     #[schema(minimum = 1)]
     pub(crate) version: i64,
@@ -108,7 +108,7 @@ impl From<Lead> for LeadView {
             zip_code: lead.zip_code,
             quality_score: lead.quality_score,
             assigned_to: lead.assigned_to.map(Id::as_uuid),
-            custom_fields: lead.custom_fields.into_map(),
+            custom_fields: lead.custom_fields,
             version: lead.version,
             created_at: lead.created_at,
             updated_at: lead.updated_at,
