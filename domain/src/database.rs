@@ -53,7 +53,7 @@ pub struct Lag {
 /// The connections to one server as one role, now.
 #[derive(Clone, Debug, Default)]
 pub struct PoolReport {
-    /// `app` or `system`; `reads`: as `app`, for reads of one round trip.
+    /// `app` or `system`.
     pub role: &'static str,
     pub min: u32,
     /// The most that may be open.

@@ -72,7 +72,8 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ("redis", &["fairlead-cache", "fairlead-tests"]),
     ("sea-orm", &["fairlead-postgres"]),
     ("sea-orm-migration", &["fairlead-migrations"]),
-    ("sqlx", &["fairlead-postgres", "fairlead-tests"]),
+    ("sqlx", &["fairlead-migrations", "fairlead-tests"]),
+    ("tokio-postgres", &["fairlead-postgres"]),
     ("utoipa", &["fairlead-api"]),
 ];
 

@@ -188,7 +188,8 @@ async fn nobody_hears_of_what_was_not_committed() {
         .unwrap();
     read.commit().await.unwrap();
     // The server goes away under an open transaction.
-    let uow = beside.change().await;
+    let mut uow = beside.change().await;
+    uow.tenants().get().await.unwrap();
     let mut superuser = beside.app.database.connect(DatabaseRole::Superuser).await;
     superuser
         .execute(

@@ -231,10 +231,7 @@ async fn requests_that_share_connections_and_are_dropped_midway_leave_nothing_be
     // No connection was lost: all can be had at once, and do their work.
     let mut held = Vec::new();
     for tenant in tenants.iter().take(CONNECTIONS as usize) {
-        let mut uow = store
-            .read(&system().tenant(*tenant), ReadIntent::INTERACTIVE)
-            .await
-            .unwrap();
+        let mut uow = store.begin(&system().tenant(*tenant)).await.unwrap();
         assert_eq!(uow.tenants().get().await.unwrap().id, *tenant);
         held.push(uow);
     }

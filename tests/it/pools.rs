@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
-use sqlx::{Connection as _, Executor as _};
+use sqlx::{Connection as _, Executor as _, PgConnection};
 use support::database::DatabaseRole;
 use support::pair::operator;
-use support::process::Program;
+use support::process::{Program, Serving};
 use support::{Client, TestDatabase, TestTenant, wait_until};
 
 #[tokio::test]
@@ -112,6 +112,49 @@ async fn app_pool(operator: &Client) -> Value {
     view["nodes"][0]["pools"][0].clone()
 }
 
+#[tokio::test]
+async fn a_pool_keeps_its_minimum_open_and_replaces_what_is_worn() {
+    let database = TestDatabase::create().await;
+    let program = Program::on(&database)
+        .with("DB_POOL_MIN", "3")
+        .with("DB_POOL_MAX", "4")
+        .with("FAIRLEAD__DATABASE__POOL__MAX_USES", "10");
+    let serving = program.serve().await.unwrap();
+    let operator = operator(&program, &serving).await;
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+
+    wait_until("the minimum is open before anybody asks", async || {
+        app_pool(&operator).await["open"] == 3
+    })
+    .await;
+    let first = app_backends(&mut superuser).await;
+
+    let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
+    wait_until("none of the first connections is left", async || {
+        acme.owner.get("/api/v1/carriers").await.expect(200);
+        let body = json!({ "name": "Ann" });
+        acme.owner.post("/api/v1/leads", body).await.expect(201);
+        let now = app_backends(&mut superuser).await;
+        assert!(now.len() <= 4, "{now:?}");
+        first.iter().all(|pid| !now.contains(pid))
+    })
+    .await;
+    wait_until("the minimum is open again", async || {
+        app_pool(&operator).await["open"].as_u64() >= Some(3)
+    })
+    .await;
+}
+
+/// The server's processes for the pool of requests.
+async fn app_backends(superuser: &mut PgConnection) -> Vec<i32> {
+    sqlx::query_scalar(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'fairlead-app'",
+    )
+    .fetch_all(superuser)
+    .await
+    .unwrap()
+}
+
 /// Every operation that asks the database, as often as it takes for its statements to be prepared, and then once more.
 #[tokio::test]
 async fn operations_cost_as_many_round_trips_as_the_table_says() {
@@ -123,7 +166,6 @@ async fn operations_cost_as_many_round_trips_as_the_table_says() {
         ("DB_POOL_MAX", "1"),
         ("FAIRLEAD__DATABASE__SYSTEM_POOL__MIN", "1"),
         ("FAIRLEAD__DATABASE__SYSTEM_POOL__MAX", "1"),
-        ("FAIRLEAD__DATABASE__READ_PIPELINES", "1"),
         // What is kept costs nothing, and is not what is counted here.
         ("FAIRLEAD__CACHE__RESPONSES__ENABLED", "false"),
     ] {
@@ -176,32 +218,12 @@ async fn operations_cost_as_many_round_trips_as_the_table_says() {
     ];
     let mut table = Table::default();
     for path in &reads {
-        table.measure(&serving, owner, Method::GET, path, |_| None).await;
+        table
+            .measure(&serving, owner, Method::GET, path, "", |request, _| request)
+            .await;
     }
-    let lead_path = format!("/api/v1/leads/{lead}");
     table
-        .measure(&serving, owner, Method::POST, "/api/v1/leads", |number| {
-            Some(json!({ "name": format!("Lead {number}"), "source": "web" }))
-        })
-        .await;
-    table
-        .measure(&serving, owner, Method::PATCH, &lead_path, |number| {
-            Some(json!({ "company": format!("Company {number}") }))
-        })
-        .await;
-    table
-        .measure(
-            &serving,
-            owner,
-            Method::POST,
-            &format!("{lead_path}/activities"),
-            |number| Some(json!({ "type": "NOTE", "subject": format!("Note {number}") })),
-        )
-        .await;
-    table
-        .measure(&serving, owner, Method::POST, "/api/v1/carriers", |number| {
-            Some(json!({ "name": format!("Carrier {number}") }))
-        })
+        .measure_writes(&serving, owner, &format!("/api/v1/leads/{lead}"))
         .await;
 
     let names = [
@@ -218,24 +240,68 @@ async fn operations_cost_as_many_round_trips_as_the_table_says() {
 struct Table(BTreeMap<String, (u64, u64)>);
 
 impl Table {
+    async fn measure_writes(&mut self, serving: &Serving, owner: &Client, lead_path: &str) {
+        self.measure(
+            serving,
+            owner,
+            Method::POST,
+            "/api/v1/leads",
+            "",
+            |request, number| request.json(&json!({ "name": format!("Lead {number}"), "source": "web" })),
+        )
+        .await;
+        self.measure(
+            serving,
+            owner,
+            Method::POST,
+            "/api/v1/leads",
+            ", with a key",
+            |request, number| {
+                let keyed = request.header("idempotency-key", format!("key-{number}"));
+                keyed.json(&json!({ "name": format!("Lead {number}"), "source": "web" }))
+            },
+        )
+        .await;
+        self.measure(serving, owner, Method::PATCH, lead_path, "", |request, number| {
+            request.json(&json!({ "company": format!("Company {number}") }))
+        })
+        .await;
+        self.measure(
+            serving,
+            owner,
+            Method::POST,
+            &format!("{lead_path}/activities"),
+            "",
+            |request, number| request.json(&json!({ "type": "NOTE", "subject": format!("Note {number}") })),
+        )
+        .await;
+        self.measure(
+            serving,
+            owner,
+            Method::POST,
+            "/api/v1/carriers",
+            "",
+            |request, number| request.json(&json!({ "name": format!("Carrier {number}") })),
+        )
+        .await;
+    }
+
     async fn measure(
         &mut self,
-        serving: &support::process::Serving,
+        serving: &Serving,
         client: &Client,
         method: Method,
         path: &str,
-        body: impl Fn(usize) -> Option<Value>,
+        note: &str,
+        fill: impl Fn(RequestBuilder, usize) -> RequestBuilder,
     ) {
         let mut last = None;
         for number in 0..3 {
             let id = format!("{}-{number}", self.0.len());
-            let mut request = client
+            let request = client
                 .request(method.clone(), path)
                 .header("x-request-id", id.clone());
-            if let Some(body) = body(number) {
-                request = request.json(&body);
-            }
-            let answer = client.send(request).await;
+            let answer = client.send(fill(request, number)).await;
             assert!(answer.status.is_success(), "{method} {path}: {answer:?}");
             wait_until("the request is logged", async || {
                 last = serving.events().into_iter().find_map(|event| {
@@ -248,7 +314,7 @@ impl Table {
         }
         let (statements, round_trips) = last.unwrap();
         self.0.insert(
-            format!("{method} {path}"),
+            format!("{method} {path}{note}"),
             (statements.unwrap(), round_trips.unwrap()),
         );
     }
@@ -258,8 +324,8 @@ impl Table {
             Written from real requests by `UPDATE_GOLDEN=1 cargo xtask test round_trips`; the test compares.\n\
             Statements are prepared by then.\n\
             A round trip is a wait for the database on the request's path: of a read, one for each statement; of a \
-            write, one for the first message, one for each statement, and one for the commit. Answers that are kept \
-            cost none, and are left out here.\n\n\
+            write, one for each statement whose answer is needed before it can go on, and one for the commit with \
+            all others. Answers that are kept cost none, and are left out here.\n\n\
             | operation | statements | round trips |\n|---|---|---|\n"
             .to_owned();
         for (operation, (statements, round_trips)) in &self.0 {

@@ -9,7 +9,10 @@ use tokio::task::JoinHandle;
 
 /// What a client says last on a connection that it closes in order (PostgreSQL protocol 3.0, `Terminate`).
 const TERMINATE: &[u8] = b"X\0\0\0\x04";
+const BEGIN: &[u8] = b"BEGIN READ WRITE";
 const COMMIT: &[u8] = b"COMMIT";
+/// The tag by which the server says that it is done.
+const COMMITTED: &[u8] = b"COMMIT\0";
 
 /// Stands between a pool and PostgreSQL. When the pool closes a connection, it first asks the server, behind the
 /// pool's back, what the connection's last user has left on it.
@@ -17,8 +20,15 @@ const COMMIT: &[u8] = b"COMMIT";
 pub struct Proxy {
     port: u16,
     left: Arc<Mutex<Vec<Leftover>>>,
-    swallows_commits: Arc<AtomicBool>,
+    mischief: Arc<Mischief>,
     listening: JoinHandle<()>,
+}
+
+/// What it does to those who speak through it.
+#[derive(Debug, Default)]
+struct Mischief {
+    swallows_commits: AtomicBool,
+    breaks_begins: AtomicBool,
 }
 
 /// What was found on a connection at its end.
@@ -39,14 +49,14 @@ impl Proxy {
         let port = listener.local_addr().expect("it listens").port();
         let left = Arc::new(Mutex::new(Vec::new()));
         let found = Arc::clone(&left);
-        let swallows_commits = Arc::new(AtomicBool::new(false));
-        let swallows = Arc::clone(&swallows_commits);
+        let mischief = Arc::new(Mischief::default());
+        let done = Arc::clone(&mischief);
         let listening = spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let server = TcpStream::connect(&upstream).await.expect("PostgreSQL answers");
-                let (found, swallows) = (Arc::clone(&found), Arc::clone(&swallows));
+                let (found, mischief) = (Arc::clone(&found), Arc::clone(&done));
                 spawn(async move {
-                    if let Some(leftover) = forward(client, server, setting, &swallows).await {
+                    if let Some(leftover) = forward(client, server, setting, &mischief).await {
                         found.lock().expect("nobody panics here").push(leftover);
                     }
                 });
@@ -55,7 +65,7 @@ impl Proxy {
         Self {
             port,
             left,
-            swallows_commits,
+            mischief,
             listening,
         }
     }
@@ -67,7 +77,13 @@ impl Proxy {
 
     /// From now on a COMMIT reaches the server, but its answer nobody: the connection is cut instead.
     pub fn swallow_commits(&self) {
-        self.swallows_commits.store(true, Ordering::SeqCst);
+        self.mischief.swallows_commits.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on no transaction that writes can be begun: the server does not understand its BEGIN. What was sent
+    /// behind it arrives as it was.
+    pub fn break_begins(&self) {
+        self.mischief.breaks_begins.store(true, Ordering::SeqCst);
     }
 
     /// What was left on each connection that has been closed in order.
@@ -92,7 +108,7 @@ async fn forward(
     mut client: TcpStream,
     mut server: TcpStream,
     setting: &str,
-    swallows_commits: &AtomicBool,
+    mischief: &Mischief,
 ) -> Option<Leftover> {
     let (mut from_client, mut from_server) = (vec![0; 64 << 10], vec![0; 64 << 10]);
     loop {
@@ -107,11 +123,14 @@ async fn forward(
                     server.write_all(rest).await.ok()?;
                     return inspect(&mut server, setting).await;
                 }
-                server.write_all(message).await.ok()?;
+                if mischief.breaks_begins.load(Ordering::SeqCst) {
+                    server.write_all(&without_begin(message)).await.ok()?;
+                } else {
+                    server.write_all(message).await.ok()?;
+                }
                 let commits = message.windows(COMMIT.len()).any(|part| part == COMMIT);
-                if commits && swallows_commits.load(Ordering::SeqCst) {
-                    // Its first answer shows that it is done.
-                    let _ = server.read(&mut from_server).await;
+                if commits && mischief.swallows_commits.load(Ordering::SeqCst) {
+                    wait_for(COMMITTED, &mut server).await;
                     return None;
                 }
             }
@@ -119,6 +138,27 @@ async fn forward(
                 Ok(length) if length > 0 => client.write_all(&from_server[..length]).await.ok()?,
                 _ => return None,
             },
+        }
+    }
+}
+
+/// The same message, of the same length, but with no BEGIN of a transaction that writes.
+fn without_begin(message: &[u8]) -> Vec<u8> {
+    let mut changed = message.to_vec();
+    let found = message.windows(BEGIN.len()).position(|part| part == BEGIN);
+    if let Some(start) = found {
+        changed[start..start + BEGIN.len()].copy_from_slice(b"BEGUN READ WRITE");
+    }
+    changed
+}
+
+/// Reads what the server says until that is in it.
+async fn wait_for(wanted: &[u8], server: &mut TcpStream) {
+    let (mut said, mut from_server) = (Vec::new(), vec![0; 64 << 10]);
+    while !said.windows(wanted.len()).any(|part| part == wanted) {
+        match server.read(&mut from_server).await {
+            Ok(length) if length > 0 => said.extend_from_slice(&from_server[..length]),
+            _ => return,
         }
     }
 }

@@ -41,7 +41,6 @@ pub fn store_config(app_url: String, system_url: String, connections: u32) -> Pg
         read_pool: pool.clone(),
         system_pool: pool.clone(),
         pool,
-        pipelines: connections,
         patience: Duration::from_secs(10),
         monitor: MonitorConfig {
             interval: Duration::from_millis(100),

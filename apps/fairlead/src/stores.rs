@@ -72,7 +72,7 @@ const EMBEDDED_SYSTEM_MAX: u32 = 20;
 pub(crate) fn server_config(config: &Config, database: &Database, secret: &Secret) -> PgConfig {
     let urls = database.urls();
     let mut settings = configured(config, urls, secret);
-    let (app, system) = most_pooled(config, database);
+    let (app, system) = most_connections(config, database);
     for (pool, most) in [(&mut settings.pool, app), (&mut settings.system_pool, system)] {
         if pool.max > most {
             tracing::warn!(
@@ -89,12 +89,6 @@ pub(crate) fn server_config(config: &Config, database: &Database, secret: &Secre
 /// Returns how many connections a server opens to the primary at the most as each role: `fairlead_app`,
 /// `fairlead_system`.
 pub(crate) fn most_connections(config: &Config, database: &Database) -> (u32, u32) {
-    let (app, system) = most_pooled(config, database);
-    (app + config.database.read_pipelines, system)
-}
-
-/// The same without those that pipelines read by.
-fn most_pooled(config: &Config, database: &Database) -> (u32, u32) {
     let (app, system) = (config.database.pool.max, config.database.system_pool.max);
     if database.is_embedded() {
         (app.min(EMBEDDED_APP_MAX), system.min(EMBEDDED_SYSTEM_MAX))
@@ -125,7 +119,6 @@ fn configured(config: &Config, urls: &DatabaseUrls, secret: &Secret) -> PgConfig
         system_url: urls.system.expose().to_owned(),
         replicas: database.replicas.iter().map(replica).collect(),
         pool: sized(pool.min, pool.max),
-        pipelines: database.read_pipelines,
         read_pool: PoolConfig {
             min: read_pool.min,
             max: read_pool.max,

@@ -139,10 +139,8 @@ impl Activities for PgUnitOfWork {
             .bind(column.of(|activity| activity.occurred_at))
             .bind(column.of(|activity| activity.version))
             .bind(column.of(|activity| activity.created_at))
-            .execute()
+            .enqueue_or(lead_is_gone)
             .await
-            .map_err(lead_is_gone)?;
-        Ok(())
     }
 
     #[tracing::instrument(level = "debug", name = "db.activities.update", skip_all)]
@@ -171,9 +169,8 @@ impl Activities for PgUnitOfWork {
             .sql(DELETE)
             .bind(self.tenant_id())
             .bind(id.as_uuid())
-            .execute()
-            .await?;
-        Ok(())
+            .enqueue()
+            .await
     }
 }
 

@@ -78,9 +78,8 @@ impl ApiKeys for PgUnitOfWork {
             .bind(key.created_by.as_uuid())
             .bind(key.created_at)
             .bind(key.expires_at)
-            .execute()
-            .await?;
-        Ok(())
+            .enqueue()
+            .await
     }
 
     #[tracing::instrument(level = "debug", name = "db.api_keys.revoke", skip_all)]
@@ -91,8 +90,7 @@ impl ApiKeys for PgUnitOfWork {
             .bind(self.tenant_id())
             .bind(id.as_uuid())
             .bind(at)
-            .execute()
-            .await?;
-        Ok(())
+            .enqueue()
+            .await
     }
 }

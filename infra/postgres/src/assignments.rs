@@ -5,9 +5,8 @@ use fairlead_domain::access::Reach;
 use fairlead_domain::identity::{User, UserId};
 use fairlead_domain::leads::{Assignment, Assignments, LeadId, LoadConflict, WantedAgent};
 use fairlead_domain::store::StoreError;
-use sqlx::Row as _;
-use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::entity::{model, user};
@@ -114,9 +113,8 @@ impl Assignments for PgUnitOfWork {
             .bind(column.of(|assignment| assignment.agent.as_uuid()))
             .bind(column.of(|assignment| assignment.by.user().map(fairlead_domain::Id::as_uuid)))
             .bind(column.of(|assignment| assignment.at))
-            .execute()
-            .await?;
-        Ok(())
+            .enqueue()
+            .await
     }
 
     #[tracing::instrument(level = "debug", name = "db.assignments.end", skip_all, fields(leads = leads.len()))]
@@ -127,9 +125,8 @@ impl Assignments for PgUnitOfWork {
             .bind(self.tenant_id())
             .bind(leads)
             .bind(at)
-            .execute()
-            .await?;
-        Ok(())
+            .enqueue()
+            .await
     }
 }
 
@@ -157,7 +154,7 @@ impl PgUnitOfWork {
             .bind(&wanted.specialization)
             .fetch_optional()
             .await?;
-        row.map(|row| User::try_from(model::<user::Model>(row)?))
+        row.map(|row| User::try_from(model::<user::Model>(&row, 0)?))
             .transpose()
     }
 
@@ -169,7 +166,7 @@ impl PgUnitOfWork {
             .bind(agent.as_uuid())
             .fetch_optional()
             .await?;
-        let is_agent = |row: PgRow| row.try_get::<bool, _>(0).map_err(SqlError::from);
+        let is_agent = |row: Row| row.try_get::<_, bool>(0).map_err(SqlError::from);
         Ok(match row.map(is_agent).transpose()? {
             Some(true) => LoadConflict::NoRoom(agent),
             Some(false) | None => LoadConflict::NotAnAgent(agent),

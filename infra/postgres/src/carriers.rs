@@ -129,9 +129,8 @@ impl Carriers for PgUnitOfWork {
             .sql(DELETE)
             .bind(self.tenant_id())
             .bind(id.as_uuid())
-            .execute()
-            .await?;
-        Ok(())
+            .enqueue()
+            .await
     }
 }
 

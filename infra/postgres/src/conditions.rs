@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use fairlead_domain::store::StoreError;
-use sqlx::Row as _;
 use time::OffsetDateTime;
 
 use crate::PgSystemStore;
@@ -40,7 +39,7 @@ const AVAILABLE: &str = "SELECT name::text FROM pg_available_extensions ORDER BY
 /// Asks the server.
 pub async fn conditions(system: &PgSystemStore) -> Result<Conditions, StoreError> {
     let get = |error| StoreError::from(SqlError::from(error));
-    let connection = system.cluster().system().await?;
+    let connection = system.cluster().system();
     let names: Vec<String> = SETTINGS.iter().map(|&name| name.to_owned()).collect();
     let mut settings = BTreeMap::new();
     for row in connection.sql(READ_SETTINGS).bind(names).fetch_all().await? {

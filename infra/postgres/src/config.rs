@@ -16,9 +16,6 @@ pub struct PgConfig {
     pub read_pool: PoolConfig,
     /// Connections of the role that runs what is cross-tenant: logins, refreshes, API key checks.
     pub system_pool: PoolConfig,
-    /// Connections for reads of one round trip, to each node besides those of its pool; 0: none, and such reads take
-    /// two.
-    pub pipelines: u32,
     /// How long the start waits for a database that is not there yet.
     pub patience: Duration,
     pub monitor: MonitorConfig,
@@ -45,7 +42,7 @@ pub struct PoolConfig {
     pub idle_timeout: Duration,
     /// Connections are replaced at this age.
     pub max_lifetime: Duration,
-    /// Connections are replaced after so many uses, on average: each release has one chance in so many.
+    /// Connections are replaced after so many uses.
     pub max_uses: u64,
 }
 

@@ -1,44 +1,36 @@
 //! What a database error means to the callers of the ports.
 
 use fairlead_domain::store::StoreError;
-use sea_orm::{DbErr, RuntimeErr};
+use tokio_postgres::Error;
 use uuid::Uuid;
 
-/// An error of a driver. It becomes a [`StoreError`] by `?`, or a conflict of a port by the constraint it names.
+/// Why a statement failed. It becomes a [`StoreError`] by `?`, or a conflict of a port by the constraint it names.
 #[derive(Debug)]
 pub(crate) enum SqlError {
-    Driver(sqlx::Error),
-    Pipelined(tokio_postgres::Error),
-    /// There was no transaction to run the statement in.
-    NotBegun(StoreError),
+    Driver(Error),
+    /// Not by itself: it was not sent, or one before it failed.
+    Elsewhere(StoreError),
 }
 
 impl SqlError {
     /// The constraint or unique index that was violated.
     pub(crate) fn constraint(&self) -> Option<&str> {
         match self {
-            Self::Driver(error) => error.as_database_error()?.constraint(),
-            Self::Pipelined(error) => error.as_db_error()?.constraint(),
-            Self::NotBegun(_) => None,
+            Self::Driver(error) => error.as_db_error()?.constraint(),
+            Self::Elsewhere(_) => None,
         }
     }
 }
 
-impl From<sqlx::Error> for SqlError {
-    fn from(error: sqlx::Error) -> Self {
+impl From<Error> for SqlError {
+    fn from(error: Error) -> Self {
         Self::Driver(error)
-    }
-}
-
-impl From<tokio_postgres::Error> for SqlError {
-    fn from(error: tokio_postgres::Error) -> Self {
-        Self::Pipelined(error)
     }
 }
 
 impl From<StoreError> for SqlError {
     fn from(error: StoreError) -> Self {
-        Self::NotBegun(error)
+        Self::Elsewhere(error)
     }
 }
 
@@ -46,26 +38,9 @@ impl From<SqlError> for StoreError {
     fn from(error: SqlError) -> Self {
         match error {
             SqlError::Driver(error) => Meaning::of(&error).carry(error),
-            SqlError::Pipelined(error) => Meaning::of_pipelined(&error).carry(error),
-            SqlError::NotBegun(error) => error,
+            SqlError::Elsewhere(error) => error,
         }
     }
-}
-
-/// Translates an error of sea-orm, behind which there is one of the driver as a rule.
-pub(crate) fn from_orm(error: DbErr) -> StoreError {
-    let meaning = match &error {
-        DbErr::Conn(RuntimeErr::SqlxError(cause))
-        | DbErr::Exec(RuntimeErr::SqlxError(cause))
-        | DbErr::Query(RuntimeErr::SqlxError(cause)) => Meaning::of(cause),
-        _ => Meaning::Unexpected,
-    };
-    meaning.carry(error)
-}
-
-/// Wraps an error of the driver the way sea-orm's own connections do.
-pub(crate) fn into_orm(error: sqlx::Error) -> DbErr {
-    DbErr::Query(RuntimeErr::SqlxError(error.into()))
 }
 
 pub(crate) fn corrupt(table: &'static str, id: Uuid, fault: impl Into<String>) -> StoreError {
@@ -90,18 +65,7 @@ pub(crate) enum Meaning {
 }
 
 impl Meaning {
-    pub(crate) fn of(error: &sqlx::Error) -> Self {
-        use sqlx::Error;
-        match error {
-            Error::Database(error) => error.code().map_or(Self::Unexpected, |code| Self::of_code(&code)),
-            Error::Io(_) | Error::Tls(_) | Error::PoolTimedOut | Error::PoolClosed | Error::WorkerCrashed => {
-                Self::Unavailable
-            }
-            _ => Self::Unexpected,
-        }
-    }
-
-    pub(crate) fn of_pipelined(error: &tokio_postgres::Error) -> Self {
+    pub(crate) fn of(error: &Error) -> Self {
         let io =
             || std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>);
         match error.code() {
@@ -160,19 +124,5 @@ mod tests {
             meaning(&["23505", "42501", "22P02", "25006", "XX000"]),
             [Meaning::Unexpected]
         );
-    }
-
-    #[test]
-    fn a_pool_without_a_free_connection_is_unavailable() {
-        let error = StoreError::from(SqlError::from(sqlx::Error::PoolTimedOut));
-
-        assert!(matches!(error, StoreError::Unavailable(_)));
-    }
-
-    #[test]
-    fn the_meaning_survives_the_way_through_sea_orm() {
-        let error = from_orm(into_orm(sqlx::Error::PoolTimedOut));
-
-        assert!(matches!(error, StoreError::Unavailable(_)));
     }
 }

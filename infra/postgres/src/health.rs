@@ -1,14 +1,14 @@
 //! Whether the database is there, and which it is: for `fairlead doctor`.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fairlead_domain::store::StoreError;
-use sqlx::Row as _;
-use sqlx::postgres::PgRow;
+use tokio_postgres::Row;
 
 use crate::connection::Connection;
 use crate::error::SqlError;
-use crate::pool::{Pool, PoolName};
+use crate::pool::PoolName;
 use crate::{Cluster, PgSystemStore};
 
 /// One pool, asked just now.
@@ -34,43 +34,39 @@ const VERSION: &str = "SELECT current_setting('server_version'), current_setting
 const EXTENSIONS: &str = "SELECT extname::text, extversion FROM pg_extension ORDER BY extname";
 
 /// Asks the primary over both pools, at the same time.
-pub async fn ping(cluster: &Cluster) -> [PoolHealth; 2] {
-    let ((as_app, app_time), (as_system, system_time)) =
-        tokio::join!(timed(Box::pin(cluster.app())), timed(Box::pin(cluster.system())));
+pub async fn ping(cluster: &Arc<Cluster>) -> [PoolHealth; 2] {
+    let (app, system) = tokio::join!(answer_time(cluster.app()), answer_time(cluster.system()));
     [
-        health(cluster.app_pool(), as_app, app_time),
-        health(cluster.system_pool(), as_system, system_time),
+        PoolHealth {
+            name: cluster.app_pool().name().clone(),
+            ping: app,
+        },
+        PoolHealth {
+            name: cluster.system_pool().name().clone(),
+            ping: system,
+        },
     ]
 }
 
 /// Asks the server for its version and extensions.
 pub async fn server(system: &PgSystemStore) -> Result<Server, StoreError> {
-    let connection = system.cluster().system().await?;
+    let connection = system.cluster().system();
     let row = connection.sql(VERSION).fetch_one().await?;
     let extensions = connection.sql(EXTENSIONS).fetch_all().await?;
-    let extension = |row: &PgRow| Ok((row.try_get(0)?, row.try_get(1)?));
+    let extension = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
     Ok(Server {
         version: row.try_get(0).map_err(SqlError::from)?,
         version_number: row.try_get(1).map_err(SqlError::from)?,
         extensions: extensions
             .iter()
             .map(extension)
-            .collect::<sqlx::Result<_>>()
+            .collect::<Result<_, tokio_postgres::Error>>()
             .map_err(SqlError::from)?,
     })
 }
 
-/// Its BEGIN is a round trip to the server; dropping it ends the transaction in the background.
-async fn timed(
-    opening: impl Future<Output = Result<Connection, StoreError>>,
-) -> (Result<Connection, StoreError>, Duration) {
+async fn answer_time(connection: Connection) -> Result<Duration, StoreError> {
     let started = Instant::now();
-    (opening.await, started.elapsed())
-}
-
-fn health(pool: &Pool, opened: Result<Connection, StoreError>, took: Duration) -> PoolHealth {
-    PoolHealth {
-        name: pool.name.clone(),
-        ping: opened.map(|_| took),
-    }
+    connection.sql("SELECT").execute().await?;
+    Ok(started.elapsed())
 }

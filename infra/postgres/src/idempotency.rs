@@ -2,7 +2,6 @@ use async_trait::async_trait;
 use fairlead_domain::access::Actor;
 use fairlead_domain::idempotency::{IdempotencyKeys, KeptAnswer};
 use fairlead_domain::store::StoreError;
-use sqlx::Row as _;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -50,6 +49,7 @@ impl IdempotencyKeys for PgUnitOfWork {
             .execute()
             .await?;
         if claimed == 1 {
+            self.claimed_key = Some(key.to_owned());
             return Ok(None);
         }
         let connection = &self.connection;
@@ -84,20 +84,17 @@ impl IdempotencyKeys for PgUnitOfWork {
 
     #[tracing::instrument(level = "debug", name = "db.idempotency_keys.keep", skip_all)]
     async fn keep(&mut self, actor: Actor, key: &str, status: u16, body: &[u8]) -> Result<(), StoreError> {
-        let kept = self
-            .connection
+        if self.claimed_key.as_deref() != Some(key) {
+            return Err(unexpected("an answer to keep under a key that was not claimed"));
+        }
+        self.connection
             .sql(KEEP)
             .bind(self.tenant_id())
             .bind(key)
             .bind(actor.to_string())
             .bind(i32::from(status))
             .bind(body)
-            .execute()
-            .await?;
-        if kept == 1 {
-            Ok(())
-        } else {
-            Err(unexpected("an answer to keep under a key that was not claimed"))
-        }
+            .enqueue()
+            .await
     }
 }

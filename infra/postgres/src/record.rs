@@ -1,4 +1,5 @@
-//! Writes what was recorded: one statement for all events, one for all audit rows, in the transaction of the change.
+//! Writes what was recorded: one statement for all events, one for all audit rows, in the transaction of the change. They
+//! are queued, and travel with COMMIT.
 
 use fairlead_domain::clock::Ids;
 use fairlead_domain::events::Recorded;
@@ -30,7 +31,7 @@ const INSERT_AUDIT: &str = "
     FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::uuid[], $9::text[], $10::text[])
          AS a (tenant_id, id, action, actor, entity_type, entity_id, before, after)";
 
-pub(crate) async fn write(
+pub(crate) async fn enqueue(
     connection: &Connection,
     ids: &dyn Ids,
     now: OffsetDateTime,
@@ -54,7 +55,7 @@ pub(crate) async fn write(
         .bind(column.of(|_, recorded| recorded.source.as_str()))
         .bind(column.of(|_, recorded| recorded.actor.to_string()))
         .bind(column.of(|_, recorded| recorded.data().to_string()))
-        .execute()
+        .enqueue()
         .await?;
     connection
         .sql(INSERT_AUDIT)
@@ -68,9 +69,8 @@ pub(crate) async fn write(
         .bind(column.of(|_, recorded| recorded.aggregate_id))
         .bind(column.of(|_, recorded| recorded.before.as_ref().map(Value::to_string)))
         .bind(column.of(|_, recorded| recorded.after.as_ref().map(Value::to_string)))
-        .execute()
-        .await?;
-    Ok(())
+        .enqueue()
+        .await
 }
 
 /// Takes one column out of the rows: `unnest` wants an array for each.

@@ -1,25 +1,25 @@
-//! Rows, whichever driver has brought them.
+//! What rows become.
 
-use sea_orm::{DbErr, FromQueryResult, QueryResult};
-use tokio_postgres::Row;
+use tokio_postgres::types::FromSql;
+use tokio_postgres::{Error, Row};
 
 use crate::entity::{activity, api_key, carrier, lead, tenant, user};
 
 /// What a row of a select becomes. Columns are told by their place: those of a model stand in the order of its fields.
 pub(crate) trait FromRow: Sized {
-    fn from_row(row: &QueryResult) -> Result<Self, DbErr>;
-    fn from_pipelined_row(row: &Row) -> Result<Self, tokio_postgres::Error>;
+    fn from_row(row: &Row) -> Result<Self, Error> {
+        Self::from_columns(row, 0)
+    }
+
+    /// From the columns that begin at `first`.
+    fn from_columns(row: &Row, first: usize) -> Result<Self, Error>;
 }
 
 macro_rules! models {
     ($($module:ident { $($field:ident),* $(,)? })*) => {$(
         impl FromRow for $module::Model {
-            fn from_row(row: &QueryResult) -> Result<Self, DbErr> {
-                Self::from_query_result(row, "")
-            }
-
-            fn from_pipelined_row(row: &Row) -> Result<Self, tokio_postgres::Error> {
-                let mut places = 0..;
+            fn from_columns(row: &Row, first: usize) -> Result<Self, Error> {
+                let mut places = first..;
                 let mut next = || places.next().unwrap_or_default();
                 $(let $field = row.try_get(next())?;)*
                 Ok(Self { $($field),* })
@@ -54,14 +54,10 @@ macro_rules! tuples {
     ($(($($name:ident $place:tt),*))*) => {$(
         impl<$($name),*> FromRow for ($($name,)*)
         where
-            $($name: sea_orm::TryGetable + for<'r> tokio_postgres::types::FromSql<'r>),*
+            $($name: for<'r> FromSql<'r>),*
         {
-            fn from_row(row: &QueryResult) -> Result<Self, DbErr> {
-                Ok(($(row.try_get_by($place as usize)?,)*))
-            }
-
-            fn from_pipelined_row(row: &Row) -> Result<Self, tokio_postgres::Error> {
-                Ok(($(row.try_get($place)?,)*))
+            fn from_columns(row: &Row, first: usize) -> Result<Self, Error> {
+                Ok(($(row.try_get(first + $place)?,)*))
             }
         }
     )*};

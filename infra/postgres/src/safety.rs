@@ -1,7 +1,6 @@
 //! What must hold before a request may be served: the database itself keeps tenants apart.
 
 use fairlead_domain::store::StoreError;
-use sqlx::Row as _;
 
 use crate::connection::Connection;
 use crate::error::SqlError;
@@ -83,8 +82,8 @@ const TABLE_FAULTS: &str = "
 
 /// Looks for faults; the process serves only when there are none.
 pub async fn inspect(app: &PgStore, system: &PgSystemStore) -> Result<Vec<Fault>, StoreError> {
-    let as_app = app.cluster().app().await?;
-    let as_system = system.cluster().system().await?;
+    let as_app = app.cluster().app();
+    let as_system = system.cluster().system();
     let app_role = current_user(&as_app).await?;
     let system_role = current_user(&as_system).await?;
 

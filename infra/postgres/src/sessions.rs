@@ -3,9 +3,8 @@ use fairlead_domain::Id;
 use fairlead_domain::clock::Ids;
 use fairlead_domain::identity::{Revocation, SessionId, Sessions, UserId};
 use fairlead_domain::store::StoreError;
-use sqlx::Row as _;
-use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::connection::Connection;
@@ -44,7 +43,7 @@ impl Sessions for PgUnitOfWork {
 }
 
 /// Reads the ids that an UPDATE of sessions returned.
-pub(crate) fn session_ids(rows: &[PgRow]) -> Result<Vec<SessionId>, SqlError> {
+pub(crate) fn session_ids(rows: &[Row]) -> Result<Vec<SessionId>, SqlError> {
     rows.iter()
         .map(|row| Ok(Id::from_uuid(row.try_get(0)?)))
         .collect()
@@ -72,7 +71,6 @@ pub(crate) async fn insert_revocations(
                 .map(|session| session.as_uuid())
                 .collect::<Vec<Uuid>>(),
         )
-        .execute()
-        .await?;
-    Ok(())
+        .enqueue()
+        .await
 }

@@ -65,6 +65,7 @@ impl PgStore {
             tenant,
             now: self.clock.now(),
             ids: Arc::clone(&self.ids),
+            claimed_key: None,
             deeds: Deeds::default(),
             audience: self.audience.clone(),
             access_token_lifetime: self.access_token_lifetime,
@@ -76,7 +77,7 @@ impl PgStore {
 impl Store for PgStore {
     async fn begin(&self, scope: &TenantScope) -> Result<Box<dyn UnitOfWork>, StoreError> {
         let tenant = scope.tenant();
-        Ok(self.unit_of_work(tenant, self.cluster.write(tenant).await?))
+        Ok(self.unit_of_work(tenant, self.cluster.write(tenant)))
     }
 
     async fn read(&self, scope: &TenantScope, intent: ReadIntent) -> Result<Box<dyn UnitOfWork>, StoreError> {
@@ -91,6 +92,8 @@ pub(crate) struct PgUnitOfWork {
     pub(crate) tenant: TenantId,
     pub(crate) now: OffsetDateTime,
     pub(crate) ids: Arc<dyn Ids>,
+    /// The idempotency key that this unit of work has to itself.
+    pub(crate) claimed_key: Option<String>,
     deeds: Deeds,
     audience: Audience,
     pub(crate) access_token_lifetime: Duration,
@@ -183,7 +186,7 @@ impl UnitOfWork for PgUnitOfWork {
         if !self.connection.writes() {
             return Ok(self.connection.commit().await?);
         }
-        record::write(&self.connection, &*self.ids, self.now, &self.deeds.recorded).await?;
+        record::enqueue(&self.connection, &*self.ids, self.now, &self.deeds.recorded).await?;
         commit::commit(self.connection, Some(self.tenant), self.deeds, self.audience).await
     }
 }

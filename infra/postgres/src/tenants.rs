@@ -3,7 +3,6 @@ use fairlead_domain::identity::{Tenant, Tenants, Usage};
 use fairlead_domain::store::StoreError;
 use sea_orm::sea_query::LockType;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, Select};
-use sqlx::Row as _;
 
 use crate::entity::tenant;
 use crate::error::{SqlError, unexpected};
@@ -82,7 +81,7 @@ impl Tenants for PgUnitOfWork {
             .fetch_one()
             .await?;
         let count = |column: usize| -> Result<u64, SqlError> {
-            Ok(u64::try_from(row.try_get::<i64, _>(column)?).unwrap_or_default())
+            Ok(u64::try_from(row.try_get::<_, i64>(column)?).unwrap_or_default())
         };
         Ok(Usage {
             users: count(0)?,

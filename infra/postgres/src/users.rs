@@ -7,7 +7,6 @@ use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LockType};
 use sea_orm::{
     ColumnTrait as _, EntityTrait as _, QueryFilter as _, QueryOrder as _, QuerySelect as _, Select,
 };
-use sqlx::Row as _;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -229,9 +228,8 @@ impl Users for PgUnitOfWork {
             .bind(&user.email)
             .bind(token_hash)
             .bind(expires_at)
-            .execute()
-            .await?;
-        Ok(())
+            .enqueue()
+            .await
     }
 
     #[tracing::instrument(level = "debug", name = "db.users.update", skip_all)]

@@ -357,7 +357,7 @@ pub static KEYS: &[Key] = {
             "database.pool.max_uses",
             range(1, 1_000_000_000),
             "5000",
-            "after how many uses a connection is replaced, on average",
+            "after how many uses a connection is replaced",
         )
         .unit("uses"),
         Key::new(
@@ -416,17 +416,9 @@ pub static KEYS: &[Key] = {
             "database.read_pool.max_uses",
             range(1, 1_000_000_000),
             "5000",
-            "after how many uses a connection to a replica is replaced, on average",
+            "after how many uses a connection to a replica is replaced",
         )
         .unit("uses"),
-        Key::new(
-            "database.read_pipelines",
-            range(0, 1000),
-            "8",
-            "connections to each server, beside its pool, for the reads that take one round trip; 0 switches them off",
-        )
-        .unit("connections")
-        .presets(&[(Development, "4"), (HighPerformance, "16"), (CostOptimized, "2")]),
         Key::new(
             "database.system_pool.min",
             range(0, 1000),
@@ -741,15 +733,15 @@ pub static KEYS: &[Key] = {
         Key::new(
             "log.filter",
             Kind::LogFilter,
-            "info,actix_server=warn,sea_orm_migration=warn,sqlx=warn,sqlx::postgres::notice=error,actix_http::h1=off",
+            "info,actix_server=warn,sea_orm_migration=warn,sqlx=warn,tokio_postgres=warn,actix_http::h1=off",
             "what is logged: a level, or directives such as info,fairlead_postgres=debug. A value of your own \
-             replaces the default whole: add sqlx::postgres::notice=error to leave out the warnings of the database \
+             replaces the default whole: add tokio_postgres=warn to leave out the warnings of the database \
              when a connection is put in order, and actix_http::h1=off to leave out the errors that any client \
              provokes with a malformed request",
         )
         .presets(&[(
             CostOptimized,
-            "warn,fairlead=info,sqlx::postgres::notice=error,actix_http::h1=off",
+            "warn,fairlead=info,tokio_postgres=warn,actix_http::h1=off",
         )])
         .aliases(&["LOG_LEVEL"]),
         Key::new(

@@ -80,7 +80,6 @@ pub struct DatabaseConfig {
     pub monitor: MonitorConfig,
     pub pool: PoolConfig,
     pub read_pool: ReadPoolConfig,
-    pub read_pipelines: u32,
     pub system_pool: SystemPoolConfig,
     #[serde(rename = "statement_timeout_ms", with = "millis")]
     pub statement_timeout: Duration,

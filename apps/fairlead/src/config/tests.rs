@@ -264,7 +264,7 @@ fn no_preset_logs_what_any_client_can_provoke() {
 
         let directives: Vec<_> = loaded.config.log.filter.split(',').collect();
 
-        for quiet in ["actix_http::h1=off", "sqlx::postgres::notice=error"] {
+        for quiet in ["actix_http::h1=off", "tokio_postgres=warn"] {
             assert!(directives.contains(&quiet), "{preset:?}: {directives:?}");
         }
     }

@@ -9,14 +9,14 @@ pub(crate) mod tenant;
 pub(crate) mod user;
 
 use fairlead_domain::store::StoreError;
-use sea_orm::{FromQueryResult, QueryResult};
-use sqlx::postgres::PgRow;
+use tokio_postgres::Row;
 
-use crate::error::from_orm;
+use crate::error::SqlError;
+use crate::rows::FromRow;
 
-/// Reads a row of a literal statement that selects the columns of `M` by their names.
-pub(crate) fn model<M: FromQueryResult>(row: PgRow) -> Result<M, StoreError> {
-    M::from_query_result(&QueryResult::from(row), "").map_err(from_orm)
+/// Reads a row of a literal statement that selects the columns of `M` in their order, from the column `first` on.
+pub(crate) fn model<M: FromRow>(row: &Row, first: usize) -> Result<M, StoreError> {
+    Ok(M::from_columns(row, first).map_err(SqlError::from)?)
 }
 
 /// Turns rows into what the domain knows.

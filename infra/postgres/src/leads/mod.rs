@@ -103,8 +103,7 @@ impl Leads for PgUnitOfWork {
             .sql(DELETE)
             .bind(self.tenant_id())
             .bind(id.as_uuid())
-            .execute()
-            .await?;
-        Ok(())
+            .enqueue()
+            .await
     }
 }

@@ -4,8 +4,7 @@ use fairlead_domain::Id;
 use fairlead_domain::leads::{CloseReason, Lead, LeadId};
 use fairlead_domain::store::StoreError;
 use fairlead_domain::text::{Email, Phone};
-use sqlx::Row as _;
-use sqlx::postgres::PgRow;
+use tokio_postgres::Row;
 
 use crate::connection::Sql;
 use crate::error::SqlError;
@@ -69,14 +68,14 @@ impl PgUnitOfWork {
             .bind(column(leads, |lead| lead.phone.as_ref().map(Phone::as_str)))
             .fetch_all()
             .await?;
-        let id = |row: &PgRow| Ok(Id::from_uuid(row.try_get(0).map_err(SqlError::from)?));
+        let id = |row: &Row| Ok(Id::from_uuid(row.try_get(0).map_err(SqlError::from)?));
         rows.iter().map(id).collect()
     }
 
     pub(super) async fn insert_leads(&self, leads: &[Lead]) -> Result<(), StoreError> {
         if !leads.is_empty() {
             let sql = bind_columns(self.connection.sql(INSERT).bind(self.tenant_id()), leads);
-            sql.bind(column(leads, |lead| lead.created_at)).execute().await?;
+            sql.bind(column(leads, |lead| lead.created_at)).enqueue().await?;
         }
         Ok(())
     }

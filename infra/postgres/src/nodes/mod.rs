@@ -23,19 +23,17 @@ use fairlead_domain::consistency::{NodeName, ReadIntent};
 use fairlead_domain::database::NodeRole;
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::store::StoreError;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::config::{PgConfig, PoolConfig};
-use crate::connection::{Connection, Reach, begin};
-use crate::pipeline::{KnownReplay, Pipelines};
+use crate::connection::{Connection, Reach};
 use crate::pool::{
-    ConnectError, Inspection, Pool, PoolName, StatementLimits, connect_options, wait_for_database,
+    ConnectError, KnownReplay, Pool, PoolName, StatementLimits, Target, target, wait_for_database,
 };
-use crate::transaction::Transaction;
 use history::History;
-use monitor::{Monitor, TURN_EVERY};
+use monitor::Monitor;
 use node::Seen;
 use rotation::Fault;
 
@@ -45,6 +43,10 @@ pub use node::NodeDown;
 pub use rotation::Standing;
 pub(crate) use route::Route;
 
+/// How often pools begin a new minute of their figures.
+const TURN_EVERY: Duration = Duration::from_mins(1);
+/// How often pools are brought to the size they should have.
+const MAINTAIN_EVERY: Duration = Duration::from_secs(1);
 /// How PostgreSQL lists the connections of the monitor.
 const MONITOR: &str = "fairlead-monitor";
 
@@ -67,18 +69,18 @@ impl Cluster {
     /// Replicas may be missing.
     pub async fn connect(config: &PgConfig) -> Result<Arc<Self>, ConnectError> {
         let primary_name = NodeName::new("primary");
-        let system_url = connect_options("the system role", "fairlead-system", &config.system_url)?;
-        let primary_url = connect_options("the app role", "fairlead-app", &config.app_url)?;
-        let (app, system) = tokio::join!(
-            wait_for_database("the app role", &primary_url, config.patience),
-            wait_for_database("the system role", &system_url, config.patience),
+        let system = target("the system role", "fairlead-system", &config.system_url)?;
+        let app = target("the app role", "fairlead-app", &config.app_url)?;
+        let (app_is_there, system_is_there) = tokio::join!(
+            wait_for_database("the app role", &app, config.patience),
+            wait_for_database("the system role", &system, config.patience),
         );
-        app?;
-        system?;
+        app_is_there?;
+        system_is_there?;
 
         let history = Arc::new(History::default());
         let mut monitors = Vec::new();
-        let mut watched = |name: NodeName, role, url: &str, options: PgConnectOptions, pool: &PoolConfig| {
+        let mut watched = |name: NodeName, role, target: Target, pool: &PoolConfig| {
             let return_after = match role {
                 NodeRole::Primary => Duration::ZERO,
                 NodeRole::Replica | NodeRole::Analytics => config.monitor.return_after,
@@ -87,36 +89,34 @@ impl Cluster {
             monitors.push(Monitor {
                 name: name.clone(),
                 role,
-                options: options.clone().application_name(MONITOR),
+                target: target.named(MONITOR),
                 config: config.monitor.clone(),
                 seen: Arc::clone(&seen),
                 history: Arc::clone(&history),
-                connection: None,
+                wire: None,
             });
-            let inspect = (role != NodeRole::Primary).then(|| same_server(&seen));
             let pool_name = PoolName {
                 role: "app",
                 node: name.clone(),
             };
             Arc::new(Node {
-                pool: Pool::new(pool_name, options, pool, limits(config), inspect),
-                pipelines: pipelines(config, pool, url, &name, known_replay(role, &seen)),
+                pool: Pool::new(
+                    pool_name,
+                    target,
+                    pool.clone(),
+                    limits(config),
+                    known_replay(role, &seen),
+                ),
                 name,
                 role,
                 seen,
             })
         };
-        let primary = watched(
-            primary_name.clone(),
-            NodeRole::Primary,
-            &config.app_url,
-            primary_url,
-            &config.pool,
-        );
+        let primary = watched(primary_name.clone(), NodeRole::Primary, app, &config.pool);
         let mut replicas = Vec::new();
         for replica in &config.replicas {
             let what = format!("the app role on {}", replica.name);
-            let options = connect_options(&what, "fairlead-app", &replica.url)?;
+            let target = target(&what, "fairlead-app", &replica.url)?;
             let role = if replica.is_analytics {
                 NodeRole::Analytics
             } else {
@@ -125,8 +125,7 @@ impl Cluster {
             replicas.push(watched(
                 NodeName::new(replica.name.as_str()),
                 role,
-                &replica.url,
-                options,
+                target,
                 &config.read_pool,
             ));
         }
@@ -137,7 +136,13 @@ impl Cluster {
         let cluster = Arc::new(Self {
             primary,
             replicas,
-            system: Pool::new(system_name, system_url, &config.system_pool, limits(config), None),
+            system: Pool::new(
+                system_name,
+                system,
+                config.system_pool.clone(),
+                limits(config),
+                None,
+            ),
             last_writes: Arc::default(),
             silence: config.monitor.timeout,
             turn: AtomicUsize::new(0),
@@ -153,22 +158,16 @@ impl Cluster {
             monitor.look().await;
         }
         let pools: Vec<Pool> = self.pools().cloned().collect();
-        let nodes: Vec<Arc<Node>> = self.nodes().cloned().collect();
-        let turning = fairlead_telemetry::spawn(async move {
-            let mut ticks = interval(TURN_EVERY);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            loop {
-                ticks.tick().await;
-                pools.iter().for_each(Pool::turn);
-                nodes
-                    .iter()
-                    .filter_map(|node| node.pipelines.as_ref())
-                    .for_each(Pipelines::turn);
-            }
-        });
+        let maintained = pools.clone();
+        let turning = fairlead_telemetry::spawn(every(TURN_EVERY, async move || {
+            pools.iter().for_each(Pool::turn);
+        }));
+        let maintaining = fairlead_telemetry::spawn(every(MAINTAIN_EVERY, async move || {
+            join_all(maintained.iter().map(Pool::maintain)).await;
+        }));
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.extend(monitors.into_iter().map(Monitor::spawn));
-        tasks.push(turning);
+        tasks.extend([turning, maintaining]);
     }
 
     /// The last writes of each tenant, to be told of those of other processes, too.
@@ -179,20 +178,7 @@ impl Cluster {
     /// Ends the monitor, and closes all connections once the units of work that are open have ended.
     pub async fn close(&self) {
         self.end_tasks();
-        self.nodes()
-            .filter_map(|node| node.pipelines.as_ref())
-            .for_each(Pipelines::close);
-        let closing: Vec<_> = self
-            .pools()
-            .map(|pool| {
-                let pool = pool.inner.clone();
-                fairlead_telemetry::spawn(async move { pool.close().await })
-            })
-            .collect();
-        for closed in closing {
-            // Whatever it ended by, it has ended.
-            let _ = closed.await;
-        }
+        join_all(self.pools().map(Pool::close)).await;
     }
 
     pub(crate) fn pools(&self) -> impl Iterator<Item = &Pool> {
@@ -211,17 +197,21 @@ impl Cluster {
         &self.system
     }
 
-    pub(crate) async fn write(&self, tenant: TenantId) -> Result<Connection, StoreError> {
-        self.on_primary(&self.primary.pool, Reach::Write(tenant)).await
+    pub(crate) fn primary(&self) -> &Node {
+        &self.primary
     }
 
-    pub(crate) async fn system(&self) -> Result<Connection, StoreError> {
-        self.on_primary(&self.system, Reach::System).await
+    pub(crate) fn write(self: &Arc<Self>, tenant: TenantId) -> Connection {
+        Connection::writing(Arc::clone(self), self.primary.pool.clone(), Reach::Write(tenant))
+    }
+
+    pub(crate) fn system(self: &Arc<Self>) -> Connection {
+        Connection::writing(Arc::clone(self), self.system.clone(), Reach::System)
     }
 
     /// As the application role, outside any tenant.
-    pub(crate) async fn app(&self) -> Result<Connection, StoreError> {
-        self.on_primary(&self.primary.pool, Reach::System).await
+    pub(crate) fn app(self: &Arc<Self>) -> Connection {
+        Connection::writing(Arc::clone(self), self.primary.pool.clone(), Reach::System)
     }
 
     /// On a node that sees what `intent` asks, and what was written in the tenant lately.
@@ -230,36 +220,28 @@ impl Cluster {
         Connection::reading(Route::new(Arc::clone(self), tenant, intent))
     }
 
-    async fn on_primary(&self, pool: &Pool, reach: Reach) -> Result<Connection, StoreError> {
-        let sees = self.primary.position();
-        let transaction = self.begin_on_primary(pool, reach).await?;
-        Ok(Connection::on_primary(
-            transaction,
-            pool,
-            reach,
-            self.primary.name.clone(),
-            sees,
-        ))
+    /// Fails at once while the primary is known to be gone. It may be the machine that is slow when it is silent.
+    pub(crate) fn require_primary(&self) -> Result<(), StoreError> {
+        match self.primary.standing() {
+            Standing::Unknown | Standing::Serving | Standing::Returning | Standing::Out(Fault::Silent) => {
+                Ok(())
+            }
+            Standing::Out(_) => Err(self.primary.down()),
+        }
     }
 
-    async fn begin_on_primary(&self, pool: &Pool, reach: Reach) -> Result<Transaction, StoreError> {
-        self.with_primary(begin(pool, reach)).await
-    }
-
-    /// Does what needs the primary; fails at once while that is known to be gone.
-    async fn with_primary<T, E: From<StoreError>>(
+    /// Does what needs the primary; one that has fallen silent is tried, but not for as long.
+    pub(crate) async fn with_primary<T, E: From<StoreError>>(
         &self,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        let primary = &self.primary;
-        match primary.standing() {
-            Standing::Unknown | Standing::Serving | Standing::Returning => work.await,
-            // It may be the machine that is slow, so it is tried, but not for as long.
-            Standing::Out(Fault::Silent) => timeout(self.silence, Box::pin(work))
-                .await
-                .map_err(|_| primary.down())?,
-            Standing::Out(_) => Err(primary.down().into()),
+        self.require_primary()?;
+        if self.primary.standing() != Standing::Out(Fault::Silent) {
+            return work.await;
         }
+        timeout(self.silence, Box::pin(work))
+            .await
+            .map_err(|_| self.primary.down())?
     }
 
     /// All replicas, beginning with another one each time: of those equally loaded the first is taken.
@@ -292,59 +274,20 @@ fn limits(config: &PgConfig) -> StatementLimits {
     }
 }
 
-/// The pool of a node for reads of one round trip. Where it cannot be had, its reads take two.
-fn pipelines(
-    config: &PgConfig,
-    pool: &PoolConfig,
-    url: &str,
-    node: &NodeName,
-    known_replay: KnownReplay,
-) -> Option<Pipelines> {
-    if config.pipelines == 0 {
-        return None;
-    }
-    let pool = PoolConfig {
-        min: 0,
-        max: config.pipelines,
-        ..pool.clone()
-    };
-    let name = PoolName {
-        role: "reads",
-        node: node.clone(),
-    };
-    match Pipelines::new(name, url, pool, known_replay) {
-        Ok(pipelines) => Some(pipelines),
-        Err(unfit) => {
-            tracing::warn!(db.node = %node, "reads on {node} take two round trips instead of one: {unfit}");
-            None
-        }
-    }
-}
-
+/// A replica that was restarted serves reads before it has replayed again all that it had. What is known of it holds
+/// for a new connection only if it has come as far by now.
 fn known_replay(role: NodeRole, seen: &Arc<Seen>) -> KnownReplay {
     let seen = Arc::clone(seen);
     let known: Arc<dyn Fn() -> u64 + Send + Sync> = Arc::new(move || seen.position.load().lsn);
     (role != NodeRole::Primary).then_some(known)
 }
 
-/// A replica that was restarted serves reads before it has replayed again all that it had. What is known of it holds
-/// for a new connection only if it has come as far by now.
-fn same_server(seen: &Arc<Seen>) -> Inspection {
-    let seen = Arc::clone(seen);
-    Arc::new(move |connection: &mut PgConnection| {
-        let known = seen.position.load();
-        Box::pin(async move {
-            let has_come_as_far: bool = sqlx::query_scalar(
-                "SELECT COALESCE(pg_last_wal_replay_lsn() - '0/0'::pg_lsn >= $1::numeric, false)",
-            )
-            .bind(known.lsn.to_string())
-            .fetch_one(connection)
-            .await?;
-            if has_come_as_far {
-                return Ok(());
-            }
-            let behind = "the replica has not replayed what it had before it was restarted";
-            Err(sqlx::Error::Io(std::io::Error::other(behind)))
-        })
-    })
+/// Does something again and again, until the task is aborted.
+async fn every(period: Duration, work: impl AsyncFn()) {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        work().await;
+    }
 }

@@ -2,19 +2,19 @@
 //! how far behind.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use fairlead_domain::consistency::{LogPosition, NodeName};
 use fairlead_domain::database::NodeRole;
-use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions as _, Row as _};
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
 
 use super::history::History;
 use super::node::Seen;
 use super::rotation::{Fault, Standing};
 use crate::config::MonitorConfig;
+use crate::pool::{Target, Wire};
 
 /// Where the server is in the log, what it has received, its timeline, and whether it follows another server.
 ///
@@ -32,12 +32,12 @@ const LOOK: &str = "
 pub(super) struct Monitor {
     pub(super) name: NodeName,
     pub(super) role: NodeRole,
-    pub(super) options: PgConnectOptions,
+    pub(super) target: Target,
     pub(super) config: MonitorConfig,
     pub(super) seen: Arc<Seen>,
     /// Of the primary, by whose positions lag is measured.
     pub(super) history: Arc<History>,
-    pub(super) connection: Option<PgConnection>,
+    pub(super) wire: Option<Wire>,
 }
 
 /// What a node says of itself.
@@ -77,7 +77,9 @@ impl Monitor {
             Err(_) => Err(Fault::Silent),
         };
         if found.is_err_and(|fault| matches!(fault, Fault::Refuses | Fault::Silent)) {
-            self.connection = None;
+            if let Some(wire) = self.wire.take() {
+                wire.cut();
+            }
             self.seen.saw_latency(None);
         }
         let (before, now) = self.seen.look(found);
@@ -87,18 +89,14 @@ impl Monitor {
     }
 
     /// Asks over the connection there is; when that one broke, over a new one.
-    async fn ask(&mut self) -> sqlx::Result<Look> {
-        // Taken out, so that one whose answer was not awaited is not used again.
-        if let Some(mut connection) = self.connection.take()
-            && let Ok(look) = ask(&mut connection).await
+    async fn ask(&mut self) -> Result<Look, LookError> {
+        if let Some(wire) = &self.wire
+            && let Ok(look) = ask(wire).await
         {
-            self.connection = Some(connection);
             return Ok(look);
         }
-        let mut connection = self.options.connect().await?;
-        let look = ask(&mut connection).await?;
-        self.connection = Some(connection);
-        Ok(look)
+        let wire = self.wire.insert(self.target.open().await?);
+        ask(wire).await
     }
 
     /// Takes in where the node is, and says whether it may serve.
@@ -132,21 +130,34 @@ impl Monitor {
     }
 }
 
-async fn ask(connection: &mut PgConnection) -> sqlx::Result<Look> {
-    let row = sqlx::query(LOOK).fetch_one(connection).await?;
-    let timeline: String = row.try_get(3)?;
-    let position = |lsn: Option<String>| {
-        let Some(lsn) = lsn else {
-            return Ok(LogPosition::UNKNOWN);
-        };
-        format!("{timeline}/{lsn}")
-            .parse::<LogPosition>()
-            .map_err(|error| sqlx::Error::Decode(Box::new(error)))
+/// Why a node was not looked at.
+#[derive(Debug, thiserror::Error)]
+enum LookError {
+    #[error("the server does not answer")]
+    Driver(#[from] tokio_postgres::Error),
+    #[error("the answer is not what was asked for")]
+    Answer,
+}
+
+async fn ask(wire: &Wire) -> Result<Look, LookError> {
+    let answer = wire.client.simple_query(LOOK).await?;
+    let row = answer.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(row),
+        _ => None,
+    });
+    row.and_then(read).ok_or(LookError::Answer)
+}
+
+fn read(row: &SimpleQueryRow) -> Option<Look> {
+    let timeline = row.get(3)?;
+    let position = |lsn: Option<&str>| match lsn {
+        None => Some(LogPosition::UNKNOWN),
+        Some(lsn) => format!("{timeline}/{lsn}").parse().ok(),
     };
-    Ok(Look {
-        is_standby: row.try_get(0)?,
-        position: position(row.try_get(1)?)?,
-        received: position(row.try_get(2)?)?.lsn,
+    Some(Look {
+        is_standby: row.get(0)? == "t",
+        position: position(row.get(1))?,
+        received: position(row.get(2))?.lsn,
     })
 }
 
@@ -160,6 +171,3 @@ fn tell(name: &NodeName, before: Standing, now: Standing) {
         Standing::Unknown | Standing::Returning => {}
     }
 }
-
-/// How often pools begin a new minute of their figures.
-pub(super) const TURN_EVERY: Duration = Duration::from_mins(1);

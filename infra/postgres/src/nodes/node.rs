@@ -12,7 +12,6 @@ use tokio::sync::Notify;
 
 use super::position::AtomicPosition;
 use super::rotation::{Fault, Rotation, Standing};
-use crate::pipeline::Pipelines;
 use crate::pool::{Pool, PoolExhausted};
 
 /// One server. All that changes is read without a lock.
@@ -20,8 +19,6 @@ pub(crate) struct Node {
     pub(crate) name: NodeName,
     pub(crate) role: NodeRole,
     pub(crate) pool: Pool,
-    /// `None` when they are switched off, or cannot serve the node's URL.
-    pub(crate) pipelines: Option<Pipelines>,
     pub(super) seen: Arc<Seen>,
 }
 
@@ -117,7 +114,7 @@ impl Node {
 
     /// How many connections are lent.
     pub(crate) fn busy(&self) -> usize {
-        self.pool.busy() + self.pipelines.as_ref().map_or(0, Pipelines::busy)
+        self.pool.busy()
     }
 
     pub(crate) fn is_serving(&self) -> bool {

@@ -5,7 +5,6 @@ use fairlead_domain::database::{DatabaseNodes, NodeReport};
 use super::Cluster;
 use super::node::Node;
 use super::rotation::Standing;
-use crate::pipeline::Pipelines;
 
 impl DatabaseNodes for Cluster {
     fn nodes(&self) -> Vec<NodeReport> {
@@ -16,7 +15,6 @@ impl DatabaseNodes for Cluster {
 impl Cluster {
     fn report(&self, node: &Node) -> NodeReport {
         let mut pools = vec![node.pool.report()];
-        pools.extend(node.pipelines.as_ref().map(Pipelines::report));
         if node.is_primary() {
             pools.push(self.system_pool().report());
         }

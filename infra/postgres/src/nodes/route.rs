@@ -10,9 +10,7 @@ use fairlead_domain::store::StoreError;
 use super::Cluster;
 use super::node::{Node, is_fault_of_node};
 use super::rotation::{Fault, Standing};
-use crate::connection::{Reach, begin};
-use crate::pipeline::{Answer, Failure};
-use crate::transaction::Transaction;
+use crate::pool::Failure;
 
 /// A read's way to a node.
 #[derive(Debug)]
@@ -50,41 +48,11 @@ impl Route {
         !self.node.is_primary()
     }
 
-    /// Begins on the node chosen; when it fails, on the next best. Returns what is known to be seen there.
-    pub(crate) async fn begin(&mut self) -> Result<(Transaction, LogPosition), StoreError> {
-        loop {
-            let sees = self.node.position();
-            let begun = self.begin_here().await;
-            let error = match begun {
-                Ok(transaction) => return Ok((transaction, sees)),
-                Err(error) if is_fault_of_node(&error) => error,
-                Err(error) => return Err(error),
-            };
-            self.accuse();
-            if !self.turn_away() {
-                return Err(error);
-            }
-        }
-    }
-
-    /// Waits no longer for a replica than until it is known to be out of reach.
-    async fn begin_here(&self) -> Result<Transaction, StoreError> {
-        let (node, reach) = (&self.node, Reach::Read(self.tenant));
-        if node.is_primary() {
-            return self.cluster.begin_on_primary(&node.pool, reach).await;
-        }
-        tokio::select! {
-            biased;
-            begun = begin(&node.pool, reach) => begun,
-            () = node.lost() => Err(node.down()),
-        }
-    }
-
-    /// Reads by the pipelines of the node chosen, as long as it is in reach.
-    pub(crate) async fn attempt(
+    /// Reads on the node chosen, as long as it is in reach.
+    pub(crate) async fn attempt<T>(
         &self,
-        reading: impl Future<Output = Result<Answer, Failure>>,
-    ) -> Result<Answer, Failure> {
+        reading: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         if self.node.is_primary() {
             return self.cluster.with_primary(reading).await;
         }

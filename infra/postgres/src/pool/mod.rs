@@ -1,54 +1,72 @@
 //! Connections to one node as one role, and who has them.
+//!
+//! A connection is lent to one unit of work at a time, and comes back as it was: outside any transaction, with no
+//! answer outstanding. Where its borrower was dropped midway, it is settled in the background first ([`lent`]).
 
+mod client;
 mod connect;
+mod counts;
+mod exhaustion;
+mod failure;
 mod holders;
+mod idle;
+mod lent;
+mod pipeline;
+mod prepared;
+mod target;
+mod tls;
 mod waits;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use fairlead_domain::consistency::NodeName;
-use fairlead_domain::database::{Holder, PoolReport};
+use fairlead_domain::database::PoolReport;
 use fairlead_domain::store::StoreError;
 use fairlead_telemetry::request;
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::PgConnectOptions;
-use sqlx::{PgPool, Postgres};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
 
 use crate::config::PoolConfig;
-use crate::error::SqlError;
+use crate::error::{Meaning, SqlError};
+use client::Client;
+use counts::{Counted, Counts};
+use idle::Idle;
 
 pub use connect::ConnectError;
-pub(crate) use connect::{Inspection, connect_options, wait_for_database};
-pub(crate) use holders::Held;
-use holders::Holders;
-use waits::Waits;
+pub(crate) use connect::{target, wait_for_database};
+pub use exhaustion::{NoConnection, PoolExhausted, PoolName};
+pub(crate) use failure::Failure;
+pub(crate) use lent::Lent;
+pub(crate) use pipeline::{Answer, Answers, End, Failed, Pipeline, Step};
+pub use target::BadUrl;
+pub(crate) use target::{Target, Wire};
 
 /// A connection that was idle for longer is asked whether it is still there before it is lent.
 const TEST_IF_IDLE_FOR: Duration = Duration::from_secs(30);
-/// How many holders an error names; the operators' view has all.
-const HOLDERS_NAMED: usize = 5;
+
+/// Tells what a new connection must have replayed at least; `None` of a node that replays nothing.
+pub(crate) type KnownReplay = Option<Arc<dyn Fn() -> u64 + Send + Sync>>;
 
 /// The connections to one node as one role, with the limits of what runs on them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Pool {
-    pub(crate) inner: PgPool,
-    pub(crate) name: PoolName,
-    create_timeout: Duration,
-    acquire_timeout: Duration,
-    statement_timeout: Duration,
-    pub(crate) slow_statement: Duration,
-    counts: Arc<Counts>,
+    shared: Arc<Shared>,
 }
 
-/// Names a pool in errors and reports: `app on replica-1`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PoolName {
-    /// `app` or `system`.
-    pub role: &'static str,
-    pub node: NodeName,
+struct Shared {
+    name: PoolName,
+    target: Target,
+    config: PoolConfig,
+    limits: StatementLimits,
+    known_replay: KnownReplay,
+    /// One for each connection that is lent or being opened.
+    permits: Arc<Semaphore>,
+    idle: Idle,
+    counts: Arc<Counts>,
+    closing: AtomicBool,
+    growing: AtomicBool,
 }
 
 /// What runs on the connections of a pool may take so long.
@@ -58,239 +76,228 @@ pub(crate) struct StatementLimits {
     pub(crate) slow: Duration,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    holders: Arc<Holders>,
-    busy: AtomicUsize,
-    waiting: AtomicUsize,
-    lent: AtomicU64,
-    timeouts: AtomicU64,
-    waits: Waits,
-}
-
-/// A lent connection.
-#[derive(Debug)]
-pub(crate) struct Lease {
-    pub(crate) connection: PoolConnection<Postgres>,
-    pub(crate) held: Held,
-    _busy: Counted,
-}
-
-/// Counts as long as it lives.
-#[derive(Debug)]
-pub(crate) struct Counted(Arc<Counts>, fn(&Counts) -> &AtomicUsize);
-
-/// Every connection of a pool was in use for as long as a unit of work may wait.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "pool {pool}: none of its {max} connections became free within {} ms; held by {}",
-    waited.as_millis(),
-    Named(holders)
-)]
-pub struct PoolExhausted {
-    pub pool: PoolName,
-    pub max: u32,
-    pub waited: Duration,
-    /// The longest first.
-    pub holders: Vec<Holder>,
-}
-
-/// The database took no new connection for as long as a unit of work may wait, although the pool had room for one.
-#[derive(Debug, thiserror::Error)]
-#[error("pool {pool}: the database takes no connection")]
-pub struct NoConnection {
-    pub pool: PoolName,
-}
-
 impl Pool {
-    /// Opens connections as they are asked for. Those beyond the minimum are closed again; whatever breaks is replaced.
+    /// Opens connections as they are asked for.
     pub(crate) fn new(
         name: PoolName,
-        options: PgConnectOptions,
-        config: &PoolConfig,
+        target: Target,
+        config: PoolConfig,
         limits: StatementLimits,
-        inspect: Option<Inspection>,
+        known_replay: KnownReplay,
     ) -> Self {
         Self {
-            inner: connect::open(options, config, inspect),
-            name,
-            create_timeout: config.create_timeout,
-            acquire_timeout: config.acquire_timeout,
-            statement_timeout: limits.timeout,
-            slow_statement: limits.slow,
-            counts: Arc::default(),
+            shared: Arc::new(Shared {
+                name,
+                target,
+                permits: Arc::new(Semaphore::new(config.max as usize)),
+                config,
+                limits,
+                known_replay,
+                idle: Idle::default(),
+                counts: Arc::default(),
+                closing: AtomicBool::new(false),
+                growing: AtomicBool::new(false),
+            }),
         }
     }
 
-    /// Takes a connection, waiting no longer than the pool allows and the request has time.
-    pub(crate) async fn acquire(&self) -> Result<Lease, StoreError> {
+    pub(crate) fn name(&self) -> &PoolName {
+        &self.shared.name
+    }
+
+    /// Statements that take longer are logged.
+    pub(crate) fn slow_statement(&self) -> Duration {
+        self.shared.limits.slow
+    }
+
+    /// Takes a connection and runs the first pipeline on it.
+    ///
+    /// After the database restarted, an idle connection may fail at its first use. While nothing can be durable yet,
+    /// another one is tried, down to one that is new.
+    pub(crate) async fn begin(&self, pipeline: &Pipeline<'_>) -> Result<(Lent, Answers), Failure> {
+        loop {
+            let mut lent = self.lend().await.map_err(Failure::NoConnection)?;
+            let was_used = lent.was_used();
+            let failed = match lent.run(pipeline).await {
+                Ok(answers) => return Ok((lent, answers)),
+                Err(failed) => failed,
+            };
+            let is_gone = Meaning::of(&failed.error) == Meaning::Unavailable;
+            if !(was_used && is_gone) || failed.in_doubt {
+                return Err(Failure::Pipeline(failed));
+            }
+        }
+    }
+
+    /// Waits for a connection no longer than the pool allows and the request has time.
+    async fn lend(&self) -> Result<Lent, StoreError> {
+        let shared = &self.shared;
         let started = Instant::now();
-        let patience = self.patience();
-        let left = time_left().filter(|left| *left < patience);
-        let waiting = self.counts.wait();
-        let acquired = tokio::time::timeout(left.unwrap_or(patience), self.inner.acquire()).await;
+        let waiting = shared.counts.wait();
+        let permit = shared.permit(started).await;
         drop(waiting);
-        let connection = match acquired {
-            Ok(Ok(connection)) => connection,
-            Err(_) if left.is_some() => return Err(StoreError::TimedOut),
-            Err(_) | Ok(Err(sqlx::Error::PoolTimedOut)) => return Err(self.timed_out(started.elapsed())),
-            Ok(Err(error)) => return Err(SqlError::from(error).into()),
-        };
-        self.counts.note_lent(started.elapsed());
-        Ok(Lease {
-            connection,
-            held: self.counts.hold(),
-            _busy: self.counts.lend(),
-        })
+        let permit = permit?;
+        let client = shared.client().await?;
+        shared.counts.note_lent(started.elapsed());
+        Ok(Lent::new(Arc::clone(shared), client, permit))
     }
 
     /// How many connections are lent.
     pub(crate) fn busy(&self) -> usize {
-        self.counts.busy()
+        self.shared.counts.busy()
     }
 
     /// Begins a new minute of the figures.
     pub(crate) fn turn(&self) {
-        self.counts.turn();
+        self.shared.counts.turn();
     }
 
     pub(crate) fn report(&self) -> PoolReport {
-        let options = self.inner.options();
+        let shared = &self.shared;
         PoolReport {
-            role: self.name.role,
-            min: options.get_min_connections(),
-            max: options.get_max_connections(),
-            open: self.inner.size(),
-            idle: count(self.inner.num_idle()),
-            acquire_timeout: self.acquire_timeout,
-            ..self.counts.report()
+            role: shared.name.role,
+            min: shared.config.min,
+            max: shared.config.max,
+            acquire_timeout: shared.config.acquire_timeout,
+            ..shared.counts.report()
         }
     }
 
-    /// Who waits while there is room waits for a connection to be opened, which takes less long than one in use may.
-    fn patience(&self) -> Duration {
-        let has_room = self.inner.size() < self.inner.options().get_max_connections();
-        if has_room {
-            self.acquire_timeout.min(self.create_timeout)
-        } else {
-            self.acquire_timeout
+    /// Closes what is worn, and what was idle for too long above the minimum; opens up to the minimum.
+    pub(crate) async fn maintain(&self) {
+        let shared = &self.shared;
+        shared.idle.retain(|client| !client.is_worn(&shared.config));
+        let spare = shared.counts.open().saturating_sub(shared.config.min as usize);
+        shared.idle.close_idle(spare, shared.config.idle_timeout);
+        while shared.counts.open() < shared.config.min as usize {
+            let Ok(permit) = Arc::clone(&shared.permits).try_acquire_owned() else {
+                return;
+            };
+            let Some(open) = shared.counts.try_open(shared.config.min as usize) else {
+                return;
+            };
+            // Who needs the database finds out by itself that it is out of reach.
+            let Ok(client) = shared.connect(open).await else {
+                return;
+            };
+            shared.idle.put(client);
+            drop(permit);
         }
     }
 
-    /// Tells a pool whose connections are all in use from one that could not open another.
-    fn timed_out(&self, waited: Duration) -> StoreError {
-        let (size, max) = (self.inner.size(), self.inner.options().get_max_connections());
-        if size < max {
-            self.counts.no_connection(&self.name)
-        } else {
-            self.counts.exhausted(&self.name, max, waited)
+    /// Lends nothing any more, and closes all connections as they come back.
+    pub(crate) async fn close(&self) {
+        let shared = &self.shared;
+        shared.closing.store(true, Ordering::Relaxed);
+        let _all_are_back = shared.permits.acquire_many(shared.config.max).await;
+        shared.permits.close();
+        for client in shared.idle.drain() {
+            client.close().await;
         }
     }
 
     /// How long a statement may run that begins now: what is left of the request, and no longer than configured.
     pub(crate) fn statement_timeout(&self) -> Result<Duration, StoreError> {
-        shorter(self.statement_timeout, time_left()).ok_or(StoreError::TimedOut)
+        shorter(self.shared.limits.timeout, time_left()).ok_or(StoreError::TimedOut)
     }
 }
 
-impl Counts {
-    pub(crate) fn busy(&self) -> usize {
-        self.busy.load(Ordering::Relaxed)
+impl Shared {
+    async fn permit(&self, started: Instant) -> Result<OwnedSemaphorePermit, StoreError> {
+        if self.closing.load(Ordering::Relaxed) {
+            return Err(self.counts.no_connection(&self.name));
+        }
+        let left = time_left();
+        let patience = left.map_or(self.config.acquire_timeout, |left| {
+            left.min(self.config.acquire_timeout)
+        });
+        match timeout(patience, Arc::clone(&self.permits).acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            Ok(Err(_)) => Err(self.counts.no_connection(&self.name)),
+            Err(_) if left == Some(patience) => Err(StoreError::TimedOut),
+            Err(_) => Err(self
+                .counts
+                .exhausted(&self.name, self.config.max, started.elapsed())),
+        }
     }
 
-    /// Counts a connection as lent for as long as the answer lives.
-    pub(crate) fn lend(self: &Arc<Self>) -> Counted {
-        Counted::new(self, |counts| &counts.busy)
+    /// A connection that is idle and good, else a new one; for who has a permit.
+    async fn client(self: &Arc<Self>) -> Result<Client, StoreError> {
+        loop {
+            if let Some(client) = self.idle.take(|client| !client.is_worn(&self.config)) {
+                if client.idle_for() >= TEST_IF_IDLE_FOR && !self.answers(&client).await {
+                    client.cut();
+                    continue;
+                }
+                if !client.is_at_home() {
+                    self.grow();
+                }
+                return Ok(client);
+            }
+            // There is room: each other connection is idle, or with the owner of another permit. Else one has come back
+            // to a place where nobody looked any more, and is found there now.
+            if let Some(open) = self.counts.try_open(self.config.max as usize) {
+                // Large, and rare.
+                return Box::pin(self.connect(open)).await;
+            }
+            tokio::task::yield_now().await;
+        }
     }
 
-    /// Counts somebody as waiting for as long as the answer lives.
-    pub(crate) fn wait(self: &Arc<Self>) -> Counted {
-        Counted::new(self, |counts| &counts.waiting)
+    /// Opens a connection on this thread for those who come next: the one lent just now is moved by another thread. One
+    /// at a time, and in quiet times alone, because nobody else can have its permit meanwhile.
+    fn grow(self: &Arc<Self>) {
+        let is_quiet = self.permits.available_permits() * 2 > self.config.max as usize;
+        if !is_quiet || self.growing.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let shared = Arc::clone(self);
+        fairlead_telemetry::spawn(async move {
+            let permit = Arc::clone(&shared.permits).try_acquire_owned();
+            let open = shared.counts.try_open(shared.config.max as usize);
+            if let (Ok(_permit), Some(open)) = (permit, open)
+                && let Ok(client) = shared.connect(open).await
+            {
+                shared.idle.put(client);
+            }
+            shared.growing.store(false, Ordering::Relaxed);
+        });
     }
 
-    pub(crate) fn hold(&self) -> Held {
-        self.holders.hold()
+    async fn answers(&self, client: &Client) -> bool {
+        matches!(
+            timeout(self.config.create_timeout, client.ping()).await,
+            Ok(Ok(()))
+        )
     }
 
-    /// Takes note of a connection that was lent, after so long a wait.
-    pub(crate) fn note_lent(&self, waited: Duration) {
-        self.waits.note(waited);
-        self.lent.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Begins a new minute of the figures.
-    pub(crate) fn turn(&self) {
-        self.waits.turn();
-    }
-
-    pub(crate) fn no_connection(&self, pool: &PoolName) -> StoreError {
-        self.timeouts.fetch_add(1, Ordering::Relaxed);
-        StoreError::Unavailable(Box::new(NoConnection { pool: pool.clone() }))
-    }
-
-    pub(crate) fn exhausted(&self, pool: &PoolName, max: u32, waited: Duration) -> StoreError {
-        self.timeouts.fetch_add(1, Ordering::Relaxed);
-        StoreError::Unavailable(Box::new(PoolExhausted {
-            pool: pool.clone(),
-            max,
-            waited,
-            holders: self.holders.list(),
-        }))
-    }
-
-    /// What was counted; the extent of the pool is for its owner to add.
-    pub(crate) fn report(&self) -> PoolReport {
-        PoolReport {
-            active: count(self.busy()),
-            waiting: count(self.waiting.load(Ordering::Relaxed)),
-            lent: self.lent.load(Ordering::Relaxed),
-            timeouts: self.timeouts.load(Ordering::Relaxed),
-            waits: self.waits.times(),
-            holders: self.holders.list(),
-            ..PoolReport::default()
+    async fn connect(&self, open: Counted) -> Result<Client, StoreError> {
+        let connecting = async {
+            let wire = self.target.open().await.map_err(SqlError::from)?;
+            let client = Client::new(wire, open);
+            if let Some(known) = &self.known_replay {
+                client.require_replayed(known()).await?;
+            }
+            Ok(client)
+        };
+        let left = time_left().filter(|left| *left < self.config.create_timeout);
+        match timeout(left.unwrap_or(self.config.create_timeout), connecting).await {
+            Ok(connected) => connected,
+            Err(_) if left.is_some() => Err(StoreError::TimedOut),
+            Err(_) => Err(self.counts.no_connection(&self.name)),
         }
     }
 }
 
-impl Counted {
-    fn new(counts: &Arc<Counts>, which: fn(&Counts) -> &AtomicUsize) -> Self {
-        which(counts).fetch_add(1, Ordering::Relaxed);
-        Self(Arc::clone(counts), which)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        (self.1)(&self.0).fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl fmt::Display for PoolName {
+impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} on {}", self.role, self.node)
+        f.debug_struct("Pool")
+            .field("name", &self.shared.name)
+            .finish_non_exhaustive()
     }
 }
 
-/// The first holders, and how many there are besides.
-struct Named<'h>(&'h [Holder]);
-
-impl fmt::Display for Named<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let named = self.0.iter().take(HOLDERS_NAMED).map(Holder::to_string);
-        f.write_str(&named.collect::<Vec<_>>().join("; "))?;
-        match self.0.len().saturating_sub(HOLDERS_NAMED) {
-            0 => Ok(()),
-            more => write!(f, "; and {more} more"),
-        }
-    }
-}
-
-/// There are at most as many as `max`, which is no larger.
-pub(crate) fn count(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-pub(crate) fn time_left() -> Option<Duration> {
+fn time_left() -> Option<Duration> {
     request::current().and_then(|request| request.time_left())
 }
 
@@ -322,30 +329,5 @@ mod tests {
             Some(Duration::from_millis(1))
         );
         assert_eq!(shorter(limit, Some(Duration::ZERO)), None);
-    }
-
-    #[test]
-    fn an_exhausted_pool_names_those_who_hold_it() {
-        let holder = |name: &str| Holder {
-            name: Some(name.to_owned()),
-            request_id: None,
-            held_for: Duration::from_millis(3100),
-            statement: String::new(),
-        };
-        let error = PoolExhausted {
-            pool: PoolName {
-                role: "app",
-                node: NodeName::new("primary"),
-            },
-            max: 7,
-            waited: Duration::from_secs(3),
-            holders: ["GET /a", "GET /b", "c", "d", "e", "f", "g"].map(holder).to_vec(),
-        };
-
-        assert_eq!(
-            error.to_string(),
-            "pool app on primary: none of its 7 connections became free within 3000 ms; held by GET /a for 3100 ms; \
-             GET /b for 3100 ms; c for 3100 ms; d for 3100 ms; e for 3100 ms; and 2 more"
-        );
     }
 }

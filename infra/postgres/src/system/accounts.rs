@@ -5,14 +5,12 @@ use fairlead_domain::identity::{
     TenantConflict, TenantId, User, UserId,
 };
 use fairlead_domain::store::StoreError;
-use sea_orm::{FromQueryResult, QueryResult};
-use sqlx::Row as _;
-use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
+use tokio_postgres::Row;
 
 use super::PgSystemUnitOfWork;
 use crate::entity::{api_key, model, tenant, user};
-use crate::error::{SqlError, from_orm, unexpected};
+use crate::error::{SqlError, unexpected};
 use crate::sessions::{insert_revocations, session_ids};
 use crate::users::{self, AgentColumns};
 
@@ -25,18 +23,17 @@ const INSERT_CREDENTIAL: &str =
 
 macro_rules! tenant_columns {
     () => {
-        "t.tenant_id AS t_tenant_id, t.id AS t_id, t.slug AS t_slug, t.name AS t_name, t.version AS t_version,
-         t.created_at AS t_created_at, t.updated_at AS t_updated_at"
+        "t.tenant_id, t.id, t.slug, t.name, t.version, t.created_at, t.updated_at"
     };
 }
 
+/// How many there are.
+const TENANT_COLUMNS: usize = 7;
+
 macro_rules! user_columns {
     () => {
-        "u.tenant_id AS u_tenant_id, u.id AS u_id, u.email AS u_email, u.name AS u_name, u.role AS u_role,
-         u.active AS u_active, u.is_agent AS u_is_agent, u.state AS u_state, u.city AS u_city,
-         u.specializations AS u_specializations, u.rating AS u_rating, u.max_open_leads AS u_max_open_leads,
-         u.open_leads AS u_open_leads, u.version AS u_version, u.created_at AS u_created_at,
-         u.updated_at AS u_updated_at"
+        "u.tenant_id, u.id, u.email, u.name, u.role, u.active, u.is_agent, u.state, u.city, u.specializations, u.rating,
+         u.max_open_leads, u.open_leads, u.version, u.created_at, u.updated_at"
     };
 }
 
@@ -169,9 +166,9 @@ impl Accounts for PgSystemUnitOfWork {
             .bind(i64::from(at_most))
             .fetch_all()
             .await?;
-        let account = |row: PgRow| {
-            let password_hash = row.try_get("password_hash").map_err(SqlError::from)?;
-            let (tenant, user) = tenant_and_user(row)?;
+        let account = |row: Row| {
+            let password_hash = row.try_get(0).map_err(SqlError::from)?;
+            let (tenant, user) = tenant_and_user(&row, 1)?;
             Ok(Account {
                 tenant,
                 user,
@@ -195,7 +192,7 @@ impl Accounts for PgSystemUnitOfWork {
             .bind(self.now)
             .fetch_optional()
             .await?;
-        row.map(tenant_and_user).transpose()
+        row.map(|row| tenant_and_user(&row, 0)).transpose()
     }
 
     #[tracing::instrument(level = "debug", name = "db.accounts.set_password", skip_all)]
@@ -234,7 +231,7 @@ impl Accounts for PgSystemUnitOfWork {
             .bind(session.user.as_uuid())
             .bind(session.created_at)
             .bind(session.expires_at)
-            .execute()
+            .enqueue()
             .await?;
         self.insert_refresh_token(tenant, session.id, token_hash).await?;
         self.note_login(tenant, session.user).await
@@ -255,8 +252,8 @@ impl Accounts for PgSystemUnitOfWork {
             .await?;
         let Some(row) = row else { return Ok(None) };
         let session = session(&row).map_err(SqlError::from)?;
-        let used_at = row.try_get("used_at").map_err(SqlError::from)?;
-        let user = User::try_from(prefixed::<user::Model>(&QueryResult::from(row), "u_")?)?;
+        let used_at = row.try_get(5).map_err(SqlError::from)?;
+        let user = User::try_from(model::<user::Model>(&row, 6)?)?;
         Ok(Some(RefreshToken {
             session,
             user,
@@ -290,9 +287,8 @@ impl Accounts for PgSystemUnitOfWork {
             .bind(tenant.as_uuid())
             .bind(session.as_uuid())
             .bind(self.now)
-            .execute()
-            .await?;
-        Ok(())
+            .enqueue()
+            .await
     }
 
     #[tracing::instrument(level = "debug", name = "db.accounts.revoke_session", skip_all)]
@@ -332,8 +328,8 @@ impl Accounts for PgSystemUnitOfWork {
             .fetch_optional()
             .await?;
         let Some(row) = row else { return Ok(None) };
-        let secret_hash = row.try_get("secret_hash").map_err(SqlError::from)?;
-        let key = ApiKey::try_from(model::<api_key::Model>(row)?)?;
+        let secret_hash = row.try_get(10).map_err(SqlError::from)?;
+        let key = ApiKey::try_from(model::<api_key::Model>(&row, 0)?)?;
         Ok(Some((key, secret_hash)))
     }
 
@@ -350,9 +346,8 @@ impl Accounts for PgSystemUnitOfWork {
             .bind(tenant.as_uuid())
             .bind(id.as_uuid())
             .bind(at)
-            .execute()
-            .await?;
-        Ok(())
+            .enqueue()
+            .await
     }
 
     #[tracing::instrument(level = "debug", name = "db.accounts.find_tenant", skip_all)]
@@ -366,7 +361,7 @@ impl Accounts for PgSystemUnitOfWork {
             .bind(slug)
             .fetch_optional()
             .await?;
-        row.map(|row| Ok(prefixed::<tenant::Model>(&QueryResult::from(row), "t_")?.into()))
+        row.map(|row| Ok(model::<tenant::Model>(&row, 0)?.into()))
             .transpose()
     }
 
@@ -378,7 +373,7 @@ impl Accounts for PgSystemUnitOfWork {
             .bind(tenant.as_uuid())
             .fetch_optional()
             .await?;
-        row.map(|row| User::try_from(prefixed::<user::Model>(&QueryResult::from(row), "u_")?))
+        row.map(|row| User::try_from(model::<user::Model>(&row, 0)?))
             .transpose()
     }
 }
@@ -409,7 +404,7 @@ impl PgSystemUnitOfWork {
             .bind(owner.version)
             .bind(owner.created_at)
             .bind(owner.updated_at)
-            .execute()
+            .enqueue()
             .await?;
         self.connection
             .sql(INSERT_CREDENTIAL)
@@ -417,9 +412,8 @@ impl PgSystemUnitOfWork {
             .bind(owner.id.as_uuid())
             .bind(&owner.email)
             .bind(password_hash)
-            .execute()
-            .await?;
-        Ok(())
+            .enqueue()
+            .await
     }
 
     async fn insert_refresh_token(
@@ -435,9 +429,8 @@ impl PgSystemUnitOfWork {
             .bind(session.as_uuid())
             .bind(token_hash)
             .bind(self.now)
-            .execute()
-            .await?;
-        Ok(())
+            .enqueue()
+            .await
     }
 
     async fn note_login(&self, tenant: TenantId, user: UserId) -> Result<(), StoreError> {
@@ -446,30 +439,24 @@ impl PgSystemUnitOfWork {
             .bind(tenant.as_uuid())
             .bind(user.as_uuid())
             .bind(self.now)
-            .execute()
-            .await?;
-        Ok(())
+            .enqueue()
+            .await
     }
 }
 
-fn session(row: &PgRow) -> sqlx::Result<Session> {
+fn session(row: &Row) -> Result<Session, tokio_postgres::Error> {
     Ok(Session {
-        id: Id::from_uuid(row.try_get("session_id")?),
-        user: Id::from_uuid(row.try_get("user_id")?),
-        created_at: row.try_get("created_at")?,
-        expires_at: row.try_get("expires_at")?,
-        revoked_at: row.try_get("revoked_at")?,
+        id: Id::from_uuid(row.try_get(0)?),
+        user: Id::from_uuid(row.try_get(1)?),
+        created_at: row.try_get(2)?,
+        expires_at: row.try_get(3)?,
+        revoked_at: row.try_get(4)?,
     })
 }
 
-fn tenant_and_user(row: PgRow) -> Result<(Tenant, User), StoreError> {
-    let row = QueryResult::from(row);
-    let tenant = prefixed::<tenant::Model>(&row, "t_")?.into();
-    let user = User::try_from(prefixed::<user::Model>(&row, "u_")?)?;
+/// From the columns that begin at `first`.
+fn tenant_and_user(row: &Row, first: usize) -> Result<(Tenant, User), StoreError> {
+    let tenant = model::<tenant::Model>(row, first)?.into();
+    let user = User::try_from(model::<user::Model>(row, first + TENANT_COLUMNS)?)?;
     Ok((tenant, user))
-}
-
-/// Reads the columns of `M`, whose names stand behind `prefix` in this row.
-fn prefixed<M: FromQueryResult>(row: &QueryResult, prefix: &str) -> Result<M, StoreError> {
-    M::from_query_result(row, prefix).map_err(from_orm)
 }

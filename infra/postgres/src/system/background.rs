@@ -5,7 +5,6 @@ use std::time::Duration;
 use fairlead_domain::Id;
 use fairlead_domain::identity::SessionId;
 use fairlead_domain::store::StoreError;
-use sqlx::Row as _;
 use time::OffsetDateTime;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -103,7 +102,7 @@ impl PgSystemStore {
     async fn refresh_revocations(&self, seen: &mut OffsetDateTime) -> Result<(), StoreError> {
         let now = self.clock.now();
         self.audience.revoked().forget_expired(now);
-        let connection = self.cluster.system().await?;
+        let connection = self.cluster.system();
         let mut from = (now.max(*seen - OVERLAP), Uuid::nil());
         loop {
             let rows = connection
@@ -130,13 +129,13 @@ impl PgSystemStore {
     async fn clear_expired(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         for text in [CLEAR_REVOCATIONS, CLEAR_LOGIN_FAILURES] {
-            let connection = self.cluster.system().await?;
+            let connection = self.cluster.system();
             connection.sql(text).bind(now).execute().await?;
             connection.commit().await?;
         }
         for text in [CLEAR_IDEMPOTENCY_KEYS, CLEAR_SESSIONS] {
             loop {
-                let connection = self.cluster.system().await?;
+                let connection = self.cluster.system();
                 let cleared = connection.sql(text).bind(now).bind(BATCH).execute().await?;
                 connection.commit().await?;
                 if i64::try_from(cleared).is_ok_and(|cleared| cleared < BATCH) {
@@ -144,7 +143,7 @@ impl PgSystemStore {
                 }
             }
         }
-        let connection = self.cluster.system().await?;
+        let connection = self.cluster.system();
         connection.sql(MAKE_PARTITIONS).execute().await?;
         connection.commit().await?;
         Ok(())

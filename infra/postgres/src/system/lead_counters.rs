@@ -3,8 +3,7 @@ use fairlead_domain::Id;
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::leads::{CounterDrift, LeadCounters, StatusName};
 use fairlead_domain::store::StoreError;
-use sqlx::Row as _;
-use sqlx::postgres::PgRow;
+use tokio_postgres::Row;
 
 use super::PgSystemUnitOfWork;
 use crate::error::{SqlError, unexpected};
@@ -26,7 +25,7 @@ impl LeadCounters for PgSystemUnitOfWork {
     }
 }
 
-fn drift(row: &PgRow) -> Result<CounterDrift, StoreError> {
+fn drift(row: &Row) -> Result<CounterDrift, StoreError> {
     let get = |error| StoreError::from(SqlError::from(error));
     let status: String = row.try_get(1).map_err(get)?;
     let actual: i64 = row.try_get(3).map_err(get)?;

@@ -53,7 +53,7 @@ impl PgSystemStore {
         }
     }
 
-    pub(crate) fn cluster(&self) -> &Cluster {
+    pub(crate) fn cluster(&self) -> &Arc<Cluster> {
         &self.cluster
     }
 }
@@ -63,7 +63,7 @@ impl SystemStore for PgSystemStore {
     async fn begin(&self, scope: &SystemScope) -> Result<Box<dyn SystemUnitOfWork>, StoreError> {
         tracing::debug!(reason = scope.reason(), "system unit of work");
         Ok(Box::new(PgSystemUnitOfWork {
-            connection: self.cluster.system().await?,
+            connection: self.cluster.system(),
             now: self.clock.now(),
             ids: Arc::clone(&self.ids),
             deeds: Deeds::default(),
@@ -142,7 +142,7 @@ impl SystemUnitOfWork for PgSystemUnitOfWork {
 
     #[tracing::instrument(level = "debug", name = "db.commit", skip_all)]
     async fn commit(self: Box<Self>) -> Result<LogPosition, StoreError> {
-        record::write(&self.connection, &*self.ids, self.now, &self.deeds.recorded).await?;
+        record::enqueue(&self.connection, &*self.ids, self.now, &self.deeds.recorded).await?;
         commit::commit(self.connection, None, self.deeds, self.audience).await
     }
 }

@@ -1,9 +1,8 @@
 use async_trait::async_trait;
 use fairlead_domain::identity::Operators;
 use fairlead_domain::store::StoreError;
-use sqlx::Row as _;
-use sqlx::postgres::PgRow;
 use time::OffsetDateTime;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::PgSystemUnitOfWork;
@@ -52,21 +51,21 @@ impl Operators for PgSystemUnitOfWork {
     ) -> Result<Option<(String, Option<OffsetDateTime>)>, StoreError> {
         let sql = self.connection.sql(FIND_BY_SECRET);
         let row = sql.bind(secret_hash).bind(self.now).fetch_optional().await?;
-        let operator = |row: PgRow| Ok((row.try_get(0)?, row.try_get(1)?));
+        let operator = |row: Row| Ok((row.try_get(0)?, row.try_get(1)?));
         Ok(row
             .map(operator)
             .transpose()
-            .map_err(|error: sqlx::Error| SqlError::from(error))?)
+            .map_err(|error: tokio_postgres::Error| SqlError::from(error))?)
     }
 
     #[tracing::instrument(level = "debug", name = "db.operators.list", skip_all)]
     async fn list(&mut self) -> Result<Vec<(String, OffsetDateTime, Option<OffsetDateTime>)>, StoreError> {
         let rows = self.connection.sql(LIST).fetch_all().await?;
-        let operator = |row: &PgRow| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
+        let operator = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?));
         Ok(rows
             .iter()
             .map(operator)
-            .collect::<sqlx::Result<_>>()
+            .collect::<Result<_, tokio_postgres::Error>>()
             .map_err(SqlError::from)?)
     }
 

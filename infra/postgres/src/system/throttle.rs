@@ -6,7 +6,6 @@ use fairlead_domain::identity::{LoginThrottle, ThrottleKey, ThrottleLimit};
 use fairlead_domain::store::StoreError;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
-use sqlx::Row as _;
 use time::OffsetDateTime;
 
 use super::PgSystemUnitOfWork;

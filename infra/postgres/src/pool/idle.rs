@@ -1,12 +1,14 @@
 use std::cell::Cell;
+use std::mem::take;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::client::Client;
 
-/// Connections that nobody uses, by the thread that put them there.
+/// Connections that nobody uses, by the thread that opened them; those used last are on top.
 ///
-/// A connection's bytes are moved by a task of the thread that opened it. Read on that thread, its answers wake no
+/// A connection's bytes are moved by a task of the thread that opened it. Used on that thread, its answers wake no
 /// other, which is worth more than the order in which connections are used.
 pub(super) struct Idle {
     shards: Vec<Mutex<Vec<Client>>>,
@@ -47,8 +49,23 @@ impl Idle {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).len()).sum()
+    /// Closes those that were idle for too long, but no more than `most`.
+    pub(super) fn close_idle(&self, mut most: usize, too_long: Duration) {
+        for shard in &self.shards {
+            lock(shard).retain(|client| {
+                let goes = most > 0 && client.idle_for() >= too_long;
+                most -= usize::from(goes);
+                !goes
+            });
+        }
+    }
+
+    /// Takes all.
+    pub(super) fn drain(&self) -> Vec<Client> {
+        self.shards
+            .iter()
+            .flat_map(|shard| take(&mut *lock(shard)))
+            .collect()
     }
 }
 

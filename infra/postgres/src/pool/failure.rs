@@ -1,15 +1,16 @@
 use fairlead_domain::store::StoreError;
 
+use super::pipeline::{Failed, Step};
 use crate::error::{Meaning, SqlError};
 
-/// Why a read has no answer.
+/// Why there is no answer.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// Nothing was sent.
     NoConnection(StoreError),
     /// The node went out of reach meanwhile.
     Lost(StoreError),
-    Statement(tokio_postgres::Error),
+    Pipeline(Failed),
 }
 
 impl Failure {
@@ -19,13 +20,29 @@ impl Failure {
         match self {
             Self::NoConnection(error) => matches!(error, StoreError::Unavailable(_)),
             Self::Lost(_) => true,
-            Self::Statement(error) => {
+            Self::Pipeline(failed) => {
                 matches!(
-                    Meaning::of_pipelined(error),
+                    Meaning::of(&failed.error),
                     Meaning::Unavailable | Meaning::Contended
                 )
             }
         }
+    }
+
+    /// The statement that failed, by its place in the pipeline.
+    pub(crate) fn statement(&self) -> Option<usize> {
+        match self {
+            Self::Pipeline(Failed {
+                at: Step::Statement(number),
+                ..
+            }) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Whether the changes may be durable all the same.
+    pub(crate) fn in_doubt(&self) -> bool {
+        matches!(self, Self::Pipeline(failed) if failed.in_doubt)
     }
 }
 
@@ -36,11 +53,11 @@ impl From<StoreError> for Failure {
     }
 }
 
-impl From<Failure> for StoreError {
+impl From<Failure> for SqlError {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::NoConnection(error) | Failure::Lost(error) => error,
-            Failure::Statement(error) => SqlError::from(error).into(),
+            Failure::NoConnection(error) | Failure::Lost(error) => Self::Elsewhere(error),
+            Failure::Pipeline(failed) => Self::Driver(failed.error),
         }
     }
 }

@@ -1,0 +1,54 @@
+//! What statements cost: told to the request that waits for them and, of slow ones, to the log.
+
+use std::time::Duration;
+
+use fairlead_telemetry::request;
+
+use crate::pool::{Answers, Failed, Step};
+use crate::statement::Statement;
+
+/// Reports the statements of a pipeline, answered or not.
+pub(super) fn note(statements: &[&Statement], result: &Result<&Answers, &Failed>, slow: Duration) {
+    let (answered, round_trips) = match result {
+        Ok(answers) => (&answers.statements, answers.round_trips),
+        Err(failed) => (&failed.answered, 1),
+    };
+    if let Some(request) = request::current() {
+        for _ in 0..round_trips {
+            request.note_round_trip();
+        }
+    }
+    for (statement, answer) in statements.iter().zip(answered) {
+        note_statement(statement, answer.took, answer.count, Outcome::Answered, slow);
+    }
+    if let Err(Failed {
+        at: Step::Statement(number),
+        took,
+        ..
+    }) = result
+        && let Some(statement) = statements.get(*number)
+    {
+        note_statement(statement, *took, 0, Outcome::Failed, slow);
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Answered,
+    Failed,
+}
+
+fn note_statement(statement: &Statement, took: Duration, rows: u64, outcome: Outcome, slow: Duration) {
+    if let Some(request) = request::current() {
+        request.note_statement(took, rows);
+    }
+    if took >= slow {
+        tracing::warn!(
+            db.statement = statement.text(),
+            duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            rows,
+            failed = outcome == Outcome::Failed,
+            "slow statement"
+        );
+    }
+}

@@ -1,0 +1,95 @@
+//! A connection in somebody's hands: it finds its way back whatever happens to whoever has it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+
+use super::Shared;
+use super::client::Client;
+use super::counts::Counted;
+use super::holders::Held;
+use super::pipeline::{Answers, Failed, Pipeline};
+
+/// How long a connection may take to settle before it is closed instead.
+const SETTLING: Duration = Duration::from_secs(5);
+
+/// A connection while it is lent.
+pub(crate) struct Lent {
+    /// `None` once it is on its way back.
+    borrowed: Option<Box<Borrowed>>,
+    /// Whether no transaction is open and no answer outstanding.
+    is_settled: bool,
+}
+
+/// All that goes back together: until then the connection counts as lent.
+struct Borrowed {
+    client: Client,
+    shared: Arc<Shared>,
+    held: Held,
+    _busy: Counted,
+    // Invariant: given back last, so that whoever gets it finds the connection.
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Lent {
+    pub(super) fn new(shared: Arc<Shared>, mut client: Client, permit: OwnedSemaphorePermit) -> Self {
+        client.note_use();
+        Self {
+            is_settled: true,
+            borrowed: Some(Box::new(Borrowed {
+                client,
+                held: shared.counts.hold(),
+                _busy: shared.counts.lend(),
+                shared,
+                _permit: permit,
+            })),
+        }
+    }
+
+    /// Whether somebody had the connection before.
+    pub(super) fn was_used(&self) -> bool {
+        self.borrowed
+            .as_ref()
+            .is_some_and(|borrowed| borrowed.client.was_lent_before())
+    }
+
+    /// Runs a pipeline on it. After one that failed, or was dropped, nothing more can be run.
+    pub(crate) async fn run(&mut self, pipeline: &Pipeline<'_>) -> Result<Answers, Failed> {
+        let Borrowed { client, held, .. } = &mut **self.borrowed.as_mut().expect("it leaves in `drop` alone");
+        self.is_settled = false;
+        let answers = client.run(pipeline, held).await?;
+        self.is_settled = pipeline.end.is_some();
+        Ok(answers)
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let Some(borrowed) = self.borrowed.take() else {
+            return;
+        };
+        if self.is_settled {
+            borrowed.give_back();
+        } else {
+            fairlead_telemetry::spawn(borrowed.settle());
+        }
+    }
+}
+
+impl Borrowed {
+    /// Ends whatever the borrower left: the connection may be in a transaction, or in the middle of a statement.
+    async fn settle(self) {
+        let settled = timeout(SETTLING, self.client.settle()).await;
+        match settled {
+            Ok(Ok(())) => self.give_back(),
+            Ok(Err(_)) | Err(_) => self.client.cut(),
+        }
+    }
+
+    fn give_back(mut self) {
+        self.client.note_return();
+        self.shared.idle.put(self.client);
+    }
+}

@@ -1,0 +1,216 @@
+use std::path::PathBuf;
+
+use rustls::Error as TlsError;
+use tokio::task::JoinHandle;
+use tokio_postgres::config::SslMode;
+use tokio_postgres::{Config, Error, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use url::{Url, form_urlencoded};
+
+use super::tls::{self, Trust};
+
+/// A connection reads only, unless a transaction says that it writes. So a statement that was sent behind a BEGIN that
+/// failed writes nothing, whatever the role may.
+const READ_ONLY: &str = "-c default_transaction_read_only=on";
+
+/// Where to connect, and how safely.
+#[derive(Clone)]
+pub(crate) struct Target {
+    config: Config,
+    tls: Option<MakeRustlsConnect>,
+}
+
+/// A connection, and the task that moves its bytes.
+pub(crate) struct Wire {
+    pub(crate) client: tokio_postgres::Client,
+    driver: JoinHandle<()>,
+}
+
+/// Why a URL cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BadUrl {
+    #[error("it is no URL")]
+    Malformed(#[from] url::ParseError),
+    #[error("it has parts that PostgreSQL's URLs do not have")]
+    Unknown(#[from] Error),
+    #[error("sslmode={0} is not known")]
+    SslMode(String),
+    #[error("sslcert and sslkey go together")]
+    HalfIdentity,
+    #[error("{} cannot be read as PEM", path.display())]
+    Pem {
+        path: PathBuf,
+        source: rustls::pki_types::pem::Error,
+    },
+    #[error("TLS cannot be set up")]
+    Tls(#[from] TlsError),
+}
+
+/// What a URL says of TLS; the driver knows less of it.
+#[derive(Default)]
+struct TlsParameters {
+    mode: Option<String>,
+    roots: Option<PathBuf>,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+}
+
+impl Target {
+    /// Reads a URL; `application_name` is how PostgreSQL lists the connections.
+    pub(crate) fn parse(url: &str, application_name: &str) -> Result<Self, BadUrl> {
+        let mut url: Url = url.parse()?;
+        let parameters = TlsParameters::take(&mut url);
+        let (mode, tls) = parameters.connector()?;
+        let mut config: Config = url.as_str().parse()?;
+        let options = match config.get_options() {
+            Some(options) => format!("{options} {READ_ONLY}"),
+            None => READ_ONLY.to_owned(),
+        };
+        config
+            .application_name(application_name)
+            .options(options)
+            .ssl_mode(mode);
+        Ok(Self { config, tls })
+    }
+
+    /// The same place, but listed under another name.
+    pub(crate) fn named(&self, application_name: &str) -> Self {
+        let mut named = self.clone();
+        named.config.application_name(application_name);
+        named
+    }
+
+    pub(crate) async fn open(&self) -> Result<Wire, Error> {
+        match &self.tls {
+            None => {
+                let (client, connection) = self.config.connect(NoTls).await?;
+                Ok(Wire::new(client, connection))
+            }
+            Some(tls) => {
+                let (client, connection) = self.config.connect(tls.clone()).await?;
+                Ok(Wire::new(client, connection))
+            }
+        }
+    }
+}
+
+impl TlsParameters {
+    /// Takes them out of the URL. Their names are those of libpq and of sqlx, which the migrations go through.
+    fn take(url: &mut Url) -> Self {
+        let mut taken = Self::default();
+        let query = url.query().unwrap_or_default().to_owned();
+        let mut rest = Vec::new();
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let parsed = form_urlencoded::parse(pair.as_bytes()).into_owned().next();
+            let (name, value) = parsed.unwrap_or_default();
+            match name.as_str() {
+                "sslmode" | "ssl-mode" => taken.mode = Some(value),
+                "sslrootcert" | "ssl-root-cert" | "ssl-ca" => taken.roots = Some(value.into()),
+                "sslcert" | "ssl-cert" => taken.certificate = Some(value.into()),
+                "sslkey" | "ssl-key" => taken.key = Some(value.into()),
+                "statement-cache-capacity" => {}
+                _ => rest.push(pair),
+            }
+        }
+        url.set_query((!rest.is_empty()).then(|| rest.join("&")).as_deref());
+        taken
+    }
+
+    fn connector(self) -> Result<(SslMode, Option<MakeRustlsConnect>), BadUrl> {
+        let identity = match (self.certificate, self.key) {
+            (Some(certificate), Some(key)) => Some(tls::identity(&certificate, &key)?),
+            (None, None) => None,
+            _ => return Err(BadUrl::HalfIdentity),
+        };
+        let roots = self.roots.as_deref();
+        let (mode, trust) = match self.mode.as_deref() {
+            Some("disable" | "allow") => return Ok((SslMode::Disable, None)),
+            None | Some("prefer") => (SslMode::Prefer, Trust::AnyServer),
+            Some("require") if roots.is_none() => (SslMode::Require, Trust::AnyServer),
+            // With root certificates `require` means `verify-ca`.
+            Some("require" | "verify-ca") => (SslMode::Require, Trust::Signed(tls::roots(roots)?)),
+            Some("verify-full") => (SslMode::Require, Trust::Named(tls::roots(roots)?)),
+            Some(other) => return Err(BadUrl::SslMode(other.to_owned())),
+        };
+        Ok((mode, Some(tls::connector(trust, identity)?)))
+    }
+}
+
+impl Wire {
+    /// Moves the bytes of a connection until it is closed, on the thread that opened it.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it outlives the request that happens to open it, and works for others"
+    )]
+    fn new<C>(client: tokio_postgres::Client, connection: C) -> Self
+    where
+        C: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        // Whoever waits for an answer is told of the error.
+        let driver = tokio::spawn(async move {
+            let _ = connection.await;
+        });
+        Self { client, driver }
+    }
+
+    /// Says farewell, and waits until that is sent.
+    pub(crate) async fn close(self) {
+        drop(self.client);
+        // Whatever it ended by, it has ended.
+        let _ = self.driver.await;
+    }
+
+    /// Closes it without a word: its server does not answer.
+    pub(crate) fn cut(&self) {
+        self.driver.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(query: &str) -> Result<Target, BadUrl> {
+        let url = format!("postgres://app:p%40ss@[::1]:5433/fairlead{query}");
+        Target::parse(&url, "fairlead-test")
+    }
+
+    #[test]
+    fn sslmode_means_what_it_means_elsewhere() {
+        let mode = |query| parse(query).unwrap().config.get_ssl_mode();
+
+        assert_eq!(mode(""), SslMode::Prefer);
+        assert_eq!(mode("?sslmode=disable"), SslMode::Disable);
+        assert_eq!(mode("?sslmode=require"), SslMode::Require);
+        assert_eq!(mode("?sslmode=verify-ca"), SslMode::Require);
+        assert_eq!(mode("?sslmode=verify-full"), SslMode::Require);
+    }
+
+    #[test]
+    fn what_would_be_less_safe_or_is_not_known_is_refused() {
+        for query in [
+            "?sslmode=verify",
+            "?sslmode=verify-full&sslrootcert=/nowhere/ca.pem",
+            "?sslmode=require&sslrootcert=/nowhere/ca.pem",
+            "?sslcert=/nowhere/client.pem",
+            "?colour=blue",
+        ] {
+            assert!(parse(query).is_err(), "{query}");
+        }
+    }
+
+    #[test]
+    fn user_password_place_and_options_survive_the_way() {
+        let config = parse("?sslmode=disable&options=-c%20geqo%3Doff").unwrap().config;
+
+        assert_eq!(config.get_user(), Some("app"));
+        assert_eq!(config.get_password(), Some(b"p@ss".as_slice()));
+        assert_eq!(config.get_dbname(), Some("fairlead"));
+        assert_eq!(config.get_ports(), [5433]);
+        assert_eq!(
+            config.get_options(),
+            Some("-c geqo=off -c default_transaction_read_only=on")
+        );
+        assert_eq!(config.get_application_name(), Some("fairlead-test"));
+    }
+}
