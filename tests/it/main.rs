@@ -30,3 +30,4 @@ mod schema;
 mod serve;
 mod statistics;
 mod tenancy;
+mod transactions;
