@@ -759,5 +759,31 @@ pub static KEYS: &[Key] = {
             "how log lines are written; auto: pretty on a terminal, otherwise JSON",
         )
         .presets(&[(HighPerformance, "json"), (CostOptimized, "json")]),
+        // Metrics.
+        Key::new(
+            "metrics.enabled",
+            Kind::Bool,
+            "true",
+            "serve GET /metrics for Prometheus, on a port of its own",
+        ),
+        Key::new(
+            "metrics.host",
+            Kind::Address,
+            "127.0.0.1",
+            "address that metrics are served at; whoever reaches it may read them, so keep it inside your network",
+        ),
+        Key::new(
+            "metrics.port",
+            range(0, 65_535),
+            "9464",
+            "port that metrics are served at; 0 takes a free one",
+        ),
+        Key::new(
+            "metrics.tenants",
+            range(0, 100),
+            "20",
+            "how many tenants have series of their own, those that ask most; all others are one, `other`",
+        )
+        .unit("tenants"),
     ]
 };

@@ -26,6 +26,6 @@ pub use replicas::ReplicaConfig;
 pub use secret::Secret;
 pub use settings::{
     AuthConfig, CacheConfig, CacheEviction, CacheMemoryConfig, CompressionConfig, Config, DatabaseConfig,
-    DatabaseUrls, HttpConfig, LockoutConfig, LogConfig, LogFormat, MonitorConfig, PoolConfig, ReadPoolConfig,
-    RedisConfig, ResponseCacheConfig, SecurityConfig, SystemPoolConfig,
+    DatabaseUrls, HttpConfig, LockoutConfig, LogConfig, LogFormat, MetricsConfig, MonitorConfig, PoolConfig,
+    ReadPoolConfig, RedisConfig, ResponseCacheConfig, SecurityConfig, SystemPoolConfig,
 };

@@ -23,6 +23,7 @@ pub struct Config {
     #[serde(default)]
     pub security: SecurityConfig,
     pub log: LogConfig,
+    pub metrics: MetricsConfig,
 }
 
 impl Config {
@@ -265,6 +266,16 @@ pub struct SecurityConfig {
 pub struct LogConfig {
     pub filter: String,
     pub format: LogFormat,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsConfig {
+    pub enabled: bool,
+    pub host: IpAddr,
+    pub port: u16,
+    /// How many tenants have series of their own.
+    pub tenants: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
