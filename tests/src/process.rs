@@ -135,6 +135,13 @@ impl Serving {
         Client::to(&self.url)
     }
 
+    /// Where `GET /metrics` is served.
+    pub fn metrics_url(&self) -> String {
+        let events = self.events();
+        let address = events.iter().find_map(|event| event["metrics"].as_str());
+        format!("http://{}/metrics", address.expect("metrics are switched on"))
+    }
+
     /// The log lines so far.
     pub fn log(&self) -> Vec<String> {
         self.running.stderr.so_far()

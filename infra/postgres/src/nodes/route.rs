@@ -57,10 +57,14 @@ impl Route {
             let begun = self.begin_here().await;
             let error = match begun {
                 Ok(transaction) => return Ok((transaction, sees)),
-                Err(error) if is_fault_of_node(&error) => error,
+                Err(error) if is_fault_of_node(&error) => {
+                    self.accuse();
+                    error
+                }
+                // All connections to a replica are in use: that speaks for another node, not against this one.
+                Err(error @ StoreError::Unavailable(_)) if self.has_detour() => error,
                 Err(error) => return Err(error),
             };
-            self.accuse();
             if !self.turn_away() {
                 return Err(error);
             }
@@ -167,3 +171,6 @@ fn choose(cluster: &Cluster, intent: ReadIntent, tried: &[Arc<Node>]) -> Arc<Nod
         .or_else(|| fresh().min_by_key(|node| node.busy()))
         .map_or_else(|| Arc::clone(primary), Arc::clone)
 }
+
+#[cfg(test)]
+mod tests;
