@@ -561,6 +561,14 @@ pub static KEYS: &[Key] = {
             "encrypt answers in Redis, with a key derived from security.secret",
         ),
         Key::new(
+            "cache.warming.every_seconds",
+            range(0, 30 * DAY_SECONDS),
+            "0",
+            "how often what tenants that are active usually ask is loaded ahead of need, by one process at a time; 0: on \
+             demand alone",
+        )
+        .unit("s"),
+        Key::new(
             "cache.ttl_seconds.leads_list",
             range(0, 30 * DAY_SECONDS),
             "300",

@@ -182,6 +182,7 @@ pub struct CacheConfig {
     pub database_away_seconds: u64,
     pub memory: CacheMemoryConfig,
     pub redis: RedisConfig,
+    pub warming: CacheWarmingConfig,
     /// By kind of answer, as its key names it; 0: not kept.
     pub ttl_seconds: BTreeMap<String, u64>,
 }
@@ -206,6 +207,13 @@ pub struct CacheMemoryConfig {
 pub enum CacheEviction {
     Frequency,
     Recency,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheWarmingConfig {
+    /// 0: on demand alone.
+    pub every_seconds: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -194,7 +194,7 @@ fn services(
         cache_control: edge.cache.clone().map(|cache| Arc::new(cache) as _),
         cache_warming: edge.cache.as_ref().map(|cache| {
             let store = Arc::clone(&stores.store) as Arc<dyn Store>;
-            cache::warmer(cache, store, edge.cursors.clone()) as _
+            cache::warmer(&config.cache, cache, store, edge.cursors.clone()) as _
         }),
         memory: Arc::new(memory::ProcessMemory { cache: edge.cache }),
         hasher: Arc::new(Argon2PasswordHasher::new(hasher_limits(config))),
