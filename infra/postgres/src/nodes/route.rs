@@ -22,6 +22,8 @@ pub(crate) struct Route {
     intent: ReadIntent,
     node: Arc<Node>,
     tried: Vec<Arc<Node>>,
+    /// Set once pipelines have read here: what follows must see no less.
+    has_read: bool,
 }
 
 impl Route {
@@ -33,6 +35,7 @@ impl Route {
             intent,
             node,
             tried: Vec::new(),
+            has_read: false,
         }
     }
 
@@ -86,20 +89,22 @@ impl Route {
 
     /// Reads by the pipelines of the node chosen, as long as it is in reach.
     pub(crate) async fn attempt(
-        &self,
+        &mut self,
         reading: impl Future<Output = Result<Answer, Failure>>,
     ) -> Result<Answer, Failure> {
-        if self.node.is_primary() {
-            return self.cluster.with_primary(reading).await;
-        }
-        let answer = tokio::select! {
-            biased;
-            answer = reading => answer,
-            () = self.node.lost() => Err(Failure::Lost(self.node.down())),
+        let answer = if self.node.is_primary() {
+            self.cluster.with_primary(reading).await
+        } else {
+            tokio::select! {
+                biased;
+                answer = reading => answer,
+                () = self.node.lost() => Err(Failure::Lost(self.node.down())),
+            }
         };
         if matches!(&answer, Err(Failure::NoConnection(error)) if is_fault_of_node(error)) {
             self.accuse();
         }
+        self.has_read |= answer.is_ok();
         answer
     }
 
@@ -114,14 +119,11 @@ impl Route {
     /// statement of a unit of work may run on any node that sees `sees`. A later one must see what those before it have
     /// seen, which the primary always does: each statement has a snapshot of its own.
     pub(crate) fn redirect(&mut self, is_first: bool, sees: LogPosition) -> Result<LogPosition, StoreError> {
-        self.intent = if is_first {
-            self.intent.raised_to(sees)
+        if is_first {
+            self.intent = self.intent.raised_to(sees);
         } else {
-            ReadIntent {
-                consistency: Consistency::Strong,
-                ..self.intent
-            }
-        };
+            self.intent.consistency = Consistency::Strong;
+        }
         if !self.turn_away() {
             return Err(self.node.down());
         }
@@ -130,6 +132,9 @@ impl Route {
 
     /// Chooses another node than those tried; `false` when there is none.
     fn turn_away(&mut self) -> bool {
+        if self.has_read {
+            self.intent.consistency = Consistency::Strong;
+        }
         self.tried.push(Arc::clone(&self.node));
         let next = choose(&self.cluster, self.intent, &self.tried);
         let is_new = !is_among(&self.tried, &next);

@@ -36,19 +36,19 @@ fn pool(node: &str) -> Pool {
         node: NodeName::new(node),
     };
     let options = connect_options("nobody", "test", "postgres://nobody@127.0.0.1:1/none").unwrap();
-    let second = Duration::from_secs(1);
+    let moment = Duration::from_millis(100);
     let config = PoolConfig {
         min: 0,
         max: 1,
-        acquire_timeout: second,
-        create_timeout: second,
-        idle_timeout: second,
-        max_lifetime: second,
+        acquire_timeout: moment,
+        create_timeout: moment,
+        idle_timeout: moment,
+        max_lifetime: moment,
         max_uses: 1,
     };
     let limits = StatementLimits {
-        timeout: second,
-        slow: second,
+        timeout: moment,
+        slow: moment,
     };
     Pool::new(name, options, &config, limits, None)
 }
@@ -164,4 +164,26 @@ async fn without_a_primary_whoever_is_fresh_enough_serves() {
 #[tokio::test]
 async fn without_replicas_the_primary_serves() {
     assert_eq!(chosen(&cluster([]), ANALYTICS, &[]), ["primary"]);
+}
+
+#[tokio::test]
+async fn what_has_read_on_one_node_goes_on_at_the_primary_alone() {
+    let tenant = fairlead_domain::Id::from_uuid(uuid::Uuid::from_u128(1));
+    let answer = || async {
+        Ok(Answer {
+            rows: Vec::new(),
+            round_trips: 1,
+        })
+    };
+    // Nobody can connect to any of them, so whoever begins is led from one to the next.
+    let mut first = Route::new(Arc::new(three()), tenant, INTERACTIVE);
+    assert!(first.begin().await.is_err());
+    assert_eq!(first.tried.len(), 4, "the first statement may run anywhere");
+
+    let mut later = Route::new(Arc::new(three()), tenant, INTERACTIVE);
+    later.attempt(answer()).await.unwrap();
+    assert!(later.begin().await.is_err());
+
+    let tried: Vec<_> = later.tried.iter().map(|node| node.role).collect();
+    assert_eq!(tried, [NodeRole::Replica, NodeRole::Primary]);
 }
