@@ -628,3 +628,23 @@ async fn without_any_database_what_is_kept_is_still_answered() {
     let read = acme.owner.get(LIST).await.expect(200);
     assert_eq!(read["items"][0]["name"], "Ben");
 }
+
+#[tokio::test]
+async fn on_schedule_what_a_tenant_usually_asks_is_there_before_it_asks() {
+    let app = TestApp::start_with(|config| config.cache.warming.every_seconds = 1).await;
+    let acme = app.tenant("acme").await;
+    // Now the tenant is known to be active.
+    acme.owner.get("/api/v1/leads?limit=1").await.expect(200);
+    let operator = app.operator("test").await;
+
+    wait_until("its statistics were warmed", async || {
+        let earnings = operator.get("/api/v1/performance/cache/warm").await.expect(200);
+        let warmed = earnings["items"].as_array().unwrap();
+        warmed
+            .iter()
+            .any(|warmed| warmed["tenantId"] == acme.id.as_str() && warmed["key"] == "leads.statistics?")
+    })
+    .await;
+
+    assert_eq!(source(&acme.owner.get("/api/v1/leads/statistics").await), "l1");
+}

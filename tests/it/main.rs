@@ -21,6 +21,7 @@ mod interleaving;
 mod isolation;
 mod leads;
 mod leads_in_bulk;
+mod metrics;
 mod plans;
 mod pools;
 mod problems;

@@ -249,6 +249,25 @@ async fn every_list_filter_and_search_reads_through_its_index() {
         assert_eq!(used, [expected], "{what}");
     }
 
+    // A numbered page tells how long the list is without reading it, where the counters know.
+    for (what, status, expected) in [
+        ("all", None, ["idx_leads_created", "lead_statistics_pkey"]),
+        (
+            "closed",
+            Some(StatusName::Closed),
+            ["idx_leads_status_created", "lead_statistics_pkey"],
+        ),
+    ] {
+        let filter = LeadFilter { status, ..none() };
+        let query = list(filter, LeadSort::CreatedAt, Start::Page(0));
+        let used = indexes_used(&database, &superuser, async |uow| {
+            let page = uow.leads().list(&query).await.expect("the page is read");
+            assert!(page.total.is_some_and(|total| total >= 40_000), "{what}");
+        })
+        .await;
+        assert_eq!(used, expected, "{what}");
+    }
+
     // Which index is best for these depends on how many leads match; from end to end none may be read.
     for (what, filter) in [
         (
@@ -387,6 +406,16 @@ async fn every_list_filter_and_search_reads_through_its_index() {
     })
     .await;
     assert_eq!(used, ["lead_statistics_pkey"], "statistics");
+
+    let used = indexes_used(&database, &superuser, async |uow| {
+        let usage = uow.tenants().usage().await.expect("the tenant is counted");
+        assert_eq!(usage.leads, 200_000);
+    })
+    .await;
+    assert!(
+        used.iter().all(|name| !name.contains("leads")) && used.contains(&"lead_statistics_pkey".to_owned()),
+        "usage reads no lead: {used:?}"
+    );
 
     for (what, filter, expected) in [
         ("activities", ActivityFilter::default(), "idx_activities_created"),

@@ -60,6 +60,12 @@ impl TestApp {
         &self.url
     }
 
+    /// Where `GET /metrics` is served.
+    pub fn metrics_url(&self) -> String {
+        let address = self.server.metrics.expect("metrics are switched on");
+        format!("http://{address}/metrics")
+    }
+
     /// The folder with the signing keys and whatever else the server keeps.
     pub fn data_dir(&self) -> &TempFolder {
         &self.data_dir
@@ -123,6 +129,7 @@ fn configuration(database: &TestDatabase, data_dir: &TempFolder) -> Config {
     let url = |role| Some(Secret::new(database.url(role)));
     data_dir.path().clone_into(&mut config.data_dir);
     config.http.port = 0;
+    config.metrics.port = 0;
     config.database.url = url(DatabaseRole::App);
     config.database.system_url = url(DatabaseRole::System);
     config.database.owner_url = url(DatabaseRole::Owner);
@@ -135,6 +142,7 @@ fn configuration(database: &TestDatabase, data_dir: &TempFolder) -> Config {
 struct ServerThread {
     url: String,
     address: SocketAddr,
+    metrics: Option<SocketAddr>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -152,13 +160,14 @@ impl ServerThread {
                 .expect("a runtime can be made")
                 .block_on(serve(config, clock, started, stopped));
         });
-        let (url, address) = starting
+        let started = starting
             .await
             .expect("the server thread answers")
             .unwrap_or_else(|error| panic!("{error:?}"));
         Self {
-            url,
-            address,
+            url: started.url,
+            address: started.address,
+            metrics: started.metrics,
             stop: Some(stop),
             thread: Some(thread),
         }
@@ -182,10 +191,18 @@ impl Drop for ServerThread {
     }
 }
 
+/// Where a server is.
+#[derive(Debug)]
+struct Started {
+    url: String,
+    address: SocketAddr,
+    metrics: Option<SocketAddr>,
+}
+
 async fn serve(
     config: Config,
     clock: Arc<TestClock>,
-    started: oneshot::Sender<anyhow::Result<(String, SocketAddr)>>,
+    started: oneshot::Sender<anyhow::Result<Started>>,
     stopped: oneshot::Receiver<()>,
 ) {
     let parts = Parts {
@@ -199,7 +216,11 @@ async fn serve(
     {
         Err(error) => drop(started.send(Err(error))),
         Ok(running) => {
-            let told = started.send(Ok((running.url().to_owned(), running.address())));
+            let told = started.send(Ok(Started {
+                url: running.url().to_owned(),
+                address: running.address(),
+                metrics: running.metrics_address(),
+            }));
             if told.is_ok() {
                 // Dropping the sender is the sign.
                 let _ = stopped.await;

@@ -22,7 +22,7 @@ pub use client::{Client, Response};
 pub use clock::TestClock;
 pub use database::TestDatabase;
 pub use folder::TempFolder;
-pub use long::repetitions;
+pub use long::{repetitions, soak};
 pub use store::{connect_store, store_config, store_parts};
 pub use tenant::{PASSWORD, TestTenant};
 pub use wait::wait_until;

@@ -12,6 +12,8 @@ use crate::process::{Program, Serving};
 
 const DATABASE: &str = "fairlead";
 const PASSWORD: &str = "test";
+/// Of requests, of cross-tenant work, and of migrations.
+const ROLES: [&str; 3] = ["fairlead_app", "fairlead_system", "fairlead_owner"];
 
 /// Two servers, the second of which follows the first, with a migrated database. Gone when dropped.
 ///
@@ -21,11 +23,21 @@ pub struct TestPair {
     stack: Arc<Stack>,
     primary: Postgres,
     replica: Postgres,
+    second: Option<Postgres>,
 }
 
 impl TestPair {
     /// Starts both, and returns a program that knows of them.
     pub async fn start() -> (Self, Program) {
+        Self::start_with(|_| None).await
+    }
+
+    /// Starts a second replica besides. The program does not know of that one yet: see [`TestPair::read_url`].
+    pub async fn start_with_two_replicas() -> (Self, Program) {
+        Self::start_with(|stack| Some(stack.second_replica().expect("another one starts"))).await
+    }
+
+    async fn start_with(second: impl FnOnce(&Stack) -> Option<Postgres>) -> (Self, Program) {
         let pair = block_in_place(|| {
             let options = StackOptions {
                 root: Root::Temporary,
@@ -35,6 +47,7 @@ impl TestPair {
             Self {
                 primary: stack.postgres().expect("it has started"),
                 replica: stack.replica().expect("a replica starts"),
+                second: second(&stack),
                 stack: Arc::new(stack),
             }
         });
@@ -48,21 +61,54 @@ impl TestPair {
             "postgres",
             &format!("CREATE DATABASE {DATABASE} OWNER fairlead_owner"),
         );
-        let primary = pair.primary.port();
-        let program = Program::at([
-            url("fairlead_app", primary),
-            url("fairlead_system", primary),
-            url("fairlead_owner", primary),
-        ])
-        .with("DATABASE_READ_URL", &url("fairlead_app", pair.replica.port()))
-        // Tests of servers count the reads that come to them. Tests of the cache set this themselves.
-        .with("FAIRLEAD__CACHE__RESPONSES__ENABLED", "false")
-        // A machine that is busy with other tests is slow, not gone. Tests of being slow set these themselves.
-        .with("FAIRLEAD__DATABASE__MONITOR__TIMEOUT_MS", "10000")
-        .with("FAIRLEAD__DATABASE__MONITOR__MAX_LAG_MS", "10000");
+        let program = Program::at(ROLES.map(|role| url(role, pair.primary.port())))
+            .with("DATABASE_READ_URL", &url("fairlead_app", pair.replica.port()))
+            // Tests of servers count the reads that come to them. Tests of the cache set this themselves.
+            .with("FAIRLEAD__CACHE__RESPONSES__ENABLED", "false")
+            // A machine that is busy with other tests is slow, not gone. Tests of being slow set these themselves.
+            .with("FAIRLEAD__DATABASE__MONITOR__TIMEOUT_MS", "10000")
+            .with("FAIRLEAD__DATABASE__MONITOR__MAX_LAG_MS", "10000");
         let migrated = program.run(&["migrate"]).await;
         assert!(migrated.status.success(), "{migrated:?}");
         (pair, program)
+    }
+
+    /// The program, with another server for its primary; who called it before is known there, too.
+    #[must_use]
+    pub fn led_by(&self, service: Service, program: Program) -> Program {
+        let urls = ROLES.map(|role| url(role, self.server(service).port()));
+        let keys = ["URL", "SYSTEM_URL", "OWNER_URL"];
+        keys.iter().zip(urls).fold(program, |program, (key, url)| {
+            program.with(&format!("FAIRLEAD__DATABASE__{key}"), &url)
+        })
+    }
+
+    /// Where the program reads from a server.
+    pub fn read_url(&self, service: Service) -> String {
+        url(ROLES[0], self.server(service).port())
+    }
+
+    pub fn port(&self, service: Service) -> u16 {
+        self.server(service).port()
+    }
+
+    /// How the superuser reaches a server.
+    pub fn superuser_url(&self, service: Service) -> String {
+        self.server(service).superuser_url(DATABASE)
+    }
+
+    /// Runs SQL on a server as the superuser.
+    pub fn run_on(&self, service: Service, sql: &str) -> String {
+        block_in_place(|| self.server(service).run_sql(DATABASE, sql)).expect("the server takes it")
+    }
+
+    fn server(&self, service: Service) -> &Postgres {
+        match service {
+            Service::Postgres => &self.primary,
+            Service::Replica => &self.replica,
+            Service::SecondReplica => self.second.as_ref().expect("it was asked for"),
+            Service::Redis | Service::RabbitMq => panic!("{service} is no database"),
+        }
     }
 
     /// Runs SQL on the primary as the superuser.
@@ -72,7 +118,7 @@ impl TestPair {
 
     /// Runs SQL on the replica as the superuser.
     pub fn on_replica(&self, sql: &str) -> String {
-        block_in_place(|| self.replica.run_sql(DATABASE, sql)).expect("the replica takes it")
+        self.run_on(Service::Replica, sql)
     }
 
     /// Ends a server at once, as a crash would.

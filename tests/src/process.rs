@@ -14,11 +14,11 @@ use crate::{Client, TempFolder, TestDatabase, wait_until};
 /// The secret of every configured program.
 pub const SECRET: &str = "a secret of more than thirty-two bytes";
 
-/// The program with a configuration, from the environment alone.
-#[derive(Debug)]
+/// The program with a configuration, from the environment alone. A clone has the same data folder.
+#[derive(Clone, Debug)]
 pub struct Program {
     environment: Vec<(String, String)>,
-    pub data_dir: TempFolder,
+    pub data_dir: Arc<TempFolder>,
 }
 
 /// What a command has ended with.
@@ -48,7 +48,7 @@ impl Program {
 
     /// Knows of no database, and so has one of its own in its data folder.
     pub fn unconfigured() -> Self {
-        let data_dir = TempFolder::new("program");
+        let data_dir = Arc::new(TempFolder::new("program"));
         let path = data_dir.path().display().to_string();
         Self {
             environment: Vec::new(),
@@ -56,6 +56,7 @@ impl Program {
         }
         .with("FAIRLEAD__DATA_DIR", &path)
         .with("FAIRLEAD__HTTP__PORT", "0")
+        .with("FAIRLEAD__METRICS__PORT", "0")
         .with("FAIRLEAD__LOG__FORMAT", "json")
     }
 
@@ -132,6 +133,13 @@ pub struct Serving {
 impl Serving {
     pub fn anonymous(&self) -> Client {
         Client::to(&self.url)
+    }
+
+    /// Where `GET /metrics` is served.
+    pub fn metrics_url(&self) -> String {
+        let events = self.events();
+        let address = events.iter().find_map(|event| event["metrics"].as_str());
+        format!("http://{}/metrics", address.expect("metrics are switched on"))
     }
 
     /// The log lines so far.

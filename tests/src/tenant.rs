@@ -6,7 +6,7 @@ use crate::Client;
 pub const PASSWORD: &str = "correct horse battery";
 
 /// A tenant that signed up over HTTP, with its owner logged in.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct TestTenant {
     pub id: String,
     pub slug: String,
@@ -31,6 +31,16 @@ impl TestTenant {
             owner_id: text(&answer["user"]["id"]),
             owner_email,
             anonymous,
+        }
+    }
+
+    /// The same tenant, of the server at `url`.
+    #[must_use]
+    pub fn at(&self, url: &str) -> Self {
+        Self {
+            owner: self.owner.at(url),
+            anonymous: self.anonymous.at(url),
+            ..self.clone()
         }
     }
 

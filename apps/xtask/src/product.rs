@@ -18,7 +18,11 @@ pub(crate) struct Product {
 
 impl Product {
     pub(crate) fn new(binary: PathBuf, data_dir: &Path, port: u16) -> Self {
-        let variables = vec![("FAIRLEAD__HTTP__PORT", port.to_string())];
+        let variables = vec![
+            ("FAIRLEAD__HTTP__PORT", port.to_string()),
+            // Several installations may run at a time; the log tells which one was taken.
+            ("FAIRLEAD__METRICS__PORT", "0".to_owned()),
+        ];
         Self {
             binary,
             data_dir: data_dir.to_owned(),

@@ -127,6 +127,8 @@ pub struct Counts {
     pub shared_hits: u64,
     /// Served after their time while they were loaded anew.
     pub stale: u64,
+    /// Of these, from the shared level; the others were in memory.
+    pub shared_stale: u64,
     /// Served after their time because loading them failed.
     pub degraded: u64,
     pub loads: u64,
@@ -138,6 +140,16 @@ pub struct Counts {
 impl Counts {
     pub fn hits(&self) -> u64 {
         self.memory_hits + self.shared_hits + self.stale + self.degraded
+    }
+
+    /// Of the hits, those that were in memory.
+    pub fn hits_in_memory(&self) -> u64 {
+        self.hits() - self.hits_in_shared()
+    }
+
+    /// Of the hits, those that came from the shared level.
+    pub fn hits_in_shared(&self) -> u64 {
+        self.shared_hits + self.shared_stale
     }
 
     pub fn requests(&self) -> u64 {
@@ -156,6 +168,7 @@ impl Counts {
             memory_hits: self.memory_hits + other.memory_hits,
             shared_hits: self.shared_hits + other.shared_hits,
             stale: self.stale + other.stale,
+            shared_stale: self.shared_stale + other.shared_stale,
             degraded: self.degraded + other.degraded,
             loads: self.loads + other.loads,
             joined: self.joined + other.joined,
@@ -233,6 +246,10 @@ pub struct TenantReport {
     /// Bytes in the part that all tenants compete for.
     pub common_bytes: u64,
     pub bumps: u64,
+    /// Answers that were put into memory.
+    pub kept: u64,
+    /// Answers that were not put there because something they depend on changed while they were loaded.
+    pub refused: u64,
     /// Time of the database that hits made unnecessary.
     pub saved: Duration,
 }
@@ -246,6 +263,8 @@ impl TenantReport {
             own_bytes: self.own_bytes + other.own_bytes,
             common_bytes: self.common_bytes + other.common_bytes,
             bumps: self.bumps + other.bumps,
+            kept: self.kept + other.kept,
+            refused: self.refused + other.refused,
             saved: self.saved + other.saved,
         }
     }

@@ -186,7 +186,7 @@ impl Fill<'_> {
         let (freshness, outcome) = if fresh_for > Duration::ZERO {
             (Freshness::Fresh, Outcome::SharedHit)
         } else {
-            (Freshness::Stale, Outcome::Stale)
+            (Freshness::Stale, Outcome::SharedStale)
         };
         self.inner.note(self.flight.key.tenant, namespace, outcome);
         Found {
@@ -238,11 +238,14 @@ impl Fill<'_> {
     /// Keeps an answer in memory, unless something it depends on changed meanwhile.
     fn keep(&self, entry: &Arc<Entry>, opened: Option<&Opened>, life: Life, cost: Duration) {
         let inner = self.inner;
+        let key = &self.flight.key;
+        let account = inner.memory.account(key.tenant);
         if !inner.generations.holds(&self.flight.snapshot) {
             inner.meters.refused_fills.fetch_add(1, Ordering::Relaxed);
+            account.meter.refused.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let key = &self.flight.key;
+        account.meter.kept.fetch_add(1, Ordering::Relaxed);
         let held = NewHeld {
             key: Arc::clone(key),
             entry: Arc::clone(entry),
@@ -253,7 +256,7 @@ impl Fill<'_> {
             epoch: if opened.is_some() { self.epoch } else { NO_EPOCH },
             life,
             cost,
-            account: inner.memory.account(key.tenant),
+            account,
             ledger: self.flight.ledger.clone(),
         };
         inner.memory.insert(Held::from(held));

@@ -15,6 +15,7 @@ mod hash;
 mod memory;
 mod meters;
 mod report;
+mod schedule;
 mod settings;
 mod shared;
 mod warm;

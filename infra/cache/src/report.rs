@@ -66,6 +66,8 @@ fn of_meter(meter: &TenantMeter) -> TenantReport {
     TenantReport {
         counts: counts(&meter.outcomes),
         bumps: get(&meter.bumps),
+        kept: get(&meter.kept),
+        refused: get(&meter.refused),
         saved: Duration::from_micros(get(&meter.saved_micros)),
         ..TenantReport::default()
     }
@@ -123,7 +125,8 @@ fn counts(outcomes: &Outcomes) -> Counts {
     Counts {
         memory_hits: outcomes.get(Outcome::MemoryHit),
         shared_hits: outcomes.get(Outcome::SharedHit),
-        stale: outcomes.get(Outcome::Stale),
+        stale: outcomes.get(Outcome::Stale) + outcomes.get(Outcome::SharedStale),
+        shared_stale: outcomes.get(Outcome::SharedStale),
         degraded: outcomes.get(Outcome::Degraded),
         loads: outcomes.get(Outcome::Loaded),
         joined: outcomes.get(Outcome::Joined),

@@ -45,7 +45,7 @@ impl Default for WarmSettings {
 /// Warms the cache with registered datasets.
 #[derive(Debug)]
 pub struct Warmer {
-    cache: TieredCache,
+    pub(crate) cache: TieredCache,
     datasets: Vec<Arc<dyn Dataset>>,
     tenants: Arc<dyn ActiveTenants>,
     settings: WarmSettings,

@@ -11,6 +11,8 @@ pub enum Service {
     Postgres,
     /// A streaming replica of that primary.
     Replica,
+    /// Another one, for tests of what two of them do.
+    SecondReplica,
     Redis,
     RabbitMq,
 }
@@ -21,6 +23,7 @@ impl Service {
         match self {
             Self::Postgres => &["postgres"],
             Self::Replica => &["replica"],
+            Self::SecondReplica => &["replica-2"],
             Self::Redis => &["redis"],
             Self::RabbitMq => &["rabbitmq", "rabbitmq-distribution", "epmd"],
         }
@@ -32,6 +35,7 @@ impl fmt::Display for Service {
         formatter.write_str(match self {
             Self::Postgres => "PostgreSQL",
             Self::Replica => "the PostgreSQL replica",
+            Self::SecondReplica => "the second PostgreSQL replica",
             Self::Redis => "Redis",
             Self::RabbitMq => "RabbitMQ",
         })

@@ -51,7 +51,7 @@ pub struct Stack {
     durability: Durability,
     password: Password,
     state: Mutex<State>,
-    slots: [Mutex<Slot>; 4],
+    slots: [Mutex<Slot>; 5],
     /// What cleans up after us and what keeps others out, to be dropped in this order.
     hold: Mutex<Option<(Watchdog, Lock)>>,
 }
@@ -88,7 +88,7 @@ impl Stack {
             durability: options.durability,
             password: state.password.clone(),
             state: Mutex::new(state),
-            slots: [const { Mutex::new(Slot::Idle) }; 4],
+            slots: [const { Mutex::new(Slot::Idle) }; 5],
             hold: Mutex::new(Some((watchdog, lock))),
         })
     }
@@ -134,6 +134,11 @@ impl Stack {
         self.database(Service::Replica)
     }
 
+    /// Returns the second replica, started if need be.
+    pub fn second_replica(&self) -> Result<Postgres, StackError> {
+        self.database(Service::SecondReplica)
+    }
+
     /// Freezes a service: connections stay open, and nothing answers until [`Stack::resume`].
     pub fn pause(&self, service: Service) -> Result<(), StackError> {
         self.with_running(service, |instance| instance.pause())
@@ -156,7 +161,12 @@ impl Stack {
     /// Stops all services, removes a temporary folder and lets a persistent one go.
     pub fn stop(&self) {
         thread::scope(|scope| {
-            for service in [Service::Replica, Service::Redis, Service::RabbitMq] {
+            for service in [
+                Service::Replica,
+                Service::SecondReplica,
+                Service::Redis,
+                Service::RabbitMq,
+            ] {
                 scope.spawn(move || self.close(service));
             }
         });
@@ -218,7 +228,8 @@ impl Stack {
     fn launch(&self, service: Service, ports: &[u16]) -> Result<Running, StackError> {
         match service {
             Service::Postgres => self.launch_postgres(ports[0]),
-            Service::Replica => self.launch_replica(ports[0]),
+            Service::Replica => self.launch_replica(&replica::FIRST, ports[0]),
+            Service::SecondReplica => self.launch_replica(&replica::SECOND, ports[0]),
             Service::Redis => self.launch_redis(ports[0]),
             Service::RabbitMq => self.launch_rabbitmq(Ports {
                 amqp: ports[0],
@@ -238,12 +249,12 @@ impl Stack {
         })
     }
 
-    fn launch_replica(&self, port: u16) -> Result<Running, StackError> {
+    fn launch_replica(&self, names: &replica::Names, port: u16) -> Result<Running, StackError> {
         let primary = self.postgres()?;
         let binaries = self.binaries()?;
-        let (server, address) = replica::prepare(&self.plan("replica", port), &primary, binaries)?;
+        let (server, address) = replica::prepare(names, &self.plan(names.folder, port), &primary, binaries)?;
         let instance = Instance::start(Box::new(server))?;
-        replica::await_stream(&primary)?;
+        replica::await_stream(names, &primary)?;
         Ok(Running {
             endpoint: address.endpoint(),
             instances: vec![instance],

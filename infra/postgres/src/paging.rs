@@ -34,14 +34,31 @@ where
     E::Model: FromRow,
     T: TryFrom<E::Model, Error = StoreError>,
 {
-    let (select, total) = match paging.start {
-        Start::After(None) => (select, None),
-        Start::After(Some(position)) => (select.filter(keyset.beyond(position)?), None),
-        Start::Page(number) => {
-            let total = count(connection, select.clone()).await?;
-            let offset = u64::from(number) * u64::from(paging.limit);
-            (select.offset(offset), Some(total))
-        }
+    let total = match paging.start {
+        Start::After(_) => None,
+        Start::Page(_) => Some(count(connection, select.clone()).await?),
+    };
+    page_of(connection, select, keyset, paging, total, position).await
+}
+
+/// Reads one page of `select`, of which somebody else knows how long the whole list is.
+pub(crate) async fn page_of<E, T>(
+    connection: &Connection,
+    select: Select<E>,
+    keyset: &Keyset<E::Column>,
+    paging: &Paging,
+    total: Option<u64>,
+    position: impl Fn(&T) -> Position,
+) -> Result<Page<T>, StoreError>
+where
+    E: EntityTrait,
+    E::Model: FromRow,
+    T: TryFrom<E::Model, Error = StoreError>,
+{
+    let select = match paging.start {
+        Start::After(None) => select,
+        Start::After(Some(position)) => select.filter(keyset.beyond(position)?),
+        Start::Page(number) => select.offset(u64::from(number) * u64::from(paging.limit)),
     };
     let select = select
         .order_by(keyset.key, keyset.order())

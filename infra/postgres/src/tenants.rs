@@ -12,12 +12,14 @@ const UPDATE: &str = "
     UPDATE tenants SET name = $2, updated_at = $3, version = $4 + 1
     WHERE tenant_id = $1 AND id = $1 AND version = $4";
 
+// Leads are counted by the transactions that write them.
 const USAGE: &str = "
     SELECT (SELECT COUNT(*) FROM users WHERE tenant_id = $1),
            (SELECT COUNT(*) FROM users WHERE tenant_id = $1 AND active),
            (SELECT COUNT(*) FROM users WHERE tenant_id = $1 AND active AND is_agent),
-           (SELECT COUNT(*) FROM leads WHERE tenant_id = $1),
-           (SELECT COUNT(*) FROM leads WHERE tenant_id = $1 AND status IN ('NEW', 'CONTACTED', 'QUALIFIED')),
+           (SELECT COALESCE(SUM(leads), 0)::bigint FROM lead_statistics WHERE tenant_id = $1),
+           (SELECT COALESCE(SUM(leads), 0)::bigint FROM lead_statistics
+            WHERE tenant_id = $1 AND status IN ('NEW', 'CONTACTED', 'QUALIFIED')),
            (SELECT COUNT(*) FROM activities WHERE tenant_id = $1),
            (SELECT COUNT(*) FROM carriers WHERE tenant_id = $1),
            (SELECT COUNT(*) FROM api_keys

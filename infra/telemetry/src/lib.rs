@@ -1,8 +1,10 @@
-//! What the process says about itself: log lines, the identity and the cost of each request, its own resources.
+//! What the process says about itself: log lines, figures, the identity and the cost of each request, its
+//! own resources.
 //!
 //! Every crate that does I/O may depend on this one, so it knows no technology but `tracing`.
 
 pub mod logging;
+pub mod metrics;
 pub mod process;
 pub mod request;
 mod task;

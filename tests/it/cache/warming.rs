@@ -1,10 +1,12 @@
 //! Answers that are there before they are asked for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use fairlead_cache::{WarmSettings, Warmer};
+use fairlead_devstack::Service;
 use fairlead_domain::Id;
 use fairlead_domain::access::TenantScope;
 use fairlead_domain::cache::{
@@ -46,6 +48,42 @@ impl Dataset for FirstLeads {
     fn item(&self, _: &TenantScope, key: &CacheKey) -> Option<WarmItem> {
         let lead = key.variant().strip_prefix("id=")?.parse().ok()?;
         (key.namespace() == Namespace::Lead).then(|| self.origin.warm_item(lead))
+    }
+}
+
+/// Nothing to load, but it takes a while, and says how many do it at a time.
+#[derive(Debug, Default)]
+struct Rounds {
+    begun: AtomicUsize,
+    under_way: AtomicUsize,
+    most: AtomicUsize,
+}
+
+#[derive(Debug)]
+struct SlowDataset(Arc<Rounds>);
+
+#[async_trait]
+impl Dataset for SlowDataset {
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    fn priority(&self) -> u8 {
+        1
+    }
+
+    async fn items(&self, _: &TenantScope) -> Result<Vec<WarmItem>, StoreError> {
+        let rounds = &self.0;
+        rounds.begun.fetch_add(1, Ordering::SeqCst);
+        let now = rounds.under_way.fetch_add(1, Ordering::SeqCst) + 1;
+        rounds.most.fetch_max(now, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        rounds.under_way.fetch_sub(1, Ordering::SeqCst);
+        Ok(Vec::new())
+    }
+
+    fn item(&self, _: &TenantScope, _: &CacheKey) -> Option<WarmItem> {
+        None
     }
 }
 
@@ -147,4 +185,52 @@ async fn a_process_that_starts_has_what_others_asked_for_most() {
     support::wait_until("it is warm", async || !starter.earnings().is_empty()).await;
     assert_eq!(starter.earnings()[0].key, key(77));
     assert_eq!(newcomer.ask(77).await.unwrap().source, Source::Memory);
+}
+
+#[tokio::test]
+async fn on_schedule_one_process_at_a_time_warms_and_the_next_takes_over() {
+    let redis = RedisServer::start().await;
+    let origin = Origin::new();
+    let rounds = Arc::new(Rounds::default());
+    let every = Duration::from_millis(400);
+    let mut warmers = Vec::new();
+    for _ in 0..3 {
+        let node = Node::start(&origin, redis.settings()).await;
+        let dataset: Arc<dyn Dataset> = Arc::new(SlowDataset(Arc::clone(&rounds)));
+        let tenants = Arc::new(TwoTenants);
+        let warmer = Warmer::new(
+            node.cache.clone(),
+            vec![dataset],
+            tenants,
+            WarmSettings::default(),
+        );
+        let warmer = Arc::new(warmer);
+        warmer.start_schedule(every);
+        warmers.push((node, warmer));
+    }
+    let begun = || rounds.begun.load(Ordering::SeqCst);
+    let started = std::time::Instant::now();
+
+    support::wait_until("four rounds are over", async || begun() >= 8).await;
+
+    assert_eq!(rounds.most.load(Ordering::SeqCst), 1);
+    // Each round is two tenants long, and they begin a turn apart at the least.
+    let turns = started.elapsed().as_millis() / every.mul_f64(0.8).as_millis();
+    assert!(begun() as u128 / 2 <= turns + 1, "{} in {turns} turns", begun());
+
+    // Whoever had the turn goes; another takes the next.
+    warmers.truncate(1);
+    let before = begun();
+    support::wait_until("the last one goes on", async || begun() >= before + 4).await;
+    redis.with(|stack| stack.kill(Service::Redis).unwrap()).await;
+    let (node, _) = &warmers[0];
+    support::wait_until("Redis is left alone", async || !node.cache.is_connected()).await;
+    tokio::time::sleep(every / 2).await;
+    let before = begun();
+    tokio::time::sleep(every * 2).await;
+    assert_eq!(
+        begun(),
+        before,
+        "what is loaded while Redis is away is kept for a moment only"
+    );
 }

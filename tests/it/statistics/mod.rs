@@ -14,7 +14,8 @@ use fairlead_domain::access::SystemScope;
 use fairlead_domain::clock::Ids as _;
 use fairlead_domain::consistency::ReadIntent;
 use fairlead_domain::identity::TenantId;
-use fairlead_domain::leads::{Statistics, StatusCount, StatusName};
+use fairlead_domain::leads::{LeadFilter, LeadQuery, LeadSort, Statistics, StatusCount, StatusName};
+use fairlead_domain::paging::{Direction, Paging, Start};
 use fairlead_domain::store::{Store as _, UnitOfWork};
 use fairlead_postgres::PgStore;
 use sqlx::{AssertSqlSafe, Executor as _, PgConnection, Row as _};
@@ -118,5 +119,47 @@ async fn assert_equal(store: &PgStore, app: &mut PgConnection, tenant: TenantId,
         .unwrap();
     let now = uow.now();
     let statistics = uow.leads().statistics(now).await.unwrap();
-    assert_eq!(statistics, expected(app, now).await, "after {after}");
+    let expected = expected(app, now).await;
+    assert_eq!(statistics, expected, "after {after}");
+    assert_totals_equal(&mut *uow, &expected, after).await;
+}
+
+/// Fails unless whatever else tells how many leads there are says the same.
+async fn assert_totals_equal(uow: &mut dyn UnitOfWork, expected: &Statistics, after: &str) {
+    let count = |status| expected.by_status.get(&status).map_or(0, |known| known.count);
+    let any = (None, expected.total());
+    let by_status = StatusName::ALL.map(|status| (Some(status), count(status)));
+    for (status, there) in by_status.into_iter().chain([any]) {
+        let query = LeadQuery {
+            filter: LeadFilter {
+                status,
+                ..LeadFilter::default()
+            },
+            sort: LeadSort::CreatedAt,
+            direction: Direction::Descending,
+            paging: Paging {
+                start: Start::Page(0),
+                limit: 1,
+            },
+        };
+        let page = uow.leads().list(&query).await.unwrap();
+        assert_eq!(page.total, Some(there), "{status:?} after {after}");
+        // Any other condition has them counted one by one.
+        let one_by_one = LeadQuery {
+            filter: LeadFilter {
+                min_score: Some(0),
+                ..query.filter.clone()
+            },
+            ..query
+        };
+        let page = uow.leads().list(&one_by_one).await.unwrap();
+        assert_eq!(page.total, Some(there), "{status:?} one by one after {after}");
+    }
+    let usage = uow.tenants().usage().await.unwrap();
+    let open = expected.total() - count(StatusName::Closed);
+    assert_eq!(
+        (usage.leads, usage.open_leads),
+        (expected.total(), open),
+        "after {after}"
+    );
 }

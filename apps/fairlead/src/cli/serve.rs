@@ -73,6 +73,7 @@ fn announce(config: &Config, running: &Running) {
         listen = %running.address(),
         preset = config.preset.as_str(),
         data_dir = %config.data_dir.display(),
+        metrics = running.metrics_address().map(tracing::field::display),
         "serving {url} (docs: {url}/docs) on {database}",
     );
     tracing::info!("reduced: {}", running.reduced().join("; "));

@@ -553,6 +553,14 @@ pub static KEYS: &[Key] = {
             "encrypt answers in Redis, with a key derived from security.secret",
         ),
         Key::new(
+            "cache.warming.every_seconds",
+            range(0, 30 * DAY_SECONDS),
+            "0",
+            "how often what tenants that are active usually ask is loaded ahead of need, by one process at a time; 0: on \
+             demand alone",
+        )
+        .unit("s"),
+        Key::new(
             "cache.ttl_seconds.leads_list",
             range(0, 30 * DAY_SECONDS),
             "300",
@@ -751,5 +759,31 @@ pub static KEYS: &[Key] = {
             "how log lines are written; auto: pretty on a terminal, otherwise JSON",
         )
         .presets(&[(HighPerformance, "json"), (CostOptimized, "json")]),
+        // Metrics.
+        Key::new(
+            "metrics.enabled",
+            Kind::Bool,
+            "true",
+            "serve GET /metrics for Prometheus, on a port of its own",
+        ),
+        Key::new(
+            "metrics.host",
+            Kind::Address,
+            "127.0.0.1",
+            "address that metrics are served at; whoever reaches it may read them, so keep it inside your network",
+        ),
+        Key::new(
+            "metrics.port",
+            range(0, 65_535),
+            "9464",
+            "port that metrics are served at; 0 takes a free one",
+        ),
+        Key::new(
+            "metrics.tenants",
+            range(0, 100),
+            "20",
+            "how many tenants have series of their own, those that ask most; all others are one, `other`",
+        )
+        .unit("tenants"),
     ]
 };

@@ -25,7 +25,8 @@ pub use load::{Input, Loaded, load};
 pub use replicas::ReplicaConfig;
 pub use secret::Secret;
 pub use settings::{
-    AuthConfig, CacheConfig, CacheEviction, CacheMemoryConfig, CompressionConfig, Config, DatabaseConfig,
-    DatabaseUrls, HttpConfig, LockoutConfig, LogConfig, LogFormat, MonitorConfig, PoolConfig, ReadPoolConfig,
-    RedisConfig, ResponseCacheConfig, SecurityConfig, SystemPoolConfig,
+    AuthConfig, CacheConfig, CacheEviction, CacheMemoryConfig, CacheWarmingConfig, CompressionConfig, Config,
+    DatabaseConfig, DatabaseUrls, HttpConfig, LockoutConfig, LogConfig, LogFormat, MetricsConfig,
+    MonitorConfig, PoolConfig, ReadPoolConfig, RedisConfig, ResponseCacheConfig, SecurityConfig,
+    SystemPoolConfig,
 };

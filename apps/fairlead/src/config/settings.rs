@@ -23,6 +23,7 @@ pub struct Config {
     #[serde(default)]
     pub security: SecurityConfig,
     pub log: LogConfig,
+    pub metrics: MetricsConfig,
 }
 
 impl Config {
@@ -180,6 +181,7 @@ pub struct CacheConfig {
     pub database_away_seconds: u64,
     pub memory: CacheMemoryConfig,
     pub redis: RedisConfig,
+    pub warming: CacheWarmingConfig,
     /// By kind of answer, as its key names it; 0: not kept.
     pub ttl_seconds: BTreeMap<String, u64>,
 }
@@ -204,6 +206,13 @@ pub struct CacheMemoryConfig {
 pub enum CacheEviction {
     Frequency,
     Recency,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CacheWarmingConfig {
+    /// 0: on demand alone.
+    pub every_seconds: u64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -264,6 +273,16 @@ pub struct SecurityConfig {
 pub struct LogConfig {
     pub filter: String,
     pub format: LogFormat,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MetricsConfig {
+    pub enabled: bool,
+    pub host: IpAddr,
+    pub port: u16,
+    /// How many tenants have series of their own.
+    pub tenants: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

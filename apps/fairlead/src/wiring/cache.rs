@@ -28,13 +28,21 @@ pub(super) fn start(config: &Config, secret: &Secret) -> anyhow::Result<Option<T
     Ok(Some(cache))
 }
 
-/// Warms the cache with what reads ask, and learns what is worth it.
-pub(super) fn warmer(cache: &TieredCache, store: Arc<dyn Store>, cursors: CursorKey) -> Arc<Warmer> {
+/// Warms the cache with what reads ask, now and by the clock, and learns what is worth it.
+pub(super) fn warmer(
+    config: &CacheConfig,
+    cache: &TieredCache,
+    store: Arc<dyn Store>,
+    cursors: CursorKey,
+) -> Arc<Warmer> {
     let datasets = fairlead_api::datasets(store, cursors);
     let tenants = Arc::new(AskingTenants(cache.clone()));
     let warmer = Warmer::new(cache.clone(), datasets, tenants, WarmSettings::default());
     let warmer = Arc::new(warmer);
     warmer.start();
+    if config.warming.every_seconds > 0 {
+        warmer.start_schedule(Duration::from_secs(config.warming.every_seconds));
+    }
     warmer
 }
 

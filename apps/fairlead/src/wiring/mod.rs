@@ -8,6 +8,7 @@ mod cache;
 mod edge;
 mod health;
 mod memory;
+mod metrics;
 mod safety;
 mod settings;
 
@@ -31,6 +32,7 @@ use crate::{secret_file, tls};
 use background::Background;
 use edge::Edge;
 use health::Caching;
+use metrics::Metrics;
 
 pub(crate) use settings::{hash_concurrency, hasher_limits};
 
@@ -61,6 +63,7 @@ pub struct Running {
     handle: ServerHandle,
     /// Ends when the server does.
     serving: JoinHandle<std::io::Result<()>>,
+    metrics: Option<Metrics>,
     background: Background,
     stores: Stores,
     caching: Caching,
@@ -91,6 +94,7 @@ struct Assembled {
     url: String,
     handle: ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
+    metrics: Option<Metrics>,
     background: Background,
     stores: Stores,
     caching: Caching,
@@ -103,6 +107,7 @@ impl Assembled {
             url,
             handle,
             serving,
+            metrics,
             background,
             stores,
             caching,
@@ -112,6 +117,7 @@ impl Assembled {
             url,
             handle,
             serving,
+            metrics,
             background,
             stores,
             caching,
@@ -151,15 +157,17 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     let address = listener
         .local_addr()
         .context("cannot tell the address listened on")?;
+    let metrics = Metrics::start(&config.metrics, &services)?;
     let (server, handle) =
         fairlead_api::serve(services, vec![listener]).context("cannot start the server")?;
-    // Last, because nobody would end these tasks if a step after them failed.
+    // Last, because nobody would end these if a step after them failed.
     let background = Background::start(&stores, &keys);
     Ok(Assembled {
         address,
         url: settings::public_url(config, address),
         handle,
         serving: fairlead_telemetry::spawn(server),
+        metrics,
         background,
         stores,
         caching,
@@ -186,7 +194,7 @@ fn services(
         cache_control: edge.cache.clone().map(|cache| Arc::new(cache) as _),
         cache_warming: edge.cache.as_ref().map(|cache| {
             let store = Arc::clone(&stores.store) as Arc<dyn Store>;
-            cache::warmer(cache, store, edge.cursors.clone()) as _
+            cache::warmer(&config.cache, cache, store, edge.cursors.clone()) as _
         }),
         memory: Arc::new(memory::ProcessMemory { cache: edge.cache }),
         hasher: Arc::new(Argon2PasswordHasher::new(hasher_limits(config))),
@@ -223,6 +231,11 @@ impl Running {
         &self.url
     }
 
+    /// Returns where `GET /metrics` is served; `None` when it is not.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|metrics| metrics.address)
+    }
+
     /// What this server does without, in words.
     pub fn reduced(&self) -> Vec<String> {
         health::reduced(&self.stores.cluster.nodes(), &self.caching)
@@ -244,6 +257,9 @@ impl Running {
     /// Takes no new requests, finishes those in flight within `http.shutdown_timeout_ms`, then closes what they used.
     pub async fn stop(self) {
         self.handle.stop(true).await;
+        if let Some(metrics) = self.metrics {
+            metrics.stop().await;
+        }
         self.background.stop().await;
         self.stores.close().await;
         self.database.stop().await;

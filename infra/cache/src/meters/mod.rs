@@ -52,6 +52,8 @@ pub(crate) enum Outcome {
     MemoryHit,
     SharedHit,
     Stale,
+    /// The same, from the level that processes share.
+    SharedStale,
     Degraded,
     Loaded,
     /// It waited for the load of another request.
@@ -60,7 +62,7 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    pub(crate) const COUNT: usize = 7;
+    pub(crate) const COUNT: usize = 8;
 }
 
 /// Counts by [`Outcome`]. Counters order nothing, hence `Relaxed` throughout.

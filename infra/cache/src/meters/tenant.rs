@@ -8,6 +8,10 @@ use super::{Outcomes, micros};
 pub(crate) struct TenantMeter {
     pub(crate) outcomes: Outcomes,
     pub(crate) bumps: AtomicU64,
+    /// Answers put into memory.
+    pub(crate) kept: AtomicU64,
+    /// Answers not put there because something they depend on changed while they were loaded.
+    pub(crate) refused: AtomicU64,
     /// Microseconds of loads that hits made unnecessary.
     pub(crate) saved_micros: AtomicU64,
 }
@@ -22,6 +26,8 @@ impl TenantMeter {
         self.outcomes.add(&other.outcomes);
         for (mine, theirs) in [
             (&self.bumps, &other.bumps),
+            (&self.kept, &other.kept),
+            (&self.refused, &other.refused),
             (&self.saved_micros, &other.saved_micros),
         ] {
             mine.fetch_add(theirs.load(Ordering::Relaxed), Ordering::Relaxed);

@@ -15,6 +15,7 @@ mod owed;
 mod peers;
 mod seal;
 mod sequence;
+mod turn;
 mod value;
 
 use std::collections::HashMap;

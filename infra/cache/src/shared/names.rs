@@ -76,6 +76,11 @@ impl Names {
         format!("{}:learned", self.prefix)
     }
 
+    /// Who does `what` now, for all processes.
+    pub(crate) fn turn(&self, what: &str) -> String {
+        format!("{}:turn:{what}", self.prefix)
+    }
+
     fn of(&self, tenant: TenantId, rest: &str) -> String {
         format!("{}:{{{tenant}}}:{rest}", self.prefix)
     }

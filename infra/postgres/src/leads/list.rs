@@ -1,11 +1,11 @@
 use fairlead_domain::leads::{AssignedTo, Lead, LeadFilter, LeadQuery, LeadSort};
-use fairlead_domain::paging::{Page, Position, SortKey};
+use fairlead_domain::paging::{Page, Position, SortKey, Start};
 use fairlead_domain::store::StoreError;
 use sea_orm::{ColumnTrait as _, QueryFilter as _, Select};
 
 use super::search::MOST_FOUND;
 use crate::entity::lead;
-use crate::paging::{Keyset, equals, page};
+use crate::paging::{Keyset, count, equals, page_of};
 use crate::store::PgUnitOfWork;
 
 impl PgUnitOfWork {
@@ -29,18 +29,41 @@ impl PgUnitOfWork {
             id: lead::Column::Id,
             direction: query.direction,
         };
-        page(&self.connection, select, &order, &query.paging, |lead: &Lead| {
-            Position {
-                key: match query.sort {
-                    LeadSort::CreatedAt => SortKey::Time(lead.created_at),
-                    LeadSort::UpdatedAt => SortKey::Time(lead.updated_at),
-                    LeadSort::QualityScore => SortKey::Number(lead.quality_score.into()),
-                },
-                id: lead.id.as_uuid(),
+        let total = match query.paging.start {
+            Start::After(_) => None,
+            Start::Page(_) if is_counted(&query.filter) => {
+                Some(self.counted_leads(query.filter.status).await?)
             }
-        })
-        .await
+            Start::Page(_) => Some(count(&self.connection, select.clone()).await?),
+        };
+        let position = |lead: &Lead| Position {
+            key: match query.sort {
+                LeadSort::CreatedAt => SortKey::Time(lead.created_at),
+                LeadSort::UpdatedAt => SortKey::Time(lead.updated_at),
+                LeadSort::QualityScore => SortKey::Number(lead.quality_score.into()),
+            },
+            id: lead.id.as_uuid(),
+        };
+        page_of(&self.connection, select, &order, &query.paging, total, position).await
     }
+}
+
+/// Whether the counters of leads tell how many there are: they know the status, and nothing else.
+fn is_counted(filter: &LeadFilter) -> bool {
+    matches!(
+        filter,
+        LeadFilter {
+            status: _,
+            source: None,
+            assigned_to: None,
+            insurance_type: None,
+            zip_code: None,
+            min_score: None,
+            created_after: None,
+            created_before: None,
+            text: None,
+        }
+    )
 }
 
 fn filtered(mut select: Select<lead::Entity>, filter: &LeadFilter) -> Select<lead::Entity> {

@@ -16,7 +16,25 @@ const STATISTICS: &str = "
     GROUP BY status
     HAVING SUM(leads) > 0";
 
+const COUNT: &str = "SELECT COALESCE(SUM(leads), 0)::bigint FROM lead_statistics WHERE tenant_id = $1";
+const COUNT_OF_STATUS: &str = "
+    SELECT COALESCE(SUM(leads), 0)::bigint FROM lead_statistics WHERE tenant_id = $1 AND status = $2";
+
 impl PgUnitOfWork {
+    /// How many leads there are, of a status or of any; told without reading one.
+    pub(super) async fn counted_leads(&self, status: Option<StatusName>) -> Result<u64, StoreError> {
+        let tenant = self.tenant_id().into();
+        let rows: Vec<(i64,)> = match status {
+            Some(status) => {
+                let values = [tenant, status.as_str().into()];
+                self.connection.rows(COUNT_OF_STATUS, values).await?
+            }
+            None => self.connection.rows(COUNT, [tenant]).await?,
+        };
+        let count = rows.first().map_or(0, |(count,)| *count);
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
     pub(super) async fn lead_statistics(&self, now: OffsetDateTime) -> Result<Statistics, StoreError> {
         let values = [self.tenant_id().into(), now.into()];
         let rows: Vec<(String, i64, i64)> = self.connection.rows(STATISTICS, values).await?;

@@ -20,6 +20,8 @@ pub(super) struct History(Mutex<VecDeque<Sample>>);
 #[derive(Clone, Copy, Debug)]
 struct Sample {
     position: LogPosition,
+    /// When the primary was first seen there.
+    since: Instant,
     /// When the primary was last seen there.
     until: Instant,
 }
@@ -46,7 +48,11 @@ impl History {
                 if samples.len() == SAMPLES {
                     samples.pop_front();
                 }
-                samples.push_back(Sample { position, until: now });
+                samples.push_back(Sample {
+                    position,
+                    since: now,
+                    until: now,
+                });
             }
         }
     }
@@ -66,10 +72,14 @@ impl History {
             });
         }
         let behind = samples.partition_point(|sample| sample.position.lsn <= replayed.lsn);
-        let since = samples.get(behind.saturating_sub(1)).unwrap_or(latest);
+        let left = match behind.checked_sub(1) {
+            Some(last) => samples[last].until,
+            // Behind all that is remembered: it was already when that began.
+            None => samples.front()?.since,
+        };
         Some(Lag {
             bytes,
-            time: now.saturating_duration_since(since.until),
+            time: now.saturating_duration_since(left),
         })
     }
 
@@ -105,6 +115,16 @@ mod tests {
         assert_eq!(lag(100).time, seconds(8));
         // Behind all that is remembered.
         assert_eq!((lag(1).bytes, lag(1).time), (399, seconds(8)));
+    }
+
+    #[test]
+    fn a_replica_that_was_behind_when_nobody_looked_yet_is_behind_at_least_since_then() {
+        let (history, start) = (History::default(), Instant::now());
+        for second in 0..8 {
+            history.saw(at(100), start + seconds(second));
+        }
+
+        assert_eq!(history.lag(at(99), start + seconds(9)).unwrap().time, seconds(9));
     }
 
     #[test]

@@ -135,3 +135,6 @@ fn choose(cluster: &Cluster, intent: ReadIntent, tried: &[Arc<Node>]) -> Arc<Nod
         .or_else(|| fresh().min_by_key(|node| node.busy()))
         .map_or_else(|| Arc::clone(primary), Arc::clone)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
-//! Reads on replicas, and what becomes of them when servers fall behind, go, and come back.
+//! Servers that are killed, frozen, and left behind under load.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use fairlead_devstack::Service;
@@ -9,121 +9,10 @@ use fairlead_telemetry::spawn;
 use reqwest::Method;
 use serde_json::{Value, json};
 use support::pair::{TestPair, operator};
-use support::process::{Program, Serving};
-use support::{Client, TestTenant, repetitions, wait_until};
+use support::{TestTenant, repetitions, wait_until};
 use tokio::time::sleep;
 
-async fn serve(program: &Program) -> Serving {
-    program.serve().await.unwrap_or_else(|ended| panic!("{ended:?}"))
-}
-
-/// What the operators' view tells of a node.
-async fn node(operator: &Client, name: &str) -> Value {
-    let view = operator
-        .get("/api/v1/performance/database/connection-pool")
-        .await
-        .expect(200);
-    let nodes = view["nodes"].as_array().unwrap();
-    nodes.iter().find(|node| node["name"] == name).unwrap().clone()
-}
-
-/// How often a connection to the node was taken.
-async fn uses(operator: &Client, name: &str) -> u64 {
-    let node = node(operator, name).await;
-    let pools = node["pools"].as_array().unwrap();
-    pools.iter().filter_map(|pool| pool["lent"].as_u64()).sum()
-}
-
-async fn wait_until_serving(operator: &Client, name: &str) {
-    wait_until(&format!("{name} is in the rotation"), async || {
-        node(operator, name).await["inRotation"] == true
-    })
-    .await;
-}
-
-async fn create_lead(client: &Client, name: &str) -> String {
-    let lead = client
-        .post("/api/v1/leads", json!({ "name": name, "source": "web" }))
-        .await
-        .expect(201);
-    lead["id"].as_str().unwrap().to_owned()
-}
-
-/// Writes and reads back, again and again; returns how often the write was not seen.
-async fn write_then_read(owner: &Client, pairs: usize) -> usize {
-    let mut stale = 0;
-    let lead = create_lead(owner, "Ann").await;
-    for number in 0..pairs {
-        let company = format!("Company {number}");
-        let path = format!("/api/v1/leads/{lead}");
-        owner
-            .patch(&path, json!({ "company": company }))
-            .await
-            .expect(200);
-        let read = owner.get(&path).await.expect(200);
-        if read["company"] != company.as_str() {
-            stale += 1;
-        }
-    }
-    stale
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_write_is_read_back_while_the_replica_stands_still() {
-    let (pair, program) = TestPair::start().await;
-    // So that the replica stays in the rotation although it is behind.
-    let program = program.with("FAIRLEAD__DATABASE__MONITOR__MAX_LAG_MS", "600000");
-    let serving = serve(&program).await;
-    let operator = operator(&program, &serving).await;
-    wait_until_serving(&operator, "replica-1").await;
-    let pairs = repetitions(500);
-    let mut tenants = Vec::new();
-    for name in ["acme", "umbrella", "globex", "initech"] {
-        tenants.push(TestTenant::sign_up(serving.anonymous(), name).await);
-    }
-    // Others, who write nothing, go on reading there.
-    let quiet = TestTenant::sign_up(serving.anonymous(), "quiet").await;
-
-    let (done, quiet_reads) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let reading = {
-        let (done, quiet_reads) = (Arc::clone(&done), Arc::clone(&quiet_reads));
-        spawn(async move {
-            while !done.load(Ordering::Relaxed) {
-                quiet.owner.get("/api/v1/leads").await.expect(200);
-                quiet_reads.fetch_add(1, Ordering::Relaxed);
-            }
-        })
-    };
-    let writing: Vec<_> = tenants
-        .into_iter()
-        .map(|tenant| {
-            let share = pairs / 4;
-            spawn(async move { write_then_read(&tenant.owner, share).await })
-        })
-        .collect();
-    // Stands still and goes on by turns, so that reads move between the servers.
-    while !writing.iter().all(tokio::task::JoinHandle::is_finished) {
-        pair.on_replica("SELECT pg_wal_replay_pause()");
-        sleep(Duration::from_millis(300)).await;
-        pair.on_replica("SELECT pg_wal_replay_resume()");
-        sleep(Duration::from_millis(100)).await;
-    }
-
-    let mut stale = 0;
-    for writer in writing {
-        stale += writer.await.unwrap();
-    }
-    done.store(true, Ordering::Relaxed);
-    reading.await.unwrap();
-    println!("{pairs} pairs, {stale} stale reads");
-    assert_eq!(stale, 0, "of {pairs}");
-    let (on_replica, on_primary) = (
-        uses(&operator, "replica-1").await,
-        uses(&operator, "primary").await,
-    );
-    println!("connections taken: {on_replica} on the replica, {on_primary} on the primary");
-    assert!(on_replica > 0 && on_primary > 0);
-}
+use super::{create_lead, node, read_until, serve, uses, wait_until_caught_up, wait_until_serving};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_is_killed_costs_no_request_and_comes_back() {
@@ -183,27 +72,6 @@ async fn a_replica_that_is_killed_costs_no_request_and_comes_back() {
     }
 }
 
-/// Reads by one and by two statements; returns how many answers were right, and those that were not.
-async fn read_until(owner: &Client, done: &AtomicBool) -> (usize, Vec<String>) {
-    let (mut answered, mut failed) = (0, Vec::new());
-    while !done.load(Ordering::Relaxed) {
-        for path in [
-            "/api/v1/leads?limit=5",
-            "/api/v1/leads?include=activities",
-            "/api/v1/leads/statistics",
-            "/api/v1/users",
-        ] {
-            let answer = owner.get(path).await;
-            if answer.status == 200 {
-                answered += 1;
-            } else {
-                failed.push(format!("{path}: {answer:?}"));
-            }
-        }
-    }
-    (answered, failed)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_primary_reads_go_on_and_writes_say_when_to_come_back() {
     let (pair, program) = TestPair::start().await;
@@ -212,10 +80,7 @@ async fn without_a_primary_reads_go_on_and_writes_say_when_to_come_back() {
     let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
     let lead = create_lead(&acme.owner, "Ann").await;
     wait_until_serving(&operator, "replica-1").await;
-    wait_until("the replica has what was written", async || {
-        node(&operator, "replica-1").await["lagBytes"] == 0
-    })
-    .await;
+    wait_until_caught_up(&operator, "replica-1").await;
     let write = |name: &'static str| {
         let body = json!({ "name": name, "source": "web" });
         let request = acme.owner.request(Method::POST, "/api/v1/leads").json(&body);
@@ -329,6 +194,17 @@ async fn a_replica_that_is_too_far_behind_gets_no_reads() {
         "{behind}"
     );
     assert!(behind["lagMs"].as_f64().unwrap() > 300.0, "{behind}");
+
+    let metrics = reqwest::get(serving.metrics_url()).await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    let figure = |series: &str| {
+        let line = metrics.lines().find_map(|line| line.strip_prefix(series));
+        let figure = line.unwrap_or_else(|| panic!("no {series} in {metrics}"));
+        figure.trim().parse::<f64>().unwrap()
+    };
+    assert!(figure(r#"db_node_serving{node="replica-1",role="replica"}"#) < 0.5);
+    assert!(figure(r#"db_replica_lag_seconds{node="replica-1"}"#) > 0.3);
+    assert!(figure(r#"db_replica_lag_bytes{node="replica-1"}"#) > 0.0);
 
     let examined = program.run(&["doctor", "--json"]).await;
     let report: Value = serde_json::from_str(&examined.stdout).unwrap();

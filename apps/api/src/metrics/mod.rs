@@ -1,0 +1,75 @@
+//! What the process tells Prometheus, on a port of its own.
+//!
+//! Every figure is one that somebody keeps anyway, and is read when it is asked for: requests pay nothing for it. A
+//! new kind of figures is a file beside [`cache`], and a line in [`write_page`].
+
+mod cache;
+mod database;
+mod process;
+mod tenants;
+
+use std::io;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix_web::dev::{Server, ServerHandle};
+use actix_web::{App, HttpResponse, HttpServer, get, web};
+use fairlead_domain::cache::CacheControl;
+use fairlead_domain::database::DatabaseNodes;
+use fairlead_telemetry::metrics::{CONTENT_TYPE, Page};
+
+use cache::CacheSeries;
+
+/// Whom figures are asked of.
+#[derive(Clone, Debug)]
+pub struct MetricSources {
+    /// `None`: no answers are kept.
+    pub cache: Option<Arc<dyn CacheControl>>,
+    pub nodes: Arc<dyn DatabaseNodes>,
+    /// How many tenants have series of their own, at the most: those that ask most. All others are one.
+    pub tenants: usize,
+    /// Of this program.
+    pub version: &'static str,
+}
+
+/// What is behind `GET /metrics`.
+#[derive(Debug)]
+struct Metrics {
+    sources: MetricSources,
+    cache: Mutex<CacheSeries>,
+}
+
+/// Builds a server that answers `GET /metrics`, on a thread of its own: requests to the API do not wait for it.
+pub fn serve_metrics(sources: MetricSources, listener: TcpListener) -> io::Result<(Server, ServerHandle)> {
+    let metrics = web::Data::new(Metrics {
+        cache: Mutex::new(CacheSeries::new(sources.tenants)),
+        sources,
+    });
+    let server = HttpServer::new(move || App::new().app_data(metrics.clone()).service(metrics_page))
+        .workers(1)
+        .disable_signals()
+        .listen(listener)?
+        .run();
+    let handle = server.handle();
+    Ok((server, handle))
+}
+
+#[get("/metrics")]
+async fn metrics_page(metrics: web::Data<Metrics>) -> HttpResponse {
+    let mut page = Page::default();
+    write_page(&metrics, &mut page);
+    HttpResponse::Ok()
+        .content_type(CONTENT_TYPE)
+        .body(page.into_text())
+}
+
+fn write_page(metrics: &Metrics, page: &mut Page) {
+    let sources = &metrics.sources;
+    process::write(page, sources.version);
+    database::write(page, &sources.nodes.nodes());
+    if let Some(cache) = &sources.cache {
+        let report = cache.report();
+        let mut series = metrics.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        series.write(page, &report);
+    }
+}

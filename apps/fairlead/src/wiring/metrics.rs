@@ -1,0 +1,56 @@
+//! The server of `GET /metrics`.
+
+use std::net::{SocketAddr, TcpListener};
+
+use actix_web::dev::ServerHandle;
+use anyhow::Context as _;
+use fairlead_api::{MetricSources, Services};
+
+use crate::config::MetricsConfig;
+
+/// A server of metrics that serves.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    pub(super) address: SocketAddr,
+    handle: ServerHandle,
+}
+
+impl Metrics {
+    /// Starts to serve; `None` when metrics are switched off.
+    pub(super) fn start(config: &MetricsConfig, services: &Services) -> anyhow::Result<Option<Self>> {
+        if !config.enabled {
+            return Ok(None);
+        }
+        let wanted = SocketAddr::new(config.host, config.port);
+        let listener = TcpListener::bind(wanted).with_context(|| {
+            format!(
+                "cannot listen on {wanted} for metrics; choose another port (FAIRLEAD__METRICS__PORT; 0 takes a free \
+                 one), or switch metrics off (FAIRLEAD__METRICS__ENABLED=false)"
+            )
+        })?;
+        let address = listener
+            .local_addr()
+            .context("cannot tell the address of metrics")?;
+        let sources = MetricSources {
+            cache: services.cache_control.clone(),
+            nodes: services.nodes.clone(),
+            tenants: config.tenants,
+            version: env!("CARGO_PKG_VERSION"),
+        };
+        let (server, handle) =
+            fairlead_api::serve_metrics(sources, listener).context("cannot serve metrics")?;
+        fairlead_telemetry::spawn(async move {
+            if let Err(error) = server.await {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "metrics are served no more"
+                );
+            }
+        });
+        Ok(Some(Self { address, handle }))
+    }
+
+    pub(super) async fn stop(self) {
+        self.handle.stop(false).await;
+    }
+}

@@ -1,0 +1,157 @@
+//! Several replicas: what each is for, and who stands in for whom.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use fairlead_devstack::Service;
+use fairlead_telemetry::spawn;
+use serde_json::json;
+use support::pair::{TestPair, operator};
+use support::process::Program;
+use support::{Client, TestTenant, wait_until};
+
+use super::{create_lead, node, read_until, serve, source, uses, wait_until_caught_up, wait_until_serving};
+
+const LIST: &str = "/api/v1/leads";
+const STATISTICS: &str = "/api/v1/leads/statistics";
+const EXPORT: &str = "/api/v1/leads/export?format=ndjson";
+
+/// The first replica for whoever waits, the second for analytics.
+fn with_analytics(pair: &TestPair, program: Program) -> Program {
+    let replicas = json!([
+        { "name": "replica-1", "url": pair.read_url(Service::Replica) },
+        { "name": "analytics-1", "url": pair.read_url(Service::SecondReplica), "analytics": true },
+    ]);
+    program
+        .with("DATABASE_READ_URL", "")
+        .with("FAIRLEAD__DATABASE__REPLICAS", &replicas.to_string())
+        .with("FAIRLEAD__DATABASE__MONITOR__RETURN_AFTER_MS", "500")
+}
+
+/// Where a list, statistics and an export are read.
+async fn sources(client: &Client, operator: &Client) -> [String; 3] {
+    let (list, statistics) = (client.get(LIST).await, client.get(STATISTICS).await);
+    assert_eq!((list.status.as_u16(), statistics.status.as_u16()), (200, 200));
+    // An export begins to answer before it has read, so it cannot say where.
+    let before = uses_by_node(operator).await;
+    let exported = client.get(EXPORT).await;
+    assert_eq!((exported.status.as_u16(), exported.body.is_empty()), (200, false));
+    let after = uses_by_node(operator).await;
+    let used: Vec<_> = after.iter().filter(|used| !before.contains(used)).collect();
+    assert_eq!(used.len(), 1, "{before:?} {after:?}");
+    [
+        source(&list).to_owned(),
+        source(&statistics).to_owned(),
+        used[0].0.clone(),
+    ]
+}
+
+async fn uses_by_node(operator: &Client) -> Vec<(String, u64)> {
+    let mut used = Vec::new();
+    for name in ["replica-1", "analytics-1", "primary"] {
+        used.push((name.to_owned(), uses(operator, name).await));
+    }
+    used
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn statistics_and_exports_go_to_the_analytics_node_and_fall_back() {
+    let (pair, program) = TestPair::start_with_two_replicas().await;
+    let program = with_analytics(&pair, program);
+    let serving = serve(&program).await;
+    let operator = operator(&program, &serving).await;
+    let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
+    create_lead(&acme.owner, "Ann").await;
+    for replica in ["replica-1", "analytics-1"] {
+        wait_until_serving(&operator, replica).await;
+        wait_until_caught_up(&operator, replica).await;
+    }
+
+    assert_eq!(
+        sources(&acme.owner, &operator).await,
+        ["replica-1", "analytics-1", "analytics-1"]
+    );
+
+    pair.kill(Service::SecondReplica);
+    wait_until_gone(&operator, "analytics-1").await;
+    assert_eq!(sources(&acme.owner, &operator).await, ["replica-1"; 3]);
+
+    pair.restart(Service::SecondReplica);
+    wait_until_serving(&operator, "analytics-1").await;
+    wait_until_caught_up(&operator, "analytics-1").await;
+    pair.kill(Service::Replica);
+    wait_until_gone(&operator, "replica-1").await;
+    // Whoever waits does not queue behind an export.
+    assert_eq!(
+        sources(&acme.owner, &operator).await,
+        ["primary", "analytics-1", "analytics-1"]
+    );
+
+    pair.kill(Service::SecondReplica);
+    wait_until_gone(&operator, "analytics-1").await;
+    assert_eq!(sources(&acme.owner, &operator).await, ["primary"; 3]);
+}
+
+async fn wait_until_gone(operator: &Client, name: &str) {
+    wait_until(&format!("{name} leaves the rotation"), async || {
+        node(operator, name).await["inRotation"] == false
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_replicas_share_the_reads_and_one_serves_them_all_when_the_other_is_killed() {
+    let (pair, program) = TestPair::start_with_two_replicas().await;
+    let program = program
+        .with("DATABASE_READ_URL", "")
+        .with("DATABASE_READ_URL_1", &pair.read_url(Service::Replica))
+        .with("DATABASE_READ_URL_2", &pair.read_url(Service::SecondReplica));
+    let serving = serve(&program).await;
+    let operator = operator(&program, &serving).await;
+    let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
+    create_lead(&acme.owner, "Ann").await;
+    for replica in ["replica-1", "replica-2"] {
+        wait_until_serving(&operator, replica).await;
+        wait_until_caught_up(&operator, replica).await;
+    }
+
+    let mut reads = BTreeMap::new();
+    for _ in 0..40 {
+        let read = acme.owner.get(LIST).await;
+        *reads.entry(source(&read).to_owned()).or_insert(0) += 1;
+    }
+    assert_eq!(
+        reads,
+        [("replica-1".to_owned(), 20), ("replica-2".to_owned(), 20)].into()
+    );
+
+    let done = Arc::new(AtomicBool::new(false));
+    let readers: Vec<_> = (0..8)
+        .map(|_| {
+            let (owner, done) = (acme.owner.clone(), Arc::clone(&done));
+            spawn(async move { read_until(&owner, &done).await })
+        })
+        .collect();
+    let before = uses(&operator, "replica-1").await;
+    wait_until("the first replica serves the readers", async || {
+        uses(&operator, "replica-1").await > before + 50
+    })
+    .await;
+    pair.kill(Service::Replica);
+    wait_until_gone(&operator, "replica-1").await;
+    let on_second = uses(&operator, "replica-2").await;
+    wait_until("the other serves them all", async || {
+        uses(&operator, "replica-2").await > on_second + 50
+    })
+    .await;
+    for _ in 0..20 {
+        assert_eq!(source(&acme.owner.get(LIST).await), "replica-2");
+    }
+    done.store(true, Ordering::Relaxed);
+    let mut failed = Vec::new();
+    for reader in readers {
+        failed.extend(reader.await.unwrap().1);
+    }
+    assert_eq!(failed, Vec::<String>::new());
+}
