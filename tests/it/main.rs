@@ -9,6 +9,7 @@ mod activities;
 mod architecture;
 mod assignment;
 mod audit;
+mod batches;
 mod cache;
 mod cached_reads;
 mod carriers;

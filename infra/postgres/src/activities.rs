@@ -46,7 +46,7 @@ impl PgUnitOfWork {
     }
 
     async fn one_activity(&self, select: Select<activity::Entity>) -> Result<Option<Activity>, StoreError> {
-        let row: Option<activity::Model> = self.connection.select_one(&select).await?;
+        let row: Option<activity::Model> = self.connection.select_by_key(&select).await?;
         row.map(Activity::try_from).transpose()
     }
 }

@@ -30,7 +30,7 @@ impl PgUnitOfWork {
     }
 
     async fn one_carrier(&self, select: Select<carrier::Entity>) -> Result<Option<Carrier>, StoreError> {
-        let row: Option<carrier::Model> = self.connection.select_one(&select).await?;
+        let row: Option<carrier::Model> = self.connection.select_by_key(&select).await?;
         row.map(Carrier::try_from).transpose()
     }
 }

@@ -66,7 +66,7 @@ impl PgUnitOfWork {
     }
 
     async fn one_user(&self, select: Select<user::Entity>) -> Result<Option<User>, StoreError> {
-        let row: Option<user::Model> = self.connection.select_one(&select).await?;
+        let row: Option<user::Model> = self.connection.select_by_key(&select).await?;
         row.map(User::try_from).transpose()
     }
 }

@@ -5,6 +5,7 @@
 //! leads to ([`reading`]). Both know of each statement its text, duration and rows, and how often the database was
 //! waited for ([`cost`]).
 
+mod batch;
 mod cost;
 mod first_message;
 mod reading;
@@ -25,6 +26,7 @@ use crate::nodes::{Cluster, Route};
 use crate::pool::{Answer, Pool};
 use crate::rows::FromRow;
 use crate::statement::{Arguments, Statement};
+pub(crate) use batch::Batches;
 use reading::Reading;
 pub(crate) use sql::Sql;
 use transaction::{Queued, Transaction};
@@ -133,6 +135,22 @@ impl Connection {
         select: &impl QueryTrait,
     ) -> Result<Option<T>, StoreError> {
         Ok(self.select(select).await?.into_iter().next())
+    }
+
+    /// The one row that a select finds by its key, if there is one; cheap enough to be read together with others.
+    pub(crate) async fn select_by_key<T: FromRow>(
+        &self,
+        select: &impl QueryTrait,
+    ) -> Result<Option<T>, StoreError> {
+        let Mode::Reads(reading) = &self.mode else {
+            return self.select_one(select).await;
+        };
+        let statement = Arc::new(Statement::built(select.build(DbBackend::Postgres))?);
+        let mut reading = reading.lock().await;
+        let detour = |served| *self.served() = served;
+        let answer = reading.run_with_others(&statement, self.sees(), detour).await?;
+        let row = answer.rows.first().map(T::from_row);
+        Ok(row.transpose().map_err(SqlError::from)?)
     }
 
     /// Reads what a literal select finds; its values are bound.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use fairlead_domain::consistency::LogPosition;
 
+use super::batch::{Batches, Turn};
 use super::first_message::first_message;
 use super::{Reach, Served, cost};
 use crate::error::SqlError;
@@ -37,9 +38,9 @@ impl Reading {
         let mut sees = sees;
         loop {
             let failure = match self.attempt(statement).await {
-                Ok(mut answers) => {
+                Ok(answers) => {
                     self.has_read = true;
-                    return Ok(answers.statements.pop().expect("one answer for one statement"));
+                    return Ok(answers.into_one());
                 }
                 Err(failure) => failure,
             };
@@ -56,6 +57,33 @@ impl Reading {
                 sees,
             });
         }
+    }
+
+    /// Runs a statement that is cheap, together with others of the tenant if there are many.
+    pub(super) async fn run_with_others(
+        &mut self,
+        statement: &Arc<Statement>,
+        sees: LogPosition,
+        note_detour: impl Fn(Served),
+    ) -> Result<Answer, SqlError> {
+        let node = self.route.node();
+        let _others_wait = match Batches::turn(node, self.route.tenant(), statement) {
+            Turn::Now(under_way) => Some(under_way),
+            Turn::Later(answer) => {
+                if let Ok(answer) = answer.await {
+                    self.has_read = true;
+                    let answers = Answers::of_one(answer);
+                    cost::note(
+                        &[statement],
+                        &Ok(&answers),
+                        self.route.node().pool.slow_statement(),
+                    );
+                    return Ok(answers.into_one());
+                }
+                None
+            }
+        };
+        self.run(statement, sees, note_detour).await
     }
 
     async fn attempt(&self, statement: &Statement) -> Result<Answers, Failure> {

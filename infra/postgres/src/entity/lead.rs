@@ -5,6 +5,7 @@ use fairlead_domain::text::{Email, Phone};
 use sea_orm::entity::prelude::*;
 use time::OffsetDateTime;
 
+use super::JsonText;
 use crate::error::corrupt;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
@@ -26,7 +27,7 @@ pub struct Model {
     pub quality_score: i32,
     pub assigned_to: Option<Uuid>,
     #[sea_orm(column_type = "JsonBinary")]
-    pub custom_fields: Json,
+    pub custom_fields: JsonText,
     pub version: i64,
     pub created_at: OffsetDateTime,
     pub updated_at: OffsetDateTime,
@@ -44,12 +45,8 @@ impl TryFrom<Model> for Lead {
         let fault = |fault: String| corrupt("leads", row.id, fault);
         let status = status(&row.status, row.close_reason.as_deref())
             .ok_or_else(|| fault("status and close reason do not go together".to_owned()))?;
-        let custom_fields = match row.custom_fields {
-            Json::Object(fields) => {
-                CustomFields::parse(fields).map_err(|error| fault(format!("custom_fields {error}")))?
-            }
-            _ => return Err(fault("custom_fields is not an object".to_owned())),
-        };
+        let custom_fields = CustomFields::stored(&row.custom_fields.0)
+            .ok_or_else(|| fault("custom_fields is not an object".to_owned()))?;
         Ok(Self {
             id: Id::from_uuid(row.id),
             name: row.name,

@@ -4,6 +4,7 @@
 pub(crate) mod activity;
 pub(crate) mod api_key;
 pub(crate) mod carrier;
+mod json_text;
 pub(crate) mod lead;
 pub(crate) mod tenant;
 pub(crate) mod user;
@@ -13,6 +14,8 @@ use tokio_postgres::Row;
 
 use crate::error::SqlError;
 use crate::rows::FromRow;
+
+pub(crate) use json_text::JsonText;
 
 /// Reads a row of a literal statement that selects the columns of `M` in their order, from the column `first` on.
 pub(crate) fn model<M: FromRow>(row: &Row, first: usize) -> Result<M, StoreError> {

@@ -38,7 +38,7 @@ impl PgUnitOfWork {
     }
 
     async fn one_lead(&self, select: Select<lead::Entity>) -> Result<Option<Lead>, StoreError> {
-        let row: Option<lead::Model> = self.connection.select_one(&select).await?;
+        let row: Option<lead::Model> = self.connection.select_by_key(&select).await?;
         row.map(Lead::try_from).transpose()
     }
 }

@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::config::{PgConfig, PoolConfig};
-use crate::connection::{Connection, Reach};
+use crate::connection::{Batches, Connection, Reach};
 use crate::pool::{
     ConnectError, KnownReplay, Pool, PoolName, StatementLimits, Target, target, wait_for_database,
 };
@@ -107,6 +107,7 @@ impl Cluster {
                     limits(config),
                     known_replay(role, &seen),
                 ),
+                batches: Batches::default(),
                 name,
                 role,
                 seen,

@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use super::position::AtomicPosition;
 use super::rotation::{Fault, Rotation, Standing};
+use crate::connection::Batches;
 use crate::pool::{Pool, PoolExhausted};
 
 /// One server. All that changes is read without a lock.
@@ -19,6 +20,7 @@ pub(crate) struct Node {
     pub(crate) name: NodeName,
     pub(crate) role: NodeRole,
     pub(crate) pool: Pool,
+    pub(crate) batches: Batches,
     pub(super) seen: Arc<Seen>,
 }
 

@@ -1,0 +1,188 @@
+//! Reads by key that share a transaction: each gets what it asked for, whatever becomes of the others.
+
+use std::sync::Arc;
+
+use fairlead_domain::Id;
+use fairlead_domain::access::{SystemScope, TenantScope};
+use fairlead_domain::consistency::ReadIntent;
+use fairlead_domain::leads::{LeadId, Leads as _};
+use fairlead_domain::store::{Store as _, StoreError};
+use fairlead_postgres::PgStore;
+use fairlead_telemetry::spawn;
+use serde_json::json;
+use sqlx::{Connection as _, Executor as _, PgConnection};
+use support::database::DatabaseRole;
+use support::{TestApp, TestTenant, connect_store, wait_until};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+const LEADS: usize = 40;
+
+/// Two tenants with as many leads each, and a store beside the server's that has a connection for every read.
+struct Crowd {
+    app: TestApp,
+    store: Arc<PgStore>,
+    superuser: PgConnection,
+    acme: Tenant,
+    umbrella: Tenant,
+}
+
+struct Tenant {
+    scope: TenantScope,
+    leads: Vec<LeadId>,
+}
+
+type Read = JoinHandle<Result<Option<String>, StoreError>>;
+
+#[expect(clippy::disallowed_methods, reason = "the test stands in for the platform")]
+fn system() -> SystemScope {
+    SystemScope::new("test")
+}
+
+async fn tenant(app: &TestApp, name: &str) -> Tenant {
+    let tenant: TestTenant = app.tenant(name).await;
+    let mut leads = Vec::new();
+    for number in 0..LEADS {
+        let body = json!({ "name": format!("{name} {number}") });
+        let lead = tenant.owner.post("/api/v1/leads", body).await.expect(201);
+        leads.push(Id::from_uuid(id(lead["id"].as_str().unwrap())));
+    }
+    Tenant {
+        scope: system().tenant(Id::from_uuid(id(&tenant.id))),
+        leads,
+    }
+}
+
+fn id(text: &str) -> Uuid {
+    text.parse().unwrap()
+}
+
+impl Crowd {
+    async fn gather() -> Self {
+        let app = TestApp::start().await;
+        let (acme, umbrella) = (tenant(&app, "acme").await, tenant(&app, "umbrella").await);
+        let url = app.database.url(DatabaseRole::App);
+        Self {
+            store: Arc::new(connect_store(url, 2 * 2 * LEADS as u32).await),
+            superuser: app.database.connect(DatabaseRole::Superuser).await,
+            app,
+            acme,
+            umbrella,
+        }
+    }
+
+    /// Nobody can read leads until the answer is closed.
+    async fn locked(&self) -> PgConnection {
+        let mut blocker = self.app.database.connect(DatabaseRole::Superuser).await;
+        blocker
+            .execute("BEGIN; LOCK TABLE leads IN ACCESS EXCLUSIVE MODE")
+            .await
+            .unwrap();
+        blocker
+    }
+
+    fn read(&self, scope: &TenantScope, lead: LeadId) -> Read {
+        let (store, scope) = (Arc::clone(&self.store), scope.clone());
+        spawn(async move {
+            let mut uow = store.read(&scope, ReadIntent::INTERACTIVE).await?;
+            Ok(uow.leads().find(lead).await?.map(|lead| lead.name))
+        })
+    }
+
+    /// How many connections wait for the lock.
+    async fn blocked(&mut self) -> usize {
+        let waiting = "SELECT count(*) FROM pg_stat_activity
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let count: i64 = sqlx::query_scalar(waiting)
+            .fetch_one(&mut self.superuser)
+            .await
+            .unwrap();
+        usize::try_from(count).unwrap()
+    }
+
+    async fn cut_blocked(&mut self) {
+        self.superuser
+            .execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                 WHERE datname = current_database() AND wait_event_type = 'Lock'",
+            )
+            .await
+            .unwrap();
+    }
+}
+
+fn abreast() -> usize {
+    std::thread::available_parallelism().unwrap().get()
+}
+
+#[tokio::test]
+async fn each_of_many_reads_gets_its_own_answer_over_few_connections() {
+    let mut crowd = Crowd::gather().await;
+    let blocker = crowd.locked().await;
+
+    let mut reads = Vec::new();
+    for number in 0..LEADS {
+        for (tenant, name) in [(&crowd.acme, "acme"), (&crowd.umbrella, "umbrella")] {
+            let read = crowd.read(&tenant.scope, tenant.leads[number]);
+            reads.push((read, Some(format!("{name} {number}"))));
+        }
+    }
+    // What is another tenant's is not there, and neither is what nobody has.
+    reads.push((crowd.read(&crowd.acme.scope, crowd.umbrella.leads[0]), None));
+    reads.push((
+        crowd.read(&crowd.umbrella.scope, Id::from_uuid(Uuid::max())),
+        None,
+    ));
+    wait_until("those who go first are blocked", async || {
+        crowd.blocked().await == 2 * abreast()
+    })
+    .await;
+    // Some give up while they wait.
+    for (given_up, _) in reads.drain(2 * LEADS - 6..2 * LEADS) {
+        given_up.abort();
+    }
+    assert_eq!(crowd.blocked().await, 2 * abreast());
+    blocker.close().await.unwrap();
+
+    for (read, expected) in reads {
+        assert_eq!(read.await.unwrap().unwrap(), expected);
+    }
+}
+
+#[tokio::test]
+async fn when_what_they_share_fails_each_goes_alone() {
+    let mut crowd = Crowd::gather().await;
+    let blocker = crowd.locked().await;
+    let first: Vec<Read> = (0..abreast())
+        .map(|number| crowd.read(&crowd.acme.scope, crowd.acme.leads[number]))
+        .collect();
+    wait_until("those who go first are blocked", async || {
+        crowd.blocked().await == abreast()
+    })
+    .await;
+    let others: Vec<Read> = (abreast()..LEADS)
+        .map(|number| crowd.read(&crowd.acme.scope, crowd.acme.leads[number]))
+        .collect();
+    // Each of them has come as far as it can.
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+
+    crowd.cut_blocked().await;
+    for read in first {
+        let cut = read.await.unwrap();
+        assert!(matches!(cut, Err(StoreError::Unavailable(_))), "{cut:?}");
+    }
+    wait_until("the others share a way", async || {
+        let blocked = crowd.blocked().await;
+        blocked > 0 && blocked <= abreast()
+    })
+    .await;
+    crowd.cut_blocked().await;
+    wait_until("each has gone alone", async || crowd.blocked().await > abreast()).await;
+    blocker.close().await.unwrap();
+
+    for (read, number) in others.into_iter().zip(abreast()..) {
+        assert_eq!(read.await.unwrap().unwrap(), Some(format!("acme {number}")));
+    }
+}
