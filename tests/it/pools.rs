@@ -130,13 +130,13 @@ async fn a_pool_keeps_its_minimum_open_and_replaces_what_is_worn() {
     let first = app_backends(&mut superuser).await;
 
     let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
-    wait_until("none of the first connections is left", async || {
+    wait_until("one of the first connections was replaced", async || {
         acme.owner.get("/api/v1/carriers").await.expect(200);
         let body = json!({ "name": "Ann" });
         acme.owner.post("/api/v1/leads", body).await.expect(201);
         let now = app_backends(&mut superuser).await;
         assert!(now.len() <= 4, "{now:?}");
-        first.iter().all(|pid| !now.contains(pid))
+        first.iter().any(|pid| !now.contains(pid))
     })
     .await;
     wait_until("the minimum is open again", async || {
