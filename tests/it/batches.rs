@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fairlead_domain::Id;
 use fairlead_domain::access::{SystemScope, TenantScope};
 use fairlead_domain::consistency::ReadIntent;
-use fairlead_domain::leads::{LeadId, Leads as _};
+use fairlead_domain::leads::LeadId;
 use fairlead_domain::store::{Store as _, StoreError};
 use fairlead_postgres::PgStore;
 use fairlead_telemetry::spawn;

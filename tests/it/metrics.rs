@@ -186,7 +186,7 @@ async fn the_pools_the_nodes_and_the_process_are_told_of() {
 
     let metrics = Metrics::of(&app).await;
 
-    for role in ["app", "system", "reads"] {
+    for role in ["app", "system"] {
         let labels = [("node", "primary"), ("role", role)];
         assert!(metrics.count("db_pool_max_connections", &labels) > 0, "{role}");
         // Work of the background may be waiting for a connection to be opened.

@@ -36,18 +36,18 @@ impl CustomFields {
     pub const MAX_DEPTH: usize = 5;
     pub const MAX_BYTES: usize = 16 * 1024;
 
-    pub fn parse(fields: Map<String, Value>) -> Result<Self, InvalidCustomFields> {
+    pub fn parse(fields: &Map<String, Value>) -> Result<Self, InvalidCustomFields> {
         if fields.len() > Self::MAX_FIELDS {
             return Err(InvalidCustomFields::TooMany);
         }
-        for (name, value) in &fields {
+        for (name, value) in fields {
             if !Self::is_name(name) {
                 return Err(InvalidCustomFields::BadName);
             }
             check(value, 2)?;
         }
         let mut json = String::new();
-        write_object(&mut json, &fields);
+        write_object(&mut json, fields);
         if json.len() > Self::MAX_BYTES {
             return Err(InvalidCustomFields::TooLarge);
         }
@@ -190,7 +190,7 @@ mod tests {
 
     fn fields(value: Value) -> CustomFields {
         match value {
-            Value::Object(fields) => CustomFields::parse(fields).unwrap(),
+            Value::Object(fields) => CustomFields::parse(&fields).unwrap(),
             other => panic!("not an object: {other}"),
         }
     }

@@ -70,7 +70,7 @@ impl LeadDraft {
         let quality_score = score(&mut faults, raw.quality_score.unwrap_or(0));
         let custom_fields = faults.keep(
             "customFields",
-            CustomFields::parse(raw.custom_fields.unwrap_or_default()),
+            CustomFields::parse(&raw.custom_fields.unwrap_or_default()),
         );
         let created_at = faults.keep_optional("createdAt", raw.created_at.map(clock::stored));
         faults.finish()?;

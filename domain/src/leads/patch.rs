@@ -62,7 +62,7 @@ impl LeadPatch {
         };
         let custom_fields = raw
             .custom_fields
-            .try_map(|fields| CustomFields::parse(fields.unwrap_or_default()));
+            .try_map(|fields| CustomFields::parse(&fields.unwrap_or_default()));
         let mut line = |field, change: Change<Option<String>>, max| {
             let parsed = optional(change, |value| text::line(value, max));
             faults.keep(field, parsed).unwrap_or_default()

@@ -6,7 +6,6 @@ use fairlead_devstack::Service;
 use serde_json::json;
 use support::TestTenant;
 use support::pair::{TestPair, operator};
-use support::process::Program;
 
 use super::switch::Switch;
 use super::{create_lead, serve, source, wait_until_caught_up, wait_until_serving};

@@ -198,7 +198,7 @@ fn custom_fields(place: Place, insurance_type: &str, random: &mut Random) -> Cus
     if let Some((name, value)) = detail {
         fields.insert(name.to_owned(), Value::from(value));
     }
-    CustomFields::parse(fields).expect("three short fields")
+    CustomFields::parse(&fields).expect("three short fields")
 }
 
 /// PostgreSQL keeps no more: what is read back equals what was written.
