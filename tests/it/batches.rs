@@ -17,6 +17,8 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 const LEADS: usize = 40;
+/// One for every read, and to spare.
+const CONNECTIONS: u32 = 160;
 
 /// Two tenants with as many leads each, and a store beside the server's that has a connection for every read.
 struct Crowd {
@@ -63,7 +65,7 @@ impl Crowd {
         let (acme, umbrella) = (tenant(&app, "acme").await, tenant(&app, "umbrella").await);
         let url = app.database.url(DatabaseRole::App);
         Self {
-            store: Arc::new(connect_store(url, 2 * 2 * LEADS as u32).await),
+            store: Arc::new(connect_store(url, CONNECTIONS).await),
             superuser: app.database.connect(DatabaseRole::Superuser).await,
             app,
             acme,
@@ -174,8 +176,7 @@ async fn when_what_they_share_fails_each_goes_alone() {
         assert!(matches!(cut, Err(StoreError::Unavailable(_))), "{cut:?}");
     }
     wait_until("the others share a way", async || {
-        let blocked = crowd.blocked().await;
-        blocked > 0 && blocked <= abreast()
+        (1..=abreast()).contains(&crowd.blocked().await)
     })
     .await;
     crowd.cut_blocked().await;
