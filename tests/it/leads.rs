@@ -590,7 +590,7 @@ async fn custom_fields_are_shown_by_the_same_bytes_before_and_after_they_were_st
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let custom_fields = json!({
-        "zz": 1, "a": -0.0, "long name": [1.0, 1e21, 1e-9, 1.5e300, 5e-324, 0.1, -7, u64::MAX, i64::MIN],
+        "zz": 1, "a": -0.0, "long name": [1.0, 1e21, 1e-9, 1e300, 5e-324, 0.1, -7, u64::MAX, i64::MIN],
         "quotes": "a \"b\" \\ / \u{8}\u{c}\n\r\t\u{1}\u{1f}\u{7f}\u{2028} é \u{1f600}", "b": {"y": [[], {}], "xx": null, "x": true},
         "\"": "{ \"no\": object }", "": null,
     });
@@ -618,4 +618,17 @@ async fn custom_fields_are_shown_by_the_same_bytes_before_and_after_they_were_st
         custom_fields.keys().collect::<Vec<_>>()
     );
     assert_eq!(shown["quotes"], custom_fields["quotes"]);
+}
+
+#[tokio::test]
+async fn custom_fields_that_cannot_be_kept_are_refused() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let many = vec![1e299; 20_000];
+
+    for value in [json!(f64::MAX), json!([-f64::MAX]), json!(many)] {
+        let body = json!({"name": "Ann", "customFields": {"value": value}});
+        let refused = acme.owner.post("/api/v1/leads", body).await;
+        assert_eq!(refused.status, 422, "{refused:?}");
+    }
 }

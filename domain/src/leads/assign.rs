@@ -86,7 +86,7 @@ pub async fn assign(
 
 /// Leads have no field for the state; files that are imported have it, and it becomes a custom field then.
 fn state_of(lead: &Lead) -> Option<String> {
-    let fields = lead.custom_fields.to_map();
+    let fields = lead.custom_fields.to_map()?;
     let (_, state) = fields
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case("state"))?;

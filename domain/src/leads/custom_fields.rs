@@ -26,6 +26,8 @@ pub enum InvalidCustomFields {
     TooDeep,
     #[error("must not contain the character U+0000")]
     Nul,
+    #[error("must not contain a number beyond {:e}", CustomFields::GREATEST)]
+    TooGreat,
     #[error("must have at most {} bytes as JSON", CustomFields::MAX_BYTES)]
     TooLarge,
 }
@@ -35,6 +37,8 @@ impl CustomFields {
     pub const MAX_NAME: usize = 100;
     pub const MAX_DEPTH: usize = 5;
     pub const MAX_BYTES: usize = 16 * 1024;
+    /// Of a number's size. Written in full, the greatest of all are read back as infinite.
+    pub const GREATEST: f64 = 1e300;
 
     pub fn parse(fields: &Map<String, Value>) -> Result<Self, InvalidCustomFields> {
         if fields.len() > Self::MAX_FIELDS {
@@ -68,9 +72,9 @@ impl CustomFields {
         self.0.get()
     }
 
-    /// Takes the text apart.
-    pub fn to_map(&self) -> Map<String, Value> {
-        serde_json::from_str(self.as_json()).expect("it is a JSON object")
+    /// Takes the text apart; `None` when it has a number that is none of ours.
+    pub fn to_map(&self) -> Option<Map<String, Value>> {
+        serde_json::from_str(self.as_json()).ok()
     }
 }
 
@@ -88,11 +92,15 @@ impl PartialEq for CustomFields {
 
 impl Eq for CustomFields {}
 
+/// Stops soon after the text has become too long: a number of six characters may take three hundred here.
 fn write_object(json: &mut String, fields: &Map<String, Value>) {
     let mut fields: Vec<_> = fields.iter().collect();
     fields.sort_by(|(one, _), (other, _)| (one.len(), one.as_bytes()).cmp(&(other.len(), other.as_bytes())));
     json.push('{');
     for (place, (name, value)) in fields.into_iter().enumerate() {
+        if json.len() > CustomFields::MAX_BYTES {
+            return;
+        }
         if place > 0 {
             json.push(',');
         }
@@ -112,6 +120,9 @@ fn write_value(json: &mut String, value: &Value) {
         Value::Array(items) => {
             json.push('[');
             for (place, item) in items.iter().enumerate() {
+                if json.len() > CustomFields::MAX_BYTES {
+                    return;
+                }
                 if place > 0 {
                     json.push(',');
                 }
@@ -167,6 +178,13 @@ fn without_blanks(json: &str) -> String {
 fn check(value: &Value, depth: usize) -> Result<(), InvalidCustomFields> {
     match value {
         // PostgreSQL's jsonb cannot hold U+0000.
+        Value::Number(number)
+            if number
+                .as_f64()
+                .is_some_and(|number| number.abs() > CustomFields::GREATEST) =>
+        {
+            Err(InvalidCustomFields::TooGreat)
+        }
         Value::String(text) if text.contains('\0') => Err(InvalidCustomFields::Nul),
         Value::Array(_) | Value::Object(_) if depth > CustomFields::MAX_DEPTH => {
             Err(InvalidCustomFields::TooDeep)

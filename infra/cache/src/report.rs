@@ -122,11 +122,13 @@ fn shared(shared: &Shared) -> SharedReport {
 }
 
 fn counts(outcomes: &Outcomes) -> Counts {
+    // Read once: it may grow meanwhile.
+    let shared_stale = outcomes.get(Outcome::SharedStale);
     Counts {
         memory_hits: outcomes.get(Outcome::MemoryHit),
         shared_hits: outcomes.get(Outcome::SharedHit),
-        stale: outcomes.get(Outcome::Stale) + outcomes.get(Outcome::SharedStale),
-        shared_stale: outcomes.get(Outcome::SharedStale),
+        stale: outcomes.get(Outcome::Stale) + shared_stale,
+        shared_stale,
         degraded: outcomes.get(Outcome::Degraded),
         loads: outcomes.get(Outcome::Loaded),
         joined: outcomes.get(Outcome::Joined),

@@ -15,8 +15,9 @@ use crate::state::Services;
 
 /// How many targets are remembered; those used least go first.
 const CAPACITY: u64 = 10_000;
-/// Longer targets go the usual way: with this, all together take no more than about 5 MB.
-const LONGEST: usize = 256;
+/// Targets that are longer, together with the name of their answer, go the usual way: with this, all take no more than
+/// about 10 MB.
+const LONGEST: usize = 512;
 
 /// Whether a caller may do something.
 pub(super) type Check = fn(&Caller) -> bool;
@@ -46,7 +47,7 @@ impl Default for Shortcuts {
 impl Shortcuts {
     /// Remembers that `target` asks for `key`, and that whoever passes `checks` may ask it.
     pub(super) fn learn(&self, target: &str, key: CacheKey, route: Option<String>, checks: &[Check]) {
-        if let Some(route) = route.filter(|_| target.len() <= LONGEST) {
+        if let Some(route) = route.filter(|_| target.len() + key.variant().len() <= LONGEST) {
             let shortcut = Shortcut {
                 key,
                 route: route.into(),

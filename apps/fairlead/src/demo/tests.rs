@@ -47,7 +47,7 @@ fn raw(lead: &Lead) -> RawLead {
         zip_code: lead.zip_code.clone(),
         quality_score: Some(lead.quality_score.into()),
         assigned_to: lead.assigned_to.map(Id::as_uuid),
-        custom_fields: Some(lead.custom_fields.to_map()),
+        custom_fields: lead.custom_fields.to_map(),
         created_at: Some(lead.created_at),
     }
 }

@@ -18,7 +18,7 @@ use tokio::sync::oneshot;
 
 use super::Reach;
 use super::first_message::first_message;
-use crate::nodes::Node;
+use crate::nodes::{Node, Standing};
 use crate::pool::{Answer, End, Pipeline};
 use crate::statement::Statement;
 
@@ -115,6 +115,10 @@ impl UnderWay {
         let Ok(limit) = self.node.pool.statement_timeout() else {
             return;
         };
+        // What a read that goes alone is told at once.
+        if matches!(self.node.standing(), Standing::Out(_)) {
+            return;
+        }
         let begin = first_message(Reach::Read(self.tenant), limit);
         let statements: Vec<&Statement> = waiting.iter().map(|waiting| &*waiting.statement).collect();
         let pipeline = Pipeline {
@@ -137,6 +141,10 @@ impl UnderWay {
 }
 
 impl Drop for UnderWay {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it works for many requests, so the deadline of one is not theirs"
+    )]
     fn drop(&mut self) {
         let waiting = self.node.batches.next(self.tenant);
         if waiting.is_empty() {
@@ -146,6 +154,6 @@ impl Drop for UnderWay {
             node: Arc::clone(&self.node),
             tenant: self.tenant,
         };
-        fairlead_telemetry::spawn(next.go(waiting));
+        tokio::spawn(next.go(waiting));
     }
 }

@@ -29,7 +29,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::config::PoolConfig;
-use crate::error::{Meaning, SqlError};
+use crate::error::{SqlError, ends_connection};
 use client::Client;
 use counts::{Counted, Counts};
 use idle::Idle;
@@ -122,8 +122,7 @@ impl Pool {
                 Ok(answers) => return Ok((lent, answers)),
                 Err(failed) => failed,
             };
-            let is_gone = Meaning::of(&failed.error) == Meaning::Unavailable;
-            if !(was_used && is_gone) || failed.in_doubt {
+            if !(was_used && ends_connection(&failed.error)) || failed.in_doubt {
                 return Err(Failure::Pipeline(failed));
             }
         }

@@ -243,7 +243,9 @@ impl Progress {
 
     fn failed(&mut self, at: Step, error: Error) -> Failed {
         // The server's own refusal of what stands before COMMIT is certain: there was nothing left to commit.
-        let is_refusal = at != Step::End && error.as_db_error().is_some();
+        // A pooler's word that it has lost the server (class 08) is none.
+        let is_of_server = error.code().is_some_and(|code| !code.code().starts_with("08"));
+        let is_refusal = at != Step::End && is_of_server;
         Failed {
             at,
             answered: take(&mut self.answered),

@@ -21,11 +21,14 @@ struct Entry {
 }
 
 impl PreparedStatements {
-    /// Those of the statements that are new to the connection, each once, with their places.
-    pub(super) fn missing<'s>(&self, statements: &[&'s Statement]) -> Vec<(usize, &'s Statement)> {
+    /// Those of the statements that are new to the connection, each once, with their places. The others count as used:
+    /// none of them goes to make room for these.
+    pub(super) fn missing<'s>(&mut self, statements: &[&'s Statement]) -> Vec<(usize, &'s Statement)> {
+        self.turn += 1;
         let mut missing: Vec<(usize, &Statement)> = Vec::new();
         for (place, statement) in statements.iter().enumerate() {
-            let is_known = self.by_text.contains_key(statement.text())
+            let known = self.by_text.get_mut(statement.text());
+            let is_known = known.map(|entry| entry.used = self.turn).is_some()
                 || missing.iter().any(|(_, other)| other.text() == statement.text());
             if !is_known {
                 missing.push((place, statement));

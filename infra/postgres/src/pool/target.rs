@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rustls::Error as TlsError;
 use tokio::task::JoinHandle;
@@ -12,6 +13,12 @@ use super::tls::{self, Trust};
 /// A connection reads only, unless a transaction says that it writes. So a statement that was sent behind a BEGIN that
 /// failed writes nothing, whatever the role may.
 const READ_ONLY: &str = "-c default_transaction_read_only=on";
+
+/// What the driver takes where a URL is silent, and how it cannot be told from that.
+const UNSET_KEEPALIVE: Duration = Duration::from_hours(2);
+/// A server that acknowledges nothing for so long is gone. COMMIT has no other limit: it is the connection's end that
+/// tells that its outcome is in doubt.
+const SILENT_FOR: Duration = Duration::from_secs(30);
 
 /// Where to connect, and how safely.
 #[derive(Clone)]
@@ -70,6 +77,15 @@ impl Target {
             .application_name(application_name)
             .options(options)
             .ssl_mode(mode);
+        if config.get_keepalives_idle() == UNSET_KEEPALIVE {
+            config
+                .keepalives_idle(Duration::from_secs(10))
+                .keepalives_interval(Duration::from_secs(5))
+                .keepalives_retries(3);
+        }
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(SILENT_FOR);
+        }
         Ok(Self { config, tls })
     }
 
