@@ -10,7 +10,7 @@ use crate::Warmer;
 use crate::cache::jittered;
 
 impl Warmer {
-    /// Warms all datasets every so often, up to a tenth sooner, for as long as this is kept.
+    /// Warms all datasets every so often, or somewhat sooner, for as long as this is kept.
     ///
     /// Of the processes that share a cache, one does it each time: what it loads the others find in the shared level.
     /// While that is away nobody does, because what is loaded then is kept for a moment only.

@@ -556,8 +556,8 @@ pub static KEYS: &[Key] = {
             "cache.warming.every_seconds",
             range(0, 30 * DAY_SECONDS),
             "0",
-            "how often what tenants that are active usually ask is loaded ahead of need, by one process at a time; 0: on \
-             demand alone",
+            "how often what is usually asked is loaded ahead of need, by one process at a time, for the tenants that have \
+             asked it most; 0: on demand alone",
         )
         .unit("s"),
         Key::new(
