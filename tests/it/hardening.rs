@@ -203,3 +203,30 @@ async fn an_export_runs_nothing_in_a_spreadsheet_and_still_reads_back() {
     names.dedup();
     assert_eq!(names, ["+1+1", "=cmd|' /C calc'!A0", "@SUM(A1)", "Plain"]);
 }
+
+#[tokio::test]
+async fn a_query_that_an_operation_does_not_take_is_refused() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let lead = acme.lead("Ann").await;
+
+    for path in [
+        "/api/v1/tenant".to_owned(),
+        "/api/v1/usage".to_owned(),
+        "/api/v1/limits".to_owned(),
+        "/api/v1/auth/me".to_owned(),
+        "/api/v1/leads/statistics".to_owned(),
+        format!("/api/v1/users/{}", acme.owner_id),
+    ] {
+        let refused = acme.owner.get(&format!("{path}?colour=red")).await;
+        assert_eq!(refused.problem(), "invalid-input", "{path}");
+        assert_eq!(refused.json()["errors"][0]["parameter"], "colour", "{path}");
+        acme.owner.get(&path).await.expect(200);
+        // Who is not known is told that, and nothing else.
+        let stranger = app.anonymous().get(&format!("{path}?colour=red")).await;
+        assert_eq!(stranger.status, 401, "{path}");
+    }
+    let path = format!("/api/v1/leads/{lead}?colour=red");
+    assert_eq!(acme.owner.delete(&path).await.problem(), "invalid-input");
+    acme.owner.get(&format!("/api/v1/leads/{lead}")).await.expect(200);
+}

@@ -6,8 +6,7 @@ use fairlead_domain::activities::{Activities, Activity, ActivityFilter, Activity
 use fairlead_domain::leads::LeadId;
 use fairlead_domain::paging::{Page, Paging, Position, SortKey};
 use fairlead_domain::store::StoreError;
-use sea_orm::sea_query::LockType;
-use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, Select};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, Select};
 use uuid::Uuid;
 
 use crate::entity::activity;
@@ -44,30 +43,18 @@ impl PgUnitOfWork {
     fn scoped_activities(&self) -> Select<activity::Entity> {
         activity::Entity::find().filter(activity::Column::TenantId.eq(self.tenant_id()))
     }
-
-    async fn one_activity(&self, select: Select<activity::Entity>) -> Result<Option<Activity>, StoreError> {
-        let row: Option<activity::Model> = self.connection.select_by_key(&select).await?;
-        row.map(Activity::try_from).transpose()
-    }
 }
 
 #[async_trait]
 impl Activities for PgUnitOfWork {
     #[tracing::instrument(level = "debug", name = "db.activities.find", skip_all)]
     async fn find(&mut self, id: ActivityId) -> Result<Option<Activity>, StoreError> {
-        self.one_activity(
-            self.scoped_activities()
-                .filter(activity::Column::Id.eq(id.as_uuid())),
-        )
-        .await
+        self.by_id::<activity::Model, _>(id).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.activities.find_for_update", skip_all)]
     async fn find_for_update(&mut self, id: ActivityId) -> Result<Option<Activity>, StoreError> {
-        let select = self
-            .scoped_activities()
-            .filter(activity::Column::Id.eq(id.as_uuid()));
-        self.one_activity(select.lock(LockType::NoKeyUpdate)).await
+        self.by_id_for_update::<activity::Model, _>(id).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.activities.list", skip_all)]

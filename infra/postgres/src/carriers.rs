@@ -2,8 +2,7 @@ use async_trait::async_trait;
 use fairlead_domain::carriers::{Carrier, CarrierConflict, CarrierFilter, CarrierId, Carriers};
 use fairlead_domain::paging::{Page, Paging, Position, SortKey};
 use fairlead_domain::store::StoreError;
-use sea_orm::sea_query::LockType;
-use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, Select};
+use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, Select};
 
 use crate::entity::carrier;
 use crate::error::SqlError;
@@ -28,30 +27,18 @@ impl PgUnitOfWork {
     fn scoped_carriers(&self) -> Select<carrier::Entity> {
         carrier::Entity::find().filter(carrier::Column::TenantId.eq(self.tenant_id()))
     }
-
-    async fn one_carrier(&self, select: Select<carrier::Entity>) -> Result<Option<Carrier>, StoreError> {
-        let row: Option<carrier::Model> = self.connection.select_by_key(&select).await?;
-        row.map(Carrier::try_from).transpose()
-    }
 }
 
 #[async_trait]
 impl Carriers for PgUnitOfWork {
     #[tracing::instrument(level = "debug", name = "db.carriers.find", skip_all)]
     async fn find(&mut self, id: CarrierId) -> Result<Option<Carrier>, StoreError> {
-        self.one_carrier(
-            self.scoped_carriers()
-                .filter(carrier::Column::Id.eq(id.as_uuid())),
-        )
-        .await
+        self.by_id::<carrier::Model, _>(id).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.carriers.find_for_update", skip_all)]
     async fn find_for_update(&mut self, id: CarrierId) -> Result<Option<Carrier>, StoreError> {
-        let select = self
-            .scoped_carriers()
-            .filter(carrier::Column::Id.eq(id.as_uuid()));
-        self.one_carrier(select.lock(LockType::NoKeyUpdate)).await
+        self.by_id_for_update::<carrier::Model, _>(id).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.carriers.list", skip_all)]

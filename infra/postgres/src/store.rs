@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use fairlead_domain::Id;
 use fairlead_domain::access::TenantScope;
 use fairlead_domain::activities::Activities;
 use fairlead_domain::carriers::Carriers;
@@ -19,6 +20,7 @@ use uuid::Uuid;
 use crate::commit::{self, Audience, Deeds};
 use crate::config::PgConfig;
 use crate::connection::Connection;
+use crate::entity::ById;
 use crate::nodes::Cluster;
 use crate::record;
 use crate::revoked::MemoryRevokedSessions;
@@ -111,6 +113,29 @@ impl PgUnitOfWork {
     /// The tenant as a value to bind.
     pub(crate) fn tenant_id(&self) -> Uuid {
         self.tenant.as_uuid()
+    }
+
+    /// The `T` of the tenant with this id, from its row.
+    pub(crate) async fn by_id<M, T>(&self, id: Id<T>) -> Result<Option<T>, StoreError>
+    where
+        M: ById,
+        T: TryFrom<M, Error = StoreError>,
+    {
+        let row = self.connection.find::<M>(self.tenant, id.as_uuid()).await?;
+        row.map(T::try_from).transpose()
+    }
+
+    /// The same, kept from others who would write it.
+    pub(crate) async fn by_id_for_update<M, T>(&self, id: Id<T>) -> Result<Option<T>, StoreError>
+    where
+        M: ById,
+        T: TryFrom<M, Error = StoreError>,
+    {
+        let row = self
+            .connection
+            .find_for_update::<M>(self.tenant, id.as_uuid())
+            .await?;
+        row.map(T::try_from).transpose()
     }
 
     /// Has this process refuse sessions once their revocation is committed, each until its moment.

@@ -64,25 +64,18 @@ impl PgUnitOfWork {
     pub(crate) fn scoped_users(&self) -> Select<user::Entity> {
         user::Entity::find().filter(user::Column::TenantId.eq(self.tenant_id()))
     }
-
-    async fn one_user(&self, select: Select<user::Entity>) -> Result<Option<User>, StoreError> {
-        let row: Option<user::Model> = self.connection.select_by_key(&select).await?;
-        row.map(User::try_from).transpose()
-    }
 }
 
 #[async_trait]
 impl Users for PgUnitOfWork {
     #[tracing::instrument(level = "debug", name = "db.users.find", skip_all)]
     async fn find(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
-        self.one_user(self.scoped_users().filter(user::Column::Id.eq(id.as_uuid())))
-            .await
+        self.by_id::<user::Model, _>(id).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.users.find_for_update", skip_all)]
     async fn find_for_update(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
-        let select = self.scoped_users().filter(user::Column::Id.eq(id.as_uuid()));
-        self.one_user(select.lock(LockType::NoKeyUpdate)).await
+        self.by_id_for_update::<user::Model, _>(id).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.users.find_many_for_update", skip_all)]

@@ -12,7 +12,7 @@ use fairlead_telemetry::request::{self, RequestContext};
 
 use super::guard::{guarded, has_deadline};
 use super::log::Line;
-use super::{headers, limits};
+use super::{headers, limits, query};
 use crate::authentication::{Presented, authenticate};
 use crate::compression::{self, Compression};
 use crate::problem::Problem;
@@ -87,7 +87,9 @@ async fn handle<B: MessageBody + 'static>(
     if let Some(problem) = limits::exceeded(&request, &services.settings) {
         return Ok(request.error_response(problem).into());
     }
-    if let Some(presented) = authenticate(request.request(), services).await {
+    let presented = authenticate(request.request(), services).await;
+    let is_stranger = matches!(presented, Some(Presented::Nothing | Presented::Refused(_)));
+    if let Some(presented) = presented {
         let kept = match &presented {
             Presented::Caller(caller) => shortcut::take(&request, caller, services),
             Presented::Nothing | Presented::Operator(_) | Presented::Refused(_) => None,
@@ -99,6 +101,10 @@ async fn handle<B: MessageBody + 'static>(
                 route: Some(route),
             });
         }
+    }
+    // A stranger is told first that it must say who it is.
+    if !is_stranger && let Some(problem) = query::uncalled_for(&request) {
+        return Ok(request.error_response(problem).into());
     }
     Ok(next.call(request).await?.map_into_boxed_body().into())
 }

@@ -1,9 +1,9 @@
 //! What happens to every request before and after its handler.
 //!
 //! One layer does it all, in `edge`: each layer of its own would box another future. From the outside in: the
-//! request gets its identity and its deadline; too much of it is refused; who asks is established; the handler answers,
-//! or is given up when it panics or its time is over; the answer is compressed and gets the headers that all have; one
-//! line is logged.
+//! request gets its identity and its deadline; too much of it is refused; who asks is established; a query that is not
+//! to be there is refused; the handler answers, or is given up when it panics or its time is over; the answer is
+//! compressed and gets the headers that all have; one line is logged.
 
 mod client;
 mod edge;
@@ -11,6 +11,7 @@ pub(crate) mod guard;
 mod headers;
 mod limits;
 mod log;
+mod query;
 
 pub use client::client_address;
 pub(crate) use edge::edge;

@@ -120,9 +120,10 @@ async fn answer<Q: Question>(
     };
     if let Some(found) = cache.find(scope, &key, consistency) {
         if let Some((checks, target)) = checks.zip(request.uri().path_and_query()) {
+            let route = request.match_pattern();
             services
                 .shortcuts
-                .learn(target.as_str(), key, request.match_pattern(), checks);
+                .learn(scope, target.as_str(), key, route, checks);
         }
         return Ok(show_found(request, &found, None));
     }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use actix_web::HttpResponse;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
-use fairlead_domain::access::Caller;
+use equivalent::Equivalent;
+use fairlead_domain::access::{Caller, TenantScope};
 use fairlead_domain::cache::CacheKey;
+use fairlead_domain::identity::TenantId;
 use moka::sync::Cache;
 
 use super::shown::{show_found, wants_no_cache};
@@ -26,11 +28,31 @@ pub(super) type Check = fn(&Caller) -> bool;
 ///
 /// That an answer is in memory is known long before its route is found, its query understood and brought into normal
 /// form. A target that was answered from memory once is remembered with the name of that answer, and with what its
-/// caller had to be allowed; the next request for it asks the cache at once. What is remembered is the same for all
-/// tenants and never goes out of date: a target always means the same. Whether the answer is still good is for the
-/// cache to say, and everything out of the ordinary goes the usual way.
+/// caller had to be allowed; the next request for it asks the cache at once. What is remembered never goes out of date:
+/// a target always means the same. Each tenant has its own all the same, so that nobody can tell by the time that an
+/// answer takes what others ask for. Whether the answer is still good is for the cache to say, and everything out of the
+/// ordinary goes the usual way.
 #[derive(Clone)]
-pub struct Shortcuts(Cache<Box<str>, Arc<Shortcut>>);
+pub struct Shortcuts(Cache<Target, Arc<Shortcut>>);
+
+#[derive(PartialEq, Eq, Hash)]
+struct Target {
+    tenant: TenantId,
+    text: Box<str>,
+}
+
+/// A [`Target`] to look for, without a copy of its text. Hashes like one.
+#[derive(Hash)]
+struct Wanted<'t> {
+    tenant: TenantId,
+    text: &'t str,
+}
+
+impl Equivalent<Target> for Wanted<'_> {
+    fn equivalent(&self, target: &Target) -> bool {
+        self.tenant == target.tenant && *self.text == *target.text
+    }
+}
 
 struct Shortcut {
     key: CacheKey,
@@ -46,14 +68,25 @@ impl Default for Shortcuts {
 
 impl Shortcuts {
     /// Remembers that `target` asks for `key`, and that whoever passes `checks` may ask it.
-    pub(super) fn learn(&self, target: &str, key: CacheKey, route: Option<String>, checks: &[Check]) {
+    pub(super) fn learn(
+        &self,
+        scope: &TenantScope,
+        target: &str,
+        key: CacheKey,
+        route: Option<String>,
+        checks: &[Check],
+    ) {
         if let Some(route) = route.filter(|_| target.len() + key.variant().len() <= LONGEST) {
             let shortcut = Shortcut {
                 key,
                 route: route.into(),
                 checks: checks.to_vec(),
             };
-            self.0.insert(target.into(), Arc::new(shortcut));
+            let target = Target {
+                tenant: scope.tenant(),
+                text: target.into(),
+            };
+            self.0.insert(target, Arc::new(shortcut));
         }
     }
 }
@@ -68,10 +101,11 @@ pub(crate) fn take(
     if request.method() != Method::GET {
         return None;
     }
-    let shortcut = services
-        .shortcuts
-        .0
-        .get(request.uri().path_and_query()?.as_str())?;
+    let wanted = Wanted {
+        tenant: caller.scope().tenant(),
+        text: request.uri().path_and_query()?.as_str(),
+    };
+    let shortcut = services.shortcuts.0.get(&wanted)?;
     let may = shortcut.checks.iter().all(|may| may(caller));
     if !may || wants_no_cache(request.headers()) {
         return None;

@@ -119,7 +119,13 @@ fn kinds(path: &str, operation: &Value) -> Vec<Kind> {
         Kind::DeadlineExceeded,
     ];
     if path.starts_with("/api/v1/") && path != "/api/v1/health" {
-        kinds.extend([Kind::MalformedRequest, Kind::Contended, Kind::Unavailable]);
+        // An operation that takes no query refuses one.
+        kinds.extend([
+            Kind::MalformedRequest,
+            Kind::InvalidInput,
+            Kind::Contended,
+            Kind::Unavailable,
+        ]);
     }
     let security = &operation["security"];
     let is_protected = security.as_array().is_some_and(|schemes| !schemes.is_empty());
@@ -128,9 +134,6 @@ fn kinds(path: &str, operation: &Value) -> Vec<Kind> {
     }
     if path.contains('{') {
         kinds.push(Kind::NotFound);
-    }
-    if parameters(operation).any(|parameter| parameter["in"] == "query") {
-        kinds.push(Kind::InvalidInput);
     }
     if has_parameter(operation, "cursor") {
         kinds.push(Kind::InvalidCursor);
@@ -143,7 +146,7 @@ fn kinds(path: &str, operation: &Value) -> Vec<Kind> {
         kinds.extend([Kind::BodyTooLarge, Kind::UnsupportedMediaType]);
     }
     if content["application/json"].is_object() {
-        kinds.extend([Kind::MalformedJson, Kind::InvalidInput]);
+        kinds.push(Kind::MalformedJson);
     }
     kinds
 }

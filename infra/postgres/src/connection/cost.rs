@@ -32,6 +32,14 @@ pub(super) fn note(statements: &[&Statement], result: &Result<&Answers, &Failed>
     }
 }
 
+/// Reports a statement that ran for several requests to one of them.
+pub(super) fn note_shared(took: Duration, has_found: bool) {
+    if let Some(request) = request::current() {
+        request.note_round_trip();
+        request.note_statement(took, u64::from(has_found));
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     Answered,

@@ -5,7 +5,7 @@
 //! leads to ([`reading`]). Both know of each statement its text, duration and rows, and how often the database was
 //! waited for ([`cost`]).
 
-mod batch;
+mod by_id;
 mod cost;
 mod first_message;
 mod reading;
@@ -19,14 +19,18 @@ use fairlead_domain::identity::TenantId;
 use fairlead_domain::store::StoreError;
 use sea_orm::{DbBackend, QueryTrait, Value};
 use tokio::sync::Mutex;
+use tokio_postgres::Row;
+use uuid::Uuid;
 
 use crate::commit::CommitError;
+use crate::entity::ById;
 use crate::error::SqlError;
 use crate::nodes::{Cluster, Route};
 use crate::pool::{Answer, Pool};
 use crate::rows::FromRow;
 use crate::statement::{Arguments, Statement};
-pub(crate) use batch::Batches;
+pub(crate) use by_id::ReadsById;
+use by_id::statement;
 use reading::Reading;
 pub(crate) use sql::Sql;
 use transaction::{Queued, Transaction};
@@ -137,20 +141,31 @@ impl Connection {
         Ok(self.select(select).await?.into_iter().next())
     }
 
-    /// The one row that a select finds by its key, if there is one; cheap enough to be read together with others.
-    pub(crate) async fn select_by_key<T: FromRow>(
-        &self,
-        select: &impl QueryTrait,
-    ) -> Result<Option<T>, StoreError> {
-        let Mode::Reads(reading) = &self.mode else {
-            return self.select_one(select).await;
+    /// The row of a tenant with this id. A unit of work that reads may have it found together with those of others.
+    pub(crate) async fn find<M: ById>(&self, tenant: TenantId, id: Uuid) -> Result<Option<M>, StoreError> {
+        let row = match &self.mode {
+            Mode::Writes(_) => self.one(statement(&M::selects().one, tenant, id)?).await?,
+            Mode::Reads(reading) => {
+                let mut reading = reading.lock().await;
+                let detour = |served| *self.served() = served;
+                reading.find::<M>(tenant, id, self.sees(), detour).await?
+            }
         };
-        let statement = Arc::new(Statement::built(select.build(DbBackend::Postgres))?);
-        let mut reading = reading.lock().await;
-        let detour = |served| *self.served() = served;
-        let answer = reading.run_with_others(&statement, self.sees(), detour).await?;
-        let row = answer.rows.first().map(T::from_row);
-        Ok(row.transpose().map_err(SqlError::from)?)
+        of_row(row)
+    }
+
+    /// The same, kept from others who would write it.
+    pub(crate) async fn find_for_update<M: ById>(
+        &self,
+        tenant: TenantId,
+        id: Uuid,
+    ) -> Result<Option<M>, StoreError> {
+        let statement = statement(&M::selects().one_for_update, tenant, id)?;
+        of_row(self.one(statement).await?)
+    }
+
+    async fn one(&self, statement: Statement) -> Result<Option<Arc<Row>>, SqlError> {
+        Ok(self.run(statement).await?.rows.into_iter().next().map(Arc::new))
     }
 
     /// Reads what a literal select finds; its values are bound.
@@ -194,4 +209,9 @@ impl Connection {
                 .map_err(queued.on_error),
         }
     }
+}
+
+fn of_row<M: FromRow>(row: Option<Arc<Row>>) -> Result<Option<M>, StoreError> {
+    let model = row.as_deref().map(M::from_row);
+    Ok(model.transpose().map_err(SqlError::from)?)
 }

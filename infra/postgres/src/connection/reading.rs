@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use fairlead_domain::consistency::LogPosition;
+use fairlead_domain::identity::TenantId;
+use tokio_postgres::Row;
+use uuid::Uuid;
 
-use super::batch::{Batches, Turn};
+use super::by_id::{ReadsById, Turn, statement};
 use super::first_message::first_message;
 use super::{Reach, Served, cost};
+use crate::entity::ById;
 use crate::error::SqlError;
 use crate::nodes::Route;
 use crate::pool::{Answer, Answers, End, Failure, Pipeline};
@@ -34,10 +38,25 @@ impl Reading {
         sees: LogPosition,
         note_detour: impl Fn(Served),
     ) -> Result<Answer, SqlError> {
+        self.run_after(None, statement, sees, note_detour).await
+    }
+
+    /// The same, after an attempt that has `failed` already.
+    async fn run_after(
+        &mut self,
+        mut failed: Option<Failure>,
+        statement: &Statement,
+        sees: LogPosition,
+        note_detour: impl Fn(Served),
+    ) -> Result<Answer, SqlError> {
         let is_first = !self.has_read;
         let mut sees = sees;
         loop {
-            let failure = match self.attempt(statement).await {
+            let attempted = match failed.take() {
+                Some(failure) => Err(failure),
+                None => self.attempt(statement).await,
+            };
+            let failure = match attempted {
                 Ok(answers) => {
                     self.has_read = true;
                     return Ok(answers.into_one());
@@ -59,31 +78,33 @@ impl Reading {
         }
     }
 
-    /// Runs a statement that is cheap, together with others of the tenant if there are many.
-    pub(super) async fn run_with_others(
+    /// Finds a row of a tenant by its id, together with those of others if there are many.
+    pub(super) async fn find<M: ById>(
         &mut self,
-        statement: &Arc<Statement>,
+        tenant: TenantId,
+        id: Uuid,
         sees: LogPosition,
         note_detour: impl Fn(Served),
-    ) -> Result<Answer, SqlError> {
-        let node = self.route.node();
-        let _others_wait = match Batches::turn(node, self.route.tenant(), statement) {
+    ) -> Result<Option<Arc<Row>>, SqlError> {
+        let mut failed = None;
+        let _others_wait = match ReadsById::turn::<M>(self.route.node(), tenant, id) {
             Turn::Now(under_way) => Some(under_way),
             Turn::Later(answer) => {
-                if let Ok(answer) = answer.await {
-                    self.has_read = true;
-                    let answers = Answers::of_one(answer);
-                    cost::note(
-                        &[statement],
-                        &Ok(&answers),
-                        self.route.node().pool.slow_statement(),
-                    );
-                    return Ok(answers.into_one());
+                match answer.await {
+                    Ok(Ok(found)) => {
+                        self.has_read = true;
+                        cost::note_shared(found.took, found.row.is_some());
+                        return Ok(found.row);
+                    }
+                    Ok(Err(exhausted)) => failed = Some(exhausted.into()),
+                    Err(_) => {}
                 }
                 None
             }
         };
-        self.run(statement, sees, note_detour).await
+        let statement = statement(&M::selects().one, tenant, id)?;
+        let answer = self.run_after(failed, &statement, sees, note_detour).await?;
+        Ok(answer.rows.into_iter().next().map(Arc::new))
     }
 
     async fn attempt(&self, statement: &Statement) -> Result<Answers, Failure> {

@@ -3,6 +3,7 @@
 
 pub(crate) mod activity;
 pub(crate) mod api_key;
+mod by_id;
 pub(crate) mod carrier;
 mod json_text;
 pub(crate) mod lead;
@@ -15,6 +16,7 @@ use tokio_postgres::Row;
 use crate::error::SqlError;
 use crate::rows::FromRow;
 
+pub(crate) use by_id::ById;
 pub(crate) use json_text::JsonText;
 
 /// Reads a row of a literal statement that selects the columns of `M` in their order, from the column `first` on.

@@ -36,26 +36,18 @@ impl PgUnitOfWork {
         self.scoped_leads()
             .filter(Expr::col(lead::Column::Id.as_column_ref()).eq(PgFunc::any(ids)))
     }
-
-    async fn one_lead(&self, select: Select<lead::Entity>) -> Result<Option<Lead>, StoreError> {
-        let row: Option<lead::Model> = self.connection.select_by_key(&select).await?;
-        row.map(Lead::try_from).transpose()
-    }
 }
 
 #[async_trait]
 impl Leads for PgUnitOfWork {
     #[tracing::instrument(level = "debug", name = "db.leads.find", skip_all)]
     async fn find(&mut self, id: LeadId) -> Result<Option<Lead>, StoreError> {
-        self.one_lead(self.scoped_leads().filter(lead::Column::Id.eq(id.as_uuid())))
-            .await
+        self.by_id::<lead::Model, _>(id).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.leads.find_for_update", skip_all)]
     async fn find_for_update(&mut self, id: LeadId) -> Result<Option<Lead>, StoreError> {
-        let select = self.scoped_leads().filter(lead::Column::Id.eq(id.as_uuid()));
-        // Not FOR UPDATE: activities of the lead may still be added meanwhile.
-        self.one_lead(select.lock(LockType::NoKeyUpdate)).await
+        self.by_id_for_update::<lead::Model, _>(id).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.leads.find_many_for_update", skip_all)]

@@ -28,7 +28,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::config::{PgConfig, PoolConfig};
-use crate::connection::{Batches, Connection, Reach};
+use crate::connection::{Connection, Reach, ReadsById};
 use crate::pool::{
     ConnectError, KnownReplay, Pool, PoolName, StatementLimits, Target, target, wait_for_database,
 };
@@ -107,7 +107,7 @@ impl Cluster {
                     limits(config),
                     known_replay(role, &seen),
                 ),
-                batches: Batches::default(),
+                reads_by_id: ReadsById::default(),
                 name,
                 role,
                 seen,

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 
 use super::position::AtomicPosition;
 use super::rotation::{Fault, Rotation, Standing};
-use crate::connection::Batches;
+use crate::connection::ReadsById;
 use crate::pool::{Pool, PoolExhausted};
 
 /// One server. All that changes is read without a lock.
@@ -20,7 +20,7 @@ pub(crate) struct Node {
     pub(crate) name: NodeName,
     pub(crate) role: NodeRole,
     pub(crate) pool: Pool,
-    pub(crate) batches: Batches,
+    pub(crate) reads_by_id: ReadsById,
     pub(super) seen: Arc<Seen>,
 }
 

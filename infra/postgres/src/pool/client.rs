@@ -23,7 +23,9 @@ pub(super) struct Client {
     /// The thread that moves its bytes.
     home: usize,
     opened: Instant,
+    /// When it became idle last.
     used: Instant,
+    was_idle: bool,
     uses: u64,
     _open: Counted,
 }
@@ -39,6 +41,7 @@ impl Client {
             home: turn_of_this_thread(),
             opened: now,
             used: now,
+            was_idle: false,
             uses: 0,
             _open: open,
         }
@@ -53,17 +56,18 @@ impl Client {
         self.home == turn_of_this_thread()
     }
 
-    /// Whether somebody had it before who has it now.
-    pub(super) fn was_lent_before(&self) -> bool {
-        self.uses > 1
+    /// Whether it lay idle before it was lent, so that its server may have gone meanwhile.
+    pub(super) fn was_idle(&self) -> bool {
+        self.was_idle
     }
 
     pub(super) fn note_use(&mut self) {
         self.uses += 1;
     }
 
-    pub(super) fn note_return(&mut self) {
+    pub(super) fn note_idle(&mut self) {
         self.used = Instant::now();
+        self.was_idle = true;
     }
 
     /// Since it came back last.

@@ -18,7 +18,7 @@ pub struct PoolName {
 }
 
 /// Every connection of a pool was in use for as long as a unit of work may wait.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error(
     "pool {pool}: none of its {max} connections became free within {} ms; held by {}",
     waited.as_millis(),

@@ -1,5 +1,6 @@
 use fairlead_domain::store::StoreError;
 
+use super::exhaustion::PoolExhausted;
 use super::pipeline::{Failed, Step};
 use crate::error::{Meaning, SqlError};
 
@@ -50,6 +51,12 @@ impl Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::NoConnection(error)
+    }
+}
+
+impl From<PoolExhausted> for Failure {
+    fn from(exhausted: PoolExhausted) -> Self {
+        Self::NoConnection(StoreError::Unavailable(Box::new(exhausted)))
     }
 }
 

@@ -39,7 +39,8 @@ impl Idle {
     }
 
     /// Back to the thread that opened it.
-    pub(super) fn put(&self, client: Client) {
+    pub(super) fn put(&self, mut client: Client) {
+        client.note_idle();
         lock(&self.shards[client.home() % self.shards.len()]).push(client);
     }
 

@@ -48,11 +48,11 @@ impl Lent {
         }
     }
 
-    /// Whether somebody had the connection before.
-    pub(super) fn was_used(&self) -> bool {
+    /// Whether the connection lay idle before.
+    pub(super) fn was_idle(&self) -> bool {
         self.borrowed
             .as_ref()
-            .is_some_and(|borrowed| borrowed.client.was_lent_before())
+            .is_some_and(|borrowed| borrowed.client.was_idle())
     }
 
     /// Runs a pipeline on it. After one that failed, or was dropped, nothing more can be run.
@@ -88,8 +88,7 @@ impl Borrowed {
         }
     }
 
-    fn give_back(mut self) {
-        self.client.note_return();
+    fn give_back(self) {
         self.shared.idle.put(self.client);
     }
 }

@@ -112,19 +112,22 @@ impl Pool {
 
     /// Takes a connection and runs the first pipeline on it.
     ///
-    /// After the database restarted, an idle connection may fail at its first use. While nothing can be durable yet,
-    /// another one is tried, down to one that is new.
+    /// After the database restarted, an idle connection may fail at its first use; after the schema changed, what it
+    /// has prepared does. While nothing can be durable yet, another one is tried, down to one that is new.
     pub(crate) async fn begin(&self, pipeline: &Pipeline<'_>) -> Result<(Lent, Answers), Failure> {
+        let mut most = self.shared.config.max;
         loop {
             let mut lent = self.lend().await.map_err(Failure::NoConnection)?;
-            let was_used = lent.was_used();
+            let was_idle = lent.was_idle();
             let failed = match lent.run(pipeline).await {
                 Ok(answers) => return Ok((lent, answers)),
                 Err(failed) => failed,
             };
-            if !(was_used && ends_connection(&failed.error)) || failed.in_doubt {
+            let is_of_connection = ends_connection(&failed.error) || failed.is_of_stale_plan();
+            if !(was_idle && is_of_connection && most > 0) || failed.in_doubt {
                 return Err(Failure::Pipeline(failed));
             }
+            most -= 1;
         }
     }
 

@@ -69,15 +69,6 @@ pub(crate) struct Answers {
 }
 
 impl Answers {
-    /// What is answered to a statement that was sent with those of others.
-    pub(crate) fn of_one(answer: Answer) -> Self {
-        Self {
-            statements: vec![answer],
-            end: Vec::new(),
-            round_trips: 1,
-        }
-    }
-
     /// The answer to a pipeline of one statement.
     pub(crate) fn into_one(mut self) -> Answer {
         self.statements.pop().expect("one answer for one statement")

@@ -8,7 +8,6 @@ use super::view::ActivityView;
 use crate::conditional::EntityTag;
 use crate::path::PathId;
 use crate::problem::Problem;
-use crate::query::{NoQuery, QueryOf};
 use crate::read::{Question, Read, Reading};
 use crate::representation::Representation;
 use crate::spec::IfNoneMatch;
@@ -42,10 +41,6 @@ impl Question for GetActivity {
     extensions(("x-permit" = json!("ViewActivities"))),
 )]
 #[get("/activities/{id}")]
-pub(super) async fn get(
-    read: Read<ViewActivities>,
-    id: PathId<Activity>,
-    _query: QueryOf<NoQuery>,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn get(read: Read<ViewActivities>, id: PathId<Activity>) -> Result<HttpResponse, Problem> {
     read.answer(GetActivity(id.0)).await
 }

@@ -10,7 +10,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::problem::Problem;
-use crate::query::{NoQuery, QueryOf};
 use crate::read::{Question, Read, Reading};
 use crate::representation::Representation;
 use crate::spec::IfNoneMatch;
@@ -88,9 +87,6 @@ impl Question for CountLeads {
     extensions(("x-permit" = json!("ViewLeads"))),
 )]
 #[get("/leads/statistics")]
-pub(super) async fn statistics(
-    read: Read<ViewLeads>,
-    _query: QueryOf<NoQuery>,
-) -> Result<HttpResponse, Problem> {
+pub(super) async fn statistics(read: Read<ViewLeads>) -> Result<HttpResponse, Problem> {
     read.answer(CountLeads).await
 }

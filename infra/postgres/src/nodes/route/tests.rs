@@ -6,7 +6,7 @@ use fairlead_domain::consistency::NodeName;
 
 use super::*;
 use crate::config::PoolConfig;
-use crate::connection::Batches;
+use crate::connection::ReadsById;
 use crate::nodes::node::Seen;
 use crate::pool::{Pool, PoolName, StatementLimits, target};
 
@@ -26,7 +26,7 @@ fn node(name: &str, role: NodeRole, lsn: u64) -> Arc<Node> {
         name: NodeName::new(name),
         role,
         pool: pool(name),
-        batches: Batches::default(),
+        reads_by_id: ReadsById::default(),
         seen: Arc::new(seen),
     })
 }

@@ -1,0 +1,238 @@
+//! Rows that a tenant's reads find by their id. Those that come while others are under way are found together.
+//!
+//! Most of what such a read costs, here and in the database, is its statement, its transaction, and the way there and
+//! back. So while as many are under way as there are processors, the others wait until one of those is back, and are
+//! found by one statement. Nobody waits when little is going on, and under load each waits about as long as it would
+//! for a processor.
+//!
+//! Those that go together are of one tenant, which the BEGIN and the statement name, of one table, and of one node.
+//! When that fails, for whichever of them, each goes alone.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::marker::PhantomData;
+use std::mem::replace;
+use std::num::NonZero;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use fairlead_domain::identity::TenantId;
+use fairlead_domain::store::StoreError;
+use tokio::sync::oneshot;
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::first_message::first_message;
+use super::{Reach, cost};
+use crate::entity::ById;
+use crate::nodes::{Node, Standing};
+use crate::pool::{Answer, End, Failure, Pipeline, PoolExhausted};
+use crate::statement::{Arguments, Bind, Statement};
+
+/// How many go together: enough to make it cheap for each, and few enough that none waits for long.
+const MOST: usize = 100;
+/// The planner would look at the ids of each statement, to arrive at the same plan.
+const SAME_PLAN: &str = "; SET LOCAL plan_cache_mode = force_generic_plan";
+
+/// The reads by id of one node.
+pub(crate) struct ReadsById {
+    under_way: Mutex<HashMap<Kind, Crowd>>,
+    /// How many of a kind are under way before others wait.
+    abreast: usize,
+}
+
+/// What goes together.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Kind {
+    tenant: TenantId,
+    model: TypeId,
+}
+
+#[derive(Default)]
+struct Crowd {
+    under_way: usize,
+    waiting: Vec<Waiting>,
+}
+
+struct Waiting {
+    id: Uuid,
+    answer: oneshot::Sender<Result<Found, PoolExhausted>>,
+}
+
+/// What a read that went with others has found.
+pub(super) struct Found {
+    /// Others may have asked for it, too.
+    pub(super) row: Option<Arc<Row>>,
+    /// The statement that found all.
+    pub(super) took: Duration,
+}
+
+/// When a read may go.
+pub(super) enum Turn<M: ById> {
+    /// Alone and now; others wait until this is dropped.
+    Now(UnderWay<M>),
+    /// With others. Who then gets no connection has waited as long as it may; when nothing comes, something else was
+    /// wrong, and this one goes alone.
+    Later(oneshot::Receiver<Result<Found, PoolExhausted>>),
+}
+
+/// A read that is under way, or several together. At its end, those go that have been waiting.
+pub(super) struct UnderWay<M: ById> {
+    node: Arc<Node>,
+    tenant: TenantId,
+    model: PhantomData<fn() -> M>,
+}
+
+/// A statement of [`Selects`](crate::entity::Selects): of a tenant, and of an id or of several.
+pub(super) fn statement(
+    text: &'static str,
+    tenant: TenantId,
+    ids: impl Bind,
+) -> Result<Statement, StoreError> {
+    let mut arguments = Arguments::default();
+    arguments.push(tenant.as_uuid());
+    arguments.push(ids);
+    Statement::new(text, arguments)
+}
+
+impl Default for ReadsById {
+    fn default() -> Self {
+        Self {
+            under_way: Mutex::default(),
+            abreast: available_parallelism().map_or(1, NonZero::get),
+        }
+    }
+}
+
+impl ReadsById {
+    /// Finds out when a read may go on `node`, and puts it among those who wait if that is not now.
+    pub(super) fn turn<M: ById>(node: &Arc<Node>, tenant: TenantId, id: Uuid) -> Turn<M> {
+        let mut under_way = node.reads_by_id.lock();
+        let crowd = under_way.entry(Kind::of::<M>(tenant)).or_default();
+        if crowd.under_way < node.reads_by_id.abreast {
+            crowd.under_way += 1;
+            return Turn::Now(UnderWay::new(node, tenant));
+        }
+        let (answer, waiting) = oneshot::channel();
+        crowd.waiting.push(Waiting { id, answer });
+        Turn::Later(waiting)
+    }
+
+    /// Takes those who go next, in place of one that is back. When there is nobody, one less is under way.
+    fn next(&self, kind: Kind) -> Vec<Waiting> {
+        let mut under_way = self.lock();
+        let Some(crowd) = under_way.get_mut(&kind) else {
+            return Vec::new();
+        };
+        // Whoever has given up need not be answered.
+        crowd.waiting.retain(|waiting| !waiting.answer.is_closed());
+        let rest = crowd.waiting.split_off(crowd.waiting.len().min(MOST));
+        let next = replace(&mut crowd.waiting, rest);
+        if next.is_empty() {
+            crowd.under_way -= 1;
+            if crowd.under_way == 0 {
+                under_way.remove(&kind);
+            }
+        }
+        next
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Kind, Crowd>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kind {
+    fn of<M: ById>(tenant: TenantId) -> Self {
+        Self {
+            tenant,
+            model: TypeId::of::<M>(),
+        }
+    }
+}
+
+impl<M: ById> UnderWay<M> {
+    fn new(node: &Arc<Node>, tenant: TenantId) -> Self {
+        Self {
+            node: Arc::clone(node),
+            tenant,
+            model: PhantomData,
+        }
+    }
+
+    async fn go(self, waiting: Vec<Waiting>) {
+        let mut ids: Vec<Uuid> = waiting.iter().map(|waiting| waiting.id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let found = match self.find(&ids).await {
+            Some(Ok(answer)) => Ok((by_id::<M>(answer.rows), answer.took)),
+            Some(Err(exhausted)) => Err(exhausted),
+            None => return,
+        };
+        for Waiting { id, answer } in waiting {
+            let found = match &found {
+                Ok((rows, took)) => Ok(Found {
+                    row: rows.get(&id).cloned(),
+                    took: *took,
+                }),
+                Err(exhausted) => Err(exhausted.clone()),
+            };
+            // Whoever has given up meanwhile misses nothing.
+            let _ = answer.send(found);
+        }
+    }
+
+    async fn find(&self, ids: &[Uuid]) -> Option<Result<Answer, PoolExhausted>> {
+        let pool = &self.node.pool;
+        // What a read that goes alone is told at once.
+        if matches!(self.node.standing(), Standing::Out(_)) {
+            return None;
+        }
+        let begin = first_message(Reach::Read(self.tenant), pool.statement_timeout().ok()?) + SAME_PLAN;
+        let statement = statement(&M::selects().many, self.tenant, ids).ok()?;
+        let statements = [&statement];
+        let pipeline = Pipeline {
+            begin: Some(&begin),
+            statements: &statements,
+            end: Some(End::Read),
+        };
+        let answered = tokio::select! {
+            biased;
+            answered = pool.begin(&pipeline) => answered,
+            () = self.node.lost() => return None,
+        };
+        match answered {
+            Ok((lent, answers)) => {
+                drop(lent);
+                cost::note(&statements, &Ok(&answers), pool.slow_statement());
+                Some(Ok(answers.into_one()))
+            }
+            Err(Failure::NoConnection(StoreError::Unavailable(cause))) => {
+                Some(Err(cause.downcast_ref::<PoolExhausted>()?.clone()))
+            }
+            Err(_) => None,
+        }
+    }
+}
+
+fn by_id<M: ById>(rows: Vec<Row>) -> HashMap<Uuid, Arc<Row>> {
+    let rows = rows.into_iter().filter_map(|row| {
+        let id: Uuid = row.try_get(M::ID).ok()?;
+        Some((id, Arc::new(row)))
+    });
+    rows.collect()
+}
+
+impl<M: ById> Drop for UnderWay<M> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it works for many requests, so the deadline of one is not theirs"
+    )]
+    fn drop(&mut self) {
+        let waiting = self.node.reads_by_id.next(Kind::of::<M>(self.tenant));
+        if !waiting.is_empty() {
+            tokio::spawn(Self::new(&self.node, self.tenant).go(waiting));
+        }
+    }
+}
