@@ -4,14 +4,22 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
+use fairlead_domain::Id;
+use fairlead_domain::access::{SystemScope, TenantScope};
+use fairlead_domain::consistency::ReadIntent;
+use fairlead_domain::store::Store as _;
+use fairlead_postgres::{Cluster, PgStore};
+use fairlead_telemetry::spawn;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use support::database::DatabaseRole;
 use support::pair::operator;
 use support::process::{Program, Serving};
-use support::{Client, TestDatabase, TestTenant, wait_until};
+use support::{Client, TestDatabase, TestTenant, store_config, store_parts, wait_until};
+use uuid::Uuid;
 
 #[tokio::test]
 async fn a_pool_starved_by_a_lock_refuses_in_time_and_names_who_holds_it() {
@@ -32,7 +40,7 @@ async fn a_pool_starved_by_a_lock_refuses_in_time_and_names_who_holds_it() {
     let starved: Vec<_> = ["One", "Two"]
         .map(|name| {
             let owner = acme.owner.clone();
-            fairlead_telemetry::spawn(async move {
+            spawn(async move {
                 let body = json!({ "name": name });
                 let request = owner.request(Method::POST, "/api/v1/carriers").json(&body);
                 owner
@@ -143,6 +151,79 @@ async fn a_pool_keeps_its_minimum_open_and_replaces_what_is_worn() {
         app_pool(&operator).await["open"].as_u64() >= Some(3)
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_server_without_room_for_more_connections_costs_no_request() {
+    let database = TestDatabase::create().await;
+    let program = Program::on(&database)
+        .with("DB_POOL_MIN", "2")
+        .with("DB_POOL_MAX", "20")
+        .with("FAIRLEAD__CACHE__RESPONSES__ENABLED", "false");
+    let serving = program.serve().await.unwrap();
+    let operator = operator(&program, &serving).await;
+    let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    wait_until("the minimum is open", async || {
+        app_backends(&mut superuser).await.len() >= 2
+    })
+    .await;
+    let limit =
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT 1', current_database()); END $$";
+    superuser.execute(limit).await.unwrap();
+
+    let asked = (0..200).map(|_| acme.owner.get("/api/v1/leads"));
+    let answers = futures_util::future::join_all(asked).await;
+
+    for answer in answers {
+        answer.expect(200);
+    }
+    let refused = PgConnection::connect(&database.url(DatabaseRole::App)).await;
+    assert!(refused.is_err(), "the database has room after all");
+    let nodes = operator
+        .get("/api/v1/performance/database/connection-pool")
+        .await
+        .expect(200);
+    assert_eq!(nodes["nodes"][0]["inRotation"], true, "{nodes}");
+}
+
+#[tokio::test]
+async fn a_statement_that_nobody_waits_for_any_more_is_given_up() {
+    let database = TestDatabase::create().await;
+    let url = database.url(DatabaseRole::App);
+    let mut config = store_config(url.clone(), url, 1);
+    config.statement_timeout = Duration::from_hours(1);
+    let cluster = Cluster::connect(&config).await.unwrap();
+    let store = PgStore::new(cluster, &config, store_parts());
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    let mut blocker = database.connect(DatabaseRole::Superuser).await;
+    blocker
+        .execute("BEGIN; LOCK TABLE tenants IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    let mut blocked = async || -> i64 {
+        let waiting = "SELECT count(*) FROM pg_stat_activity
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        sqlx::query_scalar(waiting)
+            .fetch_one(&mut superuser)
+            .await
+            .unwrap()
+    };
+
+    let reading = spawn(async move {
+        let mut uow = store.read(&any_tenant(), ReadIntent::INTERACTIVE).await?;
+        uow.tenants().get().await
+    });
+    wait_until("it waits for the lock", async || blocked().await == 1).await;
+    reading.abort();
+
+    wait_until("nothing waits for the lock", async || blocked().await == 0).await;
+    blocker.close().await.unwrap();
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test stands in for the platform")]
+fn any_tenant() -> TenantScope {
+    SystemScope::new("test").tenant(Id::from_uuid(Uuid::from_u128(7)))
 }
 
 /// The server's processes for the pool of requests.

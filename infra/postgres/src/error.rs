@@ -61,6 +61,8 @@ pub(crate) fn unexpected(what: impl Into<String>) -> StoreError {
 pub(crate) enum Meaning {
     Contended,
     Unavailable,
+    /// Too many connections, or a full disk or memory.
+    NoRoom,
     TimedOut,
     Unexpected,
 }
@@ -94,10 +96,10 @@ impl Meaning {
             "40001" | "40P01" | "55P03" => Self::Contended,
             // idle_in_transaction_session_timeout closed the connection
             "25P03" => Self::Unavailable,
-            // connection exceptions, insufficient resources, and a server that starts up or shuts down
-            _ if code.starts_with("08") || code.starts_with("53") || code.starts_with("57P") => {
-                Self::Unavailable
-            }
+            // insufficient resources
+            _ if code.starts_with("53") => Self::NoRoom,
+            // connection exceptions, and a server that starts up or shuts down
+            _ if code.starts_with("08") || code.starts_with("57P") => Self::Unavailable,
             _ => Self::Unexpected,
         }
     }
@@ -106,7 +108,7 @@ impl Meaning {
         match self {
             Self::Contended => StoreError::Contended,
             Self::TimedOut => StoreError::TimedOut,
-            Self::Unavailable => StoreError::Unavailable(Box::new(error)),
+            Self::Unavailable | Self::NoRoom => StoreError::Unavailable(Box::new(error)),
             Self::Unexpected => StoreError::Unexpected(Box::new(error)),
         }
     }
@@ -127,9 +129,10 @@ mod tests {
         assert_eq!(meaning(&["57014"]), [Meaning::TimedOut]);
         assert_eq!(meaning(&["40001", "40P01", "55P03"]), [Meaning::Contended]);
         assert_eq!(
-            meaning(&["08006", "53300", "57P01", "57P02", "57P03", "25P03"]),
+            meaning(&["08006", "57P01", "57P02", "57P03", "25P03"]),
             [Meaning::Unavailable]
         );
+        assert_eq!(meaning(&["53300", "53100"]), [Meaning::NoRoom]);
         assert_eq!(
             meaning(&["23505", "42501", "22P02", "25006", "XX000"]),
             [Meaning::Unexpected]

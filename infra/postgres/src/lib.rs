@@ -33,7 +33,7 @@ mod users;
 
 pub use config::{MonitorConfig, PgConfig, PoolConfig, ReplicaConfig};
 pub use nodes::{Cluster, LastWrites, NodeDown, Standing};
-pub use pool::{BadUrl, ConnectError, NoConnection, PoolExhausted, PoolName};
+pub use pool::{BadUrl, ConnectError, NoConnection, PoolExhausted, PoolName, ServerFull};
 pub use revoked::MemoryRevokedSessions;
 pub use store::{PgStore, StoreParts};
 pub use system::PgSystemStore;

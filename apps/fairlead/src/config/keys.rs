@@ -290,7 +290,8 @@ pub static KEYS: &[Key] = {
         .unit("ms"),
         Key::new(
             "database.monitor.max_lag_ms",
-            range(1, 3_600_000),
+            // Last writes are remembered for a minute: who reads later must not meet a replica without them.
+            range(1, 30_000),
             "1000",
             "a replica that is further behind the primary gets no reads",
         )

@@ -27,7 +27,7 @@ use super::first_message::first_message;
 use super::{Reach, cost};
 use crate::entity::ById;
 use crate::nodes::{Node, Standing};
-use crate::pool::{Answer, End, Failure, Pipeline, PoolExhausted};
+use crate::pool::{Answer, End, Failure, PoolExhausted};
 use crate::statement::{Arguments, Bind, Statement};
 
 /// How many go together: enough to make it cheap for each, and few enough that none waits for long.
@@ -189,17 +189,12 @@ impl<M: ById> UnderWay<M> {
         if matches!(self.node.standing(), Standing::Out(_)) {
             return None;
         }
-        let begin = first_message(Reach::Read(self.tenant), pool.statement_timeout().ok()?) + SAME_PLAN;
         let statement = statement(&M::selects().many, self.tenant, ids).ok()?;
         let statements = [&statement];
-        let pipeline = Pipeline {
-            begin: Some(&begin),
-            statements: &statements,
-            end: Some(End::Read),
-        };
+        let opening = |limit| first_message(Reach::Read(self.tenant), limit) + SAME_PLAN;
         let answered = tokio::select! {
             biased;
-            answered = pool.begin(&pipeline) => answered,
+            answered = pool.begin(opening, &statements, Some(End::Read)) => answered,
             () = self.node.lost() => return None,
         };
         match answered {

@@ -13,7 +13,7 @@ use super::{Reach, Served, cost};
 use crate::entity::ById;
 use crate::error::SqlError;
 use crate::nodes::Route;
-use crate::pool::{Answer, Answers, End, Failure, Pipeline};
+use crate::pool::{Answer, Answers, End, Failure};
 use crate::statement::Statement;
 
 /// A way to a node, and whether anything was seen there.
@@ -109,14 +109,10 @@ impl Reading {
 
     async fn attempt(&self, statement: &Statement) -> Result<Answers, Failure> {
         let node = Arc::clone(self.route.node());
-        let begin = first_message(Reach::Read(self.route.tenant()), node.pool.statement_timeout()?);
         let statements = [statement];
-        let pipeline = Pipeline {
-            begin: Some(&begin),
-            statements: &statements,
-            end: Some(End::Read),
-        };
-        let result = self.route.attempt(node.pool.begin(&pipeline)).await;
+        let opening = |limit| first_message(Reach::Read(self.route.tenant()), limit);
+        let beginning = node.pool.begin(opening, &statements, Some(End::Read));
+        let result = self.route.attempt(beginning).await;
         match result {
             Ok((lent, answers)) => {
                 drop(lent);

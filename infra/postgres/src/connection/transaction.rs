@@ -125,13 +125,8 @@ impl Transaction {
     }
 
     async fn open(&self, statements: &[&Statement], end: Option<End>) -> Result<(Lent, Answers), Failure> {
-        let begin = first_message(self.reach, self.pool.statement_timeout()?);
-        let pipeline = Pipeline {
-            begin: Some(&begin),
-            statements,
-            end,
-        };
-        let beginning = self.pool.begin(&pipeline);
+        let opening = |limit| first_message(self.reach, limit);
+        let beginning = self.pool.begin(opening, statements, end);
         if end.is_none() {
             return self.cluster.with_primary(beginning).await;
         }

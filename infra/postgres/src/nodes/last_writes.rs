@@ -9,7 +9,7 @@ use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::store::WriteObserver;
 
-/// A replica that is further behind is out of the rotation long before.
+/// A replica that is further behind is out of the rotation long before: `database.monitor.max_lag_ms` is at most half.
 const KEPT_FOR: Duration = Duration::from_mins(1);
 /// Writers of different tenants rarely meet at one lock.
 const SHARDS: usize = 16;

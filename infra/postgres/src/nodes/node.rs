@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::position::AtomicPosition;
 use super::rotation::{Fault, Rotation, Standing};
 use crate::connection::ReadsById;
-use crate::pool::{Pool, PoolExhausted};
+use crate::pool::{Pool, PoolExhausted, ServerFull};
 
 /// One server. All that changes is read without a lock.
 pub(crate) struct Node {
@@ -157,9 +157,13 @@ impl Node {
     }
 }
 
-/// Whether this failure to begin speaks against the node: a pool whose connections are all in use does not.
+/// Whether this failure to begin speaks against the node. That all connections are in use, ours or the server's, does
+/// not.
 pub(crate) fn is_fault_of_node(error: &StoreError) -> bool {
-    matches!(error, StoreError::Unavailable(cause) if !cause.is::<PoolExhausted>())
+    match error {
+        StoreError::Unavailable(cause) => !cause.is::<PoolExhausted>() && !cause.is::<ServerFull>(),
+        _ => false,
+    }
 }
 
 impl fmt::Debug for Node {

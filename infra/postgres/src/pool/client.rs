@@ -10,7 +10,7 @@ use super::holders::Held;
 use super::idle::turn_of_this_thread;
 use super::pipeline::{Answers, Failed, Pipeline};
 use super::prepared::PreparedStatements;
-use super::target::Wire;
+use super::target::{Target, Wire};
 use crate::config::PoolConfig;
 use crate::error::SqlError;
 
@@ -122,6 +122,11 @@ impl Client {
         let is_open = self.is_open.load(Ordering::Relaxed);
         let text = if is_open { "ROLLBACK" } else { "" };
         self.wire.client.batch_execute(text).await
+    }
+
+    /// Has the server give up the statement that runs.
+    pub(super) async fn give_up(&self, target: &Target) -> Result<(), tokio_postgres::Error> {
+        target.cancel(&self.wire).await
     }
 
     /// Asks whether it is still there.

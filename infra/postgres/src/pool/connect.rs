@@ -50,7 +50,7 @@ pub(crate) async fn wait_for_database(
                 wire.close().await;
                 return Ok(());
             }
-            Ok(Err(error)) if Meaning::of(&error) != Meaning::Unavailable => {
+            Ok(Err(error)) if !matches!(Meaning::of(&error), Meaning::Unavailable | Meaning::NoRoom) => {
                 return Err(ConnectError::Refused {
                     what: what.to_owned(),
                     source: error,

@@ -39,6 +39,16 @@ pub struct NoConnection {
     pub pool: PoolName,
 }
 
+/// The server has no room for another connection of ours, and none that we have became free.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "pool {pool}: the server takes no more connections; raise its max_connections, or lower the pools' max"
+)]
+pub struct ServerFull {
+    pub pool: PoolName,
+    pub source: tokio_postgres::Error,
+}
+
 impl fmt::Display for PoolName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} on {}", self.role, self.node)

@@ -24,7 +24,7 @@ impl Failure {
             Self::Pipeline(failed) => {
                 matches!(
                     Meaning::of(&failed.error),
-                    Meaning::Unavailable | Meaning::Contended
+                    Meaning::Unavailable | Meaning::NoRoom | Meaning::Contended
                 )
             }
         }

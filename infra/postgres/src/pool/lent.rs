@@ -12,8 +12,10 @@ use super::counts::Counted;
 use super::holders::Held;
 use super::pipeline::{Answers, Failed, Pipeline};
 
-/// How long a connection may take to settle before it is closed instead.
-const SETTLING: Duration = Duration::from_secs(5);
+/// How long a connection may take to settle by itself.
+const GRACE: Duration = Duration::from_millis(250);
+/// How long it may take to ask the server to give up a statement.
+const GIVING_UP: Duration = Duration::from_secs(5);
 
 /// A connection while it is lent.
 pub(crate) struct Lent {
@@ -81,10 +83,15 @@ impl Drop for Lent {
 impl Borrowed {
     /// Ends whatever the borrower left: the connection may be in a transaction, or in the middle of a statement.
     async fn settle(self) {
-        let settled = timeout(SETTLING, self.client.settle()).await;
-        match settled {
+        match timeout(GRACE, self.client.settle()).await {
             Ok(Ok(())) => self.give_back(),
-            Ok(Err(_)) | Err(_) => self.client.cut(),
+            Ok(Err(_)) => self.client.cut(),
+            // The server looks after a connection that was closed only when the statement ends, so it is told. The
+            // connection goes all the same: one cannot know whether the word has arrived, or hits whoever comes next.
+            Err(_) => {
+                let _ = timeout(GIVING_UP, self.client.give_up(&self.shared.target)).await;
+                self.client.cut();
+            }
         }
     }
 

@@ -13,30 +13,30 @@ mod idle;
 mod lent;
 mod pipeline;
 mod prepared;
+mod supply;
 mod target;
 mod tls;
 mod waits;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use fairlead_domain::database::PoolReport;
 use fairlead_domain::store::StoreError;
 use fairlead_telemetry::request;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::timeout;
+use tokio::sync::Semaphore;
 
 use crate::config::PoolConfig;
-use crate::error::{SqlError, ends_connection};
-use client::Client;
-use counts::{Counted, Counts};
+use crate::error::ends_connection;
+use crate::statement::Statement;
+use counts::Counts;
 use idle::Idle;
 
 pub use connect::ConnectError;
 pub(crate) use connect::{target, wait_for_database};
-pub use exhaustion::{NoConnection, PoolExhausted, PoolName};
+pub use exhaustion::{NoConnection, PoolExhausted, PoolName, ServerFull};
 pub(crate) use failure::Failure;
 pub(crate) use lent::Lent;
 pub(crate) use pipeline::{Answer, Answers, End, Failed, Pipeline, Step};
@@ -67,6 +67,8 @@ struct Shared {
     counts: Arc<Counts>,
     closing: AtomicBool,
     growing: AtomicBool,
+    /// Permits that the server has no room for.
+    withheld: AtomicUsize,
 }
 
 /// What runs on the connections of a pool may take so long.
@@ -97,6 +99,7 @@ impl Pool {
                 counts: Arc::default(),
                 closing: AtomicBool::new(false),
                 growing: AtomicBool::new(false),
+                withheld: AtomicUsize::new(0),
             }),
         }
     }
@@ -110,16 +113,28 @@ impl Pool {
         self.shared.limits.slow
     }
 
-    /// Takes a connection and runs the first pipeline on it.
+    /// Takes a connection and runs the first pipeline on it. `opening` makes its BEGIN, given how long a statement may
+    /// run: no longer than configured, nor than the request that has waited for the connection has left.
     ///
     /// After the database restarted, an idle connection may fail at its first use; after the schema changed, what it
     /// has prepared does. While nothing can be durable yet, another one is tried, down to one that is new.
-    pub(crate) async fn begin(&self, pipeline: &Pipeline<'_>) -> Result<(Lent, Answers), Failure> {
+    pub(crate) async fn begin(
+        &self,
+        opening: impl Fn(Duration) -> String,
+        statements: &[&Statement],
+        end: Option<End>,
+    ) -> Result<(Lent, Answers), Failure> {
         let mut most = self.shared.config.max;
         loop {
-            let mut lent = self.lend().await.map_err(Failure::NoConnection)?;
+            let mut lent = self.lend().await?;
             let was_idle = lent.was_idle();
-            let failed = match lent.run(pipeline).await {
+            let begin = opening(self.statement_timeout()?);
+            let pipeline = Pipeline {
+                begin: Some(&begin),
+                statements,
+                end,
+            };
+            let failed = match lent.run(&pipeline).await {
                 Ok(answers) => return Ok((lent, answers)),
                 Err(failed) => failed,
             };
@@ -136,10 +151,9 @@ impl Pool {
         let shared = &self.shared;
         let started = Instant::now();
         let waiting = shared.counts.wait();
-        let permit = shared.permit(started).await;
+        let taken = shared.take(started).await;
         drop(waiting);
-        let permit = permit?;
-        let client = shared.client().await?;
+        let (client, permit) = taken?;
         shared.counts.note_lent(started.elapsed());
         Ok(Lent::new(Arc::clone(shared), client, permit))
     }
@@ -199,95 +213,8 @@ impl Pool {
     }
 
     /// How long a statement may run that begins now: what is left of the request, and no longer than configured.
-    pub(crate) fn statement_timeout(&self) -> Result<Duration, StoreError> {
+    fn statement_timeout(&self) -> Result<Duration, StoreError> {
         shorter(self.shared.limits.timeout, time_left()).ok_or(StoreError::TimedOut)
-    }
-}
-
-impl Shared {
-    async fn permit(&self, started: Instant) -> Result<OwnedSemaphorePermit, StoreError> {
-        if self.closing.load(Ordering::Relaxed) {
-            return Err(self.counts.no_connection(&self.name));
-        }
-        let left = time_left();
-        let patience = left.map_or(self.config.acquire_timeout, |left| {
-            left.min(self.config.acquire_timeout)
-        });
-        match timeout(patience, Arc::clone(&self.permits).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            Ok(Err(_)) => Err(self.counts.no_connection(&self.name)),
-            Err(_) if left == Some(patience) => Err(StoreError::TimedOut),
-            Err(_) => Err(self
-                .counts
-                .exhausted(&self.name, self.config.max, started.elapsed())),
-        }
-    }
-
-    /// A connection that is idle and good, else a new one; for who has a permit.
-    async fn client(self: &Arc<Self>) -> Result<Client, StoreError> {
-        loop {
-            if let Some(client) = self.idle.take(|client| !client.is_worn(&self.config)) {
-                if client.idle_for() >= TEST_IF_IDLE_FOR && !self.answers(&client).await {
-                    client.cut();
-                    continue;
-                }
-                if !client.is_at_home() {
-                    self.grow();
-                }
-                return Ok(client);
-            }
-            // There is room: each other connection is idle, or with the owner of another permit. Else one has come back
-            // to a place where nobody looked any more, and is found there now.
-            if let Some(open) = self.counts.try_open(self.config.max as usize) {
-                // Large, and rare.
-                return Box::pin(self.connect(open)).await;
-            }
-            tokio::task::yield_now().await;
-        }
-    }
-
-    /// Opens a connection on this thread for those who come next: the one lent just now is moved by another thread. One
-    /// at a time, and in quiet times alone, because nobody else can have its permit meanwhile.
-    fn grow(self: &Arc<Self>) {
-        let is_quiet = self.permits.available_permits() * 2 > self.config.max as usize;
-        if !is_quiet || self.growing.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let shared = Arc::clone(self);
-        fairlead_telemetry::spawn(async move {
-            let permit = Arc::clone(&shared.permits).try_acquire_owned();
-            let open = shared.counts.try_open(shared.config.max as usize);
-            if let (Ok(_permit), Some(open)) = (permit, open)
-                && let Ok(client) = shared.connect(open).await
-            {
-                shared.idle.put(client);
-            }
-            shared.growing.store(false, Ordering::Relaxed);
-        });
-    }
-
-    async fn answers(&self, client: &Client) -> bool {
-        matches!(
-            timeout(self.config.create_timeout, client.ping()).await,
-            Ok(Ok(()))
-        )
-    }
-
-    async fn connect(&self, open: Counted) -> Result<Client, StoreError> {
-        let connecting = async {
-            let wire = self.target.open().await.map_err(SqlError::from)?;
-            let client = Client::new(wire, open);
-            if let Some(known) = &self.known_replay {
-                client.require_replayed(known()).await?;
-            }
-            Ok(client)
-        };
-        let left = time_left().filter(|left| *left < self.config.create_timeout);
-        match timeout(left.unwrap_or(self.config.create_timeout), connecting).await {
-            Ok(connected) => connected,
-            Err(_) if left.is_some() => Err(StoreError::TimedOut),
-            Err(_) => Err(self.counts.no_connection(&self.name)),
-        }
     }
 }
 

@@ -108,6 +108,15 @@ impl Target {
             }
         }
     }
+
+    /// Has the server give up the statement that runs on a connection, by a word over another one.
+    pub(super) async fn cancel(&self, wire: &Wire) -> Result<(), Error> {
+        let token = wire.client.cancel_token();
+        match &self.tls {
+            None => token.cancel_query(NoTls).await,
+            Some(tls) => token.cancel_query(tls.clone()).await,
+        }
+    }
 }
 
 impl TlsParameters {
