@@ -35,15 +35,25 @@ impl Metrics {
             assert!(described.insert(name.to_owned()), "{name} is described twice");
             let (of, kind) = described_by(lines.next().unwrap(), "# TYPE ");
             assert_eq!(of, name);
-            assert!(["counter", "gauge"].contains(&kind), "{name} is a {kind}");
+            assert!(
+                ["counter", "gauge", "histogram"].contains(&kind),
+                "{name} is a {kind}"
+            );
             assert_eq!(kind == "counter", name.ends_with("_total"), "{name} is a {kind}");
             while let Some(line) = lines.next_if(|line| !line.starts_with('#')) {
                 let (series, value) = line.rsplit_once(' ').unwrap();
                 let (of, labels) = series.split_once('{').unwrap_or((series, "}"));
-                assert_eq!(of, name, "samples stand below the description of their name");
+                let is_part = kind == "histogram"
+                    && ["_bucket", "_sum", "_count"]
+                        .iter()
+                        .any(|part| of.strip_suffix(part) == Some(name));
+                assert!(
+                    of == name || is_part,
+                    "{line} stands below the description of {name}"
+                );
                 let figure: f64 = value.parse().unwrap();
                 assert!(figure.is_finite() && figure >= 0.0, "{line}");
-                let known = samples.insert((name.to_owned(), labels_of(labels)), value.to_owned());
+                let known = samples.insert((of.to_owned(), labels_of(labels)), value.to_owned());
                 assert_eq!(known, None, "{line} is there twice");
             }
         }
@@ -254,4 +264,29 @@ async fn a_port_that_is_taken_stops_the_start_and_metrics_can_be_switched_off() 
         .await
         .unwrap();
     serving.anonymous().get("/health/live").await.expect(200);
+}
+
+#[tokio::test]
+async fn requests_are_timed_by_method_route_and_status() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    read(&acme, 3).await;
+    assert_eq!(acme.owner.get("/api/v1/nowhere").await.status, 404);
+
+    let metrics = Metrics::of(&app).await;
+
+    let times = |route, status| {
+        let labels = [("method", "GET"), ("route", route), ("status_code", status)];
+        let mut all = labels.to_vec();
+        all.push(("le", "+Inf"));
+        let count = metrics.count("http_request_duration_seconds_count", &labels);
+        assert_eq!(count, metrics.count("http_request_duration_seconds_bucket", &all));
+        let sum = metrics
+            .find("http_request_duration_seconds_sum", &labels)
+            .unwrap();
+        assert!(sum.parse::<f64>().unwrap() > 0.0);
+        count
+    };
+    assert_eq!(times("/api/v1/leads", "200"), 3);
+    assert_eq!(times("unknown", "404"), 1);
 }

@@ -365,6 +365,23 @@ async fn openapi_writes_the_specification_without_a_database() {
 }
 
 #[tokio::test]
+async fn a_request_that_takes_long_is_warned_of() {
+    let database = TestDatabase::create().await;
+    let program = Program::on(&database).with("FAIRLEAD__HTTP__SLOW_REQUEST_MS", "1");
+    let server = serve(&program).await;
+    // Who signs up waits for a password to be hashed.
+    TestTenant::sign_up(server.anonymous(), "acme").await;
+
+    wait_until("it is warned of", async || {
+        server.events().into_iter().any(|event| {
+            let message = event["message"].as_str().unwrap_or_default();
+            event["level"] == "WARN" && message.starts_with("Slow request: POST /api/v1/auth/signup - ")
+        })
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn each_log_line_is_json_and_names_the_request_it_belongs_to() {
     let database = TestDatabase::create().await;
     let server = serve(&Program::on(&database)).await;

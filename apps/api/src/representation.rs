@@ -1,5 +1,6 @@
 //! What a read shows, and the forms in which it is sent.
 
+use std::cell::RefCell;
 use std::time::SystemTime;
 
 use actix_web::http::StatusCode;
@@ -24,6 +25,8 @@ pub(crate) struct Representation {
 }
 
 const JSON: &str = "application/json";
+/// The most bytes that a thread keeps to write answers to.
+const LONGEST_KEPT: usize = 256 << 10;
 /// `Last-Modified` has whole seconds, and a change can become visible up to a deadline after the moment it bears. So it
 /// is told, and trusted, only once no change can still appear that bears the same moment or an earlier one.
 const SETTLED_AFTER: Duration = Duration::MINUTE;
@@ -76,8 +79,21 @@ impl Representation {
     }
 }
 
+/// Written to a buffer of the thread first: so it is copied once, into as many bytes as it has.
 fn to_bytes(view: &impl Serialize) -> Bytes {
-    Bytes::from(serde_json::to_vec(view).expect("views are plain data with string keys"))
+    thread_local! {
+        static BUFFER: RefCell<Vec<u8>> = RefCell::default();
+    }
+    BUFFER.with_borrow_mut(|buffer| {
+        buffer.clear();
+        serde_json::to_writer(&mut *buffer, view).expect("views are plain data with string keys");
+        let bytes = Bytes::copy_from_slice(buffer);
+        // One that was longer once is not kept.
+        if buffer.capacity() > LONGEST_KEPT {
+            *buffer = Vec::new();
+        }
+        bytes
+    })
 }
 
 /// Answers a GET with what is kept: 304 when the client has it already, else 200 in the form that the client likes most.

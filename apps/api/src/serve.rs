@@ -11,12 +11,17 @@ use crate::middleware::edge;
 use crate::routes;
 use crate::state::Services;
 
-/// Builds the server on sockets that listen already. It serves once the returned [`Server`] is awaited, and stops by
+/// Builds the server on sockets that listen already. Each thread that serves requests first calls `on_thread`. It serves once the returned [`Server`] is awaited, and stops by
 /// the handle: with `stop(true)`, requests in flight finish within `settings.shutdown`.
-pub fn serve(services: Services, listeners: Vec<TcpListener>) -> io::Result<(Server, ServerHandle)> {
+pub fn serve(
+    services: Services,
+    listeners: Vec<TcpListener>,
+    on_thread: impl Fn() + Clone + Send + 'static,
+) -> io::Result<(Server, ServerHandle)> {
     let settings = services.settings.clone();
     let services = web::Data::new(services);
     let mut server = HttpServer::new(move || {
+        on_thread();
         let (app, _) = App::new()
             .into_utoipa_app()
             .configure(routes::configure)

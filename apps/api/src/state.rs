@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 use crate::authentication::VerifiedCredentials;
 use crate::compression::Compression;
 use crate::consistency::ConsistencyTokens;
+use crate::middleware::RequestTimes;
 use crate::paging::CursorKey;
 use crate::read::{Origin, Shortcuts};
 
@@ -38,6 +39,7 @@ pub struct Services {
     pub revoked: Arc<dyn RevokedSessions>,
     pub verified: VerifiedCredentials,
     pub shortcuts: Shortcuts,
+    pub times: RequestTimes,
     pub clock: Arc<dyn Clock>,
     pub health: Arc<dyn HealthProbe>,
     pub nodes: Arc<dyn DatabaseNodes>,
@@ -82,6 +84,8 @@ pub struct ApiSettings {
     pub shutdown: Duration,
     /// How long a request may take.
     pub deadline: Duration,
+    /// Requests that take as long are warned of.
+    pub slow_request: Duration,
     /// The most bytes of a JSON body.
     pub max_body_bytes: usize,
     /// The most bytes of the body of a bulk operation.

@@ -49,12 +49,12 @@ impl PgUnitOfWork {
 impl Activities for PgUnitOfWork {
     #[tracing::instrument(level = "debug", name = "db.activities.find", skip_all)]
     async fn find(&mut self, id: ActivityId) -> Result<Option<Activity>, StoreError> {
-        self.by_id::<activity::Model, _>(id).await
+        self.by_id(id).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.activities.find_for_update", skip_all)]
     async fn find_for_update(&mut self, id: ActivityId) -> Result<Option<Activity>, StoreError> {
-        self.by_id_for_update::<activity::Model, _>(id).await
+        self.by_id_for_update(id).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.activities.list", skip_all)]
@@ -97,8 +97,7 @@ impl Activities for PgUnitOfWork {
         }
         let leads: Vec<Uuid> = leads.iter().map(|lead| lead.as_uuid()).collect();
         let values = [self.tenant_id().into(), leads.into(), i64::from(count).into()];
-        for row in self.connection.rows::<activity::Model>(NEWEST, values).await? {
-            let activity = Activity::try_from(row)?;
+        for activity in self.connection.rows::<Activity>(NEWEST, values).await? {
             newest.entry(activity.lead).or_default().push(activity);
         }
         // SQL promises no order across the join.

@@ -32,8 +32,7 @@ impl ApiKeys for PgUnitOfWork {
             .scoped_api_keys()
             .filter(api_key::Column::Id.eq(id.as_uuid()))
             .lock(LockType::NoKeyUpdate);
-        let row: Option<api_key::Model> = self.connection.select_one(&select).await?;
-        row.map(ApiKey::try_from).transpose()
+        self.connection.select_one(&select).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.api_keys.list", skip_all)]

@@ -9,8 +9,8 @@ use time::OffsetDateTime;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::entity::{model, user};
 use crate::error::SqlError;
+use crate::rows::FromRow as _;
 use crate::store::PgUnitOfWork;
 
 const LOCK_ASSIGNING: &str =
@@ -154,8 +154,7 @@ impl PgUnitOfWork {
             .bind(&wanted.specialization)
             .fetch_optional()
             .await?;
-        row.map(|row| User::try_from(model::<user::Model>(&row, 0)?))
-            .transpose()
+        Ok(row.as_ref().map(User::from_row).transpose()?)
     }
 
     async fn why_not(&self, agent: UserId) -> Result<LoadConflict, StoreError> {

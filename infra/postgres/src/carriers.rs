@@ -33,12 +33,12 @@ impl PgUnitOfWork {
 impl Carriers for PgUnitOfWork {
     #[tracing::instrument(level = "debug", name = "db.carriers.find", skip_all)]
     async fn find(&mut self, id: CarrierId) -> Result<Option<Carrier>, StoreError> {
-        self.by_id::<carrier::Model, _>(id).await
+        self.by_id(id).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.carriers.find_for_update", skip_all)]
     async fn find_for_update(&mut self, id: CarrierId) -> Result<Option<Carrier>, StoreError> {
-        self.by_id_for_update::<carrier::Model, _>(id).await
+        self.by_id_for_update(id).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.carriers.list", skip_all)]

@@ -9,7 +9,6 @@ use sea_orm::{
 };
 
 use crate::connection::Connection;
-use crate::entity::into_domain;
 use crate::error::unexpected;
 use crate::rows::FromRow;
 
@@ -31,8 +30,7 @@ pub(crate) async fn page<E, T>(
 ) -> Result<Page<T>, StoreError>
 where
     E: EntityTrait,
-    E::Model: FromRow,
-    T: TryFrom<E::Model, Error = StoreError>,
+    T: FromRow,
 {
     let total = match paging.start {
         Start::After(_) => None,
@@ -52,8 +50,7 @@ pub(crate) async fn page_of<E, T>(
 ) -> Result<Page<T>, StoreError>
 where
     E: EntityTrait,
-    E::Model: FromRow,
-    T: TryFrom<E::Model, Error = StoreError>,
+    T: FromRow,
 {
     let select = match paging.start {
         Start::After(None) => select,
@@ -65,8 +62,8 @@ where
         .order_by(keyset.id, keyset.order())
         // One more than wanted tells whether there are more.
         .limit(u64::from(paging.limit) + 1);
-    let rows = connection.select::<E::Model>(&select).await?;
-    let mut page = Page::from_rows(into_domain(rows)?, paging.limit, position);
+    let rows = connection.select(&select).await?;
+    let mut page = Page::from_rows(rows, paging.limit, position);
     page.total = total;
     Ok(page)
 }

@@ -15,7 +15,8 @@ pub struct Fault {
     pub mend_sql: String,
 }
 
-const CURRENT_USER: &str = "SELECT current_user::text";
+const CURRENT_USER: &str =
+    "SELECT current_user::text, current_setting('default_transaction_read_only')::bool";
 
 // Every role that this one is, or may become by SET ROLE, and what makes it too mighty. `pg_has_role` follows chains of
 // memberships; every role is a member of itself, and a superuser of all.
@@ -84,10 +85,10 @@ const TABLE_FAULTS: &str = "
 pub async fn inspect(app: &PgStore, system: &PgSystemStore) -> Result<Vec<Fault>, StoreError> {
     let as_app = app.cluster().app();
     let as_system = system.cluster().system();
-    let app_role = current_user(&as_app).await?;
-    let system_role = current_user(&as_system).await?;
-
     let mut faults = Vec::new();
+    let app_role = current_user(&as_app, &mut faults).await?;
+    let system_role = current_user(&as_system, &mut faults).await?;
+
     if app_role == system_role {
         faults.push(Fault {
             what: format!("requests and cross-tenant work run as the same role, {app_role}"),
@@ -100,9 +101,21 @@ pub async fn inspect(app: &PgStore, system: &PgSystemStore) -> Result<Vec<Fault>
     Ok(faults)
 }
 
-async fn current_user(connection: &Connection) -> Result<String, StoreError> {
+async fn current_user(connection: &Connection, faults: &mut Vec<Fault>) -> Result<String, StoreError> {
     let row = connection.sql(CURRENT_USER).fetch_one().await?;
-    Ok(row.try_get(0).map_err(SqlError::from)?)
+    let role: String = row.try_get(0).map_err(SqlError::from)?;
+    let reads_by_default: bool = row.try_get(1).map_err(SqlError::from)?;
+    // We ask for it as each connection is opened, and a pooler may leave that out.
+    if !reads_by_default {
+        faults.push(Fault {
+            what: format!("connections of role {role} may write outside a transaction that says so"),
+            mend_sql: format!(
+                "ALTER ROLE {} SET default_transaction_read_only = on;",
+                quote(&role)
+            ),
+        });
+    }
+    Ok(role)
 }
 
 async fn role_faults(

@@ -115,27 +115,14 @@ impl PgUnitOfWork {
         self.tenant.as_uuid()
     }
 
-    /// The `T` of the tenant with this id, from its row.
-    pub(crate) async fn by_id<M, T>(&self, id: Id<T>) -> Result<Option<T>, StoreError>
-    where
-        M: ById,
-        T: TryFrom<M, Error = StoreError>,
-    {
-        let row = self.connection.find::<M>(self.tenant, id.as_uuid()).await?;
-        row.map(T::try_from).transpose()
+    /// The tenant's `T` with this id.
+    pub(crate) async fn by_id<T: ById>(&self, id: Id<T>) -> Result<Option<T>, StoreError> {
+        self.connection.find(self.tenant, id.as_uuid()).await
     }
 
     /// The same, kept from others who would write it.
-    pub(crate) async fn by_id_for_update<M, T>(&self, id: Id<T>) -> Result<Option<T>, StoreError>
-    where
-        M: ById,
-        T: TryFrom<M, Error = StoreError>,
-    {
-        let row = self
-            .connection
-            .find_for_update::<M>(self.tenant, id.as_uuid())
-            .await?;
-        row.map(T::try_from).transpose()
+    pub(crate) async fn by_id_for_update<T: ById>(&self, id: Id<T>) -> Result<Option<T>, StoreError> {
+        self.connection.find_for_update(self.tenant, id.as_uuid()).await
     }
 
     /// Has this process refuse sessions once their revocation is committed, each until its moment.

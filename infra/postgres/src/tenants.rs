@@ -34,10 +34,9 @@ impl PgUnitOfWork {
     }
 
     async fn one_tenant(&self, select: Select<tenant::Entity>) -> Result<Tenant, StoreError> {
-        let row: Option<tenant::Model> = self.connection.select_one(&select).await?;
+        let tenant = self.connection.select_one(&select).await?;
         // A scope names a tenant that was there when it was made, and tenants are not deleted.
-        row.map(Tenant::from)
-            .ok_or_else(|| unexpected(format!("tenant {} is not there", self.tenant)))
+        tenant.ok_or_else(|| unexpected(format!("tenant {} is not there", self.tenant)))
     }
 }
 

@@ -10,7 +10,7 @@ use sea_orm::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::entity::{into_domain, user};
+use crate::entity::user;
 use crate::error::SqlError;
 use crate::paging::{Keyset, count, equals, page};
 use crate::store::PgUnitOfWork;
@@ -70,12 +70,12 @@ impl PgUnitOfWork {
 impl Users for PgUnitOfWork {
     #[tracing::instrument(level = "debug", name = "db.users.find", skip_all)]
     async fn find(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
-        self.by_id::<user::Model, _>(id).await
+        self.by_id(id).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.users.find_for_update", skip_all)]
     async fn find_for_update(&mut self, id: UserId) -> Result<Option<User>, StoreError> {
-        self.by_id_for_update::<user::Model, _>(id).await
+        self.by_id_for_update(id).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.users.find_many_for_update", skip_all)]
@@ -87,7 +87,7 @@ impl Users for PgUnitOfWork {
             .filter(Expr::col(user::Column::Id.as_column_ref()).eq(PgFunc::any(ids)))
             .order_by_asc(user::Column::Id)
             .lock(LockType::NoKeyUpdate);
-        into_domain(self.connection.select::<user::Model>(&select).await?)
+        self.connection.select(&select).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.users.list", skip_all)]

@@ -45,6 +45,11 @@ impl Page {
         self.family(name, "gauge", help)
     }
 
+    /// Begins figures that tell how many took how long.
+    pub fn histogram(&mut self, name: &'static str, help: &'static str) -> Family<'_> {
+        self.family(name, "histogram", help)
+    }
+
     pub fn into_text(self) -> String {
         self.text
     }
@@ -66,24 +71,53 @@ impl Page {
 impl Family<'_> {
     /// Writes one sample. A family without any is left out.
     pub fn sample(&mut self, labels: &[(&str, &str)], figure: impl Into<Figure>) {
+        self.line("", labels.iter().copied(), figure.into());
+    }
+
+    /// Writes the samples of one histogram: `counts` has how many took no longer than each of `bounds`, none of them
+    /// twice, and at its end how many took longer.
+    pub fn distribution(
+        &mut self,
+        labels: &[(&str, &str)],
+        bounds: &[Duration],
+        counts: &[u64],
+        sum: Duration,
+    ) {
+        let labels = labels.iter().copied();
+        let bounds = bounds.iter().map(|bound| bound.as_secs_f64().to_string());
+        let mut total = 0;
+        for (bound, count) in bounds.chain(["+Inf".to_owned()]).zip(counts) {
+            total += count;
+            self.line(
+                "_bucket",
+                labels.clone().chain([("le", bound.as_str())]),
+                total.into(),
+            );
+        }
+        self.line("_sum", labels.clone(), sum.into());
+        self.line("_count", labels, total.into());
+    }
+
+    fn line<'l>(&mut self, suffix: &str, labels: impl Iterator<Item = (&'l str, &'l str)>, figure: Figure) {
         let text = &mut self.page.text;
+        let name = self.name;
         if !self.is_begun {
-            let (name, kind) = (self.name, self.kind);
+            let kind = self.kind;
             let help = Escaped(self.help, &['\\', '\n']);
             // Writing to a string cannot fail; so too below.
             let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
             self.is_begun = true;
         }
-        text.push_str(self.name);
-        for (place, (name, value)) in labels.iter().enumerate() {
-            let before = if place == 0 { '{' } else { ',' };
+        text.push_str(name);
+        text.push_str(suffix);
+        let mut end = "";
+        for (name, value) in labels {
+            let before = if end.is_empty() { '{' } else { ',' };
             let value = Escaped(value, &['\\', '\n', '"']);
             let _ = write!(text, "{before}{name}=\"{value}\"");
+            end = "}";
         }
-        if !labels.is_empty() {
-            text.push('}');
-        }
-        let _ = writeln!(text, " {}", figure.into());
+        let _ = writeln!(text, "{end} {figure}");
     }
 }
 
@@ -160,6 +194,29 @@ mod tests {
              # HELP age_seconds How old.\n\
              # TYPE age_seconds gauge\n\
              age_seconds 0.0015\n"
+        );
+    }
+
+    #[test]
+    fn a_histogram_counts_all_up_to_each_bound() {
+        let mut page = Page::default();
+        let bounds = [1, 300].map(Duration::from_millis);
+        page.histogram("took_seconds", "How long.").distribution(
+            &[("method", "GET")],
+            &bounds,
+            &[2, 0, 1],
+            Duration::from_millis(2_500),
+        );
+
+        assert_eq!(
+            page.into_text(),
+            "# HELP took_seconds How long.\n\
+             # TYPE took_seconds histogram\n\
+             took_seconds_bucket{method=\"GET\",le=\"0.001\"} 2\n\
+             took_seconds_bucket{method=\"GET\",le=\"0.3\"} 2\n\
+             took_seconds_bucket{method=\"GET\",le=\"+Inf\"} 3\n\
+             took_seconds_sum{method=\"GET\"} 2.5\n\
+             took_seconds_count{method=\"GET\"} 3\n"
         );
     }
 

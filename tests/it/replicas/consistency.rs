@@ -59,7 +59,7 @@ async fn a_write_is_read_back_while_the_replica_stands_still() {
     let (pair, program) = TestPair::start().await;
     let program = program
         // So that the replica stays in the rotation although it is behind, and serves what it is known to have.
-        .with("FAIRLEAD__DATABASE__MONITOR__MAX_LAG_MS", "600000")
+        .with("FAIRLEAD__DATABASE__MONITOR__MAX_LAG_MS", "30000")
         .with("FAIRLEAD__DATABASE__MONITOR__INTERVAL_MS", "10")
         // All writers begin at once, perhaps on a machine that is busy with other tests.
         .with("FAIRLEAD__DATABASE__POOL__ACQUIRE_TIMEOUT_MS", "20000")

@@ -86,8 +86,8 @@ fn only<'a>(request: &'a HttpRequest, name: &HeaderName) -> Result<Option<&'a st
             format!("{name} must be given only once"),
         ));
     }
-    value
-        .to_str()
+    // Not `to_str`, which looks at each byte by itself: what stands here is checked anyway.
+    str::from_utf8(value.as_bytes())
         .map(Some)
         .map_err(|_| not_authenticated("the credential has characters that none of ours has"))
 }

@@ -1,11 +1,12 @@
 //! What the process tells Prometheus, on a port of its own.
 //!
-//! Every figure is one that somebody keeps anyway, and is read when it is asked for: requests pay nothing for it. A
+//! Every figure is one that somebody keeps, and is read when it is asked for. A
 //! new kind of figures is a file beside [`cache`], and a line in [`write_page`].
 
 mod cache;
 mod database;
 mod process;
+mod requests;
 mod tenants;
 
 use std::io;
@@ -20,12 +21,15 @@ use fairlead_telemetry::metrics::{CONTENT_TYPE, Page};
 
 use cache::CacheSeries;
 
+use crate::middleware::RequestTimes;
+
 /// Whom figures are asked of.
 #[derive(Clone, Debug)]
 pub struct MetricSources {
     /// `None`: no answers are kept.
     pub cache: Option<Arc<dyn CacheControl>>,
     pub nodes: Arc<dyn DatabaseNodes>,
+    pub times: RequestTimes,
     /// How many tenants have series of their own, at the most: those that ask most. All others are one.
     pub tenants: usize,
     /// Of this program.
@@ -66,6 +70,7 @@ async fn metrics_page(metrics: web::Data<Metrics>) -> HttpResponse {
 fn write_page(metrics: &Metrics, page: &mut Page) {
     let sources = &metrics.sources;
     process::write(page, sources.version);
+    requests::write(page, &sources.times);
     database::write(page, &sources.nodes.nodes());
     if let Some(cache) = &sources.cache {
         let report = cache.report();

@@ -43,14 +43,14 @@ pub(crate) async fn edge<B: MessageBody + 'static>(
             Ok(Handled { response, route }) => {
                 let mut response = compressed(response, &settings.compression);
                 headers::set(response.headers_mut(), place, settings, &context, started);
-                line.write(Ok((&response, route)), &context);
+                line.write(Ok((&response, route)), &context, &services);
                 Ok(response)
             }
             // The handler has kept the request that an answer would be put to, so this one leaves as an error.
             Err(problem) => {
                 let mut response = problem.error_response();
                 headers::set(response.headers_mut(), place, settings, &context, started);
-                line.write(Err(&problem), &context);
+                line.write(Err(&problem), &context, &services);
                 Err(InternalError::from_response(problem, response).into())
             }
         }

@@ -11,8 +11,9 @@ use tracing::Level;
 
 use crate::authentication::Presented;
 use crate::problem::Problem;
+use crate::state::Services;
 
-/// The line about a request, to be written once it is answered.
+/// What is told of a request once it is answered.
 #[derive(Debug)]
 pub(super) struct Line {
     method: Method,
@@ -29,13 +30,14 @@ impl Line {
         }
     }
 
-    /// Nothing is put into words where nobody listens.
+    /// Times the request, warns of one that was slow, and writes its line; nothing is put into words where nobody listens.
     ///
     /// With an answer comes the pattern of its route, if that is known already.
     pub(super) fn write(
         &self,
         answer: Result<(&ServiceResponse<BoxBody>, Option<Arc<str>>), &Problem>,
         context: &RequestContext,
+        services: &Services,
     ) {
         let (answer, route) = match answer {
             Ok((response, route)) => (Ok(response), route),
@@ -62,8 +64,14 @@ impl Line {
                 "request failed on our side",
             );
         }
+        let route = route.or_else(|| Some(answer.ok()?.request().match_pattern()?.into()));
+        let took = self.started.elapsed();
+        services.times.note(&self.method, route.as_deref(), status, took);
+        if took >= services.settings.slow_request {
+            let (method, path) = (&self.method, self.uri.path());
+            tracing::warn!("Slow request: {method} {path} - {} ms", took.as_millis());
+        }
         if tracing::enabled!(Level::INFO) {
-            let route = route.or_else(|| Some(answer.ok()?.request().match_pattern()?.into()));
             self.write_access(answer.ok(), route.as_deref(), status, problem, context);
         }
     }

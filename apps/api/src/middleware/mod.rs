@@ -3,7 +3,7 @@
 //! One layer does it all, in `edge`: each layer of its own would box another future. From the outside in: the
 //! request gets its identity and its deadline; too much of it is refused; who asks is established; a query that is not
 //! to be there is refused; the handler answers, or is given up when it panics or its time is over; the answer is
-//! compressed and gets the headers that all have; one line is logged.
+//! compressed and gets the headers that all have; it is timed, and one line is logged.
 
 mod client;
 mod edge;
@@ -12,9 +12,12 @@ mod headers;
 mod limits;
 mod log;
 mod query;
+mod times;
 
 pub use client::client_address;
 pub(crate) use edge::edge;
+pub use times::RequestTimes;
+pub(crate) use times::{BOUNDS_MS, Series, Times};
 
 #[cfg(test)]
 mod tests;

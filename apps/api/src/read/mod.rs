@@ -22,6 +22,7 @@ pub(crate) use list::{ListFilter, ListOf};
 pub(crate) use question::{Asked, Origin, Question, Reading};
 use shortcut::Check;
 pub use shortcut::Shortcuts;
+pub(crate) use shown::node_name;
 use shown::{show_found, show_loaded, wants_no_cache};
 
 use crate::authentication::{Authenticated, Permitted};

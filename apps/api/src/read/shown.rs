@@ -25,9 +25,10 @@ pub(super) fn wants_no_cache(request: &HeaderMap) -> bool {
 pub(super) fn show_loaded(request: &HttpRequest, entry: &Entry, node: Option<&NodeName>) -> HttpResponse {
     let mut response = shown(request, entry);
     // Somebody else's load, for which this request waited, was taken from memory.
-    response
-        .headers_mut()
-        .insert(READ_SOURCE, node.map_or(HeaderValue::from_static("l1"), name));
+    response.headers_mut().insert(
+        READ_SOURCE,
+        node.map_or(HeaderValue::from_static("l1"), node_name),
+    );
     response
 }
 
@@ -65,7 +66,8 @@ fn shown(request: &HttpRequest, entry: &Entry) -> HttpResponse {
     )
 }
 
-fn name(node: &NodeName) -> HeaderValue {
+/// A node, for `Fairlead-Read-Source`.
+pub(crate) fn node_name(node: &NodeName) -> HeaderValue {
     // Names of nodes come from the configuration; one that fits no header is as good as none.
     HeaderValue::from_str(node.as_str()).unwrap_or(HeaderValue::from_static("unnamed"))
 }

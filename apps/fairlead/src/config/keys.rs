@@ -156,6 +156,13 @@ pub static KEYS: &[Key] = {
         )
         .unit("ms"),
         Key::new(
+            "http.slow_request_ms",
+            range(1, 600_000),
+            "200",
+            "requests that take longer are warned of in the log",
+        )
+        .unit("ms"),
+        Key::new(
             "http.keep_alive_ms",
             range(1000, 600_000),
             "75000",

@@ -45,6 +45,8 @@ pub struct HttpConfig {
     pub workers: usize,
     #[serde(rename = "request_timeout_ms", with = "millis")]
     pub request_timeout: Duration,
+    #[serde(rename = "slow_request_ms", with = "millis")]
+    pub slow_request: Duration,
     #[serde(rename = "keep_alive_ms", with = "millis")]
     pub keep_alive: Duration,
     #[serde(rename = "client_timeout_ms", with = "millis")]

@@ -34,6 +34,7 @@ impl Metrics {
         let sources = MetricSources {
             cache: services.cache_control.clone(),
             nodes: services.nodes.clone(),
+            times: services.times.clone(),
             tenants: config.tenants,
             version: env!("CARGO_PKG_VERSION"),
         };

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
-use fairlead_api::{Services, Shortcuts};
+use fairlead_api::{RequestTimes, Services, Shortcuts};
 use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
 use fairlead_domain::clock::{Clock, Ids};
 use fairlead_domain::database::DatabaseNodes as _;
@@ -158,8 +158,17 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         .local_addr()
         .context("cannot tell the address listened on")?;
     let metrics = Metrics::start(&config.metrics, &services)?;
-    let (server, handle) =
-        fairlead_api::serve(services, vec![listener]).context("cannot start the server")?;
+    let cluster = Arc::clone(&stores.cluster);
+    let started = fairlead_api::serve(services, vec![listener], move || cluster.keep_open_here());
+    let (server, handle) = match started {
+        Ok(started) => started,
+        Err(error) => {
+            if let Some(metrics) = metrics {
+                metrics.stop().await;
+            }
+            return Err(error).context("cannot start the server");
+        }
+    };
     // Last, because nobody would end these if a step after them failed.
     let background = Background::start(&stores, &keys);
     Ok(Assembled {
@@ -203,6 +212,7 @@ fn services(
         revoked: stores.revoked.clone(),
         verified: edge.verified,
         shortcuts: Shortcuts::default(),
+        times: RequestTimes::default(),
         clock: Arc::clone(&parts.clock),
         health: Arc::new(health),
         nodes: stores.cluster.clone(),

@@ -18,6 +18,7 @@ pub(super) fn api_settings(config: &Config) -> ApiSettings {
         client_timeout: http.client_timeout,
         shutdown: http.shutdown_timeout,
         deadline: http.request_timeout,
+        slow_request: http.slow_request,
         max_body_bytes: http.body_limit_bytes,
         max_bulk_body_bytes: http.bulk_body_limit_bytes,
         max_header_bytes: http.header_limit_bytes,

@@ -46,7 +46,7 @@ pub(crate) struct ReadsById {
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Kind {
     tenant: TenantId,
-    model: TypeId,
+    what: TypeId,
 }
 
 #[derive(Default)]
@@ -69,19 +69,19 @@ pub(super) struct Found {
 }
 
 /// When a read may go.
-pub(super) enum Turn<M: ById> {
+pub(super) enum Turn<T: ById> {
     /// Alone and now; others wait until this is dropped.
-    Now(UnderWay<M>),
+    Now(UnderWay<T>),
     /// With others. Who then gets no connection has waited as long as it may; when nothing comes, something else was
     /// wrong, and this one goes alone.
     Later(oneshot::Receiver<Result<Found, PoolExhausted>>),
 }
 
 /// A read that is under way, or several together. At its end, those go that have been waiting.
-pub(super) struct UnderWay<M: ById> {
+pub(super) struct UnderWay<T: ById> {
     node: Arc<Node>,
     tenant: TenantId,
-    model: PhantomData<fn() -> M>,
+    what: PhantomData<fn() -> T>,
 }
 
 /// A statement of [`Selects`](crate::entity::Selects): of a tenant, and of an id or of several.
@@ -107,9 +107,9 @@ impl Default for ReadsById {
 
 impl ReadsById {
     /// Finds out when a read may go on `node`, and puts it among those who wait if that is not now.
-    pub(super) fn turn<M: ById>(node: &Arc<Node>, tenant: TenantId, id: Uuid) -> Turn<M> {
+    pub(super) fn turn<T: ById>(node: &Arc<Node>, tenant: TenantId, id: Uuid) -> Turn<T> {
         let mut under_way = node.reads_by_id.lock();
-        let crowd = under_way.entry(Kind::of::<M>(tenant)).or_default();
+        let crowd = under_way.entry(Kind::of::<T>(tenant)).or_default();
         if crowd.under_way < node.reads_by_id.abreast {
             crowd.under_way += 1;
             return Turn::Now(UnderWay::new(node, tenant));
@@ -144,20 +144,20 @@ impl ReadsById {
 }
 
 impl Kind {
-    fn of<M: ById>(tenant: TenantId) -> Self {
+    fn of<T: ById>(tenant: TenantId) -> Self {
         Self {
             tenant,
-            model: TypeId::of::<M>(),
+            what: TypeId::of::<T>(),
         }
     }
 }
 
-impl<M: ById> UnderWay<M> {
+impl<T: ById> UnderWay<T> {
     fn new(node: &Arc<Node>, tenant: TenantId) -> Self {
         Self {
             node: Arc::clone(node),
             tenant,
-            model: PhantomData,
+            what: PhantomData,
         }
     }
 
@@ -166,7 +166,7 @@ impl<M: ById> UnderWay<M> {
         ids.sort_unstable();
         ids.dedup();
         let found = match self.find(&ids).await {
-            Some(Ok(answer)) => Ok((by_id::<M>(answer.rows), answer.took)),
+            Some(Ok(answer)) => Ok((by_id::<T>(answer.rows), answer.took)),
             Some(Err(exhausted)) => Err(exhausted),
             None => return,
         };
@@ -189,7 +189,7 @@ impl<M: ById> UnderWay<M> {
         if matches!(self.node.standing(), Standing::Out(_)) {
             return None;
         }
-        let statement = statement(&M::selects().many, self.tenant, ids).ok()?;
+        let statement = statement(&T::selects().many, self.tenant, ids).ok()?;
         let statements = [&statement];
         let opening = |limit| first_message(Reach::Read(self.tenant), limit) + SAME_PLAN;
         let answered = tokio::select! {
@@ -211,21 +211,21 @@ impl<M: ById> UnderWay<M> {
     }
 }
 
-fn by_id<M: ById>(rows: Vec<Row>) -> HashMap<Uuid, Arc<Row>> {
+fn by_id<T: ById>(rows: Vec<Row>) -> HashMap<Uuid, Arc<Row>> {
     let rows = rows.into_iter().filter_map(|row| {
-        let id: Uuid = row.try_get(M::ID).ok()?;
+        let id: Uuid = row.try_get(T::ID).ok()?;
         Some((id, Arc::new(row)))
     });
     rows.collect()
 }
 
-impl<M: ById> Drop for UnderWay<M> {
+impl<T: ById> Drop for UnderWay<T> {
     #[expect(
         clippy::disallowed_methods,
         reason = "it works for many requests, so the deadline of one is not theirs"
     )]
     fn drop(&mut self) {
-        let waiting = self.node.reads_by_id.next(Kind::of::<M>(self.tenant));
+        let waiting = self.node.reads_by_id.next(Kind::of::<T>(self.tenant));
         if !waiting.is_empty() {
             tokio::spawn(Self::new(&self.node, self.tenant).go(waiting));
         }

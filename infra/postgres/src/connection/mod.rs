@@ -141,27 +141,28 @@ impl Connection {
         Ok(self.select(select).await?.into_iter().next())
     }
 
-    /// The row of a tenant with this id. A unit of work that reads may have it found together with those of others.
-    pub(crate) async fn find<M: ById>(&self, tenant: TenantId, id: Uuid) -> Result<Option<M>, StoreError> {
+    /// That of a tenant with this id. A unit of work that reads may have it found together with those of others.
+    pub(crate) async fn find<T: ById>(&self, tenant: TenantId, id: Uuid) -> Result<Option<T>, StoreError> {
         let row = match &self.mode {
-            Mode::Writes(_) => self.one(statement(&M::selects().one, tenant, id)?).await?,
+            Mode::Writes(_) => self.one(statement(&T::selects().one, tenant, id)?).await?,
             Mode::Reads(reading) => {
                 let mut reading = reading.lock().await;
                 let detour = |served| *self.served() = served;
-                reading.find::<M>(tenant, id, self.sees(), detour).await?
+                reading.find::<T>(tenant, id, self.sees(), detour).await?
             }
         };
-        of_row(row)
+        Ok(row.as_deref().map(T::from_row).transpose()?)
     }
 
     /// The same, kept from others who would write it.
-    pub(crate) async fn find_for_update<M: ById>(
+    pub(crate) async fn find_for_update<T: ById>(
         &self,
         tenant: TenantId,
         id: Uuid,
-    ) -> Result<Option<M>, StoreError> {
-        let statement = statement(&M::selects().one_for_update, tenant, id)?;
-        of_row(self.one(statement).await?)
+    ) -> Result<Option<T>, StoreError> {
+        let statement = statement(&T::selects().one_for_update, tenant, id)?;
+        let row = self.one(statement).await?;
+        Ok(row.as_deref().map(T::from_row).transpose()?)
     }
 
     async fn one(&self, statement: Statement) -> Result<Option<Arc<Row>>, SqlError> {
@@ -180,7 +181,7 @@ impl Connection {
     async fn read<T: FromRow>(&self, statement: Statement) -> Result<Vec<T>, StoreError> {
         let answer = self.run(statement).await?;
         let rows = answer.rows.iter().map(T::from_row);
-        Ok(rows.collect::<Result<_, _>>().map_err(SqlError::from)?)
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     async fn run(&self, statement: Statement) -> Result<Answer, SqlError> {
@@ -209,9 +210,4 @@ impl Connection {
                 .map_err(queued.on_error),
         }
     }
-}
-
-fn of_row<M: FromRow>(row: Option<Arc<Row>>) -> Result<Option<M>, StoreError> {
-    let model = row.as_deref().map(M::from_row);
-    Ok(model.transpose().map_err(SqlError::from)?)
 }

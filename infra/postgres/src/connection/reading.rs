@@ -79,7 +79,7 @@ impl Reading {
     }
 
     /// Finds a row of a tenant by its id, together with those of others if there are many.
-    pub(super) async fn find<M: ById>(
+    pub(super) async fn find<T: ById>(
         &mut self,
         tenant: TenantId,
         id: Uuid,
@@ -87,7 +87,7 @@ impl Reading {
         note_detour: impl Fn(Served),
     ) -> Result<Option<Arc<Row>>, SqlError> {
         let mut failed = None;
-        let _others_wait = match ReadsById::turn::<M>(self.route.node(), tenant, id) {
+        let _others_wait = match ReadsById::turn::<T>(self.route.node(), tenant, id) {
             Turn::Now(under_way) => Some(under_way),
             Turn::Later(answer) => {
                 match answer.await {
@@ -102,7 +102,7 @@ impl Reading {
                 None
             }
         };
-        let statement = statement(&M::selects().one, tenant, id)?;
+        let statement = statement(&T::selects().one, tenant, id)?;
         let answer = self.run_after(failed, &statement, sees, note_detour).await?;
         Ok(answer.rows.into_iter().next().map(Arc::new))
     }

@@ -1,14 +1,14 @@
 use fairlead_domain::Id;
 use fairlead_domain::activities::{Activity, ActivityKind};
-use fairlead_domain::store::StoreError;
 use sea_orm::entity::prelude::*;
 use time::OffsetDateTime;
 
-use crate::error::corrupt;
+use crate::error::{SqlError, corrupt};
+use crate::rows::{Columns, FromRow};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "activities")]
-pub struct Model {
+pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub tenant_id: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
@@ -25,25 +25,25 @@ pub struct Model {
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-impl TryFrom<Model> for Activity {
-    type Error = StoreError;
-
-    fn try_from(row: Model) -> Result<Self, StoreError> {
-        let kind = ActivityKind::parse(&row.kind);
+impl FromRow for Activity {
+    fn from_columns(columns: &mut Columns<'_>) -> Result<Self, SqlError> {
+        columns.skip();
+        let id: Uuid = columns.take()?;
         Ok(Self {
-            id: Id::from_uuid(row.id),
-            lead: Id::from_uuid(row.lead_id),
-            kind: kind.ok_or_else(|| corrupt("activities", row.id, "unknown type"))?,
-            subject: row.subject,
-            body: row.body,
-            actor: row.actor_id.map(Id::from_uuid),
-            occurred_at: row.occurred_at,
-            version: row.version,
-            created_at: row.created_at,
+            id: Id::from_uuid(id),
+            lead: Id::from_uuid(columns.take()?),
+            kind: ActivityKind::parse(columns.take()?)
+                .ok_or_else(|| corrupt("activities", id, "unknown type"))?,
+            subject: columns.take()?,
+            body: columns.take()?,
+            actor: columns.take::<Option<_>>()?.map(Id::from_uuid),
+            occurred_at: columns.take()?,
+            version: columns.take()?,
+            created_at: columns.take()?,
         })
     }
 }

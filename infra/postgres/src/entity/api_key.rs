@@ -1,15 +1,15 @@
 use fairlead_domain::Id;
 use fairlead_domain::access::ApiScope;
 use fairlead_domain::identity::ApiKey;
-use fairlead_domain::store::StoreError;
 use sea_orm::entity::prelude::*;
 use time::OffsetDateTime;
 
-use crate::error::corrupt;
+use crate::error::{SqlError, corrupt};
+use crate::rows::{Columns, FromRow};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "api_keys")]
-pub struct Model {
+pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub tenant_id: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
@@ -25,25 +25,27 @@ pub struct Model {
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-impl TryFrom<Model> for ApiKey {
-    type Error = StoreError;
-
-    fn try_from(row: Model) -> Result<Self, StoreError> {
-        let scopes: Option<Vec<ApiScope>> = row.scopes.iter().map(|scope| ApiScope::parse(scope)).collect();
+impl FromRow for ApiKey {
+    fn from_columns(columns: &mut Columns<'_>) -> Result<Self, SqlError> {
+        columns.skip();
+        let id: Uuid = columns.take()?;
+        let (name, prefix) = (columns.take()?, columns.take()?);
+        let scopes: Vec<&str> = columns.take()?;
+        let scopes: Option<Vec<ApiScope>> = scopes.into_iter().map(ApiScope::parse).collect();
         Ok(Self {
-            id: Id::from_uuid(row.id),
-            name: row.name,
-            prefix: row.prefix,
-            scopes: scopes.ok_or_else(|| corrupt("api_keys", row.id, "unknown scope"))?,
-            created_by: Id::from_uuid(row.created_by),
-            created_at: row.created_at,
-            expires_at: row.expires_at,
-            last_used_at: row.last_used_at,
-            revoked_at: row.revoked_at,
+            id: Id::from_uuid(id),
+            name,
+            prefix,
+            scopes: scopes.ok_or_else(|| corrupt("api_keys", id, "unknown scope"))?,
+            created_by: Id::from_uuid(columns.take()?),
+            created_at: columns.take()?,
+            expires_at: columns.take()?,
+            last_used_at: columns.take()?,
+            revoked_at: columns.take()?,
         })
     }
 }

@@ -1,5 +1,9 @@
 use std::sync::LazyLock;
 
+use fairlead_domain::activities::Activity;
+use fairlead_domain::carriers::Carrier;
+use fairlead_domain::identity::User;
+use fairlead_domain::leads::Lead;
 use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::sea_query::{Expr, ExprTrait as _, LockType};
 use sea_orm::{
@@ -10,7 +14,7 @@ use uuid::Uuid;
 use super::{activity, carrier, lead, user};
 use crate::rows::FromRow;
 
-/// Rows that are found by their tenant and their id.
+/// What is found by its tenant and its id.
 pub(crate) trait ById: FromRow + 'static {
     /// The name of the id's column.
     const ID: &'static str = "id";
@@ -50,8 +54,8 @@ fn scoped<E: EntityTrait>(tenant: E::Column) -> Select<E> {
 }
 
 macro_rules! by_id {
-    ($($table:ident),*) => {$(
-        impl ById for $table::Model {
+    ($($type:ident: $table:ident),*) => {$(
+        impl ById for $type {
             fn selects() -> &'static Selects {
                 static SELECTS: LazyLock<Selects> = LazyLock::new(|| {
                     Selects::of::<$table::Entity>($table::Column::TenantId, $table::Column::Id)
@@ -62,7 +66,7 @@ macro_rules! by_id {
     )*};
 }
 
-by_id!(activity, carrier, lead, user);
+by_id!(Activity: activity, Carrier: carrier, Lead: lead, User: user);
 
 #[cfg(test)]
 mod tests {
@@ -74,7 +78,7 @@ mod tests {
             one,
             one_for_update,
             many,
-        } = carrier::Model::selects();
+        } = Carrier::selects();
 
         let (columns, condition) = one.split_once(" WHERE ").unwrap();
         assert!(

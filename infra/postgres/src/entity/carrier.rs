@@ -1,14 +1,14 @@
 use fairlead_domain::Id;
 use fairlead_domain::carriers::{Carrier, PartnershipStatus, PartnershipTier};
-use fairlead_domain::store::StoreError;
 use sea_orm::entity::prelude::*;
 use time::OffsetDateTime;
 
-use crate::error::corrupt;
+use crate::error::{SqlError, corrupt};
+use crate::rows::{Columns, FromRow};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "carriers")]
-pub struct Model {
+pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub tenant_id: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
@@ -24,27 +24,27 @@ pub struct Model {
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-impl TryFrom<Model> for Carrier {
-    type Error = StoreError;
-
-    fn try_from(row: Model) -> Result<Self, StoreError> {
-        let fault = |fault| corrupt("carriers", row.id, fault);
-        let status = PartnershipStatus::parse(&row.partnership_status);
-        let tier = PartnershipTier::parse(&row.partnership_tier);
+impl FromRow for Carrier {
+    fn from_columns(columns: &mut Columns<'_>) -> Result<Self, SqlError> {
+        columns.skip();
+        let id: Uuid = columns.take()?;
+        let fault = |fault| corrupt("carriers", id, fault);
         Ok(Self {
-            id: Id::from_uuid(row.id),
-            partnership_status: status.ok_or_else(|| fault("unknown partnership status"))?,
-            partnership_tier: tier.ok_or_else(|| fault("unknown partnership tier"))?,
-            name: row.name,
-            active: row.active,
-            performance_score: row.performance_score,
-            version: row.version,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
+            id: Id::from_uuid(id),
+            name: columns.take()?,
+            active: columns.take()?,
+            partnership_status: PartnershipStatus::parse(columns.take()?)
+                .ok_or_else(|| fault("unknown partnership status"))?,
+            partnership_tier: PartnershipTier::parse(columns.take()?)
+                .ok_or_else(|| fault("unknown partnership tier"))?,
+            performance_score: columns.take()?,
+            version: columns.take()?,
+            created_at: columns.take()?,
+            updated_at: columns.take()?,
         })
     }
 }

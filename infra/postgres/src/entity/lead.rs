@@ -1,16 +1,16 @@
 use fairlead_domain::Id;
 use fairlead_domain::leads::{CloseReason, CustomFields, Lead, Status, StatusName};
-use fairlead_domain::store::StoreError;
 use fairlead_domain::text::{Email, Phone};
 use sea_orm::entity::prelude::*;
 use time::OffsetDateTime;
 
 use super::JsonText;
-use crate::error::corrupt;
+use crate::error::{SqlError, corrupt};
+use crate::rows::{Columns, FromRow};
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "leads")]
-pub struct Model {
+pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub tenant_id: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
@@ -26,43 +26,40 @@ pub struct Model {
     pub zip_code: Option<String>,
     pub quality_score: i32,
     pub assigned_to: Option<Uuid>,
-    #[sea_orm(column_type = "JsonBinary")]
-    pub custom_fields: JsonText,
+    pub custom_fields: Json,
     pub version: i64,
     pub created_at: OffsetDateTime,
     pub updated_at: OffsetDateTime,
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-impl TryFrom<Model> for Lead {
-    type Error = StoreError;
-
-    fn try_from(row: Model) -> Result<Self, StoreError> {
-        let fault = |fault: String| corrupt("leads", row.id, fault);
-        let status = status(&row.status, row.close_reason.as_deref())
-            .ok_or_else(|| fault("status and close reason do not go together".to_owned()))?;
-        let custom_fields = CustomFields::stored(&row.custom_fields.0)
-            .ok_or_else(|| fault("custom_fields is not an object".to_owned()))?;
+impl FromRow for Lead {
+    fn from_columns(columns: &mut Columns<'_>) -> Result<Self, SqlError> {
+        columns.skip();
+        let id: Uuid = columns.take()?;
+        let fault = |fault| SqlError::from(corrupt("leads", id, fault));
         Ok(Self {
-            id: Id::from_uuid(row.id),
-            name: row.name,
-            email: row.email.map(Email::stored),
-            phone: row.phone.map(Phone::stored),
-            company: row.company,
-            status,
-            source: row.source,
-            insurance_type: row.insurance_type,
-            zip_code: row.zip_code,
-            quality_score: row.quality_score,
-            assigned_to: row.assigned_to.map(Id::from_uuid),
-            custom_fields,
-            version: row.version,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
+            id: Id::from_uuid(id),
+            name: columns.take()?,
+            email: columns.take::<Option<_>>()?.map(Email::stored),
+            phone: columns.take::<Option<_>>()?.map(Phone::stored),
+            company: columns.take()?,
+            status: status(columns.take()?, columns.take()?)
+                .ok_or_else(|| fault("status and close reason do not go together"))?,
+            source: columns.take()?,
+            insurance_type: columns.take()?,
+            zip_code: columns.take()?,
+            quality_score: columns.take()?,
+            assigned_to: columns.take::<Option<_>>()?.map(Id::from_uuid),
+            custom_fields: CustomFields::stored(columns.take::<JsonText<'_>>()?.0)
+                .ok_or_else(|| fault("custom_fields is not an object"))?,
+            version: columns.take()?,
+            created_at: columns.take()?,
+            updated_at: columns.take()?,
         })
     }
 }

@@ -3,9 +3,12 @@ use fairlead_domain::identity::Tenant;
 use sea_orm::entity::prelude::*;
 use time::OffsetDateTime;
 
+use crate::error::SqlError;
+use crate::rows::{Columns, FromRow};
+
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "tenants")]
-pub struct Model {
+pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub tenant_id: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
@@ -18,19 +21,20 @@ pub struct Model {
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-impl From<Model> for Tenant {
-    fn from(row: Model) -> Self {
-        Self {
-            id: Id::from_uuid(row.id),
-            slug: row.slug,
-            name: row.name,
-            version: row.version,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-        }
+impl FromRow for Tenant {
+    fn from_columns(columns: &mut Columns<'_>) -> Result<Self, SqlError> {
+        columns.skip();
+        Ok(Self {
+            id: Id::from_uuid(columns.take()?),
+            slug: columns.take()?,
+            name: columns.take()?,
+            version: columns.take()?,
+            created_at: columns.take()?,
+            updated_at: columns.take()?,
+        })
     }
 }

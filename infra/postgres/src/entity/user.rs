@@ -1,15 +1,15 @@
 use fairlead_domain::Id;
 use fairlead_domain::access::Role;
 use fairlead_domain::identity::{AgentProfile, User};
-use fairlead_domain::store::StoreError;
 use sea_orm::entity::prelude::*;
 use time::OffsetDateTime;
 
-use crate::error::corrupt;
+use crate::error::{SqlError, corrupt};
+use crate::rows::{Columns, FromRow};
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "users")]
-pub struct Model {
+pub(crate) struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub tenant_id: Uuid,
     #[sea_orm(primary_key, auto_increment = false)]
@@ -31,33 +31,36 @@ pub struct Model {
 }
 
 #[derive(Clone, Copy, Debug, EnumIter, DeriveRelation)]
-pub enum Relation {}
+pub(crate) enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
-impl TryFrom<Model> for User {
-    type Error = StoreError;
-
-    fn try_from(row: Model) -> Result<Self, StoreError> {
-        let role = Role::parse(&row.role).ok_or_else(|| corrupt("users", row.id, "unknown role"))?;
-        let agent = row.is_agent.then_some(AgentProfile {
-            state: row.state,
-            city: row.city,
-            specializations: row.specializations,
-            rating: row.rating,
-            max_open_leads: row.max_open_leads,
-            open_leads: row.open_leads,
-        });
+impl FromRow for User {
+    fn from_columns(columns: &mut Columns<'_>) -> Result<Self, SqlError> {
+        columns.skip();
+        let id: Uuid = columns.take()?;
+        let (email, name) = (columns.take()?, columns.take()?);
+        let role = Role::parse(columns.take()?).ok_or_else(|| corrupt("users", id, "unknown role"))?;
+        let active = columns.take()?;
+        let is_agent: bool = columns.take()?;
+        let profile = AgentProfile {
+            state: columns.take()?,
+            city: columns.take()?,
+            specializations: columns.take()?,
+            rating: columns.take()?,
+            max_open_leads: columns.take()?,
+            open_leads: columns.take()?,
+        };
         Ok(Self {
-            id: Id::from_uuid(row.id),
-            email: row.email,
-            name: row.name,
+            id: Id::from_uuid(id),
+            email,
+            name,
             role,
-            active: row.active,
-            agent,
-            version: row.version,
-            created_at: row.created_at,
-            updated_at: row.updated_at,
+            active,
+            agent: is_agent.then_some(profile),
+            version: columns.take()?,
+            created_at: columns.take()?,
+            updated_at: columns.take()?,
         })
     }
 }

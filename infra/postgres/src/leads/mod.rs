@@ -19,7 +19,7 @@ use sea_orm::{
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::entity::{into_domain, lead};
+use crate::entity::lead;
 use crate::store::PgUnitOfWork;
 
 const DELETE: &str = "DELETE FROM leads WHERE tenant_id = $1 AND id = $2";
@@ -42,12 +42,12 @@ impl PgUnitOfWork {
 impl Leads for PgUnitOfWork {
     #[tracing::instrument(level = "debug", name = "db.leads.find", skip_all)]
     async fn find(&mut self, id: LeadId) -> Result<Option<Lead>, StoreError> {
-        self.by_id::<lead::Model, _>(id).await
+        self.by_id(id).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.leads.find_for_update", skip_all)]
     async fn find_for_update(&mut self, id: LeadId) -> Result<Option<Lead>, StoreError> {
-        self.by_id_for_update::<lead::Model, _>(id).await
+        self.by_id_for_update(id).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.leads.find_many_for_update", skip_all)]
@@ -56,7 +56,7 @@ impl Leads for PgUnitOfWork {
             .scoped_leads_with(ids)
             .order_by_asc(lead::Column::Id)
             .lock(LockType::NoKeyUpdate);
-        into_domain(self.connection.select::<lead::Model>(&select).await?)
+        self.connection.select(&select).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.leads.list", skip_all)]

@@ -5,7 +5,6 @@ use fairlead_domain::leads::{Lead, LeadId, SearchText};
 use fairlead_domain::store::StoreError;
 use uuid::Uuid;
 
-use crate::entity::{into_domain, lead};
 use crate::store::PgUnitOfWork;
 
 /// How many matches are ranked, and the most that a search finds.
@@ -26,11 +25,8 @@ impl PgUnitOfWork {
             return Ok(Vec::new());
         }
         let ids: Vec<LeadId> = found.iter().map(|(id, _)| *id).collect();
-        let rows: Vec<lead::Model> = self.connection.select(&self.scoped_leads_with(&ids)).await?;
-        let mut leads: HashMap<LeadId, Lead> = into_domain::<_, Lead>(rows)?
-            .into_iter()
-            .map(|lead| (lead.id, lead))
-            .collect();
+        let leads: Vec<Lead> = self.connection.select(&self.scoped_leads_with(&ids)).await?;
+        let mut leads: HashMap<LeadId, Lead> = leads.into_iter().map(|lead| (lead.id, lead)).collect();
         // A lead that was deleted in between is left out.
         Ok(found
             .into_iter()

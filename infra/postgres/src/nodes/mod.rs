@@ -164,11 +164,24 @@ impl Cluster {
             pools.iter().for_each(Pool::turn);
         }));
         let maintaining = fairlead_telemetry::spawn(every(MAINTAIN_EVERY, async move || {
-            join_all(maintained.iter().map(Pool::maintain)).await;
+            maintained.iter().for_each(Pool::prune);
         }));
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.extend(monitors.into_iter().map(Monitor::spawn));
         tasks.extend([turning, maintaining]);
+    }
+
+    /// Has this thread open its part of the connections that are always open, now and as others are closed. For each
+    /// thread that serves requests: a connection is used best on the thread that opened it, which moves its bytes.
+    pub fn keep_open_here(self: &Arc<Self>) {
+        let cluster = Arc::downgrade(self);
+        fairlead_telemetry::spawn(async move {
+            while let Some(cluster) = cluster.upgrade() {
+                join_all(cluster.pools().map(Pool::fill)).await;
+                drop(cluster);
+                tokio::time::sleep(MAINTAIN_EVERY).await;
+            }
+        });
     }
 
     /// The last writes of each tenant, to be told of those of other processes, too.

@@ -17,8 +17,9 @@ pub(super) struct Idle {
 impl Default for Idle {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        // Others than those that serve requests use connections, too: of so many shards, few are shared.
         Self {
-            shards: (0..threads).map(|_| Mutex::default()).collect(),
+            shards: (0..4 * threads).map(|_| Mutex::default()).collect(),
         }
     }
 }

@@ -179,12 +179,17 @@ impl Pool {
         }
     }
 
-    /// Closes what is worn, and what was idle for too long above the minimum; opens up to the minimum.
-    pub(crate) async fn maintain(&self) {
+    /// Closes what is worn, and what was idle for too long above the minimum.
+    pub(crate) fn prune(&self) {
         let shared = &self.shared;
         shared.idle.retain(|client| !client.is_worn(&shared.config));
         let spare = shared.counts.open().saturating_sub(shared.config.min as usize);
         shared.idle.close_idle(spare, shared.config.idle_timeout);
+    }
+
+    /// Opens connections up to the minimum, on this thread.
+    pub(crate) async fn fill(&self) {
+        let shared = &self.shared;
         while shared.counts.open() < shared.config.min as usize {
             let Ok(permit) = Arc::clone(&shared.permits).try_acquire_owned() else {
                 return;

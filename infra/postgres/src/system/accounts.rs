@@ -9,8 +9,8 @@ use time::OffsetDateTime;
 use tokio_postgres::Row;
 
 use super::PgSystemUnitOfWork;
-use crate::entity::{api_key, model, tenant, user};
 use crate::error::{SqlError, unexpected};
+use crate::rows::{Columns, FromRow as _};
 use crate::sessions::{insert_revocations, session_ids};
 use crate::users::{self, AgentColumns};
 
@@ -26,9 +26,6 @@ macro_rules! tenant_columns {
         "t.tenant_id, t.id, t.slug, t.name, t.version, t.created_at, t.updated_at"
     };
 }
-
-/// How many there are.
-const TENANT_COLUMNS: usize = 7;
 
 macro_rules! user_columns {
     () => {
@@ -253,7 +250,7 @@ impl Accounts for PgSystemUnitOfWork {
         let Some(row) = row else { return Ok(None) };
         let session = session(&row).map_err(SqlError::from)?;
         let used_at = row.try_get(5).map_err(SqlError::from)?;
-        let user = User::try_from(model::<user::Model>(&row, 6)?)?;
+        let user = User::from_columns(&mut Columns::of(&row, 6))?;
         Ok(Some(RefreshToken {
             session,
             user,
@@ -329,7 +326,7 @@ impl Accounts for PgSystemUnitOfWork {
             .await?;
         let Some(row) = row else { return Ok(None) };
         let secret_hash = row.try_get(10).map_err(SqlError::from)?;
-        let key = ApiKey::try_from(model::<api_key::Model>(&row, 0)?)?;
+        let key = ApiKey::from_row(&row)?;
         Ok(Some((key, secret_hash)))
     }
 
@@ -361,8 +358,7 @@ impl Accounts for PgSystemUnitOfWork {
             .bind(slug)
             .fetch_optional()
             .await?;
-        row.map(|row| Ok(model::<tenant::Model>(&row, 0)?.into()))
-            .transpose()
+        Ok(row.as_ref().map(Tenant::from_row).transpose()?)
     }
 
     #[tracing::instrument(level = "debug", name = "db.accounts.find_owner", skip_all)]
@@ -373,8 +369,7 @@ impl Accounts for PgSystemUnitOfWork {
             .bind(tenant.as_uuid())
             .fetch_optional()
             .await?;
-        row.map(|row| User::try_from(model::<user::Model>(&row, 0)?))
-            .transpose()
+        Ok(row.as_ref().map(User::from_row).transpose()?)
     }
 }
 
@@ -456,7 +451,9 @@ fn session(row: &Row) -> Result<Session, tokio_postgres::Error> {
 
 /// From the columns that begin at `first`.
 fn tenant_and_user(row: &Row, first: usize) -> Result<(Tenant, User), StoreError> {
-    let tenant = model::<tenant::Model>(row, first)?.into();
-    let user = User::try_from(model::<user::Model>(row, first + TENANT_COLUMNS)?)?;
-    Ok((tenant, user))
+    let mut columns = Columns::of(row, first);
+    Ok((
+        Tenant::from_columns(&mut columns)?,
+        User::from_columns(&mut columns)?,
+    ))
 }

@@ -56,7 +56,10 @@ where
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         // Taken, not borrowed: what shows a field may itself log.
-        let mut line = LINE.with(|line| take(&mut *line.borrow_mut()));
+        // While the thread ends there is none.
+        let mut line = LINE
+            .try_with(|line| take(&mut *line.borrow_mut()))
+            .unwrap_or_default();
         line.clear();
         let metadata = event.metadata();
         self.renderer.begin(&mut line, written_at(), *metadata.level());
@@ -74,7 +77,7 @@ where
             .end(&mut line, target, request::current().as_deref());
         (self.write)(*metadata.level(), &line);
         if line.capacity() <= LONGEST_KEPT {
-            LINE.with(|kept| *kept.borrow_mut() = line);
+            let _ = LINE.try_with(|kept| *kept.borrow_mut() = line);
         }
     }
 }

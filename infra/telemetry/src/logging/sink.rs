@@ -81,12 +81,16 @@ impl Sink {
     fn flush(&self) {
         let _output = self.output.lock().unwrap_or_else(PoisonError::into_inner);
         let mut lines = take(&mut self.waiting().lines);
-        // A log that cannot be written must not end the work that it tells of, and there is nobody left to tell.
-        let _ = io::stderr().write_all(&lines);
+        let mut error = io::stderr();
+        if error.write_all(&lines).is_err() {
+            // A log that cannot be written must not end the work that it tells of, and there is nobody left to tell. What
+            // is written next begins a line of its own, in case that only a part was.
+            let _ = error.write_all(b"\n");
+        }
         lines.clear();
         let mut waiting = self.waiting();
-        // The room is used again, unless there are lines already.
-        if waiting.lines.is_empty() && waiting.lines.capacity() < lines.capacity() {
+        // The room is used again, unless there are lines already, or it was for far too many.
+        if waiting.lines.is_empty() && (waiting.lines.capacity()..=2 * FULL).contains(&lines.capacity()) {
             waiting.lines = lines;
         }
     }

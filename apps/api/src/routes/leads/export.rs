@@ -6,7 +6,7 @@ use actix_web::http::header;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpResponse, get};
 use fairlead_domain::access::{ExportLeads, Permit};
-use fairlead_domain::consistency::{ReadIntent, Workload};
+use fairlead_domain::consistency::{NodeName, ReadIntent, Workload};
 use fairlead_domain::leads::{Lead, LeadFilter, LeadQuery, LeadSort};
 use fairlead_domain::paging::{Direction, Paging, Position, Start};
 use fairlead_domain::store::Store;
@@ -17,9 +17,10 @@ use super::query::LeadFilterQuery;
 use super::view::LeadView;
 use crate::Services;
 use crate::compression::compressed;
+use crate::consistency::READ_SOURCE;
 use crate::problem::Problem;
 use crate::query::{FromQuery, QueryOf, QueryReader};
-use crate::read::Read;
+use crate::read::{Read, node_name};
 use crate::records::guarded;
 
 /// How many leads are read at a time: more than a page, because nobody waits for the first.
@@ -104,6 +105,7 @@ pub(super) async fn export(
         filter: filter.0,
         format,
         next: Next::First,
+        node: None,
         ready: VecDeque::new(),
     };
     // The first step is made before the answer begins: what fails here is still a problem with a status.
@@ -111,6 +113,9 @@ pub(super) async fn export(
     let mut response = HttpResponse::Ok();
     response.content_type(media_type);
     response.insert_header(("content-disposition", format!("attachment; filename=\"{name}\"")));
+    if let Some(node) = &export.node {
+        response.insert_header((READ_SOURCE, node_name(node)));
+    }
 
     let chunks = Box::pin(try_unfold(export, Export::next_bytes));
     Ok(match coding {
@@ -130,6 +135,8 @@ struct Export {
     filter: LeadFilter,
     format: ExportFormat,
     next: Next,
+    /// Who was read first.
+    node: Option<NodeName>,
     ready: VecDeque<Bytes>,
 }
 
@@ -174,6 +181,7 @@ impl Export {
         };
         let mut uow = self.store.read(self.permit.scope(), self.intent).await?;
         let page = uow.leads().list(&query).await?;
+        self.node.get_or_insert_with(|| uow.source());
         let mut text = String::new();
         for lead in page.items {
             match self.format {
