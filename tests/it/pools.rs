@@ -201,7 +201,7 @@ async fn a_statement_that_nobody_waits_for_any_more_is_given_up() {
         .execute("BEGIN; LOCK TABLE tenants IN ACCESS EXCLUSIVE MODE")
         .await
         .unwrap();
-    let mut blocked = async || -> i64 {
+    let mut waiters = async || -> i64 {
         let waiting = "SELECT count(*) FROM pg_stat_activity
                        WHERE datname = current_database() AND wait_event_type = 'Lock'";
         sqlx::query_scalar(waiting)
@@ -214,10 +214,10 @@ async fn a_statement_that_nobody_waits_for_any_more_is_given_up() {
         let mut uow = store.read(&any_tenant(), ReadIntent::INTERACTIVE).await?;
         uow.tenants().get().await
     });
-    wait_until("it waits for the lock", async || blocked().await == 1).await;
+    wait_until("it waits for the lock", async || waiters().await == 1).await;
     reading.abort();
 
-    wait_until("nothing waits for the lock", async || blocked().await == 0).await;
+    wait_until("nothing waits for the lock", async || waiters().await == 0).await;
     blocker.close().await.unwrap();
 }
 
