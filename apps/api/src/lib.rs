@@ -70,6 +70,7 @@ mod serve;
 pub mod spec;
 mod state;
 pub mod text;
+mod units;
 mod warming;
 pub mod whole;
 

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_web::HttpMessage as _;
 use actix_web::body::BoxBody;
@@ -12,6 +12,7 @@ use tracing::Level;
 use crate::authentication::Presented;
 use crate::problem::Problem;
 use crate::state::Services;
+use crate::units::milliseconds;
 
 /// What is told of a request once it is answered.
 #[derive(Debug)]
@@ -93,9 +94,9 @@ impl Line {
             problem = problem.map(|problem| problem.kind().slug()),
             tenant.id = response.and_then(tenant).map(display),
             duration_ms = milliseconds(self.started.elapsed()),
-            db.duration_ms = milliseconds(work.time),
             db.statements = work.statements,
-            db.round_trips = work.round_trips,
+            db.duration_ms = (work.statements > 0).then(|| milliseconds(work.time)),
+            db.round_trips = (work.statements > 0).then_some(work.round_trips),
             "answered {method} {} with {status}",
             route.unwrap_or("an unknown route"),
         );
@@ -122,8 +123,4 @@ fn chain(problem: &Problem) -> String {
         next = cause.source();
     }
     text
-}
-
-pub(super) fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1_000.0
 }

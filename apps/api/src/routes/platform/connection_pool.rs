@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use crate::Services;
 use crate::authentication::Operator;
 use crate::problem::Problem;
+use crate::units::milliseconds;
 
 /// The servers of the database, and the pools of connections to them.
 #[derive(Debug, Serialize, ToSchema)]
@@ -177,10 +178,6 @@ impl From<Holder> for HolderView {
             statement: holder.statement,
         }
     }
-}
-
-fn milliseconds(duration: std::time::Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
 }
 
 /// Measure the connections to the database.
