@@ -74,7 +74,7 @@ pub enum Freshness {
     Fresh,
     /// Its time is over; nothing it depends on has changed as far as is known, and it is being loaded anew.
     Stale,
-    /// Its time is over, and loading it anew has failed.
+    /// Its time is over, and loading it anew has failed for a reason that does not lie in what is asked for.
     Degraded,
 }
 
@@ -83,28 +83,46 @@ pub enum Freshness {
 #[error("the answer could not be loaded")]
 pub struct LoadFailure {
     cause: Arc<dyn Any + Send + Sync>,
-    is_outage: bool,
+    kind: FailureKind,
+}
+
+/// What a failure says of answers that are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FailureKind {
+    Definite,
+    Trouble,
+    Outage,
 }
 
 impl LoadFailure {
-    /// A failure that says nothing about the database: the thing is not there, the caller may not.
-    pub fn new<E: Send + Sync + 'static>(cause: E) -> Self {
+    /// It is an answer in itself, such as that the thing is not there: nothing older may stand in for it.
+    pub fn definite<E: Send + Sync + 'static>(cause: E) -> Self {
+        Self::of(FailureKind::Definite, cause)
+    }
+
+    /// This load has failed, or took too long: what has just expired is better than nothing.
+    pub fn trouble<E: Send + Sync + 'static>(cause: E) -> Self {
+        Self::of(FailureKind::Trouble, cause)
+    }
+
+    /// The database is out of reach, for this load and others: what is kept is better than nothing.
+    pub fn outage<E: Send + Sync + 'static>(cause: E) -> Self {
+        Self::of(FailureKind::Outage, cause)
+    }
+
+    fn of<E: Send + Sync + 'static>(kind: FailureKind, cause: E) -> Self {
         Self {
             cause: Arc::new(cause),
-            is_outage: false,
+            kind,
         }
     }
 
-    /// The database is away: what is kept is better than nothing.
-    pub fn outage<E: Send + Sync + 'static>(cause: E) -> Self {
-        Self {
-            cause: Arc::new(cause),
-            is_outage: true,
-        }
+    pub fn is_definite(&self) -> bool {
+        self.kind == FailureKind::Definite
     }
 
     pub fn is_outage(&self) -> bool {
-        self.is_outage
+        self.kind == FailureKind::Outage
     }
 
     /// What the loader said, if it is an `E`.
@@ -120,10 +138,12 @@ impl LoadFailure {
 
 impl From<StoreError> for LoadFailure {
     fn from(error: StoreError) -> Self {
-        let is_outage = matches!(error, StoreError::Unavailable(_) | StoreError::TimedOut);
-        Self {
-            cause: Arc::new(error),
-            is_outage,
+        match error {
+            StoreError::Unavailable(_) => Self::outage(error),
+            StoreError::TimedOut
+            | StoreError::Contended
+            | StoreError::Corrupt { .. }
+            | StoreError::Unexpected(_) => Self::trouble(error),
         }
     }
 }

@@ -109,52 +109,69 @@ impl ReadCache for TieredCache {
         read: CacheRead<'_>,
         loader: Arc<dyn Loader>,
     ) -> Result<Found, LoadFailure> {
-        self.inner.get_or_load(scope, read, loader, None).await
+        self.inner.get_or_load(scope.tenant(), read, loader).await
     }
 }
 
 impl Inner {
-    /// `ledger` is kept with the answer, and told of its hits.
-    pub(crate) async fn get_or_load(
+    async fn get_or_load(
         self: &Arc<Self>,
-        scope: &TenantScope,
+        tenant: TenantId,
         read: CacheRead<'_>,
         loader: Arc<dyn Loader>,
-        ledger: Option<Arc<WarmMeter>>,
     ) -> Result<Found, LoadFailure> {
-        let inner = self;
-        if !inner.policy(read.key.namespace()).enabled || read.consistency == Consistency::Strong {
-            return inner.load_past(scope.tenant(), read, &*loader).await;
+        let (namespace, consistency) = (read.key.namespace(), read.consistency);
+        if !self.policy(namespace).enabled || consistency == Consistency::Strong {
+            return self.load_past(tenant, read, &*loader).await;
         }
         let now = Instant::now();
-        let tenant = scope.tenant();
-        let held = inner.memory.get(tenant, read.key);
+        let held = self.memory.get(tenant, read.key);
+        if let Some(held) = &held {
+            if let Some(found) = self.serve_fresh(tenant, held, consistency, now) {
+                return Ok(found);
+            }
+            // Nobody waits in vain.
+            if self.is_database_away(now) && self.outlasts_outage(tenant, held, consistency, now) {
+                return Ok(self.answer(held, Freshness::Degraded, Outcome::Degraded));
+            }
+        }
+        let (flight, is_new) = self.join_or_take_off(tenant, read, loader, None);
         if let Some(held) = &held
-            && let Some(found) = inner.serve_fresh(tenant, held, read.consistency, now)
+            && let Some(found) = self.serve_stale(tenant, held, consistency, now)
         {
             return Ok(found);
         }
-        if let Some(held) = held
-            .as_ref()
-            .filter(|held| inner.stands_in_for_database(held, now))
-        {
-            return Ok(inner.answer(held, Freshness::Degraded, Outcome::Degraded));
+        let failure = match self.wait_for(&flight).await {
+            Ok(found) => {
+                let outcome = if is_new { outcome(&found) } else { Outcome::Joined };
+                self.note(tenant, namespace, outcome);
+                return Ok(found);
+            }
+            Err(failure) => failure,
+        };
+        if let Some(held) = held.filter(|held| self.may_stand_in(tenant, held, consistency, &failure)) {
+            return Ok(self.answer(&held, Freshness::Degraded, Outcome::Degraded));
         }
-        let flight = inner.join_or_take_off(tenant, read, loader, ledger);
-        if let Some(held) = &held
-            && let Some(found) = inner.serve_stale(tenant, held, read.consistency, now)
-        {
-            return Ok(found);
+        self.note(tenant, namespace, Outcome::Failed);
+        Err(failure)
+    }
+
+    /// Brings an answer into memory ahead of need, and says where it was. Nobody has asked: it counts as no request.
+    ///
+    /// `ledger` is kept with the answer, and told of its hits.
+    pub(crate) async fn warm(
+        self: &Arc<Self>,
+        tenant: TenantId,
+        read: CacheRead<'_>,
+        loader: Arc<dyn Loader>,
+        ledger: Arc<WarmMeter>,
+    ) -> Result<Source, LoadFailure> {
+        let held = self.memory.get(tenant, read.key);
+        if held.is_some_and(|held| self.verdict(&held, Instant::now()) == Verdict::Fresh) {
+            return Ok(Source::Memory);
         }
-        let landing = inner.wait_for(&flight).await;
-        landing.or_else(|failure| {
-            let held = held.as_ref().filter(|held| inner.may_stand_in(held, &failure));
-            let held = held.ok_or_else(|| {
-                inner.note(tenant, read.key.namespace(), Outcome::Failed);
-                failure
-            })?;
-            Ok(inner.answer(held, Freshness::Degraded, Outcome::Degraded))
-        })
+        let (flight, _) = self.join_or_take_off(tenant, read, loader, Some(ledger));
+        Ok(self.wait_for(&flight).await?.source)
     }
 
     pub(crate) fn policy(&self, namespace: Namespace) -> Policy {
@@ -192,20 +209,38 @@ impl Inner {
         consistency: Consistency,
         now: Instant,
     ) -> Option<Found> {
-        let may = self.verdict(held, now) == Verdict::Expired
-            && held.is_stale(now)
-            && self.hears_changes()
-            && held.epoch() == self.epoch()
-            && self.satisfies(tenant, held, consistency);
+        let may = held.is_over(now) && self.has_just_expired(tenant, held, consistency, now);
         may.then(|| self.answer(held, Freshness::Stale, Outcome::Stale))
     }
 
-    /// Whether the database was away a moment ago and the answer is better than nothing: then nobody waits in vain.
-    fn stands_in_for_database(&self, held: &Held, now: Instant) -> bool {
+    /// Whether an answer's time passed a moment ago at the most, and all changes since its load would have been heard.
+    fn has_just_expired(
+        &self,
+        tenant: TenantId,
+        held: &Held,
+        consistency: Consistency,
+        now: Instant,
+    ) -> bool {
+        held.is_stale(now) && self.hears_changes() && self.is_unchanged(tenant, held, consistency)
+    }
+
+    /// Whether an answer is better than nothing while the database is away. Changes may go unheard then: it says so.
+    fn outlasts_outage(&self, tenant: TenantId, held: &Held, consistency: Consistency, now: Instant) -> bool {
+        held.outlasts_outage(now) && self.is_unchanged(tenant, held, consistency)
+    }
+
+    /// Whether an answer is the latest as far as can be known here, and as new as `consistency` asks. What was not
+    /// heard the shared level knows, if it is there: until it has vouched for the answer, it is not served.
+    fn is_unchanged(&self, tenant: TenantId, held: &Held, consistency: Consistency) -> bool {
+        self.generations.holds(held.snapshot())
+            && (held.epoch() == self.epoch() || !self.hears_changes())
+            && self.satisfies(tenant, held, consistency)
+    }
+
+    /// Whether the database was away a moment ago.
+    fn is_database_away(&self, now: Instant) -> bool {
         let away = *self.away_until.lock().unwrap_or_else(PoisonError::into_inner);
         away.is_some_and(|until| now < until)
-            && held.outlasts_outage(now)
-            && self.generations.holds(held.snapshot())
     }
 
     /// Takes note of whether the database was there.
@@ -215,20 +250,20 @@ impl Inner {
             is_away.then(|| Instant::now() + RETRY_DATABASE);
     }
 
-    /// Whether an answer whose time is over may be served because loading it has failed.
-    fn may_stand_in(&self, held: &Held, failure: &LoadFailure) -> bool {
+    /// Whether an answer may be served because loading it anew has failed.
+    fn may_stand_in(
+        &self,
+        tenant: TenantId,
+        held: &Held,
+        consistency: Consistency,
+        failure: &LoadFailure,
+    ) -> bool {
         let now = Instant::now();
-        let in_time = if failure.is_outage() {
-            held.outlasts_outage(now)
+        if failure.is_outage() {
+            self.outlasts_outage(tenant, held, consistency, now)
         } else {
-            held.is_stale(now)
-        };
-        in_time && self.generations.holds(held.snapshot())
-    }
-
-    /// Serves what the shared level has just vouched for.
-    pub(crate) fn answer_memory(&self, held: &Held) -> Found {
-        self.answer(held, Freshness::Fresh, Outcome::MemoryHit)
+            !failure.is_definite() && self.has_just_expired(tenant, held, consistency, now)
+        }
     }
 
     fn answer(&self, held: &Held, freshness: Freshness, outcome: Outcome) -> Found {
@@ -243,12 +278,7 @@ impl Inner {
         if held.note_hit().is_multiple_of(u64::from(HITS_PER_LOT)) {
             self.meters.hot.add(held.key(), held.cost() * HITS_PER_LOT);
         }
-        Found {
-            entry: Arc::clone(held.entry()),
-            source: Source::Memory,
-            freshness,
-            age: held.age(Instant::now()),
-        }
+        in_memory(held, freshness)
     }
 
     pub(crate) fn note(&self, tenant: TenantId, namespace: Namespace, outcome: Outcome) {
@@ -300,13 +330,14 @@ impl Inner {
         }
     }
 
+    /// The load under way that may answer `read`, else a new one; `true` when it is new.
     fn join_or_take_off(
         self: &Arc<Self>,
         tenant: TenantId,
         read: CacheRead<'_>,
         loader: Arc<dyn Loader>,
         ledger: Option<Arc<WarmMeter>>,
-    ) -> Arc<Flight> {
+    ) -> (Arc<Flight>, bool) {
         let key = MemoryKeyRef {
             tenant,
             key: read.key,
@@ -326,10 +357,8 @@ impl Inner {
         if is_new {
             self.meters.note_miss_by_tags(tag_mask(read.tags));
             fill::start(Arc::clone(self), Arc::clone(&flight), read.tags.into(), loader);
-        } else {
-            self.note(tenant, read.key.namespace(), Outcome::Joined);
         }
-        flight
+        (flight, is_new)
     }
 
     /// A load that began before a change must not answer who asks after it.
@@ -349,7 +378,7 @@ impl Inner {
         landed
             .ok()
             .and_then(|landed| landed.clone())
-            .unwrap_or_else(|| Err(LoadFailure::new(LoaderLost)))
+            .unwrap_or_else(|| Err(LoadFailure::trouble(LoaderLost)))
     }
 
     /// Loads without keeping: what is not cached, and what must be read now.
@@ -376,6 +405,25 @@ impl Inner {
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error("the load was given up")]
 pub struct LoaderLost;
+
+/// What became of the request whose load brought `found`.
+fn outcome(found: &Found) -> Outcome {
+    match (found.source, found.freshness) {
+        (Source::Memory, _) => Outcome::MemoryHit,
+        (Source::Shared, Freshness::Fresh) => Outcome::SharedHit,
+        (Source::Shared, _) => Outcome::SharedStale,
+        (Source::Loader, _) => Outcome::Loaded,
+    }
+}
+
+pub(crate) fn in_memory(held: &Held, freshness: Freshness) -> Found {
+    Found {
+        entry: Arc::clone(held.entry()),
+        source: Source::Memory,
+        freshness,
+        age: held.age(Instant::now()),
+    }
+}
 
 /// All tags of an answer: its tenant, its namespace, itself, and those it names.
 fn tag_hashes(tenant: TenantId, key: &CacheKey, tags: &[Tag]) -> impl Iterator<Item = TagHash> {

@@ -9,10 +9,10 @@ use fairlead_domain::consistency::{Consistency, LogPosition};
 use fairlead_telemetry::spawn;
 use tokio::time::sleep;
 
-use crate::cache::{Inner, jittered};
+use crate::cache::{Inner, in_memory, jittered};
 use crate::flights::Flight;
 use crate::memory::{Held, Life, NewHeld};
-use crate::meters::{Operation, Outcome};
+use crate::meters::Operation;
 use crate::shared::{Fence, Opened, Question, Shared, State};
 
 /// Before all epochs of a shared level, and the only one without.
@@ -89,7 +89,11 @@ impl Fill<'_> {
                 }
             }
             (Err(failure), opened) => {
+                let is_gone = failure.is_definite();
                 self.land(Err(failure));
+                if is_gone && opened.is_some() {
+                    shared.forget(self.flight.key.tenant, &self.flight.key.key).await;
+                }
                 if let Some(lease) = opened.and_then(|opened| opened.lease) {
                     shared.give_back(self.question(), lease).await;
                 }
@@ -99,6 +103,10 @@ impl Fill<'_> {
 
     /// Tells those who wait. The next one who asks finds the answer in memory, or takes off anew.
     fn land(&self, landing: Result<Found, LoadFailure>) {
+        if landing.as_ref().is_err_and(LoadFailure::is_definite) {
+            let key = &self.flight.key;
+            self.inner.memory.remove(key.tenant, &key.key);
+        }
         self.flight.land(landing);
         self.inner.flights.remove(self.flight);
     }
@@ -122,8 +130,9 @@ impl Fill<'_> {
                 .memory
                 .get(self.flight.key.tenant, &self.flight.key.key);
             let held = held.filter(|held| self.inner.generations.holds(held.snapshot()));
-            let proof = held.as_ref().filter(|held| !held.is_over(Instant::now()));
-            let known = proof.and_then(|held| held.proof()).unwrap_or_default();
+            let proof = held.as_ref().and_then(|held| held.proof());
+            let is_over = held.as_ref().is_some_and(|held| held.is_over(Instant::now()));
+            let known = proof.filter(|_| !is_over).unwrap_or_default();
 
             let began = Instant::now();
             let Some(mut opened) = shared.open(self.question(), known).await else {
@@ -132,17 +141,16 @@ impl Fill<'_> {
             self.inner
                 .meters
                 .note_time(Operation::SharedRead, began.elapsed());
+            // Nothing has changed though something may have gone unheard.
+            if let Some(held) = held.as_ref().filter(|_| proof == Some(&*opened.generations)) {
+                held.vouch(self.epoch);
+            }
             match std::mem::replace(&mut opened.state, State::Missing) {
                 State::Same => {
-                    // Nothing has changed though something may have gone unheard.
-                    if let Some(held) = held {
-                        held.vouch(self.epoch);
-                        let as_of = held.entry().as_of();
-                        if self.is_new_enough(as_of) {
-                            return Asked::Answered(self.inner.answer_memory(&held));
-                        }
-                    }
-                    return Asked::Load(Some(opened));
+                    return match held.filter(|held| self.is_new_enough(held.entry().as_of())) {
+                        Some(held) => Asked::Answered(in_memory(&held, Freshness::Fresh)),
+                        None => Asked::Load(Some(opened)),
+                    };
                 }
                 State::Kept {
                     loaded,
@@ -182,17 +190,14 @@ impl Fill<'_> {
             ..self.life(ttl)
         };
         self.keep(&entry, Some(opened), life, cost);
-        let namespace = self.flight.key.key.namespace();
-        let (freshness, outcome) = if fresh_for > Duration::ZERO {
-            (Freshness::Fresh, Outcome::SharedHit)
-        } else {
-            (Freshness::Stale, Outcome::SharedStale)
-        };
-        self.inner.note(self.flight.key.tenant, namespace, outcome);
         Found {
             entry,
             source: Source::Shared,
-            freshness,
+            freshness: if fresh_for > Duration::ZERO {
+                Freshness::Fresh
+            } else {
+                Freshness::Stale
+            },
             age,
         }
     }
@@ -217,8 +222,6 @@ impl Fill<'_> {
         self.inner.note_database(&answer);
         let answer = answer?;
         self.inner.note_seen(answer.as_of);
-        let key = &self.flight.key;
-        self.inner.note(key.tenant, key.key.namespace(), Outcome::Loaded);
 
         let entry = Arc::new(Entry::new(answer.clone()));
         let fresh_for = jittered(self.question().policy.ttl);

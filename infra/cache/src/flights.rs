@@ -56,7 +56,7 @@ impl Flight {
     pub(crate) fn give_up(&self) {
         self.landing.send_if_modified(|landing| {
             let is_empty = landing.is_none();
-            landing.get_or_insert_with(|| Err(LoadFailure::new(LoaderLost)));
+            landing.get_or_insert_with(|| Err(LoadFailure::trouble(LoaderLost)));
             is_empty
         });
     }

@@ -207,8 +207,11 @@ impl Warmer {
         report
     }
 
-    async fn load_all(&self, items: Vec<Wanted>, report: &mut DatasetReport) {
+    /// Loads what is kept at all.
+    async fn load_all(&self, mut items: Vec<Wanted>, report: &mut DatasetReport) {
         let began = Instant::now();
+        let inner = &self.cache.inner;
+        items.retain(|wanted| inner.policy(wanted.item.key.namespace()).enabled);
         let loads = stream::iter(items)
             .map(|wanted| self.load(wanted))
             .buffer_unordered(self.settings.concurrency.max(1));
@@ -237,11 +240,11 @@ impl Warmer {
             consistency: Consistency::Eventual,
         };
         let inner = &self.cache.inner;
-        let found = inner
-            .get_or_load(&scope_of(tenant), read, item.loader, Some(Arc::clone(&ledger)))
+        let source = inner
+            .warm(tenant, read, item.loader, Arc::clone(&ledger))
             .await
             .ok()?;
-        if found.source != Source::Memory {
+        if source != Source::Memory {
             let mut warmed = self.warmed();
             if warmed.len() == FOLLOWED {
                 warmed.pop_front();
@@ -254,7 +257,7 @@ impl Warmer {
                 ledger,
             });
         }
-        Some(found.source)
+        Some(source)
     }
 
     /// The item of a key, from the first dataset that knows it.

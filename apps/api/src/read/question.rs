@@ -112,8 +112,9 @@ impl<Q: Question> Loader for Asked<Q> {
     async fn load(&self, consistency: Consistency) -> Result<Loaded, LoadFailure> {
         let loaded = Asked::load(self, consistency).await;
         loaded.map_err(|problem| match problem.kind() {
-            Kind::Unavailable | Kind::DeadlineExceeded => LoadFailure::outage(problem),
-            _ => LoadFailure::new(problem),
+            Kind::Unavailable => LoadFailure::outage(problem),
+            kind if kind.status().is_server_error() => LoadFailure::trouble(problem),
+            _ => LoadFailure::definite(problem),
         })
     }
 }

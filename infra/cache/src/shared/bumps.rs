@@ -95,17 +95,7 @@ impl Shared {
     /// Drops one answer, here and everywhere. While Redis is away all of its namespace is owed to be dropped: there is
     /// no counter for one.
     pub(crate) async fn drop_answer(&self, tenant: TenantId, key: &CacheKey) {
-        let name = {
-            let era = self.eras().of(key.namespace());
-            self.names.answer(tenant, key, &era)
-        };
-        let dropped = self.run(|mut connection| async move {
-            redis::cmd("UNLINK")
-                .arg(name)
-                .query_async::<()>(&mut connection)
-                .await
-        });
-        let counter = if self.is_trusted() && dropped.await.is_some() {
+        let counter = if self.is_trusted() && self.forget(tenant, key).await {
             OwedCounter {
                 name: self.names.mark(tenant, key),
                 hash: TagHash::of_key(tenant, key).0,
@@ -114,6 +104,21 @@ impl Shared {
             self.namespace_counter(tenant, key.namespace())
         };
         self.bump(tenant, vec![counter], None).await;
+    }
+
+    /// Takes an answer out of Redis; `false` when that could not be done.
+    pub(crate) async fn forget(&self, tenant: TenantId, key: &CacheKey) -> bool {
+        let name = {
+            let era = self.eras().of(key.namespace());
+            self.names.answer(tenant, key, &era)
+        };
+        let forgotten = self.run(|mut connection| async move {
+            redis::cmd("UNLINK")
+                .arg(name)
+                .query_async::<()>(&mut connection)
+                .await
+        });
+        forgotten.await.is_some()
     }
 
     /// Drops a namespace, or everything, of all tenants. While Redis is away everything is owed to be dropped.

@@ -4,3 +4,4 @@ mod memory;
 mod model;
 mod origin;
 mod races;
+mod stand_in;

@@ -1,5 +1,5 @@
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -34,7 +34,7 @@ pub(super) struct Origin {
     pub(super) loads: AtomicUsize,
     /// Loads that have read and wait to return.
     pub(super) held: AtomicUsize,
-    pub(super) fails: std::sync::atomic::AtomicBool,
+    failure: Mutex<Option<LoadFailure>>,
     gate: Semaphore,
 }
 
@@ -55,7 +55,7 @@ impl Origin {
             replayed: AtomicU64::new(1),
             loads: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
-            fails: false.into(),
+            failure: Mutex::default(),
             gate: Semaphore::new(permits),
         })
     }
@@ -75,6 +75,11 @@ impl Origin {
             .store(self.committed.load(Ordering::SeqCst), Ordering::SeqCst);
     }
 
+    /// From now on every load ends so.
+    pub(super) fn fail_with(&self, failure: LoadFailure) {
+        *self.failure.lock().unwrap() = Some(failure);
+    }
+
     pub(super) async fn until_held(&self, loads: usize) {
         while self.held.load(Ordering::SeqCst) < loads {
             tokio::task::yield_now().await;
@@ -86,8 +91,8 @@ impl Origin {
 impl Loader for Origin {
     async fn load(&self, consistency: Consistency) -> Result<Loaded, LoadFailure> {
         self.loads.fetch_add(1, Ordering::SeqCst);
-        if self.fails.load(Ordering::SeqCst) {
-            return Err(LoadFailure::outage("down"));
+        if let Some(failure) = self.failure.lock().unwrap().clone() {
+            return Err(failure);
         }
         let replayed = self.replayed.load(Ordering::SeqCst);
         let committed = self.committed.load(Ordering::SeqCst);

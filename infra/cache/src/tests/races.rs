@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fairlead_domain::cache::{Freshness, Namespace, Policy, ReadCache as _, Source};
@@ -9,7 +8,7 @@ use fairlead_telemetry::spawn;
 use super::origin::{Origin, Reader, position, scope, value};
 use crate::CacheSettings;
 
-fn short_lived(stale: Duration) -> CacheSettings {
+pub(super) fn short_lived(stale: Duration) -> CacheSettings {
     let policy = Policy {
         ttl: Duration::from_millis(20),
         stale,
@@ -160,25 +159,4 @@ async fn what_has_just_expired_is_served_while_one_loads_it_anew() {
     let commit = reader.origin.commit();
     reader.bump(commit).await;
     assert_eq!(reader.value().await, commit.lsn);
-}
-
-#[tokio::test]
-async fn while_the_database_is_away_what_is_valid_serves_and_says_so() {
-    let reader = Reader::new(Origin::open(), short_lived(Duration::ZERO));
-    assert_eq!(reader.value().await, 1);
-    reader.origin.fails.store(true, Ordering::SeqCst);
-    tokio::time::sleep(Duration::from_millis(25)).await;
-
-    for _ in 0..10 {
-        let found = reader.ask(Consistency::Eventual).await.unwrap();
-        assert_eq!((found.freshness, value(&found)), (Freshness::Degraded, 1));
-    }
-    assert_eq!(reader.loads(), 2, "it is not asked again and again");
-
-    reader.bump(position(5)).await;
-    let refused = reader.ask(Consistency::Eventual).await;
-    assert!(
-        refused.is_err_and(|failure| failure.is_outage()),
-        "invalid answers serve nobody"
-    );
 }
