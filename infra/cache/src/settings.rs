@@ -29,8 +29,9 @@ impl CacheSettings {
 pub struct MemorySettings {
     /// Bytes that answers may take altogether. Default: 64 MiB.
     pub capacity_bytes: u64,
-    /// Bytes of each tenant that no other tenant can push out. Half of the capacity is set aside for these; when that
-    /// is not enough for all tenants at once, each has an equal part of it. Default: 1 MiB.
+    /// Bytes of each tenant that no other tenant can push out. Half of the capacity is set aside for these; the more
+    /// tenants there are, the less of it each may take, and who finds nothing left competes for the other half.
+    /// Default: 1 MiB.
     pub tenant_bytes: u64,
     /// Answers larger than this are not kept in memory. Default: 2 MiB.
     pub largest_bytes: usize,

@@ -14,10 +14,17 @@ const IDLE_ACCOUNTS: usize = 1_024;
 #[derive(Debug, Default)]
 pub(crate) struct Accounts {
     by_tenant: RwLock<HashMap<TenantId, Arc<Account>>>,
-    /// How many tenants hold something in their own part.
-    holding: Arc<AtomicU64>,
+    parts: Arc<Parts>,
     /// The figures of tenants whose accounts were closed.
     others: TenantMeter,
+}
+
+/// The own parts of all tenants together.
+#[derive(Debug, Default)]
+struct Parts {
+    /// How many tenants hold something in theirs.
+    holding: AtomicU64,
+    bytes: AtomicU64,
 }
 
 /// What one tenant holds in memory, in bytes as they are weighed, and how it fares.
@@ -26,7 +33,7 @@ pub(crate) struct Account {
     own: AtomicU64,
     common: AtomicU64,
     entries: AtomicU64,
-    holding: Arc<AtomicU64>,
+    parts: Arc<Parts>,
     pub(crate) meter: TenantMeter,
 }
 
@@ -54,7 +61,7 @@ impl Accounts {
         }
         let account = accounts.entry(tenant).or_insert_with(|| {
             Arc::new(Account {
-                holding: Arc::clone(&self.holding),
+                parts: Arc::clone(&self.parts),
                 ..Account::default()
             })
         });
@@ -81,36 +88,40 @@ impl Accounts {
     }
 
     pub(super) fn holding(&self) -> u64 {
-        self.holding.load(Ordering::Relaxed)
+        self.parts.holding.load(Ordering::Relaxed)
     }
 }
 
 impl Account {
-    /// Whether the tenant's own part has room for `weight` more, when it is `share` bytes.
-    pub(super) fn fits(&self, weight: u64, share: u64) -> bool {
-        self.own.load(Ordering::Relaxed) + weight <= share
-    }
-
-    pub(super) fn hold(&self, pool: Pool, weight: u64) {
-        let before = self.part(pool).fetch_add(weight, Ordering::Relaxed);
+    /// Takes `weight` bytes of the tenant's own part, which is `share` bytes, if there is room; else of the common one.
+    /// All own parts together take no more than `most`: the pool they lie in would push somebody out.
+    pub(super) fn hold(&self, weight: u64, share: u64, most: u64) -> Pool {
         self.entries.fetch_add(1, Ordering::Relaxed);
-        if pool == Pool::Own && before == 0 {
-            self.holding.fetch_add(1, Ordering::Relaxed);
+        if self.own.load(Ordering::Relaxed) + weight <= share {
+            if self.parts.bytes.fetch_add(weight, Ordering::Relaxed) + weight <= most {
+                if self.own.fetch_add(weight, Ordering::Relaxed) == 0 {
+                    self.parts.holding.fetch_add(1, Ordering::Relaxed);
+                }
+                return Pool::Own;
+            }
+            self.parts.bytes.fetch_sub(weight, Ordering::Relaxed);
         }
+        self.common.fetch_add(weight, Ordering::Relaxed);
+        Pool::Common
     }
 
     pub(super) fn release(&self, pool: Pool, weight: u64) {
-        let before = self.part(pool).fetch_sub(weight, Ordering::Relaxed);
         self.entries.fetch_sub(1, Ordering::Relaxed);
-        if pool == Pool::Own && before == weight {
-            self.holding.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-
-    fn part(&self, pool: Pool) -> &AtomicU64 {
         match pool {
-            Pool::Own => &self.own,
-            Pool::Common => &self.common,
+            Pool::Own => {
+                if self.own.fetch_sub(weight, Ordering::Relaxed) == weight {
+                    self.parts.holding.fetch_sub(1, Ordering::Relaxed);
+                }
+                self.parts.bytes.fetch_sub(weight, Ordering::Relaxed);
+            }
+            Pool::Common => {
+                self.common.fetch_sub(weight, Ordering::Relaxed);
+            }
         }
     }
 

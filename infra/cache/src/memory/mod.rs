@@ -1,7 +1,8 @@
 //! The level in this process: answers ready to be sent, within a budget of bytes.
 //!
-//! There are two pools. Each tenant has room in the first that others cannot take; what goes beyond competes in the
-//! second with all others, by how often it is asked for.
+//! There are two pools. What a tenant has in the first no other can push out, so nobody gets more of it than an equal
+//! part; what goes beyond, or comes when nothing is left of the first, competes in the second with all others, by how
+//! often it is asked for.
 
 mod accounts;
 mod held;
@@ -74,13 +75,8 @@ impl Memory {
         // What this answer replaces makes room first, in whichever pool it lies.
         self.own.invalidate(held.key());
         self.common.invalidate(held.key());
-        let pool = if held.account().fits(weight, self.share()) {
-            Pool::Own
-        } else {
-            Pool::Common
-        };
+        let pool = held.account().hold(weight, self.share(), self.set_aside());
         let held = Arc::new(held.in_pool(pool));
-        held.account().hold(pool, weight);
         let entries = match pool {
             Pool::Own => &self.own,
             Pool::Common => &self.common,
@@ -115,9 +111,12 @@ impl Memory {
     /// Bytes that each tenant has to itself now.
     pub(crate) fn share(&self) -> u64 {
         let tenants = self.accounts.holding().max(1);
-        self.settings
-            .tenant_bytes
-            .min(self.settings.capacity_bytes / 2 / tenants)
+        self.settings.tenant_bytes.min(self.set_aside() / tenants)
+    }
+
+    /// Bytes of all own parts together.
+    fn set_aside(&self) -> u64 {
+        self.settings.capacity_bytes / 2
     }
 
     pub(crate) fn capacity_bytes(&self) -> u64 {

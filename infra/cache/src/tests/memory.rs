@@ -91,6 +91,28 @@ fn a_tenant_that_fills_the_cache_leaves_others_their_part() {
 }
 
 #[test]
+fn nobody_is_turned_away_or_pushed_out_when_many_tenants_fill_their_parts() {
+    let memory = memory(1_024 * KB, 64 * KB);
+    let tenants: Vec<_> = (1..=40).map(|tenant| scope(tenant).tenant()).collect();
+
+    // The first eight fill the half that is set aside, which then has nothing for those who come later.
+    for tenant in &tenants {
+        for number in 0..if *tenant <= scope(8).tenant() { 42 } else { 4 } {
+            keep(&memory, *tenant, number, 1_000);
+        }
+        memory.settle();
+    }
+
+    for tenant in &tenants {
+        let account = memory.account(*tenant);
+        let entries = usize::try_from(account.entries()).unwrap();
+        let all = if *tenant <= scope(8).tenant() { 42 } else { 4 };
+        assert_eq!((entries, kept(&memory, *tenant, 0..50)), (all, all), "{tenant}");
+    }
+    assert!(memory.used_bytes() <= 1_024 * KB);
+}
+
+#[test]
 fn what_does_not_stay_is_taken_off_the_account() {
     let memory = memory(256 * KB, 8 * KB);
     let tenant = scope(1).tenant();
