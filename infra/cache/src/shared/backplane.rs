@@ -80,15 +80,17 @@ async fn take_in(inner: &Arc<Inner>, peers: &mut Peers, message: Message) {
                 "" => None,
                 text => Some(parse_position(text).unwrap_or(LogPosition::UNKNOWN)),
             };
+            let mut is_complete = true;
             if node != shared.node {
-                peers.hear(node, sequence);
+                is_complete = peers.hear(node, sequence);
                 inner.bump_here(tags.into_iter().map(TagHash), committed);
                 if let Some(position) = committed.filter(|position| *position != LogPosition::UNKNOWN) {
                     inner.observe_write(tenant, position);
                 }
             }
-            // Messages come in the order in which Redis took them: all that was told before this has arrived, too.
-            if let Some(position) = committed {
+            // Messages come in the order in which Redis took them: unless one was lost, all that was told before this
+            // has arrived, too.
+            if let Some(position) = committed.filter(|_| is_complete) {
                 inner.generations.settle(tenant, position);
             }
         }
@@ -99,5 +101,44 @@ async fn take_in(inner: &Arc<Inner>, peers: &mut Peers, message: Message) {
             }
         }
         Message::Era => keeper::read_eras(inner).await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::shared::names::position_text;
+    use crate::{CacheSettings, SharedSettings, TieredCache};
+
+    #[tokio::test]
+    async fn a_commit_is_settled_once_all_that_its_process_told_before_is_heard() {
+        let nobody_listens = SharedSettings::at("redis://127.0.0.1:1");
+        let settings = CacheSettings {
+            shared: Some(nobody_listens),
+            ..CacheSettings::default()
+        };
+        let cache = TieredCache::start(settings).unwrap();
+        let tenant = TenantId::from_uuid(Uuid::from_u128(1));
+        let commit = |sequence: u64| LogPosition {
+            timeline: 1,
+            lsn: sequence * 10,
+        };
+        let mut peers = Peers::default();
+        let mut hear = async |sequence: u64| {
+            let position = position_text(commit(sequence));
+            let message = Message::bump(7, sequence, tenant, vec![sequence], position);
+            take_in(&cache.inner, &mut peers, message).await;
+            cache.inner.generations.has_settled(tenant, commit(sequence))
+        };
+
+        assert!(hear(1).await);
+        assert!(
+            !hear(3).await,
+            "the second may have changed what a reader asks for"
+        );
+        assert!(hear(2).await);
+        assert!(hear(4).await);
     }
 }

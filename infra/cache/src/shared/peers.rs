@@ -22,8 +22,9 @@ struct Peer {
 }
 
 impl Peers {
-    /// Takes note of message `sequence` of `node`. Messages of one process may overtake each other.
-    pub(crate) fn hear(&mut self, node: u64, sequence: u64) {
+    /// Takes note of message `sequence` of `node`; returns whether all of its earlier ones have been heard, too.
+    /// Messages of one process may overtake each other.
+    pub(crate) fn hear(&mut self, node: u64, sequence: u64) -> bool {
         if self.peers.len() >= MOST_PEERS && !self.peers.contains_key(&node) {
             self.peers.clear();
         }
@@ -34,6 +35,7 @@ impl Peers {
         while peer.early.remove(&(peer.heard + 1)) {
             peer.heard += 1;
         }
+        peer.heard >= sequence
     }
 
     /// `node` says that all up to `sequence` was sent before this. Returns whether something of it was missed; it is
@@ -59,9 +61,9 @@ mod tests {
     #[test]
     fn messages_may_overtake_each_other_but_not_a_heartbeat() {
         let mut peers = Peers::default();
-        for sequence in [2, 1, 4] {
-            peers.hear(7, sequence);
-        }
+        assert!(!peers.hear(7, 2), "the first is missing");
+        assert!(peers.hear(7, 1));
+        assert!(!peers.hear(7, 4));
 
         assert!(!peers.has_missed(7, 2));
         assert!(peers.has_missed(7, 4), "the third was missed");
