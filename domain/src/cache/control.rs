@@ -27,6 +27,7 @@ pub trait CacheControl: Debug + Send + Sync {
 /// What is to be dropped. The work does not grow with what is dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Invalidate {
+    /// One answer. In the shared level, those of its kind and tenant go with it.
     Key(TenantId, CacheKey),
     Tag(TenantId, Tag),
     /// One kind of answers: of one tenant, or of all.

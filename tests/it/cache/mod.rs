@@ -2,6 +2,7 @@
 
 mod control;
 mod faults;
+mod lost;
 mod nodes;
 mod proxy;
 mod server;

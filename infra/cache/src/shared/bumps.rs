@@ -92,33 +92,29 @@ impl Shared {
         }
     }
 
-    /// Drops one answer, here and everywhere. While Redis is away all of its namespace is owed to be dropped: there is
-    /// no counter for one.
+    /// Drops one answer everywhere else. There is no counter for one: that of its namespace is bumped, so that nothing
+    /// vouches for the answer to those who miss the message, nor keeps it when its load began before.
     pub(crate) async fn drop_answer(&self, tenant: TenantId, key: &CacheKey) {
-        let counter = if self.is_trusted() && self.forget(tenant, key).await {
-            OwedCounter {
-                name: self.names.mark(tenant, key),
-                hash: TagHash::of_key(tenant, key).0,
-            }
-        } else {
-            self.namespace_counter(tenant, key.namespace())
+        let counter = OwedCounter {
+            hash: TagHash::of_key(tenant, key).0,
+            ..self.namespace_counter(tenant, key.namespace())
         };
         self.bump(tenant, vec![counter], None).await;
     }
 
-    /// Takes an answer out of Redis; `false` when that could not be done.
-    pub(crate) async fn forget(&self, tenant: TenantId, key: &CacheKey) -> bool {
+    /// Takes an answer out of Redis.
+    pub(crate) async fn forget(&self, tenant: TenantId, key: &CacheKey) {
         let name = {
             let era = self.eras().of(key.namespace());
             self.names.answer(tenant, key, &era)
         };
-        let forgotten = self.run(|mut connection| async move {
+        self.run(|mut connection| async move {
             redis::cmd("UNLINK")
                 .arg(name)
                 .query_async::<()>(&mut connection)
                 .await
-        });
-        forgotten.await.is_some()
+        })
+        .await;
     }
 
     /// Drops a namespace, or everything, of all tenants. While Redis is away everything is owed to be dropped.

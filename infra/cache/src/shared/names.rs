@@ -52,14 +52,6 @@ impl Names {
         self.of(tenant, &format!("g:namespace:{namespace}"))
     }
 
-    /// Nothing reads it: it stands for one answer in the list of what is told.
-    pub(crate) fn mark(&self, tenant: TenantId, key: &CacheKey) -> String {
-        self.of(
-            tenant,
-            &format!("k:{}:{}", key.namespace(), short_hash(key.variant())),
-        )
-    }
-
     pub(crate) fn last_write(&self, tenant: TenantId) -> String {
         self.of(tenant, "w")
     }
@@ -70,6 +62,11 @@ impl Names {
 
     pub(crate) fn eras(&self) -> String {
         format!("{}:eras", self.prefix)
+    }
+
+    /// Which server the data was last trusted on.
+    pub(crate) fn server(&self) -> String {
+        format!("{}:server", self.prefix)
     }
 
     pub(crate) fn learned(&self) -> String {
