@@ -260,6 +260,34 @@ async fn redis_may_answer_half_a_second_late() {
     .await;
 }
 
+/// What it has forgotten goes together: the answer is as old as the counters that vouch for it.
+#[tokio::test]
+async fn redis_that_comes_back_older_vouches_for_nothing() {
+    let redis = RedisServer::start().await;
+    let origin = Origin::new();
+    let writer = Node::start(&origin, redis.settings()).await;
+    writer.value(7).await;
+    support::wait_until("it lies in Redis", async || {
+        !redis.keys("fl:*:e:*").await.is_empty()
+    })
+    .await;
+    redis.command::<()>(&redis::cmd("SAVE")).await;
+    let (written, _) = writer.write(7).await;
+
+    redis
+        .with(|stack| {
+            stack.kill(Service::Redis).unwrap();
+            stack.restart(Service::Redis).unwrap();
+        })
+        .await;
+
+    assert!(!redis.keys("fl:*:e:*").await.is_empty(), "it has come back empty");
+    let newcomer = Node::start(&origin, redis.settings()).await;
+    assert_eq!(newcomer.value(7).await, written);
+    writer.until_connected().await;
+    assert_eq!(writer.value(7).await, written);
+}
+
 /// Nothing bends the rules here: the nodes must hear each other all the time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn flushing_redis_makes_nothing_stale_at_any_time() {

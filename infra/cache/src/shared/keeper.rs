@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use fairlead_domain::cache::Tag;
 use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::identity::TenantId;
+use redis::InfoDict;
 use tokio::time::{sleep, timeout};
 
 use super::Shared;
@@ -97,6 +98,9 @@ async fn recover(inner: &Arc<Inner>, shared: &Shared) -> bool {
     }
     // Heard by this process itself, among others: the subscription is alive.
     beat(shared).await;
+    if make_sure_of_server(inner, shared).await.is_err() {
+        return false;
+    }
     read_eras(inner).await;
     loop {
         let debt = shared.owed().take();
@@ -122,6 +126,38 @@ async fn recover(inner: &Arc<Inner>, shared: &Shared) -> bool {
             return true;
         }
     }
+}
+
+/// Drops everything when this is not the server, or not the data, that was trusted last: after a restart from disk or a
+/// failover, counters and answers may have gone back together, and would vouch for each other.
+async fn make_sure_of_server(inner: &Arc<Inner>, shared: &Shared) -> Result<(), LinkError> {
+    let name = &shared.names.server();
+    let (info, known) = shared
+        .link
+        .run(|mut connection| async move {
+            redis::pipe()
+                .cmd("INFO")
+                .cmd("GET")
+                .arg(name)
+                .query_async::<(InfoDict, Option<String>)>(&mut connection)
+                .await
+        })
+        .await?;
+    // The first is new whenever the process starts, the second whenever a replica is promoted.
+    let identity: Option<String> = ["run_id", "master_replid"]
+        .iter()
+        .map(|field| info.get::<String>(field))
+        .collect();
+    if identity.is_some() && identity == known {
+        return Ok(());
+    }
+    begin_era(inner, "everything", Some(LogPosition::UNKNOWN)).await?;
+    let mut remember = redis::cmd("SET");
+    remember.arg(name).arg(identity.unwrap_or_default());
+    shared
+        .link
+        .run(|mut connection| async move { remember.query_async::<()>(&mut connection).await })
+        .await
 }
 
 async fn pay(shared: &Shared, tenant: TenantId, debt: Debt) -> Result<(), LinkError> {

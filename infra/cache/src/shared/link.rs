@@ -26,6 +26,13 @@ pub(crate) enum LinkError {
     Redis(#[source] RedisError),
 }
 
+impl LinkError {
+    /// Whether the connection is of no use any more.
+    pub(crate) fn is_broken(&self) -> bool {
+        matches!(self, Self::Redis(error) if error.is_unrecoverable_error())
+    }
+}
+
 /// A few connections, each of which carries many commands at once.
 ///
 /// The pool makes them and takes them back. They are not taken out of it for each command: the check that the pool
@@ -98,8 +105,7 @@ impl Link {
             Err(error) => {
                 self.failures_in_a_row.fetch_add(1, Ordering::Relaxed);
                 self.failures.fetch_add(1, Ordering::Relaxed);
-                let is_broken = matches!(error, LinkError::Redis(error) if error.is_unrecoverable_error());
-                if is_broken {
+                if error.is_broken() {
                     self.drop_lane(lane).await;
                 }
             }

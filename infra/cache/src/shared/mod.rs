@@ -185,7 +185,10 @@ impl Shared {
             Ok(value) => Some(value),
             Err(error) => {
                 tracing::debug!(error = %error, "a command to the shared cache failed");
-                if self.link.is_failing() {
+                // Behind the next connection may be another server.
+                if error.is_broken() {
+                    self.distrust("a connection broke");
+                } else if self.link.is_failing() {
                     self.distrust("commands failed in a row");
                 }
                 None
