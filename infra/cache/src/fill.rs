@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use fairlead_domain::cache::{Entry, Found, Freshness, LoadFailure, Loaded, Loader, Source, Tag};
 use fairlead_domain::consistency::{Consistency, LogPosition};
-use fairlead_telemetry::spawn;
+use fairlead_telemetry::{request, spawn};
 use tokio::time::sleep;
 
 use crate::cache::{Inner, in_memory, jittered};
@@ -20,11 +20,12 @@ const NO_EPOCH: u64 = 0;
 /// How often a process looks whether the one that loads has brought the answer.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
-/// Starts a load that goes on when those who wait for it give up.
+/// Starts a load that goes on when those who wait for it give up, and when the time of who asked first is over: what it
+/// costs is put down to that request, but it answers all who join.
 pub(crate) fn start(inner: Arc<Inner>, flight: Arc<Flight>, tags: Box<[Tag]>, loader: Arc<dyn Loader>) {
     // However it ends, those who wait are told, and the next one may take off.
     let listed = Listed { inner, flight };
-    spawn(async move {
+    let work = async move {
         let fill = Fill {
             inner: &listed.inner,
             flight: &listed.flight,
@@ -33,7 +34,11 @@ pub(crate) fn start(inner: Arc<Inner>, flight: Arc<Flight>, tags: Box<[Tag]>, lo
             epoch: listed.inner.epoch(),
         };
         fill.run(&*loader).await;
-    });
+    };
+    match request::current() {
+        Some(request) => spawn(request::scope(request.without_deadline(), work)),
+        None => spawn(work),
+    };
 }
 
 /// A flight on the list; dropping it takes it off.

@@ -1,8 +1,13 @@
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
-use fairlead_domain::cache::{Freshness, Namespace, Policy, ReadCache as _, Source};
+use async_trait::async_trait;
+use fairlead_domain::cache::{
+    CacheRead, Freshness, LoadFailure, Loaded, Loader, Namespace, Policy, ReadCache as _, Source,
+};
 use fairlead_domain::consistency::Consistency;
+use fairlead_telemetry::request::{self, RequestContext};
 use fairlead_telemetry::spawn;
 
 use super::origin::{Origin, Reader, position, scope, value};
@@ -117,6 +122,40 @@ async fn a_load_goes_on_when_who_asked_gives_up() {
 
     assert_eq!(joining.await.unwrap(), 1);
     assert_eq!(reader.loads(), 1);
+}
+
+/// Nothing to load, but it tells how much time it had.
+#[derive(Debug, Default)]
+struct TimeLeft(OnceLock<Option<Duration>>);
+
+#[async_trait]
+impl Loader for TimeLeft {
+    async fn load(&self, _: Consistency) -> Result<Loaded, LoadFailure> {
+        let request = request::current().unwrap();
+        request.note_round_trip();
+        self.0.set(request.time_left()).unwrap();
+        Err(LoadFailure::definite("nothing"))
+    }
+}
+
+#[tokio::test]
+async fn a_load_that_others_may_join_has_more_time_than_who_asked_first() {
+    let reader = Reader::new(Origin::open(), CacheSettings::default());
+    let deadline = Some(Instant::now() + Duration::from_millis(50));
+    let asks = Arc::new(RequestContext::from_headers(None, None, deadline));
+    let loader = Arc::new(TimeLeft::default());
+
+    let read = CacheRead {
+        key: &reader.key,
+        tags: &[],
+        consistency: Consistency::Eventual,
+    };
+    let scope = scope(1);
+    let asking = reader.cache.get_or_load(&scope, read, loader.clone());
+    request::scope(Arc::clone(&asks), asking).await.unwrap_err();
+
+    assert_eq!(loader.0.get(), Some(&None), "it shares the deadline of who asked");
+    assert_eq!(asks.database_work().round_trips, 1, "nobody pays for it");
 }
 
 #[tokio::test]

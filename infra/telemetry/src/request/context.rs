@@ -32,6 +32,8 @@ pub struct RequestContext {
     trace: TraceContext,
     deadline: Option<Instant>,
     database: DatabaseCounters,
+    /// Whose work this is: what it costs the database is put down to that one.
+    part_of: Option<Arc<Self>>,
     write: Mutex<Option<String>>,
 }
 
@@ -44,6 +46,7 @@ impl RequestContext {
             trace,
             deadline,
             database: DatabaseCounters::default(),
+            part_of: None,
             write: Mutex::default(),
         }
     }
@@ -59,6 +62,16 @@ impl RequestContext {
             TraceContext::accept(traceparent),
             deadline,
         )
+    }
+
+    /// Work of this request that others wait for, too: it goes on when the request's own time is over.
+    #[must_use]
+    pub fn without_deadline(self: &Arc<Self>) -> Arc<Self> {
+        Arc::new(Self {
+            name: self.name.clone(),
+            part_of: Some(Arc::clone(self)),
+            ..Self::new(self.request_id.clone(), self.trace, None)
+        })
     }
 
     /// Says what it is, for people: `GET /api/v1/leads`.
@@ -105,16 +118,15 @@ impl RequestContext {
     /// Counts one SQL statement, the time until its last row, and the rows it returned or changed.
     pub fn note_statement(&self, duration: Duration, rows: u64) {
         let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        self.database.statements.fetch_add(1, Ordering::Relaxed);
-        self.database.rows.fetch_add(rows, Ordering::Relaxed);
-        self.database
-            .nanoseconds
-            .fetch_add(nanoseconds, Ordering::Relaxed);
+        let database = self.counters();
+        database.statements.fetch_add(1, Ordering::Relaxed);
+        database.rows.fetch_add(rows, Ordering::Relaxed);
+        database.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
     }
 
     /// Counts one wait for the database on the request's path, whatever was sent.
     pub fn note_round_trip(&self) {
-        self.database.round_trips.fetch_add(1, Ordering::Relaxed);
+        self.counters().round_trips.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Names the write that the request has made, for its answer; the last one counts.
@@ -130,12 +142,19 @@ impl RequestContext {
 
     /// What the request has cost the database so far.
     pub fn database_work(&self) -> DatabaseWork {
+        let database = self.counters();
         DatabaseWork {
-            statements: self.database.statements.load(Ordering::Relaxed),
-            round_trips: self.database.round_trips.load(Ordering::Relaxed),
-            rows: self.database.rows.load(Ordering::Relaxed),
-            time: Duration::from_nanos(self.database.nanoseconds.load(Ordering::Relaxed)),
+            statements: database.statements.load(Ordering::Relaxed),
+            round_trips: database.round_trips.load(Ordering::Relaxed),
+            rows: database.rows.load(Ordering::Relaxed),
+            time: Duration::from_nanos(database.nanoseconds.load(Ordering::Relaxed)),
         }
+    }
+
+    fn counters(&self) -> &DatabaseCounters {
+        self.part_of
+            .as_ref()
+            .map_or(&self.database, |whole| whole.counters())
     }
 }
 
