@@ -61,7 +61,7 @@ impl TieredCache {
         memory.settle();
         let (answers, bytes) = (memory.entries(), memory.used_bytes());
         let now = Instant::now();
-        memory.remove_held_if(|held| self.inner.verdict(held, now) == Verdict::Invalid);
+        memory.remove_if(|held| self.inner.verdict(held, now) == Verdict::Invalid);
         memory.settle();
         Dropped {
             answers: answers.saturating_sub(memory.entries()),
@@ -71,13 +71,12 @@ impl TieredCache {
 }
 
 impl Inner {
+    /// Nothing is searched: what has become invalid leaves memory when its place is needed, its time is over, or by
+    /// [`TieredCache::shrink`].
     async fn invalidate(self: &Arc<Self>, what: Invalidate) {
         match what {
             Invalidate::Tag(tenant, tag) => self.bump(tenant, &[tag], None).await,
-            Invalidate::Tenant(tenant) => {
-                self.bump(tenant, &[Tag::Whole], None).await;
-                self.memory.remove_if(|key| key.tenant == tenant);
-            }
+            Invalidate::Tenant(tenant) => self.bump(tenant, &[Tag::Whole], None).await,
             Invalidate::Key(tenant, key) => {
                 self.bump_here([TagHash::of_key(tenant, &key)], None);
                 if let Some(shared) = &self.shared {
@@ -93,17 +92,9 @@ impl Inner {
                     shared.bump(tenant, vec![counter], None).await;
                     self.bump_here([TagHash::of_namespace(tenant, namespace)], None);
                 }
-                self.memory
-                    .remove_if(|key| key.tenant == tenant && key.key.namespace() == namespace);
             }
-            Invalidate::Namespace(None, namespace) => {
-                self.begin_era(namespace.as_str()).await;
-                self.memory.remove_if(|key| key.key.namespace() == namespace);
-            }
-            Invalidate::Everything => {
-                self.begin_era("everything").await;
-                self.memory.remove_if(|_| true);
-            }
+            Invalidate::Namespace(None, namespace) => self.begin_era(namespace.as_str()).await,
+            Invalidate::Everything => self.begin_era("everything").await,
         }
     }
 

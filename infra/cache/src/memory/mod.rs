@@ -91,16 +91,7 @@ impl Memory {
     }
 
     /// Drops what `matches` says; looks at every answer, so it is for operators.
-    pub(crate) fn remove_if(&self, matches: impl Fn(&MemoryKey) -> bool) {
-        for pool in [&self.own, &self.common] {
-            for (key, _) in pool.iter().filter(|(key, _)| matches(key)) {
-                pool.invalidate(&*key);
-            }
-        }
-    }
-
-    /// Drops what lies here and would not be served again; looks at every answer, so it is for operators.
-    pub(crate) fn remove_held_if(&self, matches: impl Fn(&Held) -> bool) {
+    pub(crate) fn remove_if(&self, matches: impl Fn(&Held) -> bool) {
         for pool in [&self.own, &self.common] {
             for (key, _) in pool.iter().filter(|(_, held)| matches(held)) {
                 pool.invalidate(&*key);

@@ -121,7 +121,7 @@ fn what_does_not_stay_is_taken_off_the_account() {
             keep(&memory, tenant, number, 100 + round);
         }
     }
-    memory.remove_if(|key| key.tenant == tenant);
+    memory.remove_if(|held| held.key().tenant == tenant);
     memory.settle();
 
     let account = memory.account(tenant);
