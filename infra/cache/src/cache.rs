@@ -88,6 +88,15 @@ impl TieredCache {
         self.inner.write_observer.get_or_init(|| observer);
     }
 
+    /// Tells the other processes what they have not been told yet, and takes leave of them; returns whether that was
+    /// done within `patience`. For the end of a process, when nothing is committed any more.
+    pub async fn close(&self, patience: Duration) -> bool {
+        match &self.inner.shared {
+            Some(shared) => shared.sign_off(patience).await,
+            None => true,
+        }
+    }
+
     /// Whether changes made in other processes are heard here and those made here told; `true` when there is no
     /// shared level.
     pub fn is_connected(&self) -> bool {

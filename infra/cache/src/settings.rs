@@ -97,6 +97,8 @@ pub struct SharedSettings {
     pub lease: Duration,
     /// How long others wait for the answer of the process that loads it. Default: 100 ms.
     pub lease_wait: Duration,
+    /// How long a process may be silent until what it may have changed untold is dropped. Default: 10 s.
+    pub missed_after: Duration,
     /// zstd level of what lies in the shared level, 1 to 19. Default: 3.
     pub compression_level: i32,
     /// 32 bytes that encrypt namespaces whose policy asks for it.
@@ -114,6 +116,7 @@ impl SharedSettings {
             probe_interval: Duration::from_millis(100),
             lease: Duration::from_secs(2),
             lease_wait: Duration::from_millis(100),
+            missed_after: Duration::from_secs(10),
             compression_level: 3,
             encryption_key: None,
         }

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use fairlead_cache::SharedSettings;
+use fairlead_devstack::Service;
 use fairlead_domain::cache::{CacheControl as _, Invalidate, Source};
 
 use super::nodes::{Node, Origin, key};
@@ -69,6 +71,67 @@ async fn an_answer_that_has_changed_unheard_does_not_stand_in_for_the_database()
     let unchanged = deaf.node.ask(8).await.unwrap();
     assert_eq!(unchanged.source, Source::Memory, "Redis vouches for it");
     assert!(deaf.node.cache.is_connected(), "{:?}", deaf.redis);
+}
+
+/// A node is cut off, changes something, and ends. Nobody is left who knows.
+#[tokio::test]
+async fn what_a_node_took_with_it_untold_is_shown_by_nobody_for_long() {
+    let redis = RedisServer::start().await;
+    let origin = Origin::new();
+    let settings = SharedSettings {
+        missed_after: Duration::from_secs(2),
+        ..redis.settings()
+    };
+    let proxy = RedisProxy::start(redis.url()).await;
+    let through = SharedSettings {
+        url: proxy.url().to_owned(),
+        ..settings.clone()
+    };
+    let writer = Node::start(&origin, through).await;
+    let reader = Node::start(&origin, settings).await;
+    assert_eq!(reader.value(7).await, 0);
+
+    proxy.cut();
+    let (written, _) = writer.write(7).await;
+    assert!(writer.cache.report().shared.unwrap().owed_bumps > 0);
+    drop(writer);
+
+    assert_eq!(reader.value(7).await, 0, "it has heard of it");
+    support::wait_until("it is missed", async || reader.value(7).await == written).await;
+}
+
+#[tokio::test]
+async fn a_node_that_closes_has_told_everything_and_is_not_missed() {
+    let redis = RedisServer::start().await;
+    let origin = Origin::new();
+    let settings = SharedSettings {
+        missed_after: Duration::from_secs(1),
+        ..redis.settings()
+    };
+    let writer = Node::start(&origin, settings.clone()).await;
+    let reader = Node::start(&origin, settings).await;
+    reader.value(7).await;
+    reader.value(8).await;
+    redis.with(|stack| stack.pause(Service::Redis).unwrap()).await;
+    let (written, _) = writer.write(7).await;
+    assert!(
+        !writer.cache.close(Duration::from_millis(10)).await,
+        "nobody was told"
+    );
+    redis.with(|stack| stack.resume(Service::Redis).unwrap()).await;
+    assert!(writer.cache.close(Duration::from_secs(20)).await);
+    // Long enough for its next sign of life.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    drop(writer);
+
+    reader.until_connected().await;
+    assert_eq!(reader.value(7).await, written);
+    reader.value(8).await;
+    let loads = origin.loads();
+    // Long enough to miss somebody.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(reader.ask(8).await.unwrap().source, Source::Memory);
+    assert_eq!(origin.loads(), loads);
 }
 
 #[tokio::test]

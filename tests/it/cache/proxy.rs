@@ -1,6 +1,6 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use fairlead_telemetry::spawn;
@@ -20,6 +20,7 @@ pub(super) struct RedisProxy {
 #[derive(Debug, Default)]
 struct Faults {
     delay_ms: AtomicU64,
+    is_cut: AtomicBool,
     lost_percent: AtomicU64,
     messages: AtomicU64,
     lost: AtomicU64,
@@ -40,7 +41,7 @@ impl RedisProxy {
                 };
                 let (from_client, to_client) = client.into_split();
                 let (from_server, to_server) = server.into_split();
-                spawn(copy(from_client, to_server));
+                spawn(copy(from_client, to_server, Arc::clone(&of_connections)));
                 spawn(filter(from_server, to_client, Arc::clone(&of_connections)));
             }
         });
@@ -59,6 +60,11 @@ impl RedisProxy {
     pub(super) fn slow_by(&self, delay: Duration) {
         let millis = u64::try_from(delay.as_millis()).unwrap();
         self.faults.delay_ms.store(millis, Ordering::SeqCst);
+    }
+
+    /// Nothing reaches the server any more.
+    pub(super) fn cut(&self) {
+        self.faults.is_cut.store(true, Ordering::SeqCst);
     }
 
     /// So many of a hundred messages of the channel are lost from now on.
@@ -82,8 +88,15 @@ impl Drop for RedisProxy {
     }
 }
 
-async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf) {
-    tokio::io::copy(&mut from, &mut to).await.ok();
+async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, faults: Arc<Faults>) {
+    // In one piece what came in one piece: of small ones, each may wait for the one before to be acknowledged.
+    let mut bytes = Vec::with_capacity(64 << 10);
+    while from.read_buf(&mut bytes).await.unwrap_or(0) > 0 {
+        if !faults.is_cut.load(Ordering::SeqCst) && to.write_all(&bytes).await.is_err() {
+            return;
+        }
+        bytes.clear();
+    }
 }
 
 async fn filter(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, faults: Arc<Faults>) {

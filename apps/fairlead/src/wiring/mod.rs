@@ -14,6 +14,7 @@ mod settings;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
@@ -54,6 +55,9 @@ impl Default for Parts {
         }
     }
 }
+
+/// How long a server that stops waits for Redis, so that others know what it has changed.
+const TELL_WITHIN: Duration = Duration::from_secs(2);
 
 /// A server that serves.
 #[derive(Debug)]
@@ -271,6 +275,13 @@ impl Running {
             metrics.stop().await;
         }
         self.background.stop().await;
+        if let Some(cache) = &self.caching.cache
+            && !cache.close(TELL_WITHIN).await
+        {
+            tracing::warn!(
+                "other processes were not told of all changes; they will miss this one, and drop what they keep"
+            );
+        }
         self.stores.close().await;
         self.database.stop().await;
     }

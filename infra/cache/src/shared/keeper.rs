@@ -9,6 +9,7 @@ use fairlead_domain::cache::Tag;
 use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::identity::TenantId;
 use redis::InfoDict;
+use redis::aio::MultiplexedConnection;
 use tokio::time::{sleep, timeout};
 
 use super::Shared;
@@ -17,6 +18,7 @@ use super::link::LinkError;
 use super::message::Message;
 use super::names::{parse_position, position_text};
 use super::owed::{Debt, OwedCounter};
+use super::roll;
 use crate::cache::Inner;
 
 /// Heartbeats while nothing changes.
@@ -27,7 +29,8 @@ const QUICK_BEATS: u32 = 5;
 const QUICK_BEAT_EVERY: Duration = Duration::from_millis(15);
 
 pub(super) async fn keep(cache: Weak<Inner>) {
-    let mut eras_read = Instant::now();
+    let mut looked_around = Instant::now();
+    let mut trusted_since = Instant::now();
     loop {
         let Some(inner) = cache.upgrade() else { return };
         let Some(shared) = &inner.shared else { return };
@@ -35,17 +38,28 @@ pub(super) async fn keep(cache: Weak<Inner>) {
             let is_well = recover(&inner, shared).await;
             let pause = shared.settings.probe_interval;
             drop(inner);
+            trusted_since = Instant::now();
             if !is_well {
                 sleep(pause).await;
             }
             continue;
         }
         beat(shared).await;
-        if eras_read.elapsed() >= BEAT_EVERY {
-            read_eras(&inner).await;
-            eras_read = Instant::now();
+        if looked_around.elapsed() >= BEAT_EVERY {
+            look_around(&inner, shared, trusted_since).await;
+            looked_around = Instant::now();
         }
         rest(shared).await;
+    }
+}
+
+/// Finds out what others may have done unheard.
+async fn look_around(inner: &Arc<Inner>, shared: &Shared, trusted_since: Instant) {
+    read_eras(inner).await;
+    shared.sign_in().await.ok();
+    // When Redis was away for all, all have as much time to come back.
+    if trusted_since.elapsed() >= shared.settings.missed_after {
+        roll::call(inner, shared).await.ok();
     }
 }
 
@@ -111,6 +125,9 @@ async fn recover(inner: &Arc<Inner>, shared: &Shared) -> bool {
         if paid.is_err() {
             return false;
         }
+        if shared.sign_in().await.is_err() {
+            return false;
+        }
         let owed = shared.owed();
         if owed.is_empty() {
             // What changed meanwhile was not heard, and what was loaded meanwhile has no proof.
@@ -131,23 +148,12 @@ async fn recover(inner: &Arc<Inner>, shared: &Shared) -> bool {
 /// Drops everything when this is not the server, or not the data, that was trusted last: after a restart from disk or a
 /// failover, counters and answers may have gone back together, and would vouch for each other.
 async fn make_sure_of_server(inner: &Arc<Inner>, shared: &Shared) -> Result<(), LinkError> {
+    let identity = identity(shared).await?;
     let name = &shared.names.server();
-    let (info, known) = shared
-        .link
-        .run(|mut connection| async move {
-            redis::pipe()
-                .cmd("INFO")
-                .cmd("GET")
-                .arg(name)
-                .query_async::<(InfoDict, Option<String>)>(&mut connection)
-                .await
-        })
-        .await?;
-    // The first is new whenever the process starts, the second whenever a replica is promoted.
-    let identity: Option<String> = ["run_id", "master_replid"]
-        .iter()
-        .map(|field| info.get::<String>(field))
-        .collect();
+    let get = |mut connection: MultiplexedConnection| async move {
+        redis::cmd("GET").arg(name).query_async(&mut connection).await
+    };
+    let known: Option<String> = shared.link.run(get).await?;
     if identity.is_some() && identity == known {
         return Ok(());
     }
@@ -158,6 +164,22 @@ async fn make_sure_of_server(inner: &Arc<Inner>, shared: &Shared) -> Result<(), 
         .link
         .run(|mut connection| async move { remember.query_async::<()>(&mut connection).await })
         .await
+}
+
+/// Names the server and the history of its data; `None` when it does not tell.
+async fn identity(shared: &Shared) -> Result<Option<String>, LinkError> {
+    let ask = |mut connection: MultiplexedConnection| async move {
+        redis::cmd("INFO").query_async::<InfoDict>(&mut connection).await
+    };
+    let info = match shared.link.run(ask).await {
+        Ok(info) => info,
+        // Not every user of a Redis may ask.
+        Err(LinkError::Redis(error)) if !error.is_unrecoverable_error() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    // The first is new whenever the process starts, the second whenever a replica is promoted.
+    let fields = ["run_id", "master_replid"];
+    Ok(fields.iter().map(|field| info.get::<String>(field)).collect())
 }
 
 async fn pay(shared: &Shared, tenant: TenantId, debt: Debt) -> Result<(), LinkError> {

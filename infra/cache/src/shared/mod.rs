@@ -13,6 +13,7 @@ mod message;
 mod names;
 mod owed;
 mod peers;
+mod roll;
 mod seal;
 mod sequence;
 mod turn;
@@ -63,6 +64,8 @@ pub(crate) struct Shared {
     /// Wakes the keeper: trust was lost, or something was sent.
     wake: Notify,
     is_subscribed: AtomicBool,
+    /// Held while this process signs in or off, so that neither overtakes the other.
+    has_left: tokio::sync::Mutex<bool>,
     pub(crate) counts: SharedCounts,
 }
 
@@ -112,6 +115,7 @@ impl Shared {
             eras: Mutex::default(),
             wake: Notify::new(),
             is_subscribed: AtomicBool::new(false),
+            has_left: tokio::sync::Mutex::default(),
             counts: SharedCounts::default(),
             settings: settings.clone(),
         })

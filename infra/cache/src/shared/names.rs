@@ -69,6 +69,15 @@ impl Names {
         format!("{}:server", self.prefix)
     }
 
+    /// Who shares the cache.
+    pub(crate) fn roll(&self) -> String {
+        format!("{}:roll", self.prefix)
+    }
+
+    pub(crate) fn sign_of_life(&self, node: u64) -> String {
+        format!("{}:alive:{node}", self.prefix)
+    }
+
     pub(crate) fn learned(&self) -> String {
         format!("{}:learned", self.prefix)
     }

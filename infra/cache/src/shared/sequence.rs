@@ -38,6 +38,10 @@ impl Sequence {
         state.under_way.first().map_or(state.last, |first| first - 1)
     }
 
+    pub(crate) fn is_idle(&self) -> bool {
+        self.state().under_way.is_empty()
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
