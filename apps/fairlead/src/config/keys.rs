@@ -560,6 +560,12 @@ pub static KEYS: &[Key] = {
             "false",
             "encrypt answers in Redis, with a key derived from security.secret",
         ),
+        Key::optional(
+            "cache.redis.encrypt_only",
+            Kind::Text,
+            "which kinds of answers cache.redis.encrypt means, by their names in cache.ttl_seconds: \
+             `users_list,users_one,me`; not set: all",
+        ),
         Key::new(
             "cache.warming.every_seconds",
             range(0, 30 * DAY_SECONDS),

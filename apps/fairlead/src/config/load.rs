@@ -156,6 +156,13 @@ fn conflicts(loaded: &Loaded) -> Vec<Fault> {
             origin("auth.refresh_ttl_seconds"),
         ));
     }
+    let kinds = config.cache.redis.encrypted_kinds().into_iter().flatten();
+    for unknown in kinds.filter(|kind| !config.cache.ttl_seconds.contains_key(*kind)) {
+        found.push(format!(
+            "`cache.redis.encrypt_only` ({}) names `{unknown}`, but there is no `cache.ttl_seconds.{unknown}`",
+            origin("cache.redis.encrypt_only"),
+        ));
+    }
     let urls = ["database.url", "database.system_url", "database.owner_url"];
     let (set, missing): (Vec<&str>, Vec<&str>) =
         urls.into_iter().partition(|path| loaded.value(path).is_some());

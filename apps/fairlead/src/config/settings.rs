@@ -230,6 +230,15 @@ pub struct RedisConfig {
     pub unheard_ttl: Duration,
     pub compression_level: i32,
     pub encrypt: bool,
+    /// Kinds of answers, separated by commas; `None`: all.
+    pub encrypt_only: Option<String>,
+}
+
+impl RedisConfig {
+    /// The kinds of answers that `encrypt` means; `None`: all.
+    pub fn encrypted_kinds(&self) -> Option<impl Iterator<Item = &str>> {
+        Some(self.encrypt_only.as_ref()?.split(',').map(str::trim))
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -113,6 +113,7 @@ fn every_key_can_be_set_from_the_environment() {
             ],
             Kind::Integer { .. } if key.path.contains("pool.min") => &[(&variable, "3")],
             Kind::Integer { .. } if key.path.contains("access_ttl") => &[(&variable, "901")],
+            Kind::Text if key.path.contains("encrypt_only") => &[(&variable, "me,users_list")],
             _ => &[(&variable, value)],
         };
 
@@ -120,6 +121,20 @@ fn every_key_can_be_set_from_the_environment() {
 
         assert_eq!(origin(&loaded, key.path), format!("env:{variable}"));
     }
+}
+
+#[test]
+fn a_kind_of_answer_that_there_is_not_is_not_left_unencrypted() {
+    let error = load(&environment(&[(
+        "FAIRLEAD__CACHE__REDIS__ENCRYPT_ONLY",
+        "me,user_list",
+    )]))
+    .unwrap_err();
+
+    assert!(
+        error.to_string().contains("cache.ttl_seconds.user_list"),
+        "{error}"
+    );
 }
 
 const REPLICAS: &str = r#"[{"name": "near", "url": "postgres://a@near/c"},

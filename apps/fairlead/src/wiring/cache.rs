@@ -95,6 +95,10 @@ fn shared(config: &RedisConfig, url: &Secret, secret: &Secret) -> SharedSettings
 }
 
 fn policies(config: &CacheConfig) -> BTreeMap<Namespace, Policy> {
+    let is_meant = |namespace: Namespace| match config.redis.encrypted_kinds() {
+        Some(mut kinds) => kinds.any(|kind| kind == key_of(namespace)),
+        None => true,
+    };
     let policy = |namespace: Namespace| {
         let ttl = config.ttl_seconds.get(&key_of(namespace)).copied();
         let policy = Policy::from(namespace.strategy());
@@ -102,7 +106,7 @@ fn policies(config: &CacheConfig) -> BTreeMap<Namespace, Policy> {
             enabled: ttl != Some(0),
             ttl: ttl.map_or(policy.ttl, Duration::from_secs),
             stale: Duration::from_secs(config.stale_seconds),
-            encrypt: config.redis.encrypt,
+            encrypt: config.redis.encrypt && is_meant(namespace),
             ..policy
         }
     };
@@ -148,6 +152,23 @@ mod tests {
         for name in config(&[]).ttl_seconds.keys() {
             assert!(known.contains(name), "{name}");
         }
+    }
+
+    #[test]
+    fn some_kinds_of_answers_may_be_encrypted_alone() {
+        let some = [
+            ("FAIRLEAD__CACHE__REDIS__ENCRYPT", "true"),
+            ("FAIRLEAD__CACHE__REDIS__ENCRYPT_ONLY", "users_list, me"),
+        ];
+        let encrypted = |config: CacheConfig| {
+            let policies = policies(&config).into_iter();
+            let encrypted = policies.filter(|(_, policy)| policy.encrypt);
+            encrypted.map(|(namespace, _)| namespace).collect::<Vec<_>>()
+        };
+
+        assert_eq!(encrypted(config(&some)), [Namespace::UserList, Namespace::Me]);
+        assert_eq!(encrypted(config(&some[..1])), Namespace::ALL);
+        assert!(encrypted(config(&some[1..])).is_empty());
     }
 
     #[test]
