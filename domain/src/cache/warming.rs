@@ -44,6 +44,10 @@ pub trait ActiveTenants: Debug + Send + Sync {
 /// Loads answers ahead of need.
 #[async_trait]
 pub trait CacheWarming: Debug + Send + Sync {
+    /// The names of the datasets, the most important first.
+    fn datasets(&self) -> Vec<&'static str>;
+
+    /// Names of datasets that there are not are passed over.
     async fn warm(&self, request: WarmRequest) -> Result<WarmReport, StoreError>;
 
     /// What each key that was warmed has earned since, most first; for the latest thousand.
@@ -52,7 +56,7 @@ pub trait CacheWarming: Debug + Send + Sync {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WarmRequest {
-    /// `None`: all active tenants.
+    /// `None`: all active tenants, and those for whom something was learnt.
     pub tenant: Option<TenantId>,
     pub what: WarmWhat,
 }
@@ -66,7 +70,7 @@ pub enum WarmWhat {
     Datasets(Vec<String>),
     /// These keys of each tenant.
     Keys(Vec<CacheKey>),
-    /// The keys that have saved the most, whichever tenants' they are.
+    /// The keys that have saved the most.
     Learned,
 }
 

@@ -147,14 +147,30 @@ impl Warmer {
         shared.learn(&gains, self.settings.learned_keys).await;
     }
 
-    async fn warm_learned(&self) -> WarmReport {
-        let began = Instant::now();
-        let learned = match &self.cache.inner.shared {
+    /// What all processes have learnt.
+    async fn learned(&self) -> Vec<(TenantId, CacheKey)> {
+        match &self.cache.inner.shared {
             Some(shared) => shared.learned(self.settings.learned_keys).await,
             None => Vec::new(),
-        };
+        }
+    }
+
+    /// The tenants that are active here, then those for whom other processes have learnt something.
+    async fn known_tenants(&self) -> Result<Vec<TenantId>, StoreError> {
+        let mut tenants = self.tenants.active().await?;
+        let mut known: HashSet<_> = tenants.iter().copied().collect();
+        let elsewhere = self.learned().await.into_iter().map(|(tenant, _)| tenant);
+        tenants.extend(elsewhere.filter(|tenant| known.insert(*tenant)));
+        Ok(tenants)
+    }
+
+    /// `only`: of this tenant alone.
+    async fn warm_learned(&self, only: Option<TenantId>) -> WarmReport {
+        let began = Instant::now();
         let mut report = empty("learned");
         let mut items = Vec::new();
+        let mut learned = self.learned().await;
+        learned.retain(|(tenant, _)| only.is_none_or(|only| only == *tenant));
         for (tenant, key) in learned {
             match self.wanted(tenant, &key) {
                 Some(wanted) => items.push(wanted),
@@ -279,14 +295,18 @@ impl Warmer {
 
 #[async_trait]
 impl CacheWarming for Warmer {
+    fn datasets(&self) -> Vec<&'static str> {
+        self.datasets.iter().map(|dataset| dataset.name()).collect()
+    }
+
     async fn warm(&self, request: WarmRequest) -> Result<WarmReport, StoreError> {
         let began = Instant::now();
         if request.what == WarmWhat::Learned {
-            return Ok(self.warm_learned().await);
+            return Ok(self.warm_learned(request.tenant).await);
         }
         let tenants = match request.tenant {
             Some(tenant) => vec![tenant],
-            None => self.tenants.active().await?,
+            None => self.known_tenants().await?,
         };
         let mut datasets = Vec::new();
         if let WarmWhat::Keys(keys) = &request.what {

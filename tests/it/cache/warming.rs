@@ -10,7 +10,8 @@ use fairlead_devstack::Service;
 use fairlead_domain::Id;
 use fairlead_domain::access::TenantScope;
 use fairlead_domain::cache::{
-    ActiveTenants, CacheKey, CacheWarming as _, Dataset, Namespace, Source, WarmItem, WarmRequest, WarmWhat,
+    ActiveTenants, CacheControl as _, CacheKey, CacheWarming as _, Dataset, Namespace, Source, WarmItem,
+    WarmRequest, WarmWhat,
 };
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::store::StoreError;
@@ -185,6 +186,32 @@ async fn a_process_that_starts_has_what_others_asked_for_most() {
     support::wait_until("it is warm", async || !starter.earnings().is_empty()).await;
     assert_eq!(starter.earnings()[0].key, key(77));
     assert_eq!(newcomer.ask(77).await.unwrap().source, Source::Memory);
+}
+
+#[tokio::test]
+async fn tenants_of_other_processes_are_known_by_what_was_learnt() {
+    let redis = RedisServer::start().await;
+    let origin = Origin::new();
+    let node = Node::start(&origin, redis.settings()).await;
+    for tenant in [2, 3] {
+        for _ in 0..40 {
+            node.of_tenant(tenant).value(77).await;
+        }
+    }
+    warmer(&node).write_down().await;
+
+    let newcomer = Node::start(&origin, redis.settings()).await;
+    let warmer = warmer(&newcomer);
+    let learned = WarmRequest {
+        tenant: Some(scope(3).tenant()),
+        what: WarmWhat::Learned,
+    };
+    let of_one = warmer.warm(learned).await.unwrap();
+    let of_all = warmer.warm(WarmRequest::default()).await.unwrap();
+
+    assert_eq!((of_one.tenants, of_one.datasets[0].taken), (1, 1));
+    assert_eq!(of_all.tenants, 3, "the two that are active here, and the third");
+    assert_eq!(newcomer.cache.report().total().requests(), 0, "nobody has asked");
 }
 
 #[tokio::test]

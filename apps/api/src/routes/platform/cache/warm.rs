@@ -21,7 +21,8 @@ use crate::spec::Problems;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(as = CacheWarming, example = json!({"datasets": ["recent-leads", "statistics"]}))]
 struct WarmBody {
-    /// For this tenant alone; otherwise for all that have asked this process for something.
+    /// For this tenant alone; otherwise for the hundred that ask this process most, and for those whose answers have
+    /// saved the most in any process.
     tenant_id: Option<Uuid>,
     /// `recent-leads`, `statistics`, `agents`, `carriers`, `metadata`.
     #[schema(max_items = 20)]
@@ -34,10 +35,16 @@ struct WarmBody {
 }
 
 impl WarmBody {
-    fn parse(self) -> Result<WarmRequest, Invalid> {
+    fn parse(self, known: &[&'static str]) -> Result<WarmRequest, Invalid> {
         let what = match (self.datasets, self.keys, self.learned.unwrap_or(false)) {
             (None, None, false) => WarmWhat::Everything,
-            (Some(datasets), None, false) => WarmWhat::Datasets(datasets),
+            (Some(datasets), None, false) => {
+                if let Some(unknown) = datasets.iter().find(|name| !known.contains(&name.as_str())) {
+                    let detail = format!("must be of {}, unlike {unknown}", known.join(", "));
+                    return Err(Invalid::field("datasets", detail));
+                }
+                WarmWhat::Datasets(datasets)
+            }
             (None, Some(keys), false) => {
                 WarmWhat::Keys(keys.iter().map(|key| parse_key(key)).collect::<Result<_, _>>()?)
             }
@@ -188,7 +195,7 @@ pub(super) async fn warm(
     body: JsonBody<WarmBody>,
 ) -> Result<HttpResponse, Problem> {
     let warming = warming(&services)?.clone();
-    let request = body.value.parse()?;
+    let request = body.value.parse(&warming.datasets())?;
     // It goes on when the operator goes away: what is loaded serves others.
     let warmed = fairlead_telemetry::spawn(async move { warming.warm(request).await });
     let report = warmed
