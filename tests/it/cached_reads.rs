@@ -1,21 +1,15 @@
 //! Reads that the cache answers, over HTTP: never another's answer, never an old one, and none of the work.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
-use fairlead_devstack::{Durability, Root, Service, Stack, StackOptions};
-use fairlead_telemetry::spawn_blocking;
+use fairlead_devstack::Service;
 use reqwest::Method;
 use serde_json::{Value, json};
-use support::database::DatabaseRole;
 use support::pair::TestPair;
 use support::process::{Program, Serving};
 use support::{Client, Response, TestApp, TestDatabase, TestTenant, wait_until};
 
-const LIST: &str = "/api/v1/leads?status=NEW";
+pub(crate) const LIST: &str = "/api/v1/leads?status=NEW";
 
-async fn get(client: &Client, path: &str, headers: &[(&str, &str)]) -> Response {
+pub(crate) async fn get(client: &Client, path: &str, headers: &[(&str, &str)]) -> Response {
     let mut request = client.request(Method::GET, path);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -23,7 +17,7 @@ async fn get(client: &Client, path: &str, headers: &[(&str, &str)]) -> Response 
     client.send(request).await
 }
 
-fn source(response: &Response) -> &str {
+pub(crate) fn source(response: &Response) -> &str {
     response
         .header("fairlead-read-source")
         .expect("a read says its source")
@@ -433,157 +427,75 @@ async fn operators_see_what_is_kept_and_drop_it() {
     }
 }
 
-/// A Redis of a test's own, which it may hurt.
-struct Redis {
-    stack: Arc<Stack>,
-    url: String,
-}
+#[tokio::test]
+async fn what_operators_warm_is_there_and_what_they_mistype_is_refused() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let operator = app.operator("olga").await;
+    let warm = "/api/v1/performance/cache/warm";
 
-impl Redis {
-    async fn start() -> Self {
-        let started = spawn_blocking(|| {
-            let options = StackOptions {
-                root: Root::Temporary,
-                durability: Durability::Fast,
-            };
-            let stack = Stack::open(options).unwrap();
-            let url = stack.ensure(Service::Redis).unwrap().url;
-            (Arc::new(stack), url)
-        });
-        let (stack, url) = started.await.unwrap();
-        Self { stack, url }
-    }
+    let request = json!({ "tenantId": acme.id, "datasets": ["statistics", "carriers"] });
+    let warmed = operator.post(warm, request).await.expect(200);
 
-    async fn with(&self, fault: impl FnOnce(&Stack) + Send + 'static) {
-        let stack = Arc::clone(&self.stack);
-        spawn_blocking(move || fault(&stack)).await.unwrap();
-    }
-}
-
-/// Two processes of one installation.
-async fn pair(database: &TestDatabase, redis: &Redis) -> [Serving; 2] {
-    let program = || {
-        Program::on(database)
-            .with("FAIRLEAD__CACHE__REDIS__URL", &redis.url)
-            .with("FAIRLEAD__AUTH__KEYS_DIR", &keys_dir(database))
+    assert_eq!(warmed["tenants"], 1);
+    let loaded = |name: &str| {
+        let datasets = warmed["datasets"].as_array().unwrap();
+        let dataset = datasets.iter().find(|dataset| dataset["name"] == name).unwrap();
+        (dataset["loaded"].clone(), dataset["failed"].clone())
     };
-    let first = program().serve().await.unwrap();
-    let second = program().serve().await.unwrap();
-    for server in [&first, &second] {
-        wait_until("the process hears of the other", async || {
-            let ready = server.anonymous().get("/health/ready").await.expect(200);
-            !ready["reduced"].to_string().contains("Redis")
-        })
-        .await;
-    }
-    [first, second]
-}
-
-/// Signing keys that both processes know.
-fn keys_dir(database: &TestDatabase) -> String {
-    let url = database.url(DatabaseRole::App);
-    let name = url.rsplit('/').next().unwrap();
-    std::env::temp_dir()
-        .join(format!("keys-of-{name}"))
-        .display()
-        .to_string()
-}
-
-/// The same caller at another process.
-fn at(client: &Client, server: &Serving) -> Client {
-    client.at(&server.url)
-}
-
-#[tokio::test]
-async fn a_write_in_one_process_is_seen_in_the_other() {
-    let (database, redis) = (TestDatabase::create().await, Redis::start().await);
-    let [first, second] = pair(&database, &redis).await;
-    let acme = TestTenant::sign_up(first.anonymous(), "acme").await;
-    let (here, there) = (&acme.owner, at(&acme.owner, &second));
-    let lead = format!("/api/v1/leads/{}", acme.lead("Ann").await);
-    wait_until("the other process answers from its memory", async || {
-        source(&there.get(&lead).await) == "l1"
-    })
-    .await;
-
-    for round in 0..20 {
-        let name = format!("Ann {round}");
-        let written = here.patch(&lead, json!({ "name": name })).await;
-        let token = written.header("fairlead-consistency").unwrap();
-
-        // With the token at once, and without it soon.
-        let asked = get(&there, &lead, &[("fairlead-consistency", token)]).await;
-        assert_eq!(asked.expect(200)["name"], name.as_str(), "{asked:?}");
-        wait_until("the change is heard of", async || {
-            there.get(&lead).await.expect(200)["name"] == name.as_str()
-        })
-        .await;
-    }
-    let shared = at(&acme.owner, &second).get("/api/v1/leads?status=NEW").await;
-    assert_eq!(shared.status, 200);
+    assert_eq!(loaded("statistics"), (json!(1), json!(0)));
+    assert_eq!(loaded("carriers"), (json!(2), json!(0)));
+    assert_eq!(source(&acme.owner.get("/api/v1/leads/statistics").await), "l1");
+    let by_key = json!({ "tenantId": acme.id, "keys": ["leads.list?status=NEW", "me?"] });
+    let by_key = operator.post(warm, by_key).await.expect(200);
     assert_eq!(
-        source(&here.get("/api/v1/leads?status=NEW").await),
-        "l2",
-        "what one has loaded serves the other"
+        (
+            &by_key["datasets"][0]["loaded"],
+            &by_key["datasets"][0]["unknown"]
+        ),
+        (&json!(1), &json!(1))
     );
+    for wrong in [
+        json!({ "datasets": ["recent-lead"] }),
+        json!({ "keys": ["nonsense"] }),
+        json!({ "datasets": ["statistics"], "learned": true }),
+    ] {
+        let refused = operator.post(warm, wrong.clone()).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.problem().as_str()),
+            (422, "invalid-input"),
+            "{wrong}"
+        );
+    }
 }
 
 #[tokio::test]
-async fn redis_goes_and_comes_under_load_and_no_request_fails() {
-    let (database, redis) = (TestDatabase::create().await, Redis::start().await);
-    let [first, second] = pair(&database, &redis).await;
-    let acme = TestTenant::sign_up(first.anonymous(), "acme").await;
+async fn operators_take_back_the_memory_of_what_nobody_is_shown_any_more() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let operator = app.operator("olga").await;
     let lead = format!("/api/v1/leads/{}", acme.lead("Ann").await);
-    let clients = [acme.owner.clone(), at(&acme.owner, &second)];
-    let stop = Arc::new(AtomicBool::new(false));
-    let requests: Vec<_> = (0..6)
-        .map(|number| {
-            let client = clients[number % 2].clone();
-            let (lead, stop) = (lead.clone(), Arc::clone(&stop));
-            fairlead_telemetry::spawn(async move {
-                let (mut answered, mut failed) = (0, Vec::new());
-                while !stop.load(Ordering::Relaxed) {
-                    let response = if number == 0 {
-                        client
-                            .patch(&lead, json!({ "company": format!("Ltd {answered}") }))
-                            .await
-                    } else {
-                        client.get([LIST, &lead][answered % 2]).await
-                    };
-                    answered += 1;
-                    if !response.status.is_success() {
-                        failed.push(format!("{response:?}"));
-                    }
-                }
-                (answered, failed)
-            })
-        })
-        .collect();
-
-    let pause = Duration::from_millis(700);
-    tokio::time::sleep(pause).await;
-    redis.with(|stack| stack.pause(Service::Redis).unwrap()).await;
-    tokio::time::sleep(pause).await;
-    redis.with(|stack| stack.resume(Service::Redis).unwrap()).await;
-    tokio::time::sleep(pause).await;
-    redis.with(|stack| stack.kill(Service::Redis).unwrap()).await;
-    tokio::time::sleep(pause).await;
-    redis.with(|stack| stack.restart(Service::Redis).unwrap()).await;
-    tokio::time::sleep(pause).await;
-    stop.store(true, Ordering::Relaxed);
-
-    let mut answered = 0;
-    for task in requests {
-        let (answers, failed) = task.await.unwrap();
-        assert_eq!(failed, Vec::<String>::new());
-        answered += answers;
+    for path in [LIST, &lead] {
+        acme.owner.get(path).await.expect(200);
     }
-    println!("{answered} requests, none failed");
-    let now = clients[0].get(&lead).await.expect(200)["company"].clone();
-    wait_until("both processes agree again", async || {
-        clients[1].get(&lead).await.expect(200)["company"] == now
-    })
-    .await;
+    let gc = async || {
+        let released = operator.post("/api/v1/performance/memory/gc", json!({})).await;
+        released.expect(200)
+    };
+    let kept = gc().await;
+    assert_eq!(kept["droppedAnswers"], 0, "all of it is still good: {kept}");
+
+    acme.owner
+        .patch(&lead, json!({ "name": "Ben" }))
+        .await
+        .expect(200);
+
+    let released = gc().await;
+    assert_eq!(released["droppedAnswers"], 2, "{released}");
+    assert!(released["droppedBytes"].as_u64() > Some(1_000), "{released}");
+    assert!(released["residentAfterBytes"].as_u64() > Some(0), "{released}");
+    let notes = released["notes"].as_array().unwrap();
+    assert_eq!(released["purgedBytes"].is_null(), !notes.is_empty(), "{released}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

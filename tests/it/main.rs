@@ -12,6 +12,7 @@ mod audit;
 mod batches;
 mod cache;
 mod cached_reads;
+mod cached_together;
 mod carriers;
 mod commits;
 mod demo;

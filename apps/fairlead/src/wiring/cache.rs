@@ -28,6 +28,15 @@ pub(super) fn start(config: &Config, secret: &Secret) -> anyhow::Result<Option<T
     Ok(Some(cache))
 }
 
+/// Starts the cache of a process that serves nothing, so that it tells the others what it changes; `None` when there is
+/// no Redis to tell it, or nobody keeps answers.
+pub(crate) fn start_to_tell(config: &Config, secret: &Secret) -> anyhow::Result<Option<TieredCache>> {
+    if config.cache.redis.url.is_none() {
+        return Ok(None);
+    }
+    start(config, secret)
+}
+
 /// Warms the cache with what reads ask, now and by the clock, and learns what is worth it.
 pub(super) fn warmer(
     config: &CacheConfig,

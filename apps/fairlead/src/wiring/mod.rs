@@ -35,6 +35,7 @@ use edge::Edge;
 use health::Caching;
 use metrics::Metrics;
 
+pub(crate) use cache::start_to_tell as cache_to_tell;
 pub(crate) use settings::{hash_concurrency, hasher_limits};
 
 /// What a server takes from outside; tests bring their own.

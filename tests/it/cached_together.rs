@@ -1,0 +1,278 @@
+//! Processes that share a Redis: what one changes the others show, be it a server or a command, and however far behind a
+//! replica is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use fairlead_devstack::{Durability, Root, Service, Stack, StackOptions};
+use fairlead_telemetry::spawn_blocking;
+use serde_json::{Value, json};
+use support::database::DatabaseRole;
+use support::pair::TestPair;
+use support::process::{Program, Serving};
+use support::{Client, TestDatabase, TestTenant, repetitions, wait_until};
+
+use super::cached_reads::{LIST, get, source};
+
+/// A Redis of a test's own, which it may hurt.
+struct Redis {
+    stack: Arc<Stack>,
+    url: String,
+}
+
+impl Redis {
+    async fn start() -> Self {
+        let started = spawn_blocking(|| {
+            let options = StackOptions {
+                root: Root::Temporary,
+                durability: Durability::Fast,
+            };
+            let stack = Stack::open(options).unwrap();
+            let url = stack.ensure(Service::Redis).unwrap().url;
+            (Arc::new(stack), url)
+        });
+        let (stack, url) = started.await.unwrap();
+        Self { stack, url }
+    }
+
+    async fn with(&self, fault: impl FnOnce(&Stack) + Send + 'static) {
+        let stack = Arc::clone(&self.stack);
+        spawn_blocking(move || fault(&stack)).await.unwrap();
+    }
+}
+
+/// The program of one installation on a database, which shares `redis` with others.
+fn program(database: &TestDatabase, redis: &Redis) -> Program {
+    Program::on(database)
+        .with("FAIRLEAD__CACHE__REDIS__URL", &redis.url)
+        .with(
+            "FAIRLEAD__AUTH__KEYS_DIR",
+            &keys_dir(&database.url(DatabaseRole::App)),
+        )
+}
+
+/// Two processes of one installation.
+async fn pair(program: &Program) -> [Serving; 2] {
+    let first = program.serve().await.unwrap();
+    let second = program.serve().await.unwrap();
+    for server in [&first, &second] {
+        wait_until("the process hears of the other", async || {
+            let ready = server.anonymous().get("/health/ready").await.expect(200);
+            !ready["reduced"].to_string().contains("Redis")
+        })
+        .await;
+    }
+    [first, second]
+}
+
+/// Signing keys that both processes know.
+fn keys_dir(database_url: &str) -> String {
+    let name = database_url.rsplit('/').next().unwrap();
+    std::env::temp_dir()
+        .join(format!("keys-of-{name}"))
+        .display()
+        .to_string()
+}
+
+/// The same caller at another process.
+fn at(client: &Client, server: &Serving) -> Client {
+    client.at(&server.url)
+}
+
+#[tokio::test]
+async fn a_write_in_one_process_is_seen_in_the_other() {
+    let (database, redis) = (TestDatabase::create().await, Redis::start().await);
+    let [first, second] = pair(&program(&database, &redis)).await;
+    let acme = TestTenant::sign_up(first.anonymous(), "acme").await;
+    let (here, there) = (&acme.owner, at(&acme.owner, &second));
+    let lead = format!("/api/v1/leads/{}", acme.lead("Ann").await);
+    wait_until("the other process answers from its memory", async || {
+        source(&there.get(&lead).await) == "l1"
+    })
+    .await;
+
+    for round in 0..20 {
+        let name = format!("Ann {round}");
+        let written = here.patch(&lead, json!({ "name": name })).await;
+        let token = written.header("fairlead-consistency").unwrap();
+
+        // With the token at once, and without it soon.
+        let asked = get(&there, &lead, &[("fairlead-consistency", token)]).await;
+        assert_eq!(asked.expect(200)["name"], name.as_str(), "{asked:?}");
+        wait_until("the change is heard of", async || {
+            there.get(&lead).await.expect(200)["name"] == name.as_str()
+        })
+        .await;
+    }
+    let shared = at(&acme.owner, &second).get("/api/v1/leads?status=NEW").await;
+    assert_eq!(shared.status, 200);
+    assert_eq!(
+        source(&here.get("/api/v1/leads?status=NEW").await),
+        "l2",
+        "what one has loaded serves the other"
+    );
+}
+
+#[tokio::test]
+async fn redis_goes_and_comes_under_load_and_no_request_fails() {
+    let (database, redis) = (TestDatabase::create().await, Redis::start().await);
+    let [first, second] = pair(&program(&database, &redis)).await;
+    let acme = TestTenant::sign_up(first.anonymous(), "acme").await;
+    let lead = format!("/api/v1/leads/{}", acme.lead("Ann").await);
+    let clients = [acme.owner.clone(), at(&acme.owner, &second)];
+    let stop = Arc::new(AtomicBool::new(false));
+    let requests: Vec<_> = (0..6)
+        .map(|number| {
+            let client = clients[number % 2].clone();
+            let (lead, stop) = (lead.clone(), Arc::clone(&stop));
+            fairlead_telemetry::spawn(async move {
+                let (mut answered, mut failed) = (0, Vec::new());
+                while !stop.load(Ordering::Relaxed) {
+                    let response = if number == 0 {
+                        client
+                            .patch(&lead, json!({ "company": format!("Ltd {answered}") }))
+                            .await
+                    } else {
+                        client.get([LIST, &lead][answered % 2]).await
+                    };
+                    answered += 1;
+                    if !response.status.is_success() {
+                        failed.push(format!("{response:?}"));
+                    }
+                }
+                (answered, failed)
+            })
+        })
+        .collect();
+
+    let pause = Duration::from_millis(700);
+    tokio::time::sleep(pause).await;
+    redis.with(|stack| stack.pause(Service::Redis).unwrap()).await;
+    tokio::time::sleep(pause).await;
+    redis.with(|stack| stack.resume(Service::Redis).unwrap()).await;
+    tokio::time::sleep(pause).await;
+    redis.with(|stack| stack.kill(Service::Redis).unwrap()).await;
+    tokio::time::sleep(pause).await;
+    redis.with(|stack| stack.restart(Service::Redis).unwrap()).await;
+    tokio::time::sleep(pause).await;
+    stop.store(true, Ordering::Relaxed);
+
+    let mut answered = 0;
+    for task in requests {
+        let (answers, failed) = task.await.unwrap();
+        assert_eq!(failed, Vec::<String>::new());
+        answered += answers;
+    }
+    println!("{answered} requests, none failed");
+    let now = clients[0].get(&lead).await.expect(200)["company"].clone();
+    wait_until("both processes agree again", async || {
+        clients[1].get(&lead).await.expect(200)["company"] == now
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_command_changes_servers_show_and_without_redis_it_says_so() {
+    let (database, redis) = (TestDatabase::create().await, Redis::start().await);
+    let program = program(&database, &redis);
+    let server = program.serve().await.unwrap();
+    let acme = TestTenant::sign_up(server.anonymous(), "acme").await;
+    acme.lead("Ann").await;
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    let falsify = "UPDATE lead_statistics SET leads = 4";
+    sqlx::raw_sql(falsify).execute(&mut superuser).await.unwrap();
+    let statistics = "/api/v1/leads/statistics";
+    let total = async || acme.owner.get(statistics).await.expect(200)["total"].clone();
+    assert_eq!(total().await, 4);
+
+    let repaired = program.run(&["statistics", "repair", "--all"]).await;
+
+    assert!(repaired.status.success(), "{}", repaired.stderr);
+    assert!(!repaired.stderr.contains("redis"), "{}", repaired.stderr);
+    wait_until("the server shows it", async || total().await == 1).await;
+
+    sqlx::raw_sql(falsify).execute(&mut superuser).await.unwrap();
+    let alone = Program::on(&database)
+        .run(&["statistics", "repair", "--all"])
+        .await;
+    assert!(
+        alone.stderr.contains("cache.redis.url is not set"),
+        "{}",
+        alone.stderr
+    );
+}
+
+/// Each write is read back by everybody while the replica stops and goes on by turns: what it lacks nobody is shown, and
+/// nothing that was loaded from it is kept beyond its time.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_old_is_shown_though_the_replica_stops_by_turns() {
+    let (pair_of_databases, program) = TestPair::start().await;
+    let redis = Redis::start().await;
+    let program = program
+        .with("FAIRLEAD__CACHE__RESPONSES__ENABLED", "true")
+        .with("FAIRLEAD__CACHE__REDIS__URL", &redis.url)
+        .with(
+            "FAIRLEAD__AUTH__KEYS_DIR",
+            &keys_dir(
+                &pair_of_databases
+                    .read_url(Service::Replica)
+                    .replace(['?', ':'], "-"),
+            ),
+        );
+    let [first, second] = pair(&program).await;
+    let acme = TestTenant::sign_up(first.anonymous(), "acme").await;
+    let clients = [acme.owner.clone(), at(&acme.owner, &second)];
+    let lead = format!("/api/v1/leads/{}", acme.lead("Ann").await);
+    let mut from_replica = 0;
+
+    for round in 0..repetitions(12) {
+        let is_stopped = round % 2 == 0;
+        pair_of_databases.on_replica(if is_stopped {
+            "SELECT pg_wal_replay_pause()"
+        } else {
+            "SELECT pg_wal_replay_resume()"
+        });
+        let (here, there) = (&clients[round % 2], &clients[1 - round % 2]);
+        let name = format!("Ann {round}");
+        let written = here.patch(&lead, json!({ "name": name })).await;
+        let token = written.header("fairlead-consistency").unwrap();
+        let name_in = |answer: Value| {
+            let lead = answer
+                .get("items")
+                .map_or(answer.clone(), |items| items[0].clone());
+            lead["name"].as_str().unwrap().to_owned()
+        };
+
+        for path in [&*lead, LIST] {
+            assert_eq!(
+                name_in(here.get(path).await.expect(200)),
+                name,
+                "{path} where it was written"
+            );
+            let asked = get(there, path, &[("fairlead-consistency", token)]).await;
+            assert_eq!(
+                name_in(asked.expect(200)),
+                name,
+                "{path} elsewhere, with the token"
+            );
+        }
+        wait_until("the change is heard of", async || {
+            name_in(there.get(&lead).await.expect(200)) == name
+        })
+        .await;
+        for client in [&clients[0], &clients[1], &clients[0]] {
+            for path in [&*lead, LIST] {
+                let fresh = get(client, path, &[("cache-control", "no-cache")]).await;
+                from_replica += usize::from(source(&fresh).starts_with("replica"));
+                let kept = client.get(path).await;
+                assert_eq!(
+                    name_in(kept.expect(200)),
+                    name,
+                    "{path} once it was heard of: {kept:?}"
+                );
+            }
+        }
+    }
+    assert!(from_replica > 0, "the replica was never asked");
+}
