@@ -17,12 +17,11 @@ pub enum Namespace {
     CarrierList,
     Carrier,
     Tenant,
-    ApiKeyList,
     Me,
 }
 
 impl Namespace {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 13] = [
         Self::LeadList,
         Self::Lead,
         Self::LeadStatistics,
@@ -35,7 +34,6 @@ impl Namespace {
         Self::CarrierList,
         Self::Carrier,
         Self::Tenant,
-        Self::ApiKeyList,
         Self::Me,
     ];
 
@@ -53,7 +51,6 @@ impl Namespace {
             Self::CarrierList => "carriers.list",
             Self::Carrier => "carriers.one",
             Self::Tenant => "tenant",
-            Self::ApiKeyList => "api-keys.list",
             Self::Me => "me",
         }
     }
@@ -72,7 +69,6 @@ impl Namespace {
             | Self::Activity
             | Self::UserList
             | Self::AgentList
-            | Self::ApiKeyList
             | Self::Me => Strategy::ShortTerm,
             Self::LeadSearch => Strategy::Search,
             Self::LeadStatistics => Strategy::Statistics,

@@ -36,7 +36,7 @@ pub(super) fn question(key: &CacheKey) -> Option<Box<dyn Question>> {
         Namespace::CarrierList => parsed::<ListOf<CarrierFilter>>(variant),
         Namespace::Carrier => Some(Box::new(asked::GetCarrier(only(variant)?))),
         Namespace::Tenant => variant.is_empty().then(|| Box::new(asked::GetTenant) as _),
-        Namespace::ApiKeyList | Namespace::Me => None,
+        Namespace::Me => None,
     }
 }
 
