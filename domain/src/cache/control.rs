@@ -15,8 +15,9 @@ pub trait CacheControl: Debug + Send + Sync {
     /// Drops what `what` says, here and in all processes that share the cache.
     async fn invalidate(&self, what: Invalidate);
 
-    /// Says what is kept under `key` and why it would be served, or not.
-    async fn explain(&self, tenant: TenantId, key: &CacheKey) -> Explanation;
+    /// Says what is kept under `key` and why it would be served, or not. `tags`: what the answer depends on; without
+    /// them, less can be said of the shared level.
+    async fn explain(&self, tenant: TenantId, key: &CacheKey, tags: &[Tag]) -> Explanation;
 
     fn report(&self) -> CacheReport;
 
@@ -83,13 +84,24 @@ pub enum SharedState {
     /// It does not answer, or is not trusted yet.
     Away,
     Missing,
-    Kept {
-        size_bytes: usize,
-        /// Until it is gone, its time of staleness included.
-        gone_in: Duration,
-        /// The generations of its tags when it was loaded, in the shared level's own count.
-        generations: String,
-    },
+    Kept(KeptInShared),
+}
+
+#[derive(Clone, Debug)]
+pub struct KeptInShared {
+    /// `None`: not all that it depends on is known.
+    pub verdict: Option<Reason>,
+    /// Up to a tenth of its time too high, as time is taken off at random.
+    pub age: Duration,
+    /// Until it is loaded anew.
+    pub fresh_for: Duration,
+    /// Until it is gone, its time of staleness included.
+    pub gone_in: Duration,
+    pub size_bytes: usize,
+    /// First those it has without naming them: its tenant, its namespace.
+    pub tags: Vec<Box<str>>,
+    /// The generations of its tags when it was loaded and now, in the shared level's own count; `None`: lost.
+    pub generations: Vec<(u64, Option<u64>)>,
 }
 
 /// What the cache of this process has done since it started.

@@ -14,6 +14,7 @@ use crate::cache::Inner;
 use crate::generations::TagHash;
 use crate::memory::{Held, MemoryKeyRef, Verdict};
 use crate::report;
+use crate::shared::Question;
 
 #[async_trait]
 impl CacheControl for TieredCache {
@@ -24,14 +25,22 @@ impl CacheControl for TieredCache {
         done.await.ok();
     }
 
-    async fn explain(&self, tenant: TenantId, key: &CacheKey) -> Explanation {
+    async fn explain(&self, tenant: TenantId, key: &CacheKey, tags: &[Tag]) -> Explanation {
         let inner = &self.inner;
         let held = inner.memory.get(tenant, key);
         Explanation {
             memory: held.map(|held| inner.explain(&held)),
             shared: match &inner.shared {
                 None => SharedState::Absent,
-                Some(shared) => shared.inspect(tenant, key).await,
+                Some(shared) => {
+                    let question = Question {
+                        tenant,
+                        key,
+                        tags,
+                        policy: inner.policy(key.namespace()),
+                    };
+                    shared.inspect(question).await
+                }
             },
             is_loading: inner.flights.is_under_way(MemoryKeyRef { tenant, key }),
         }

@@ -4,7 +4,7 @@ use fairlead_domain::Id;
 use fairlead_domain::cache::{CacheControl as _, Invalidate, Namespace, Reason, SharedState, Source, Tag};
 use uuid::Uuid;
 
-use super::nodes::{Node, Origin, key, scope};
+use super::nodes::{Node, Origin, key, scope, tags};
 use super::server::RedisServer;
 
 async fn two_nodes() -> (RedisServer, [Node; 2]) {
@@ -73,26 +73,60 @@ async fn an_answer_is_explained() {
     let (_redis, nodes) = two_nodes().await;
     let node = &nodes[0];
     let tenant = scope(1).tenant();
-    let nothing = node.cache.explain(tenant, &key(7)).await;
+    let nothing = node.cache.explain(tenant, &key(7), &tags(7)).await;
     assert!(nothing.memory.is_none() && matches!(nothing.shared, SharedState::Missing));
 
     node.value(7).await;
     node.value(7).await;
     support::wait_until("it lies in Redis", async || {
         matches!(
-            node.cache.explain(tenant, &key(7)).await.shared,
-            SharedState::Kept { .. }
+            node.cache.explain(tenant, &key(7), &tags(7)).await.shared,
+            SharedState::Kept(_)
         )
     })
     .await;
-    let kept = node.cache.explain(tenant, &key(7)).await.memory.unwrap();
+    let kept = node
+        .cache
+        .explain(tenant, &key(7), &tags(7))
+        .await
+        .memory
+        .unwrap();
     assert_eq!((kept.verdict, kept.hits), (Reason::Valid, 1));
     assert_eq!(kept.tags.len(), kept.generations.len());
     assert!(kept.tags.iter().any(|tag| tag.starts_with("lead:")));
     assert!(kept.generations.iter().all(|(stored, now)| stored == now));
 
+    let shared = async || match node.cache.explain(tenant, &key(7), &tags(7)).await.shared {
+        SharedState::Kept(kept) => kept,
+        other => panic!("{other:?}"),
+    };
+    let in_redis = shared().await;
+    assert_eq!(in_redis.verdict, Some(Reason::Valid));
+    assert_eq!(in_redis.tags.len(), in_redis.generations.len());
+    assert!(
+        in_redis
+            .generations
+            .iter()
+            .all(|(stored, now)| Some(*stored) == *now)
+    );
+
     node.write(7).await;
-    let dropped = node.cache.explain(tenant, &key(7)).await.memory.unwrap();
+    let in_redis = shared().await;
+    let changed = in_redis.generations.iter().zip(&in_redis.tags);
+    let changed: Vec<_> = changed
+        .filter(|((stored, now), _)| Some(*stored) != *now)
+        .collect();
+    assert_eq!(in_redis.verdict, Some(Reason::Invalidated));
+    assert!(
+        matches!(changed[..], [(_, tag)] if tag.starts_with("lead:")),
+        "{changed:?}"
+    );
+    let dropped = node
+        .cache
+        .explain(tenant, &key(7), &tags(7))
+        .await
+        .memory
+        .unwrap();
     assert_eq!(dropped.verdict, Reason::Invalidated);
     let changed = dropped.generations.iter().filter(|(stored, now)| stored != now);
     assert_eq!(changed.count(), 1, "one tag says why: {dropped:?}");

@@ -295,7 +295,7 @@ pub(super) fn key(lead: u128) -> CacheKey {
     CacheKey::new(Namespace::Lead, format!("id={lead}"))
 }
 
-fn tags(lead: u128) -> [Tag; 1] {
+pub(super) fn tags(lead: u128) -> [Tag; 1] {
     [Tag::Lead(Id::from_uuid(Uuid::from_u128(lead)))]
 }
 

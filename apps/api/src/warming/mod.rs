@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use fairlead_domain::access::TenantScope;
-use fairlead_domain::cache::{CacheKey, Dataset, Namespace, WarmItem};
+use fairlead_domain::cache::{CacheKey, Dataset, Namespace, Tag, WarmItem};
 use fairlead_domain::store::{Store, StoreError};
 
 use crate::paging::CursorKey;
@@ -26,6 +26,11 @@ pub fn datasets(store: Arc<dyn Store>, cursors: CursorKey) -> Vec<Arc<dyn Datase
         })
     };
     (1..).zip(SPECS).map(dataset).collect()
+}
+
+/// What the answer under a key depends on; `None` when that is not known of the key alone.
+pub(crate) fn tags_of(key: &CacheKey) -> Option<Vec<Tag>> {
+    known::question(key).map(|question| question.tags())
 }
 
 /// Questions that belong together.

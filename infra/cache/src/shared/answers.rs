@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fairlead_domain::cache::{CacheKey, Loaded, Policy, SharedState, Tag};
+use fairlead_domain::cache::{CacheKey, Loaded, Policy, Tag};
 use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::identity::TenantId;
 
@@ -199,39 +199,6 @@ impl Shared {
                     .await
             })
             .await;
-        }
-    }
-
-    /// What lies in Redis under a key, for people to look at.
-    pub(crate) async fn inspect(&self, tenant: TenantId, key: &CacheKey) -> SharedState {
-        if !self.is_trusted() {
-            return SharedState::Away;
-        }
-        let name = {
-            let era = self.eras().of(key.namespace());
-            self.names.answer(tenant, key, &era)
-        };
-        let looked = self.run(|mut connection| async move {
-            redis::pipe()
-                .cmd("HGET")
-                .arg(&name)
-                .arg("g")
-                .cmd("HSTRLEN")
-                .arg(&name)
-                .arg("v")
-                .cmd("PTTL")
-                .arg(&name)
-                .query_async::<(Option<String>, usize, i64)>(&mut connection)
-                .await
-        });
-        match looked.await {
-            None => SharedState::Away,
-            Some((None, ..)) => SharedState::Missing,
-            Some((Some(generations), size_bytes, left)) => SharedState::Kept {
-                size_bytes,
-                gone_in: Duration::from_millis(u64::try_from(left).unwrap_or(0)),
-                generations,
-            },
         }
     }
 

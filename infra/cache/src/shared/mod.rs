@@ -6,6 +6,7 @@
 mod answers;
 mod backplane;
 mod bumps;
+mod inspect;
 mod keeper;
 mod learned;
 mod link;

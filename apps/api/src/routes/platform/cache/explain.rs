@@ -1,6 +1,6 @@
 use actix_web::{HttpResponse, get, web};
 use fairlead_domain::Id;
-use fairlead_domain::cache::{CacheKey, Explanation, KeptInMemory, Reason, SharedState};
+use fairlead_domain::cache::{CacheKey, Explanation, KeptInMemory, KeptInShared, Reason, SharedState};
 use fairlead_domain::identity::TenantId;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -13,6 +13,7 @@ use crate::authentication::Operator;
 use crate::problem::Problem;
 use crate::query::{FromQuery, QueryOf, QueryReader};
 use crate::spec::Problems;
+use crate::warming::tags_of;
 
 /// What [`ExplainQuery`] reads, for the specification.
 #[derive(IntoParams)]
@@ -107,7 +108,7 @@ struct TagView {
     now: u64,
 }
 
-/// Why an answer in memory is served, or not.
+/// Why an answer is served, or not.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = CacheVerdict)]
@@ -124,7 +125,7 @@ enum VerdictView {
 
 /// The same answer in Redis.
 #[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "state")]
+#[serde(rename_all = "camelCase", tag = "state")]
 #[schema(as = CacheExplanationShared)]
 enum SharedView {
     /// There is no Redis.
@@ -132,27 +133,61 @@ enum SharedView {
     /// Redis does not answer, or is not trusted yet.
     Away,
     Missing,
-    Kept {
-        #[schema(minimum = 0)]
-        size_bytes: usize,
-        /// Until it is gone, its time of staleness included.
-        #[schema(minimum = 0)]
-        gone_in_ms: f64,
-        /// The generations of its tags when it was loaded, in Redis' own count.
-        generations: String,
-    },
+    Kept(KeptView),
+}
+
+/// An answer in Redis.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CacheExplanationKept)]
+struct KeptView {
+    /// `null` when not all that it depends on is known here.
+    #[schema(required = true)]
+    verdict: Option<VerdictView>,
+    /// Up to a tenth of its time too high: as much is taken off at random, so that not all expire together.
+    #[schema(minimum = 0)]
+    age_ms: f64,
+    /// Until it is loaded anew.
+    #[schema(minimum = 0)]
+    fresh_for_ms: f64,
+    /// Until it is gone, its time of staleness included.
+    #[schema(minimum = 0)]
+    gone_in_ms: f64,
+    #[schema(minimum = 0)]
+    size_bytes: usize,
+    /// What it depends on, in Redis' own count.
+    tags: Vec<SharedTagView>,
+}
+
+/// A tag of an answer in Redis: it is valid while both generations are the same.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CacheExplanationSharedTag)]
+struct SharedTagView {
+    tag: String,
+    #[schema(minimum = 0)]
+    when_loaded: u64,
+    /// `null` when Redis has lost it; the next one is another.
+    #[schema(required = true, minimum = 0)]
+    now: Option<u64>,
+}
+
+impl From<Reason> for VerdictView {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Valid => Self::Valid,
+            Reason::Expired => Self::Expired,
+            Reason::Suspect => Self::Suspect,
+            Reason::Invalidated => Self::Invalidated,
+        }
+    }
 }
 
 impl From<&KeptInMemory> for MemoryView {
     fn from(kept: &KeptInMemory) -> Self {
         let tags = kept.tags.iter().zip(&kept.generations);
         Self {
-            verdict: match kept.verdict {
-                Reason::Valid => VerdictView::Valid,
-                Reason::Expired => VerdictView::Expired,
-                Reason::Suspect => VerdictView::Suspect,
-                Reason::Invalidated => VerdictView::Invalidated,
-            },
+            verdict: kept.verdict.into(),
             age_ms: milliseconds(kept.age),
             fresh_for_ms: milliseconds(kept.fresh_for),
             size_bytes: kept.size_bytes,
@@ -177,15 +212,27 @@ impl From<SharedState> for SharedView {
             SharedState::Absent => Self::Absent,
             SharedState::Away => Self::Away,
             SharedState::Missing => Self::Missing,
-            SharedState::Kept {
-                size_bytes,
-                gone_in,
-                generations,
-            } => Self::Kept {
-                size_bytes,
-                gone_in_ms: milliseconds(gone_in),
-                generations,
-            },
+            SharedState::Kept(kept) => Self::Kept(kept.into()),
+        }
+    }
+}
+
+impl From<KeptInShared> for KeptView {
+    fn from(kept: KeptInShared) -> Self {
+        let tags = kept.tags.iter().zip(&kept.generations);
+        Self {
+            verdict: kept.verdict.map(VerdictView::from),
+            age_ms: milliseconds(kept.age),
+            fresh_for_ms: milliseconds(kept.fresh_for),
+            gone_in_ms: milliseconds(kept.gone_in),
+            size_bytes: kept.size_bytes,
+            tags: tags
+                .map(|(tag, &(when_loaded, now))| SharedTagView {
+                    tag: tag.to_string(),
+                    when_loaded,
+                    now,
+                })
+                .collect(),
         }
     }
 }
@@ -223,6 +270,7 @@ pub(super) async fn explain(
     let (Some(tenant), Some(key)) = (query.0.tenant, query.0.key) else {
         unreachable!("a query with a fault is refused when it is read");
     };
-    let explanation = control.explain(tenant, &key).await;
+    let tags = tags_of(&key).unwrap_or_default();
+    let explanation = control.explain(tenant, &key, &tags).await;
     Ok(HttpResponse::Ok().json(ExplanationView::new(tenant, &key, explanation)))
 }
