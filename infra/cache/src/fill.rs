@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use fairlead_domain::cache::{Entry, Found, Freshness, LoadFailure, Loaded, Loader, Source, Tag};
 use fairlead_domain::consistency::{Consistency, LogPosition};
+use fairlead_domain::store::StoreError;
 use fairlead_telemetry::{request, spawn};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::cache::{Inner, in_memory, jittered};
 use crate::flights::Flight;
@@ -17,12 +18,15 @@ use crate::shared::{Fence, Opened, Question, Shared, State};
 
 /// Before all epochs of a shared level, and the only one without.
 const NO_EPOCH: u64 = 0;
+/// A database that is well ends a load in time by itself.
+const GRACE: Duration = Duration::from_secs(1);
 /// How often a process looks whether the one that loads has brought the answer.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Starts a load that goes on when those who wait for it give up, and when the time of who asked first is over: what it
 /// costs is put down to that request, but it answers all who join.
 pub(crate) fn start(inner: Arc<Inner>, flight: Arc<Flight>, tags: Box<[Tag]>, loader: Arc<dyn Loader>) {
+    let deadline = Instant::now() + inner.settings.load_limit;
     // However it ends, those who wait are told, and the next one may take off.
     let listed = Listed { inner, flight };
     let work = async move {
@@ -36,7 +40,7 @@ pub(crate) fn start(inner: Arc<Inner>, flight: Arc<Flight>, tags: Box<[Tag]>, lo
         fill.run(&*loader).await;
     };
     match request::current() {
-        Some(request) => spawn(request::scope(request.without_deadline(), work)),
+        Some(request) => spawn(request::scope(request.part(deadline), work)),
         None => spawn(work),
     };
 }
@@ -221,7 +225,9 @@ impl Fill<'_> {
             Some(Fence::Unknown { .. }) => Consistency::Strong,
         };
         let began = Instant::now();
-        let answer = loader.load(required).await;
+        let limit = self.inner.settings.load_limit + GRACE;
+        let answer = timeout(limit, loader.load(required)).await;
+        let answer = answer.unwrap_or_else(|_| Err(StoreError::TimedOut.into()));
         let cost = began.elapsed();
         self.inner.meters.note_time(Operation::Load, cost);
         self.inner.note_database(&answer);

@@ -4,7 +4,7 @@ use std::time::Duration;
 use fairlead_domain::cache::{Namespace, Policy};
 
 /// How the cache behaves. Every value has a default that fits a small installation.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct CacheSettings {
     pub memory: MemorySettings,
     /// The level that processes share; without it each process keeps its own answers alone.
@@ -12,6 +12,20 @@ pub struct CacheSettings {
     /// Policies that differ from the namespace's own.
     pub policies: BTreeMap<Namespace, Policy>,
     pub outage: OutageSettings,
+    /// How long a load may take, whoever waits for it. Default: 10 s.
+    pub load_limit: Duration,
+}
+
+impl Default for CacheSettings {
+    fn default() -> Self {
+        Self {
+            memory: MemorySettings::default(),
+            shared: None,
+            policies: BTreeMap::new(),
+            outage: OutageSettings::default(),
+            load_limit: Duration::from_secs(10),
+        }
+    }
 }
 
 impl CacheSettings {

@@ -17,6 +17,7 @@ use actix_web::{FromRequest, HttpRequest, HttpResponse};
 use fairlead_domain::access::{Action, Caller, Permit, TenantScope};
 use fairlead_domain::cache::{CacheRead, Entry};
 use fairlead_domain::consistency::{ReadIntent, Workload};
+use fairlead_domain::store::StoreError;
 
 pub(crate) use list::{ListFilter, ListOf};
 pub(crate) use question::{Asked, Origin, Question, Reading};
@@ -140,6 +141,9 @@ async fn answer<Q: Question>(
         // All who waited for the load share its problem.
         Err(failure) => Err(match failure.cause::<Problem>() {
             Some(problem) => problem.clone(),
+            None if matches!(failure.cause(), Some(StoreError::TimedOut)) => {
+                Problem::server(Kind::DeadlineExceeded, failure)
+            }
             None => Problem::server(Kind::Internal, failure),
         }),
     }

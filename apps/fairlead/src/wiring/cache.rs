@@ -23,7 +23,10 @@ pub(super) fn start(config: &Config, secret: &Secret) -> anyhow::Result<Option<T
     if !config.cache.responses.enabled {
         return Ok(None);
     }
-    let settings = settings(&config.cache, secret);
+    let settings = CacheSettings {
+        load_limit: config.database.statement_timeout,
+        ..settings(&config.cache, secret)
+    };
     let cache = TieredCache::start(settings).context("cannot start the cache (cache.redis.url)")?;
     Ok(Some(cache))
 }
@@ -88,6 +91,7 @@ fn settings(config: &CacheConfig, secret: &Secret) -> CacheSettings {
             unheard_ttl: config.redis.unheard_ttl,
             database_away: Duration::from_secs(config.database_away_seconds),
         },
+        ..CacheSettings::default()
     }
 }
 

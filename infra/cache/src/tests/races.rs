@@ -7,6 +7,7 @@ use fairlead_domain::cache::{
     CacheRead, Freshness, LoadFailure, Loaded, Loader, Namespace, Policy, ReadCache as _, Source,
 };
 use fairlead_domain::consistency::Consistency;
+use fairlead_domain::store::StoreError;
 use fairlead_telemetry::request::{self, RequestContext};
 use fairlead_telemetry::spawn;
 
@@ -154,8 +155,27 @@ async fn a_load_that_others_may_join_has_more_time_than_who_asked_first() {
     let asking = reader.cache.get_or_load(&scope, read, loader.clone());
     request::scope(Arc::clone(&asks), asking).await.unwrap_err();
 
-    assert_eq!(loader.0.get(), Some(&None), "it shares the deadline of who asked");
+    let had = loader.0.get().copied().flatten();
+    assert!(
+        had > Some(Duration::from_secs(5)),
+        "it shares the deadline of who asked: {had:?}"
+    );
     assert_eq!(asks.database_work().round_trips, 1, "nobody pays for it");
+}
+
+#[tokio::test]
+async fn a_load_that_hangs_is_given_up_and_holds_nobody_up() {
+    let settings = CacheSettings {
+        load_limit: Duration::from_millis(10),
+        ..CacheSettings::default()
+    };
+    let reader = Reader::new(Origin::held(), settings);
+
+    let hung = reader.ask(Consistency::Eventual).await;
+
+    assert!(hung.is_err_and(|failure| failure.cause::<StoreError>().is_some()));
+    reader.origin.release(2);
+    assert_eq!(reader.value().await, 1);
 }
 
 #[tokio::test]

@@ -64,13 +64,13 @@ impl RequestContext {
         )
     }
 
-    /// Work of this request that others wait for, too: it goes on when the request's own time is over.
+    /// Work of this request that has a time of its own, because others wait for it, too.
     #[must_use]
-    pub fn without_deadline(self: &Arc<Self>) -> Arc<Self> {
+    pub fn part(self: &Arc<Self>, deadline: Instant) -> Arc<Self> {
         Arc::new(Self {
             name: self.name.clone(),
             part_of: Some(Arc::clone(self)),
-            ..Self::new(self.request_id.clone(), self.trace, None)
+            ..Self::new(self.request_id.clone(), self.trace, Some(deadline))
         })
     }
 
