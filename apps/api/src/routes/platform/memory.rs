@@ -12,7 +12,7 @@ use crate::{ReleasedMemory, Services};
 #[schema(as = ReleasedMemory, example = json!({
     "residentBeforeBytes": 91_000_000, "residentAfterBytes": 90_200_000, "droppedAnswers": 31,
     "droppedBytes": 640_000, "purgedBytes": null,
-    "notes": ["purgedBytes: the system's allocator cannot be asked to give memory back"],
+    "notes": ["purgedBytes: the allocator of this build cannot be asked to give memory back"],
 }))]
 struct ReleasedMemoryView {
     /// Memory of the process before, as the system counts it.
@@ -46,7 +46,7 @@ impl From<ReleasedMemory> for ReleasedMemoryView {
             ),
             (
                 released.purged_bytes,
-                "purgedBytes: the system's allocator cannot be asked to give memory back",
+                "purgedBytes: the allocator of this build cannot be asked to give memory back",
             ),
         ];
         let unknown = known.into_iter().filter(|(figure, _)| figure.is_none());
