@@ -222,7 +222,7 @@ impl Inner {
         may.then(|| self.answer(held, Freshness::Stale, Outcome::Stale))
     }
 
-    /// Whether an answer's time passed a moment ago at the most, and all changes since its load would have been heard.
+    /// Whether an answer's time passed a moment ago at the most.
     fn has_just_expired(
         &self,
         tenant: TenantId,
@@ -230,19 +230,20 @@ impl Inner {
         consistency: Consistency,
         now: Instant,
     ) -> bool {
-        held.is_stale(now) && self.hears_changes() && self.is_unchanged(tenant, held, consistency)
+        held.is_stale(now) && self.is_unchanged(tenant, held, consistency)
     }
 
-    /// Whether an answer is better than nothing while the database is away. Changes may go unheard then: it says so.
+    /// Whether an answer is better than nothing while the database is away.
     fn outlasts_outage(&self, tenant: TenantId, held: &Held, consistency: Consistency, now: Instant) -> bool {
         held.outlasts_outage(now) && self.is_unchanged(tenant, held, consistency)
     }
 
-    /// Whether an answer is the latest as far as can be known here, and as new as `consistency` asks. What was not
-    /// heard the shared level knows, if it is there: until it has vouched for the answer, it is not served.
+    /// Whether an answer is the latest, and as new as `consistency` asks. When changes may have gone unheard, nobody
+    /// knows until the shared level has vouched for it.
     fn is_unchanged(&self, tenant: TenantId, held: &Held, consistency: Consistency) -> bool {
         self.generations.holds(held.snapshot())
-            && (held.epoch() == self.epoch() || !self.hears_changes())
+            && self.hears_changes()
+            && held.epoch() == self.epoch()
             && self.satisfies(tenant, held, consistency)
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use fairlead_cache::SharedSettings;
+use fairlead_cache::{CacheSettings, OutageSettings, SharedSettings};
 use fairlead_devstack::Service;
 use fairlead_domain::cache::{CacheControl as _, Invalidate, Source};
 
@@ -71,6 +71,32 @@ async fn an_answer_that_has_changed_unheard_does_not_stand_in_for_the_database()
     let unchanged = deaf.node.ask(8).await.unwrap();
     assert_eq!(unchanged.source, Source::Memory, "Redis vouches for it");
     assert!(deaf.node.cache.is_connected(), "{:?}", deaf.redis);
+}
+
+#[tokio::test]
+async fn what_may_have_changed_unheard_stands_in_for_nothing_while_redis_is_away() {
+    let redis = RedisServer::start().await;
+    let origin = Origin::new();
+    let settings = CacheSettings {
+        shared: Some(redis.settings()),
+        outage: OutageSettings {
+            unheard_ttl: Duration::from_millis(100),
+            ..OutageSettings::default()
+        },
+        ..CacheSettings::default()
+    };
+    let node = Node::with(&origin, settings).await;
+    node.value(7).await;
+    redis.with(|stack| stack.kill(Service::Redis).unwrap()).await;
+    support::wait_until("Redis is left alone", async || !node.cache.is_connected()).await;
+    origin.is_away.store(true, Ordering::SeqCst);
+
+    support::wait_until("it counts as unheard", async || node.ask(7).await.is_err()).await;
+
+    redis.with(|stack| stack.restart(Service::Redis).unwrap()).await;
+    origin.is_away.store(false, Ordering::SeqCst);
+    node.until_connected().await;
+    assert_eq!(node.value(7).await, 0);
 }
 
 /// A node is cut off, changes something, and ends. Nobody is left who knows.
