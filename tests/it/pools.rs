@@ -159,6 +159,10 @@ async fn a_server_without_room_for_more_connections_costs_no_request() {
     let program = Program::on(&database)
         .with("DB_POOL_MIN", "2")
         .with("DB_POOL_MAX", "20")
+        // On a busy machine even a refusal may take seconds.
+        .with("FAIRLEAD__DATABASE__POOL__CREATE_TIMEOUT_MS", "30000")
+        .with("FAIRLEAD__DATABASE__POOL__ACQUIRE_TIMEOUT_MS", "30000")
+        .with("FAIRLEAD__HTTP__REQUEST_TIMEOUT_MS", "60000")
         .with("FAIRLEAD__CACHE__RESPONSES__ENABLED", "false");
     let serving = program.serve().await.unwrap();
     let operator = operator(&program, &serving).await;
