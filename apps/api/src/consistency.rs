@@ -26,9 +26,9 @@ pub(crate) const READ_SOURCE: HeaderName = HeaderName::from_static("fairlead-rea
 const STRONG: &str = "strong";
 
 const VERSION: u8 = 1;
-/// Version, timeline, position, process.
-const PAYLOAD: usize = 1 + 4 + 8 + 8;
-const TAG: usize = 15;
+/// Version, timeline, position.
+const PAYLOAD: usize = 1 + 4 + 8;
+const TAG: usize = 17;
 
 /// Makes tokens of writes, and reads them.
 ///
@@ -36,24 +36,15 @@ const TAG: usize = 15;
 #[derive(Clone)]
 pub struct ConsistencyTokens {
     key: [u8; 32],
-    process: u64,
-}
-
-/// What a token names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Write {
-    pub(crate) position: LogPosition,
-    /// The process that it was written by; each has a number of its own while it runs.
-    pub(crate) process: u64,
 }
 
 impl ConsistencyTokens {
     /// How many characters every token has.
     pub const LENGTH: usize = (PAYLOAD + TAG) * 4 / 3;
 
-    /// Takes a secret that all processes of an installation share, and the number of this one.
-    pub fn new(key: [u8; 32], process: u64) -> Self {
-        Self { key, process }
+    /// Takes a secret that all processes of an installation share.
+    pub fn new(key: [u8; 32]) -> Self {
+        Self { key }
     }
 
     fn seal(&self, tenant: TenantId, position: LogPosition) -> String {
@@ -61,13 +52,12 @@ impl ConsistencyTokens {
         sealed.push(VERSION);
         sealed.extend(position.timeline.to_be_bytes());
         sealed.extend(position.lsn.to_be_bytes());
-        sealed.extend(self.process.to_be_bytes());
         let tag = self.mac(tenant, &sealed).finalize().into_bytes();
         sealed.extend(&tag[..TAG]);
         URL_SAFE_NO_PAD.encode(sealed)
     }
 
-    fn open(&self, tenant: TenantId, token: &str) -> Option<Write> {
+    fn open(&self, tenant: TenantId, token: &str) -> Option<LogPosition> {
         if token.len() != Self::LENGTH {
             return None;
         }
@@ -76,14 +66,10 @@ impl ConsistencyTokens {
         self.mac(tenant, payload).verify_truncated_left(tag).ok()?;
         let (&[version], rest) = payload.split_first_chunk()?;
         let (timeline, rest) = rest.split_first_chunk()?;
-        let (lsn, rest) = rest.split_first_chunk()?;
-        let (process, _) = rest.split_first_chunk()?;
-        (version == VERSION).then_some(Write {
-            position: LogPosition {
-                timeline: u32::from_be_bytes(*timeline),
-                lsn: u64::from_be_bytes(*lsn),
-            },
-            process: u64::from_be_bytes(*process),
+        let (lsn, _) = rest.split_first_chunk()?;
+        (version == VERSION).then_some(LogPosition {
+            timeline: u32::from_be_bytes(*timeline),
+            lsn: u64::from_be_bytes(*lsn),
         })
     }
 
@@ -105,8 +91,8 @@ impl ConsistencyTokens {
         if token == STRONG {
             return Ok(Consistency::Strong);
         }
-        let write = self.open(scope.tenant(), token).ok_or_else(malformed)?;
-        Ok(Consistency::AtLeast(write.position))
+        let written = self.open(scope.tenant(), token).ok_or_else(malformed)?;
+        Ok(Consistency::AtLeast(written))
     }
 }
 
@@ -156,7 +142,7 @@ mod tests {
     }
 
     fn tokens() -> ConsistencyTokens {
-        ConsistencyTokens::new([7; 32], 42)
+        ConsistencyTokens::new([7; 32])
     }
 
     #[expect(clippy::disallowed_methods, reason = "a test acts for whom it likes")]
@@ -170,12 +156,11 @@ mod tests {
     }
 
     #[test]
-    fn a_token_names_the_write_and_who_wrote_it() {
+    fn a_token_names_the_write() {
         let token = tokens().seal(tenant(1), WRITE);
 
         assert_eq!(token.len(), ConsistencyTokens::LENGTH);
-        let write = tokens().open(tenant(1), &token).unwrap();
-        assert_eq!((write.position, write.process), (WRITE, 42));
+        assert_eq!(tokens().open(tenant(1), &token), Some(WRITE));
         assert_eq!(asked(&[&token]).unwrap(), Consistency::AtLeast(WRITE));
     }
 
@@ -202,7 +187,7 @@ mod tests {
         let token = tokens().seal(tenant(1), WRITE);
 
         assert_eq!(tokens().open(tenant(2), &token), None);
-        assert_eq!(ConsistencyTokens::new([8; 32], 42).open(tenant(1), &token), None);
+        assert_eq!(ConsistencyTokens::new([8; 32]).open(tenant(1), &token), None);
         for values in [
             &["", ""][..],
             &["AAAA"],

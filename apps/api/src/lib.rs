@@ -42,8 +42,9 @@
 //! type that is new. Queries implement [`query::FromQuery`] for reading and `IntoParams` for the specification; lists
 //! take [`paging::PagingQuery`] and answer a [`paging::Listing`]; PATCH bodies use [`patch::given`] and take
 //! [`conditional::IfMatch`]; `fields=` is [`fields::Fields`]. A GET says what is asked as a `read::Question`, and is
-//! answered by `read::Read` with the ready answer that the question loads. Bodies have `deny_unknown_fields`, and schemas that accept exactly what the domain accepts ([`text`] has the patterns,
-//! [`whole::Whole`] is a number in a body).
+//! answered by `read::Read` with the ready answer that the question loads. Bodies have `deny_unknown_fields`, and
+//! schemas that accept exactly what the domain accepts ([`text`] has the patterns, [`whole::Whole`] is a number in a
+//! body).
 //! Security, the problems common to all, 304 and partial answers are added by [`spec`].
 
 mod authentication;

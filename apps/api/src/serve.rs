@@ -11,8 +11,10 @@ use crate::middleware::edge;
 use crate::routes;
 use crate::state::Services;
 
-/// Builds the server on sockets that listen already. Each thread that serves requests first calls `on_thread`. It serves once the returned [`Server`] is awaited, and stops by
-/// the handle: with `stop(true)`, requests in flight finish within `settings.shutdown`.
+/// Builds the server on sockets that listen already. Each thread that serves requests first calls `on_thread`.
+///
+/// It serves once the returned [`Server`] is awaited, and stops by the handle: with `stop(true)`, requests in flight
+/// finish within `settings.shutdown`.
 pub fn serve(
     services: Services,
     listeners: Vec<TcpListener>,

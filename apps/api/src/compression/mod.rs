@@ -1,7 +1,8 @@
 //! Content codings of answers (RFC 9110, section 8.4): gzip, Brotli and Zstandard, as the client wants them.
 //!
-//! What is answered more than once keeps its encoded bytes ([`show`](crate::representation::show)). Any other answer whose bytes are at hand is encoded by [`compress`] on its way out. Streams encode
-//! themselves chunk by chunk ([`stream`]), so that nothing is held back that must flush.
+//! What is answered more than once keeps its encoded bytes ([`show`](crate::representation::show)). Any other answer
+//! whose bytes are at hand is encoded by [`compress`] on its way out. Streams encode themselves chunk by chunk
+//! ([`stream`]), so that nothing is held back that must flush.
 
 mod codec;
 mod negotiation;

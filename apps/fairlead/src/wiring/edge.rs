@@ -4,7 +4,7 @@ use fairlead_api::{ConsistencyTokens, CursorKey, VerifiedCredentials};
 use fairlead_cache::TieredCache;
 use fairlead_domain::store::CommitListener;
 
-use super::{Parts, cache};
+use super::cache;
 use crate::config::{Config, Secret};
 use crate::derived_key;
 
@@ -17,12 +17,10 @@ pub(super) struct Edge {
 }
 
 impl Edge {
-    pub(super) fn new(config: &Config, parts: &Parts, secret: &Secret) -> anyhow::Result<Self> {
-        // The second half of an id is random.
-        let (_, process) = parts.ids.next().as_u64_pair();
+    pub(super) fn new(config: &Config, secret: &Secret) -> anyhow::Result<Self> {
         Ok(Self {
             cursors: CursorKey::new(derived_key::derive(secret, "cursor")),
-            consistency: ConsistencyTokens::new(derived_key::derive(secret, "consistency"), process),
+            consistency: ConsistencyTokens::new(derived_key::derive(secret, "consistency")),
             verified: VerifiedCredentials::default(),
             cache: cache::start(config, secret)?,
         })

@@ -135,7 +135,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     let secret = secret_file::installation_secret(config)?;
     safety::require_current_schema(database).await?;
     let postgres = stores::server_config(config, database, &secret);
-    let edge = Edge::new(config, parts, &secret)?;
+    let edge = Edge::new(config, &secret)?;
     let (clock, ids) = (Arc::clone(&parts.clock), Arc::clone(&parts.ids));
     let stores = Stores::connect(&postgres, clock, ids, edge.listeners()).await?;
     if let Some(cache) = &edge.cache {

@@ -6,13 +6,13 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::view::milliseconds;
 use super::{NoCache, control};
 use crate::Services;
 use crate::authentication::Operator;
 use crate::problem::Problem;
 use crate::query::{FromQuery, QueryOf, QueryReader};
 use crate::spec::Problems;
+use crate::units::milliseconds;
 use crate::warming::tags_of;
 
 /// What [`ExplainQuery`] reads, for the specification.

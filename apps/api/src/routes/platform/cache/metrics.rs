@@ -4,12 +4,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::view::{CountsView, TenantView, TimesView, milliseconds};
+use super::view::{CountsView, TenantView, TimesView};
 use super::{NoCache, control};
 use crate::Services;
 use crate::authentication::Operator;
 use crate::problem::Problem;
 use crate::spec::Problems;
+use crate::units::milliseconds;
 
 /// What the cache of this process has done since it started.
 #[derive(Debug, Serialize, ToSchema)]

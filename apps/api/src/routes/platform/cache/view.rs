@@ -1,9 +1,9 @@
-use std::time::Duration;
-
 use fairlead_domain::cache::{Counts, TenantReport, Times};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+use crate::units::milliseconds;
 
 /// What became of requests for answers.
 #[derive(Debug, Serialize, ToSchema)]
@@ -146,8 +146,4 @@ impl From<&(&'static str, Times)> for TimesView {
 pub(super) struct InvalidatedView {
     /// In words, one for each thing.
     pub(super) invalidated: Vec<String>,
-}
-
-pub(super) fn milliseconds(duration: Duration) -> f64 {
-    duration.as_secs_f64() * 1_000.0
 }

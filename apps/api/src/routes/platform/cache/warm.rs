@@ -9,12 +9,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::NoCache;
-use super::view::milliseconds;
 use crate::Services;
 use crate::authentication::Operator;
 use crate::json::JsonBody;
 use crate::problem::{Kind, Problem};
 use crate::spec::Problems;
+use crate::units::milliseconds;
 
 /// What is to be loaded ahead of need: every dataset, unless `datasets`, `keys` or `learned` says otherwise.
 #[derive(Debug, Deserialize, ToSchema)]
