@@ -5,47 +5,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use fairlead_devstack::{Durability, Root, Service, Stack, StackOptions};
-use fairlead_telemetry::spawn_blocking;
+use fairlead_devstack::Service;
 use serde_json::{Value, json};
 use support::database::DatabaseRole;
 use support::pair::TestPair;
 use support::process::{Program, Serving};
 use support::{Client, TestDatabase, TestTenant, repetitions, wait_until};
 
+use super::cache::RedisServer;
 use super::cached_reads::{LIST, get, source};
 
-/// A Redis of a test's own, which it may hurt.
-struct Redis {
-    stack: Arc<Stack>,
-    url: String,
-}
-
-impl Redis {
-    async fn start() -> Self {
-        let started = spawn_blocking(|| {
-            let options = StackOptions {
-                root: Root::Temporary,
-                durability: Durability::Fast,
-            };
-            let stack = Stack::open(options).unwrap();
-            let url = stack.ensure(Service::Redis).unwrap().url;
-            (Arc::new(stack), url)
-        });
-        let (stack, url) = started.await.unwrap();
-        Self { stack, url }
-    }
-
-    async fn with(&self, fault: impl FnOnce(&Stack) + Send + 'static) {
-        let stack = Arc::clone(&self.stack);
-        spawn_blocking(move || fault(&stack)).await.unwrap();
-    }
-}
-
 /// The program of one installation on a database, which shares `redis` with others.
-fn program(database: &TestDatabase, redis: &Redis) -> Program {
+fn program(database: &TestDatabase, redis: &RedisServer) -> Program {
     Program::on(database)
-        .with("FAIRLEAD__CACHE__REDIS__URL", &redis.url)
+        .with("FAIRLEAD__CACHE__REDIS__URL", redis.url())
         .with(
             "FAIRLEAD__AUTH__KEYS_DIR",
             &keys_dir(&database.url(DatabaseRole::App)),
@@ -82,7 +55,7 @@ fn at(client: &Client, server: &Serving) -> Client {
 
 #[tokio::test]
 async fn a_write_in_one_process_is_seen_in_the_other() {
-    let (database, redis) = (TestDatabase::create().await, Redis::start().await);
+    let (database, redis) = (TestDatabase::create().await, RedisServer::start().await);
     let [first, second] = pair(&program(&database, &redis)).await;
     let acme = TestTenant::sign_up(first.anonymous(), "acme").await;
     let (here, there) = (&acme.owner, at(&acme.owner, &second));
@@ -116,7 +89,7 @@ async fn a_write_in_one_process_is_seen_in_the_other() {
 
 #[tokio::test]
 async fn redis_goes_and_comes_under_load_and_no_request_fails() {
-    let (database, redis) = (TestDatabase::create().await, Redis::start().await);
+    let (database, redis) = (TestDatabase::create().await, RedisServer::start().await);
     let [first, second] = pair(&program(&database, &redis)).await;
     let acme = TestTenant::sign_up(first.anonymous(), "acme").await;
     let lead = format!("/api/v1/leads/{}", acme.lead("Ann").await);
@@ -174,7 +147,7 @@ async fn redis_goes_and_comes_under_load_and_no_request_fails() {
 
 #[tokio::test]
 async fn what_a_command_changes_servers_show_and_without_redis_it_says_so() {
-    let (database, redis) = (TestDatabase::create().await, Redis::start().await);
+    let (database, redis) = (TestDatabase::create().await, RedisServer::start().await);
     let program = program(&database, &redis);
     let server = program.serve().await.unwrap();
     let acme = TestTenant::sign_up(server.anonymous(), "acme").await;
@@ -208,10 +181,10 @@ async fn what_a_command_changes_servers_show_and_without_redis_it_says_so() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_old_is_shown_though_the_replica_stops_by_turns() {
     let (pair_of_databases, program) = TestPair::start().await;
-    let redis = Redis::start().await;
+    let redis = RedisServer::start().await;
     let program = program
         .with("FAIRLEAD__CACHE__RESPONSES__ENABLED", "true")
-        .with("FAIRLEAD__CACHE__REDIS__URL", &redis.url)
+        .with("FAIRLEAD__CACHE__REDIS__URL", redis.url())
         .with(
             "FAIRLEAD__AUTH__KEYS_DIR",
             &keys_dir(

@@ -14,6 +14,7 @@ fn main() -> ExitCode {
 /// Without a thread of its own the allocator gives back what is free only when it is called, and so keeps what a busy
 /// moment took for as long as nothing happens.
 fn give_memory_back() {
+    // Where there can be none, memory is given back later: nothing to stop for.
     #[cfg(feature = "jemalloc")]
     let _ = tikv_jemalloc_ctl::background_thread::write(true);
 }

@@ -8,5 +8,7 @@ pub mod metrics;
 pub mod process;
 pub mod request;
 mod task;
+mod thread;
 
 pub use task::{spawn, spawn_blocking};
+pub use thread::turn_of_this_thread;

@@ -8,3 +8,5 @@ mod proxy;
 mod server;
 mod sharing;
 mod warming;
+
+pub(crate) use server::RedisServer;

@@ -8,13 +8,13 @@ use redis::AsyncConnectionConfig;
 
 /// A Redis server of a test's own.
 #[derive(Clone, Debug)]
-pub(super) struct RedisServer {
+pub(crate) struct RedisServer {
     stack: Arc<Stack>,
     url: String,
 }
 
 impl RedisServer {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let (stack, url) = spawn_blocking(|| {
             let options = StackOptions {
                 root: Root::Temporary,
@@ -29,7 +29,7 @@ impl RedisServer {
         Self { stack, url }
     }
 
-    pub(super) fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
@@ -38,7 +38,7 @@ impl RedisServer {
     }
 
     /// Does something to the server from outside.
-    pub(super) async fn with(&self, fault: impl FnOnce(&Stack) + Send + 'static) {
+    pub(crate) async fn with(&self, fault: impl FnOnce(&Stack) + Send + 'static) {
         let stack = Arc::clone(&self.stack);
         spawn_blocking(move || fault(&stack)).await.unwrap();
     }

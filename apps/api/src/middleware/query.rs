@@ -1,19 +1,27 @@
 //! An operation that takes no query refuses one: what a client says is never ignored. Those that take one read it by
 //! [`QueryReader`], which refuses what it does not know.
 
-use std::collections::HashSet;
-use std::sync::LazyLock;
-
 use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
-use serde_json::Value;
 
 use crate::problem::Problem;
 use crate::query::{NoQuery, QueryReader};
-use crate::spec;
 
-/// The operations that take a query: method and pattern of the path.
-static QUERIED: LazyLock<HashSet<(Method, String)>> = LazyLock::new(queried);
+/// The operations that take a query; a test holds them to the specification, which is too large to be made for this.
+pub(super) const QUERIED: [(Method, &str); 12] = [
+    (Method::GET, "/api/v1/activities"),
+    (Method::GET, "/api/v1/agents"),
+    (Method::GET, "/api/v1/carriers"),
+    (Method::GET, "/api/v1/leads"),
+    (Method::GET, "/api/v1/leads/export"),
+    (Method::POST, "/api/v1/leads/import"),
+    (Method::GET, "/api/v1/leads/search"),
+    (Method::GET, "/api/v1/leads/{id}"),
+    (Method::GET, "/api/v1/leads/{id}/activities"),
+    (Method::GET, "/api/v1/performance/cache/explain"),
+    (Method::GET, "/api/v1/tenant/api-keys"),
+    (Method::GET, "/api/v1/users"),
+];
 
 /// Tells what is wrong with a query that is not to be there.
 pub(super) fn uncalled_for(request: &ServiceRequest) -> Option<Problem> {
@@ -21,29 +29,13 @@ pub(super) fn uncalled_for(request: &ServiceRequest) -> Option<Problem> {
     if query.is_empty() || !request.path().starts_with("/api/v1/") {
         return None;
     }
-    let pattern = request.match_pattern()?;
-    if QUERIED.contains(&(request.method().clone(), pattern)) {
+    let is_called_for = |path: &str| {
+        let mut queried = QUERIED.iter();
+        queried.any(|(method, pattern)| *pattern == path && method == request.method())
+    };
+    // Most paths are patterns themselves, and to find one takes long.
+    if is_called_for(request.path()) || is_called_for(&request.match_pattern()?) {
         return None;
     }
     QueryReader::parse::<NoQuery>(query).err()
-}
-
-fn queried() -> HashSet<(Method, String)> {
-    let paths = spec::openapi()["paths"].as_object().into_iter().flatten();
-    let operations = paths.flat_map(|(path, item)| {
-        let operations = item.as_object().into_iter().flatten();
-        operations.map(move |(method, operation)| (path, method, operation))
-    });
-    operations
-        .filter(|(_, _, operation)| takes_query(operation))
-        .filter_map(|(path, method, _)| {
-            let method = Method::from_bytes(method.to_ascii_uppercase().as_bytes()).ok()?;
-            Some((method, path.clone()))
-        })
-        .collect()
-}
-
-fn takes_query(operation: &Value) -> bool {
-    let parameters = operation["parameters"].as_array().into_iter().flatten();
-    parameters.into_iter().any(|parameter| parameter["in"] == "query")
 }

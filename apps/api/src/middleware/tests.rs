@@ -2,9 +2,12 @@ use std::time::{Duration, Instant};
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
+use serde_json::Value;
 
 use super::guard::guarded;
+use super::query::QUERIED;
 use crate::problem::{Kind, Problem};
+use crate::spec::openapi;
 
 type Handled = Result<HttpResponse, actix_web::Error>;
 
@@ -54,4 +57,24 @@ async fn an_error_of_ours_stays_what_it_is_and_another_becomes_a_problem() {
         guarded(None, foreign).await.unwrap_err().kind(),
         Kind::MalformedRequest
     );
+}
+
+#[test]
+fn a_query_is_called_for_where_the_specification_has_one() {
+    let takes_query = |operation: &Value| {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        parameters.into_iter().any(|parameter| parameter["in"] == "query")
+    };
+    let mut specified = Vec::new();
+    for (path, operations) in openapi()["paths"].as_object().unwrap() {
+        for (method, operation) in operations.as_object().unwrap() {
+            if path.starts_with("/api/v1/") && takes_query(operation) {
+                specified.push((method.to_uppercase(), path.clone()));
+            }
+        }
+    }
+
+    let queried = QUERIED.map(|(method, path)| (method.to_string(), path.to_owned()));
+
+    assert_eq!(queried.to_vec(), specified);
 }

@@ -1,12 +1,11 @@
 //! How long requests take, by method, route and status.
 
-use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use actix_web::http::{Method, StatusCode};
+use fairlead_telemetry::turn_of_this_thread;
 
 /// Upper bounds of the buckets, in milliseconds; one more has what took longer.
 pub(crate) const BOUNDS_MS: [u64; 14] = [
@@ -121,15 +120,6 @@ impl Times {
 
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A number of this thread's own.
-fn turn_of_this_thread() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static OWN: Cell<usize> = Cell::new(NEXT.fetch_add(1, Ordering::Relaxed));
-    }
-    OWN.get()
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use fairlead_domain::store::StoreError;
+use fairlead_telemetry::turn_of_this_thread;
 use tokio_postgres::SimpleQueryMessage;
 
 use super::counts::Counted;
 use super::holders::Held;
-use super::idle::turn_of_this_thread;
 use super::pipeline::{Answers, Failed, Pipeline};
 use super::prepared::PreparedStatements;
 use super::target::{Target, Wire};

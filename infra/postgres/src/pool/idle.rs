@@ -1,8 +1,8 @@
-use std::cell::Cell;
 use std::mem::take;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use fairlead_telemetry::turn_of_this_thread;
 
 use super::client::Client;
 
@@ -73,17 +73,4 @@ impl Idle {
 
 fn lock(shard: &Mutex<Vec<Client>>) -> MutexGuard<'_, Vec<Client>> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A number of this thread's own, counted from 0 in the order in which threads asked.
-pub(super) fn turn_of_this_thread() -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local! {
-        static OWN: Cell<Option<usize>> = const { Cell::new(None) };
-    }
-    OWN.get().unwrap_or_else(|| {
-        let own = NEXT.fetch_add(1, Ordering::Relaxed);
-        OWN.set(Some(own));
-        own
-    })
 }
