@@ -40,14 +40,32 @@ pub(super) enum ArgonError {
     Text(#[from] phc::Error),
 }
 
+const ALGORITHM: Algorithm = Algorithm::Argon2id;
+const VERSION: Version = Version::V0x13;
+
 /// Hashes with a new salt; returns a PHC string.
 pub(super) fn hash(password: &[u8], memory: &mut LentMemory) -> Result<String, ArgonError> {
-    let salt = Salt::new(&rand::random::<[u8; RECOMMENDED_SALT_LEN]>())?;
-    let (algorithm, version) = (Algorithm::Argon2id, Version::V0x13);
-    let output = compute(&Argon2::new(algorithm, version, OURS), password, &salt, memory)?;
+    let salt = new_salt()?;
+    let output = compute(&Argon2::new(ALGORITHM, VERSION, OURS), password, &salt, memory)?;
+    ours(salt, output)
+}
+
+/// Makes up a hash, which takes as long to check as any of ours: nobody has a password that it would be the hash of.
+pub(super) fn of_nothing() -> Result<String, ArgonError> {
+    ours(
+        new_salt()?,
+        Output::new(&rand::random::<[u8; Params::DEFAULT_OUTPUT_LEN]>())?,
+    )
+}
+
+fn new_salt() -> Result<Salt, ArgonError> {
+    Ok(Salt::new(&rand::random::<[u8; RECOMMENDED_SALT_LEN]>())?)
+}
+
+fn ours(salt: Salt, output: Output) -> Result<String, ArgonError> {
     let hash = PasswordHash {
-        algorithm: algorithm.ident(),
-        version: Some(version.into()),
+        algorithm: ALGORITHM.ident(),
+        version: Some(VERSION.into()),
         params: ParamsString::try_from(&OURS)?,
         salt: Some(salt),
         hash: Some(output),

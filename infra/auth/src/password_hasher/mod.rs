@@ -18,7 +18,7 @@ use self::memory::{IdleMemory, LentMemory};
 /// How many passwords are worked on at once, and how many may wait for their turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HasherLimits {
-    /// Each takes a processor core for some tens of milliseconds, and 19 MiB that are kept for the next.
+    /// Each takes a processor core for some tens of milliseconds, and 19 MiB that are kept for the next for a while.
     pub at_once: NonZeroUsize,
     /// One more than this is told to come back later.
     pub waiting: usize,
@@ -44,24 +44,19 @@ pub struct Argon2PasswordHasher {
     working: Arc<Semaphore>,
     /// Lent to those at work, so there are never more pieces than may work at once.
     memory: Arc<IdleMemory>,
-    /// The hash of a password that nobody knows, checked where there is no account to check.
+    /// The hash of no password, checked where there is no account to check.
     nothing: String,
 }
 
 impl Argon2PasswordHasher {
-    /// Hashes one password, so it takes some tens of milliseconds.
     pub fn new(limits: HasherLimits) -> Self {
-        let unknown: [u8; 32] = rand::random();
-        let memory = Arc::new(IdleMemory::default());
-        let nothing = argon::hash(&unknown, &mut IdleMemory::lend(&memory))
-            .expect("32 bytes can be hashed with memory to spare at start");
         Self {
             admitted: Arc::new(Semaphore::new(
                 limits.at_once.get().saturating_add(limits.waiting),
             )),
             working: Arc::new(Semaphore::new(limits.at_once.get())),
-            memory,
-            nothing,
+            memory: Arc::default(),
+            nothing: argon::of_nothing().expect("random bytes make a hash of our parameters"),
         }
     }
 
@@ -79,7 +74,9 @@ impl Argon2PasswordHasher {
             let mut turn = turn;
             work(&mut turn.memory)
         });
-        match done.await {
+        let done = done.await;
+        IdleMemory::watch(&self.memory);
+        match done {
             Ok(result) => Ok(result),
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             // The process is shutting down.

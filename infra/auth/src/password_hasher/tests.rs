@@ -151,6 +151,7 @@ async fn no_more_memory_is_made_than_passwords_are_worked_on_at_once() {
 #[tokio::test]
 async fn memory_comes_back_from_work_that_panics() {
     let hasher = Arc::new(hasher(1, 0));
+    assert_eq!(hasher.verify_nothing(RIGHT).await, Ok(()));
     let panicking = Arc::clone(&hasher);
 
     let work =
@@ -159,6 +160,22 @@ async fn memory_comes_back_from_work_that_panics() {
     assert!(work.await.unwrap_err().is_panic());
     assert_eq!(hasher.memory.sizes(), [19_456]);
     assert_eq!(hasher.verify_nothing(RIGHT).await, Ok(()));
+}
+
+#[tokio::test]
+async fn memory_is_made_when_it_is_needed_and_given_back_when_nobody_needs_it() {
+    let mut hasher = hasher(1, 1);
+    assert_eq!(hasher.memory.sizes(), [0; 0], "none is made at start");
+    hasher.memory = Arc::new(IdleMemory::kept_for(Duration::from_millis(300)));
+
+    for _ in 0..2 {
+        assert_eq!(hasher.verify_nothing(RIGHT).await, Ok(()));
+        assert_eq!(hasher.memory.sizes(), [19_456]);
+
+        while !hasher.memory.sizes().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
 }
 
 #[tokio::test]
