@@ -9,8 +9,11 @@ use std::time::Duration;
 /// How long lines may wait for others to be written with. One call to the system for each line costs more than all the
 /// rest of it.
 const LINGER: Duration = Duration::from_millis(2);
-/// When so many bytes wait, who adds a line writes them all.
-const FULL: usize = 256 << 10;
+/// When so many bytes wait, who adds a line writes them all: a disk that is busy for a moment keeps nobody waiting, and
+/// one that takes less than is logged slows its cause down before it fills the memory.
+const FULL: usize = 4 << 20;
+/// Room that is kept for the next lot.
+const KEPT: usize = 512 << 10;
 
 static SINK: Sink = Sink {
     waiting: Mutex::new(Waiting {
@@ -90,7 +93,7 @@ impl Sink {
         lines.clear();
         let mut waiting = self.waiting();
         // The room is used again, unless there are lines already, or it was for far too many.
-        if waiting.lines.is_empty() && (waiting.lines.capacity()..=2 * FULL).contains(&lines.capacity()) {
+        if waiting.lines.is_empty() && (waiting.lines.capacity()..=KEPT).contains(&lines.capacity()) {
             waiting.lines = lines;
         }
     }
