@@ -45,6 +45,19 @@ pub(crate) fn cargo() -> Command {
 pub(crate) enum Profile {
     Dev,
     Release,
+    /// What is deployed.
+    Dist,
+}
+
+impl Profile {
+    /// Where cargo puts what it builds.
+    fn folder(self) -> &'static str {
+        match self {
+            Self::Dev => "debug",
+            Self::Release => "release",
+            Self::Dist => "dist",
+        }
+    }
 }
 
 /// Builds the product and returns its binary.
@@ -54,8 +67,8 @@ pub(crate) enum Profile {
 pub(crate) fn build_product(profile: Profile) -> Result<PathBuf> {
     let mut build = cargo();
     build.args(["build", "--workspace", "--bin", "fairlead"]);
-    if profile == Profile::Release {
-        build.args(["--release", "--features", "fairlead/jemalloc"]);
+    if profile != Profile::Dev {
+        build.args(["--profile", profile.folder(), "--features", "fairlead/jemalloc"]);
     }
     child::run(&mut build)?;
     binary(profile, "fairlead")
@@ -68,9 +81,5 @@ pub(crate) fn binary(profile: Profile, name: &str) -> Result<PathBuf> {
         .parent()
         .and_then(Path::parent)
         .context("my own binary is in no target folder")?;
-    let folder = match profile {
-        Profile::Dev => "debug",
-        Profile::Release => "release",
-    };
-    Ok(target.join(folder).join(name))
+    Ok(target.join(profile.folder()).join(name))
 }

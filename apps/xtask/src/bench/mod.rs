@@ -157,7 +157,7 @@ impl BenchArgs {
 
 /// Builds the product, and, in a workspace of their own, what it is measured against.
 fn build() -> Result<Binaries> {
-    let product = workspace::build_product(Profile::Release)?;
+    let product = workspace::build_product(Profile::Dist)?;
     let target = product
         .parent()
         .and_then(Path::parent)
