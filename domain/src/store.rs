@@ -14,7 +14,7 @@ use crate::access::{SystemScope, TenantScope};
 use crate::activities::Activities;
 use crate::carriers::Carriers;
 use crate::consistency::{LogPosition, NodeName, ReadIntent};
-use crate::events::Recorded;
+use crate::events::{Events, Recorded};
 use crate::idempotency::IdempotencyKeys;
 use crate::identity::{
     Accounts, ApiKeys, LoginThrottle, Operators, Platform, Sessions, TenantId, Tenants, Users,
@@ -69,6 +69,7 @@ pub trait UnitOfWork: Send {
     fn assignments(&mut self) -> &mut dyn Assignments;
     fn activities(&mut self) -> &mut dyn Activities;
     fn carriers(&mut self) -> &mut dyn Carriers;
+    fn events(&mut self) -> &mut dyn Events;
     fn idempotency_keys(&mut self) -> &mut dyn IdempotencyKeys;
 
     /// Takes note of a change. Its event and its audit row become durable with the change itself, or not at all.

@@ -16,6 +16,7 @@ mod cached_together;
 mod carriers;
 mod commits;
 mod demo;
+mod events;
 mod hardening;
 mod identity;
 mod import;

@@ -6,10 +6,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use fairlead::SystemClock;
 use fairlead_domain::Id;
 use fairlead_domain::access::SystemScope;
 use fairlead_domain::activities::ActivityFilter;
+use fairlead_domain::clock::Clock as _;
 use fairlead_domain::consistency::ReadIntent;
+use fairlead_domain::events::{Aggregate, AggregateFilter, EventCursor, EventFilter};
 use fairlead_domain::leads::{AssignedTo, LeadFilter, LeadQuery, LeadSort, SearchText, StatusName};
 use fairlead_domain::paging::{Direction, Paging, Position, SortKey, Start};
 use fairlead_domain::store::{Store as _, UnitOfWork};
@@ -60,7 +63,15 @@ SELECT t.id, status, slot, 1, 0
 FROM tenants t, unnest(ARRAY['NEW', 'CONTACTED', 'QUALIFIED', 'CLOSED']) status, generate_series(1, 3) slot
 WHERE t.slug LIKE 'counted-%';
 
+INSERT INTO events (tenant_id, id, xid, type, version, aggregate_type, aggregate_id, source, actor, data, occurred_at)
+SELECT l.tenant_id, (left(uuid_v7_floor(now())::text, 24) || lpad(to_hex(row_number() OVER ()), 12, '0'))::uuid,
+       (3 + row_number() OVER () / 1000)::text::xid8,
+       CASE WHEN row_number() OVER () % 10000 = 0 THEN 'lead_deleted' ELSE 'lead_updated' END, 1, 'lead', l.id,
+       'system', 'system', '{}', l.created_at
+FROM leads l WHERE l.id < '01930000-0002-7000-8000-00000000ea60';
+
 VACUUM ANALYZE tenants;
+VACUUM ANALYZE events;
 VACUUM ANALYZE users;
 VACUUM ANALYZE leads;
 VACUUM ANALYZE lead_statistics;
@@ -137,7 +148,11 @@ async fn indexes_used(
         .filter(|(name, scans)| *scans > before.get(name).copied().unwrap_or(0))
         .map(|(name, _)| name)
         // What serves foreign keys and the catalog of tenants is not what is asked here.
-        .filter(|name| name.contains("lead") || name.contains("activit") || name.contains("users"))
+        .filter(|name| {
+            ["lead", "activit", "users", "events"]
+                .iter()
+                .any(|known| name.contains(known))
+        })
         .collect()
 }
 
@@ -449,4 +464,77 @@ async fn every_list_filter_and_search_reads_through_its_index() {
         .await;
         assert_eq!(used, [expected], "{what}");
     }
+}
+
+#[tokio::test]
+async fn the_log_is_read_through_its_indexes() {
+    let database = TestDatabase::create().await;
+    fill(&database).await;
+    let superuser = database.pool(DatabaseRole::Superuser, 1).await;
+    let one = AggregateFilter {
+        aggregate: Aggregate::Lead,
+        id: Some(Uuid::from_u128(0x0193_0000_0002_7000_8000_0000_0000_0005)),
+    };
+    let middle = EventCursor { xid: 30, position: 0 };
+
+    for (what, filter, after, expected) in [
+        (
+            "from the beginning",
+            EventFilter::default(),
+            EventCursor::START,
+            &["tenant_id_xid_position"][..],
+        ),
+        (
+            "from the middle",
+            EventFilter::default(),
+            middle,
+            &["tenant_id_xid_position"],
+        ),
+        (
+            "of one lead",
+            EventFilter {
+                aggregate: Some(one),
+                ..EventFilter::default()
+            },
+            EventCursor::START,
+            &["tenant_id_aggregate_type", "tenant_id_xid_position"],
+        ),
+        (
+            "of a rare type",
+            EventFilter {
+                event_type: Some("lead_deleted".to_owned()),
+                aggregate: None,
+            },
+            EventCursor::START,
+            &["tenant_id_type", "tenant_id_xid_position"],
+        ),
+    ] {
+        let used = indexes_used(&database, &superuser, async |uow| {
+            let page = uow
+                .events()
+                .after(&filter, after, 50)
+                .await
+                .expect("the log is read");
+            assert!(!page.events.is_empty(), "{what} finds nothing");
+        })
+        .await;
+        // Each partition has an index of its own, named after its columns; most are empty, and an empty table is read
+        // from end to end.
+        let full = used.iter().filter(|name| name.contains(&full_partition()));
+        let full: Vec<&String> = full.collect();
+        assert!(
+            full.len() == expected.len()
+                && full
+                    .iter()
+                    .zip(expected)
+                    .all(|(name, columns)| name.contains(columns)),
+            "{what}: {used:?}"
+        );
+    }
+}
+
+/// The partition of this month, where the events are.
+fn full_partition() -> String {
+    let now = SystemClock.now();
+    format!("events_{}_{:02}", now.year(), u8::from(now.month()))
 }

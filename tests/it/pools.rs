@@ -300,6 +300,8 @@ async fn operations_cost_as_many_round_trips_as_the_table_says() {
         format!("/api/v1/activities/{activity}"),
         "/api/v1/carriers".to_owned(),
         format!("/api/v1/carriers/{carrier}"),
+        "/api/v1/events?limit=2".to_owned(),
+        "/api/v1/events?type=lead_created".to_owned(),
     ];
     let mut table = Table::default();
     for path in &reads {

@@ -149,10 +149,11 @@ pub enum ApiScope {
     ActivitiesWrite,
     CarriersRead,
     CarriersWrite,
+    EventsRead,
 }
 
 impl ApiScope {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::TenantRead,
         Self::UsersRead,
         Self::UsersWrite,
@@ -162,6 +163,7 @@ impl ApiScope {
         Self::ActivitiesWrite,
         Self::CarriersRead,
         Self::CarriersWrite,
+        Self::EventsRead,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -175,6 +177,7 @@ impl ApiScope {
             Self::ActivitiesWrite => "activities:write",
             Self::CarriersRead => "carriers:read",
             Self::CarriersWrite => "carriers:write",
+            Self::EventsRead => "events:read",
         }
     }
 

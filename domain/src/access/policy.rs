@@ -63,6 +63,8 @@ policy! {
     ViewActivities: EVERYONE, Some(ApiScope::ActivitiesRead);
     /// Write activities; an agent on leads within its reach, and change only its own.
     WriteActivities: WORKERS, Some(ApiScope::ActivitiesWrite);
+    /// Follow the log of events: all that happened in the tenant, with the data of those it happened to.
+    ViewEvents: ADMINS, Some(ApiScope::EventsRead);
     /// Read carriers.
     ViewCarriers: EVERYONE, Some(ApiScope::CarriersRead);
     /// Create, change and delete carriers.

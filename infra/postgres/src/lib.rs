@@ -14,6 +14,7 @@ mod config;
 mod connection;
 mod entity;
 mod error;
+mod events;
 pub mod health;
 mod idempotency;
 mod leads;

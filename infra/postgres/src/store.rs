@@ -9,7 +9,7 @@ use fairlead_domain::activities::Activities;
 use fairlead_domain::carriers::Carriers;
 use fairlead_domain::clock::{Clock, Ids};
 use fairlead_domain::consistency::{LogPosition, NodeName, ReadIntent};
-use fairlead_domain::events::Recorded;
+use fairlead_domain::events::{Events, Recorded};
 use fairlead_domain::idempotency::IdempotencyKeys;
 use fairlead_domain::identity::{ApiKeys, SessionId, Sessions, TenantId, Tenants, Users};
 use fairlead_domain::leads::{Assignments, Leads};
@@ -182,6 +182,10 @@ impl UnitOfWork for PgUnitOfWork {
     }
 
     fn carriers(&mut self) -> &mut dyn Carriers {
+        self
+    }
+
+    fn events(&mut self) -> &mut dyn Events {
         self
     }
 

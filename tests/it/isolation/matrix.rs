@@ -108,6 +108,7 @@ pub(super) const CASES: &[Case] = &[
     case("listAgents"),
     case("listApiKeys"),
     case("listCarriers"),
+    case("listEvents"),
     case("listLeads"),
     case("listUsers"),
     case("logActivity")

@@ -20,13 +20,13 @@ const TAG: usize = 16;
 
 /// Signs cursors, so that a list only ever continues from a place it has named itself.
 #[derive(Clone)]
-pub struct CursorKey([u8; 32]);
+pub struct CursorKey(pub(super) [u8; 32]);
 
 /// The cursors of one tenant's lists.
 #[derive(Clone, Copy, Debug)]
 pub struct Cursors<'a> {
-    key: &'a CursorKey,
-    scope: &'a TenantScope,
+    pub(super) key: &'a CursorKey,
+    pub(super) scope: &'a TenantScope,
 }
 
 impl Cursors<'_> {

@@ -1,6 +1,7 @@
 //! Pages of lists: `cursor` and `limit`, or `page` and `limit`.
 
 mod cursor;
+mod events;
 
 use fairlead_domain::paging::{DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET, Page, Paging, Start};
 use serde::Serialize;
@@ -86,20 +87,21 @@ impl PagingQuery {
         let start = match (&self.cursor, self.page) {
             (None, Some(page)) => Start::Page(page),
             (None, None) => Start::After(None),
-            (Some(cursor), _) => {
-                let position = cursors.open(list, cursor).map_err(|InvalidCursor| {
-                    Problem::client(
-                        Kind::InvalidCursor,
-                        "the cursor is not one of this list, order and tenant",
-                    )
-                })?;
-                Start::After(Some(position))
-            }
+            (Some(cursor), _) => Start::After(Some(cursors.open(list, cursor)?)),
         };
         Ok(Paging {
             start,
             limit: self.limit,
         })
+    }
+}
+
+impl From<InvalidCursor> for Problem {
+    fn from(_: InvalidCursor) -> Self {
+        Self::client(
+            Kind::InvalidCursor,
+            "the cursor is not one of this list, order and tenant",
+        )
     }
 }
 

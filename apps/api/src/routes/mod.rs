@@ -3,6 +3,7 @@
 mod activities;
 mod auth;
 mod carriers;
+mod events;
 mod health;
 mod leads;
 mod pages;
@@ -34,6 +35,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
                 .configure(leads::configure)
                 .configure(activities::configure)
                 .configure(carriers::configure)
+                .configure(events::configure)
                 .configure(platform::configure)
                 .configure(health::configure),
         )

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod bind;
+mod xid;
 
 use std::borrow::Cow;
 
@@ -9,6 +10,7 @@ use fairlead_domain::store::StoreError;
 
 pub(crate) use arguments::Arguments;
 pub(crate) use bind::Bind;
+pub(crate) use xid::Xid;
 
 /// A text and what is bound to it. It borrows nothing, so it may be kept and sent later, or sent again.
 #[derive(Debug)]

@@ -24,6 +24,8 @@ pub(in crate::routes) enum ScopeName {
     CarriersRead,
     #[serde(rename = "carriers:write")]
     CarriersWrite,
+    #[serde(rename = "events:read")]
+    EventsRead,
 }
 
 impl From<ApiScope> for ScopeName {
@@ -38,6 +40,7 @@ impl From<ApiScope> for ScopeName {
             ApiScope::ActivitiesWrite => Self::ActivitiesWrite,
             ApiScope::CarriersRead => Self::CarriersRead,
             ApiScope::CarriersWrite => Self::CarriersWrite,
+            ApiScope::EventsRead => Self::EventsRead,
         }
     }
 }
@@ -54,6 +57,7 @@ impl From<ScopeName> for ApiScope {
             ScopeName::ActivitiesWrite => Self::ActivitiesWrite,
             ScopeName::CarriersRead => Self::CarriersRead,
             ScopeName::CarriersWrite => Self::CarriersWrite,
+            ScopeName::EventsRead => Self::EventsRead,
         }
     }
 }

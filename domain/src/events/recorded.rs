@@ -1,4 +1,4 @@
-//! What happened: events and the audit trail, recorded through the unit of work that changes the rows.
+//! What a unit of work takes note of.
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -19,6 +19,16 @@ pub enum Aggregate {
 }
 
 impl Aggregate {
+    pub const ALL: [Self; 7] = [
+        Self::Tenant,
+        Self::User,
+        Self::Session,
+        Self::ApiKey,
+        Self::Lead,
+        Self::Activity,
+        Self::Carrier,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Tenant => "tenant",
@@ -29,6 +39,10 @@ impl Aggregate {
             Self::Activity => "activity",
             Self::Carrier => "carrier",
         }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|aggregate| aggregate.as_str() == text)
     }
 }
 

@@ -1,0 +1,140 @@
+use actix_web::{HttpResponse, get};
+use async_trait::async_trait;
+use fairlead_domain::access::ViewEvents;
+use fairlead_domain::cache::{CacheKey, Tag};
+use fairlead_domain::events::{Aggregate, AggregateFilter, EventCursor, EventFilter};
+use fairlead_domain::paging::{DEFAULT_LIMIT, MAX_LIMIT};
+use utoipa::IntoParams;
+
+use super::view::{EventView, EventsView};
+use crate::paging::CursorKey;
+use crate::problem::Problem;
+use crate::query::{FromQuery, QueryOf, QueryReader};
+use crate::read::{Question, Read, Reading};
+use crate::representation::Representation;
+use crate::spec::IfNoneMatch;
+
+/// What an [`EventsQuery`] is read from, for the specification.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "documents parameters")]
+struct EventsParameters {
+    /// Events of this type, such as `lead_created`.
+    #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9_]+$", nullable = false)]
+    r#type: Option<String>,
+    /// Events about things of this kind.
+    #[param(nullable = false, inline)]
+    aggregate_type: Option<AggregateTypeName>,
+    /// Events about this thing; together with `aggregateType`.
+    #[param(nullable = false)]
+    aggregate_id: Option<uuid::Uuid>,
+    /// Where to go on: `nextCursor` of an answer before. Without it the log is read from its beginning.
+    #[param(
+        min_length = 44,
+        max_length = 44,
+        pattern = "^[A-Za-z0-9_-]{44}$",
+        nullable = false
+    )]
+    cursor: Option<String>,
+    /// How many events are answered at the most.
+    #[param(minimum = 1, maximum = 200, default = 50, nullable = false)]
+    limit: Option<u32>,
+}
+
+#[derive(utoipa::ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "documents what `Aggregate` is read from")]
+enum AggregateTypeName {
+    Tenant,
+    User,
+    Session,
+    ApiKey,
+    Lead,
+    Activity,
+    Carrier,
+}
+
+/// Which events are wanted, from where on.
+#[derive(Debug)]
+pub(super) struct EventsQuery {
+    filter: EventFilter,
+    cursor: Option<String>,
+    limit: u32,
+}
+
+impl FromQuery for EventsQuery {
+    fn read(query: &mut QueryReader) -> Self {
+        let event_type = query.parsed("type", |text| {
+            let is_fine = text.len() <= 64
+                && text
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+            if is_fine {
+                Ok(text.to_owned())
+            } else {
+                Err("must be the name of a type of events, such as lead_created")
+            }
+        });
+        let aggregate = query.choice(
+            "aggregateType",
+            Aggregate::parse,
+            Aggregate::ALL.map(Aggregate::as_str),
+        );
+        let id = query.uuid("aggregateId");
+        if id.is_some() && aggregate.is_none() {
+            query.fault("aggregateId", "must stand together with aggregateType");
+        }
+        Self {
+            filter: EventFilter {
+                event_type,
+                aggregate: aggregate.map(|aggregate| AggregateFilter { aggregate, id }),
+            },
+            cursor: query.text("cursor", CursorKey::EVENTS_LENGTH),
+            limit: query.integer("limit", 1..=MAX_LIMIT).unwrap_or(DEFAULT_LIMIT),
+        }
+    }
+}
+
+#[async_trait]
+impl Question for EventsQuery {
+    fn key(&self) -> Option<CacheKey> {
+        // Whoever asks again asks for what is new.
+        None
+    }
+
+    fn tags(&self) -> Vec<Tag> {
+        Vec::new()
+    }
+
+    async fn load(&self, from: &mut Reading<'_>) -> Result<Representation, Problem> {
+        let after = match &self.cursor {
+            Some(cursor) => from.cursors.open_event(cursor)?,
+            None => EventCursor::START,
+        };
+        let page = from.uow.events().after(&self.filter, after, self.limit).await?;
+        Ok(Representation::by_digest(&EventsView {
+            next_cursor: from.cursors.seal_event(page.next),
+            has_more: page.has_more,
+            items: page.events.into_iter().map(EventView).collect(),
+        }))
+    }
+}
+
+/// Follow the log of events.
+///
+/// The events of the tenant as CloudEvents, in the order in which they became durable, the oldest first. `nextCursor`
+/// is always there: ask again with it, and you get what has happened since.
+#[utoipa::path(
+    tag = "events",
+    operation_id = "listEvents",
+    params(EventsParameters, IfNoneMatch),
+    responses((status = 200, description = "A stretch of the log.", body = EventsView)),
+    extensions(("x-permit" = json!("ViewEvents"))),
+)]
+#[get("/events")]
+pub(super) async fn list(
+    read: Read<ViewEvents>,
+    query: QueryOf<EventsQuery>,
+) -> Result<HttpResponse, Problem> {
+    read.answer(query.0).await
+}

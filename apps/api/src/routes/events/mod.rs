@@ -1,0 +1,10 @@
+//! The log of events: what happened in the tenant, in the order in which it became durable.
+
+mod list;
+mod view;
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config.service(list::list);
+}

@@ -1,0 +1,45 @@
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::{Aggregate, Event, EventCursor};
+use crate::store::StoreError;
+
+/// Which events of a tenant are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    pub event_type: Option<String>,
+    pub aggregate: Option<AggregateFilter>,
+}
+
+/// Events about one kind of thing, or about one thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AggregateFilter {
+    pub aggregate: Aggregate,
+    pub id: Option<Uuid>,
+}
+
+/// A stretch of a tenant's log.
+#[derive(Clone, Debug)]
+pub struct EventPage {
+    /// In the order of their cursors.
+    pub events: Vec<Event>,
+    /// Where the next stretch begins. Never before the cursor that was given.
+    pub next: EventCursor,
+    /// Whether there are more already.
+    pub has_more: bool,
+}
+
+/// The log of one tenant.
+#[async_trait]
+pub trait Events: Send {
+    /// Reads up to `limit` events behind `after`, the oldest first.
+    ///
+    /// What is still being committed, and all behind it, is left for the next time, so a caller that goes on at
+    /// [`EventPage::next`] meets each event once.
+    async fn after(
+        &mut self,
+        filter: &EventFilter,
+        after: EventCursor,
+        limit: u32,
+    ) -> Result<EventPage, StoreError>;
+}

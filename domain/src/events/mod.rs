@@ -1,0 +1,12 @@
+//! What happened: events and the audit trail, recorded through the unit of work that changes the rows, and read again
+//! from the log in the order in which those changes were committed.
+
+mod entry;
+mod envelope;
+mod log;
+mod recorded;
+
+pub use entry::{Event, EventCursor};
+pub use envelope::Envelope;
+pub use log::{AggregateFilter, EventFilter, EventPage, Events};
+pub use recorded::{Aggregate, Recorded, Source};

@@ -1,0 +1,110 @@
+use async_trait::async_trait;
+use fairlead_domain::events::{AggregateFilter, EventCursor, EventFilter, EventPage, Events};
+use fairlead_domain::store::StoreError;
+use uuid::Uuid;
+
+use super::{cursor, event};
+use crate::error::SqlError;
+use crate::statement::Xid;
+use crate::store::PgUnitOfWork;
+
+/// A statement for each filter, so that each is planned for what it looks for.
+///
+/// `settled` is the last event that a reader may know of: who finds nothing more of what is wanted goes on behind that
+/// one, and does not look at the same events again. It is an event, and not merely the oldest transaction under way,
+/// because ids of transactions that left no trace come again after a crash.
+macro_rules! after {
+    ($($condition:literal)*) => {
+        concat!(
+            "
+    WITH settled AS (
+        SELECT xid, position FROM events
+        WHERE tenant_id = $1 AND xid < pg_snapshot_xmin(pg_current_snapshot())
+        ORDER BY xid DESC, position DESC
+        LIMIT 1)
+    SELECT s.xid, s.position, e.*
+    FROM settled AS s
+    LEFT JOIN LATERAL (
+        SELECT xid, position, id, type, version, aggregate_type, aggregate_id, source, actor, data::text,
+               trace_context, occurred_at
+        FROM events
+        WHERE tenant_id = $1 AND (xid, position) > ($2, $3) AND xid < pg_snapshot_xmin(pg_current_snapshot())",
+            $("
+          AND ", $condition,)*
+            "
+        ORDER BY xid, position
+        LIMIT $4) AS e ON TRUE
+    ORDER BY e.xid, e.position"
+        )
+    };
+}
+
+const ALL: &str = after!();
+const OF_TYPE: &str = after!("type = $5");
+const OF_KIND: &str = after!("aggregate_type = $6");
+const OF_KIND_AND_TYPE: &str = after!("aggregate_type = $6" "type = $5");
+const OF_ONE: &str = after!("aggregate_type = $6" "aggregate_id = $7");
+const OF_ONE_AND_TYPE: &str = after!("aggregate_type = $6" "aggregate_id = $7" "type = $5");
+
+fn statement(filter: &EventFilter) -> &'static str {
+    match (filter.aggregate, &filter.event_type) {
+        (None, None) => ALL,
+        (None, Some(_)) => OF_TYPE,
+        (Some(AggregateFilter { id: None, .. }), None) => OF_KIND,
+        (Some(AggregateFilter { id: None, .. }), Some(_)) => OF_KIND_AND_TYPE,
+        (Some(_), None) => OF_ONE,
+        (Some(_), Some(_)) => OF_ONE_AND_TYPE,
+    }
+}
+
+#[async_trait]
+impl Events for PgUnitOfWork {
+    #[tracing::instrument(level = "debug", name = "db.events.after", skip_all)]
+    async fn after(
+        &mut self,
+        filter: &EventFilter,
+        after: EventCursor,
+        limit: u32,
+    ) -> Result<EventPage, StoreError> {
+        let of = filter.aggregate;
+        let rows = self
+            .connection
+            .sql(statement(filter))
+            .bind(self.tenant_id())
+            .bind(Xid(after.xid))
+            .bind(after.position)
+            // One more than wanted tells whether there are more.
+            .bind(i64::from(limit) + 1)
+            .bind(filter.event_type.as_deref())
+            .bind(of.map(|of| of.aggregate.as_str()))
+            .bind(of.and_then(|of| of.id))
+            .fetch_all()
+            .await?;
+        let Some(first) = rows.first() else {
+            return Ok(EventPage {
+                events: Vec::new(),
+                next: after,
+                has_more: false,
+            });
+        };
+        let settled = cursor(first, 0).map_err(SqlError::from)?;
+        let mut events = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let id: Option<Uuid> = row.try_get(4).map_err(SqlError::from)?;
+            if id.is_some() {
+                events.push(event(row, 2, self.tenant)?);
+            }
+        }
+        let has_more = events.len() > limit as usize;
+        events.truncate(limit as usize);
+        let next = match events.last() {
+            Some(last) if has_more => last.cursor,
+            _ => settled.max(after),
+        };
+        Ok(EventPage {
+            events,
+            next,
+            has_more,
+        })
+    }
+}

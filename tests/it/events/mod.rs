@@ -1,0 +1,3 @@
+//! The log of events: read in commit order, delivered to all who follow it, lost by nobody.
+
+mod log;
