@@ -14,10 +14,10 @@ use crate::access::{SystemScope, TenantScope};
 use crate::activities::Activities;
 use crate::carriers::Carriers;
 use crate::consistency::{LogPosition, NodeName, ReadIntent};
-use crate::events::{Events, Recorded};
+use crate::events::{Events, Inbox, Recorded};
 use crate::idempotency::IdempotencyKeys;
 use crate::identity::{
-    Accounts, ApiKeys, LoginThrottle, Operators, Platform, Sessions, TenantId, Tenants, Users,
+    Accounts, ApiKeys, LoginThrottle, Operators, Platform, Sessions, TenantId, Tenants, UsageByDay, Users,
 };
 use crate::leads::{Assignments, LeadCounters, Leads};
 
@@ -26,6 +26,10 @@ use crate::leads::{Assignments, LeadCounters, Leads};
 pub trait Store: Debug + Send + Sync {
     /// Opens a transaction that can see and change the rows of `scope` alone.
     async fn begin(&self, scope: &TenantScope) -> Result<Box<dyn UnitOfWork>, StoreError>;
+
+    /// The same, for what is done behind the requests: reads that follow need not see it. Only where it records a change
+    /// do they, as always.
+    async fn begin_behind(&self, scope: &TenantScope) -> Result<Box<dyn UnitOfWork>, StoreError>;
 
     /// Opens a transaction that can see the rows of `scope` alone and change nothing, on a node that is as fresh as
     /// `intent` asks. It sees at least what this process knows to have been written in the tenant lately.
@@ -70,6 +74,8 @@ pub trait UnitOfWork: Send {
     fn activities(&mut self) -> &mut dyn Activities;
     fn carriers(&mut self) -> &mut dyn Carriers;
     fn events(&mut self) -> &mut dyn Events;
+    fn inbox(&mut self) -> &mut dyn Inbox;
+    fn usage_by_day(&mut self) -> &mut dyn UsageByDay;
     fn idempotency_keys(&mut self) -> &mut dyn IdempotencyKeys;
 
     /// Takes note of a change. Its event and its audit row become durable with the change itself, or not at all.

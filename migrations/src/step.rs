@@ -30,6 +30,7 @@ const STEPS: &[Step] = steps![
     "m20261121_000800_search_plan",
     "m20261121_000900_count_leads",
     "m20261121_001000_event_readers",
+    "m20261121_001100_event_consumers",
 ];
 
 /// SHA-256 over all SQL, in hexadecimal: two databases that were made from the same files have the same schema.

@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "fairlead-migrations",
             "fairlead-postgres",
             "fairlead-telemetry",
+            "fairlead-worker",
         ],
     ),
     ("fairlead-api", &["fairlead-domain", "fairlead-telemetry"]),
@@ -43,8 +44,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "fairlead-migrations",
             "fairlead-postgres",
             "fairlead-telemetry",
+            "fairlead-worker",
         ],
     ),
+    ("fairlead-worker", &["fairlead-domain", "fairlead-telemetry"]),
     // Light to build: it is compiled before the first command does anything.
     ("xtask", &["fairlead-devstack"]),
 ];

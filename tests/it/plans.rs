@@ -4,6 +4,7 @@
 //! PostgreSQL used is read from its index counters once the connections are closed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fairlead::SystemClock;
@@ -12,10 +13,11 @@ use fairlead_domain::access::SystemScope;
 use fairlead_domain::activities::ActivityFilter;
 use fairlead_domain::clock::Clock as _;
 use fairlead_domain::consistency::ReadIntent;
-use fairlead_domain::events::{Aggregate, AggregateFilter, EventCursor, EventFilter};
+use fairlead_domain::events::{Aggregate, AggregateFilter, EventCursor, EventFilter, EventLog as _};
 use fairlead_domain::leads::{AssignedTo, LeadFilter, LeadQuery, LeadSort, SearchText, StatusName};
 use fairlead_domain::paging::{Direction, Paging, Position, SortKey, Start};
 use fairlead_domain::store::{Store as _, UnitOfWork};
+use fairlead_postgres::{Cluster, PgSystemStore};
 use sqlx::{Executor as _, PgPool, Row as _};
 use support::TestDatabase;
 use support::database::DatabaseRole;
@@ -531,6 +533,39 @@ async fn the_log_is_read_through_its_indexes() {
             "{what}: {used:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn the_log_of_all_tenants_is_read_through_its_index() {
+    let database = TestDatabase::create().await;
+    fill(&database).await;
+    let superuser = database.pool(DatabaseRole::Superuser, 1).await;
+    let before = settled_scans(&superuser, "fairlead_system").await;
+    let config = support::store_config(
+        database.url(DatabaseRole::App),
+        database.url(DatabaseRole::System),
+        1,
+    );
+    let cluster = Cluster::connect(&config).await.expect("the roles can connect");
+    let system = PgSystemStore::new(Arc::clone(&cluster), &config, support::store_parts());
+    let mut after = EventCursor::START;
+
+    for _ in 0..10 {
+        let stretch = system.read(after, 500).await.expect("the log is read");
+        assert_eq!(stretch.events.len(), 500);
+        after = stretch.events.last().expect("there are many").cursor;
+    }
+    cluster.close().await;
+
+    let now = settled_scans(&superuser, "fairlead_system").await;
+    let used: Vec<String> = now
+        .into_iter()
+        .filter(|(name, scans)| {
+            name.contains(&full_partition()) && *scans > before.get(name).copied().unwrap_or(0)
+        })
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(used, [format!("{}_greatest_position_idx", full_partition())]);
 }
 
 /// The partition of this month, where the events are.

@@ -284,6 +284,7 @@ async fn operations_cost_as_many_round_trips_as_the_table_says() {
         "/api/v1/tenant/api-keys".to_owned(),
         "/api/v1/limits".to_owned(),
         "/api/v1/usage".to_owned(),
+        "/api/v1/usage/days".to_owned(),
         "/api/v1/users".to_owned(),
         format!("/api/v1/users/{}", acme.owner_id),
         "/api/v1/agents".to_owned(),

@@ -5,16 +5,17 @@ use support::TestDatabase;
 use support::database::DatabaseRole;
 
 /// Tables without a tenant. The application role can reach none of them.
-const PLATFORM_TABLES: [&str; 3] = ["login_failures", "operators", "seaql_migrations"];
+const PLATFORM_TABLES: [&str; 4] = ["event_readers", "login_failures", "operators", "seaql_migrations"];
 
 /// Indexes that do not lead with the tenant, and why.
-const OTHER_LEADING_COLUMNS: [(&str, &str); 6] = [
+const OTHER_LEADING_COLUMNS: [(&str, &str); 7] = [
     ("credentials_email", "login knows no tenant yet"),
     ("events_cursor", "the relay reads all tenants in commit order"),
     (
         "idempotency_keys_expiry",
         "housekeeping clears all tenants by age",
     ),
+    ("inbox_handled", "housekeeping clears all tenants by age"),
     (
         "revocations_expiry",
         "every process reads the list of all tenants",
@@ -74,12 +75,15 @@ async fn every_tenant_table_is_keyed_by_tenant_and_id() {
     )
     .await;
 
-    // A user has one credential: the user's id is the id. Counters are told apart by what they count.
+    // A user has one credential: the user's id is the id. Counters are told apart by what they count. Each consumer has
+    // an event once.
     assert_eq!(
         otherwise,
         [
             "credentials PRIMARY KEY (tenant_id, user_id)",
+            "inbox PRIMARY KEY (tenant_id, id, consumer)",
             "lead_statistics PRIMARY KEY (tenant_id, status, slot)",
+            "usage_by_day PRIMARY KEY (tenant_id, day, type, source)",
         ]
     );
 }

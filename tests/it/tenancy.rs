@@ -41,6 +41,10 @@ const ONE_OF_EACH: &str = "
         VALUES ('{t}', '{t}', 'lead_created', 'system', 'lead', '{t}', now());
     INSERT INTO idempotency_keys (tenant_id, id, key, actor, request_hash, created_at, expires_at)
         VALUES ('{t}', '{t}', 'a key', 'system', 'hash', now(), now());
+    INSERT INTO inbox (tenant_id, id, consumer, xid, position, handled_at)
+        VALUES ('{t}', '{t}', 'a consumer', '3', 1, now());
+    INSERT INTO usage_by_day (tenant_id, day, type, source, events)
+        VALUES ('{t}', '2026-11-21', 'lead_created', 'api', 1);
     ANALYZE";
 
 /// A database in which two tenants have one row in every table.

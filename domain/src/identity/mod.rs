@@ -17,6 +17,7 @@ mod session;
 mod sign_up;
 mod snapshot;
 mod tenant;
+mod usage_by_day;
 mod users;
 
 pub use accept_invitation::{AcceptInvitationError, accept_invitation};
@@ -35,4 +36,5 @@ pub use refresh::{LogoutError, RefreshError, logout, refresh};
 pub use session::Issuer;
 pub use sign_up::{SignUp, SignUpError, create_tenant, sign_up};
 pub use tenant::{RenameTenant, RenameTenantError, rename_tenant};
+pub use usage_by_day::{CountUsageByDay, DayUsage, UsageByDay};
 pub use users::{UpdateUser, UpdateUserError, deactivate_user, update_user};

@@ -30,6 +30,7 @@ mod statement;
 mod store;
 mod system;
 mod tenants;
+mod usage_by_day;
 mod users;
 
 pub use config::{MonitorConfig, PgConfig, PoolConfig, ReplicaConfig};

@@ -9,9 +9,9 @@ use fairlead_domain::activities::Activities;
 use fairlead_domain::carriers::Carriers;
 use fairlead_domain::clock::{Clock, Ids};
 use fairlead_domain::consistency::{LogPosition, NodeName, ReadIntent};
-use fairlead_domain::events::{Events, Recorded};
+use fairlead_domain::events::{Events, Inbox, Recorded};
 use fairlead_domain::idempotency::IdempotencyKeys;
-use fairlead_domain::identity::{ApiKeys, SessionId, Sessions, TenantId, Tenants, Users};
+use fairlead_domain::identity::{ApiKeys, SessionId, Sessions, TenantId, Tenants, UsageByDay, Users};
 use fairlead_domain::leads::{Assignments, Leads};
 use fairlead_domain::store::{CommitListener, Store, StoreError, UnitOfWork};
 use time::OffsetDateTime;
@@ -61,8 +61,14 @@ impl PgStore {
         &self.cluster
     }
 
-    fn unit_of_work(&self, tenant: TenantId, connection: Connection) -> Box<dyn UnitOfWork> {
+    fn unit_of_work(
+        &self,
+        tenant: TenantId,
+        connection: Connection,
+        is_awaited: bool,
+    ) -> Box<dyn UnitOfWork> {
         Box::new(PgUnitOfWork {
+            is_awaited,
             connection,
             tenant,
             now: self.clock.now(),
@@ -79,12 +85,17 @@ impl PgStore {
 impl Store for PgStore {
     async fn begin(&self, scope: &TenantScope) -> Result<Box<dyn UnitOfWork>, StoreError> {
         let tenant = scope.tenant();
-        Ok(self.unit_of_work(tenant, self.cluster.write(tenant)))
+        Ok(self.unit_of_work(tenant, self.cluster.write(tenant), true))
+    }
+
+    async fn begin_behind(&self, scope: &TenantScope) -> Result<Box<dyn UnitOfWork>, StoreError> {
+        let tenant = scope.tenant();
+        Ok(self.unit_of_work(tenant, self.cluster.write(tenant), false))
     }
 
     async fn read(&self, scope: &TenantScope, intent: ReadIntent) -> Result<Box<dyn UnitOfWork>, StoreError> {
         let tenant = scope.tenant();
-        Ok(self.unit_of_work(tenant, self.cluster.read(tenant, intent)))
+        Ok(self.unit_of_work(tenant, self.cluster.read(tenant, intent), true))
     }
 }
 
@@ -99,6 +110,8 @@ pub(crate) struct PgUnitOfWork {
     deeds: Deeds,
     audience: Audience,
     pub(crate) access_token_lifetime: Duration,
+    /// Whether reads that follow must see what it writes.
+    is_awaited: bool,
 }
 
 impl fmt::Debug for PgUnitOfWork {
@@ -189,6 +202,14 @@ impl UnitOfWork for PgUnitOfWork {
         self
     }
 
+    fn inbox(&mut self) -> &mut dyn Inbox {
+        self
+    }
+
+    fn usage_by_day(&mut self) -> &mut dyn UsageByDay {
+        self
+    }
+
     fn idempotency_keys(&mut self) -> &mut dyn IdempotencyKeys {
         self
     }
@@ -203,6 +224,7 @@ impl UnitOfWork for PgUnitOfWork {
             return Ok(self.connection.commit().await?);
         }
         record::enqueue(&self.connection, &*self.ids, self.now, &self.deeds.recorded).await?;
-        commit::commit(self.connection, Some(self.tenant), self.deeds, self.audience).await
+        let wrote = self.is_awaited.then_some(self.tenant);
+        commit::commit(self.connection, wrote, self.deeds, self.audience).await
     }
 }

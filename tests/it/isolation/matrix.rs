@@ -97,6 +97,7 @@ pub(super) const CASES: &[Case] = &[
     case("getTenant"),
     case("getTenantCacheStats").of(Thing::Tenant),
     case("getUsage"),
+    case("getUsageByDay"),
     case("getUser").of(Thing::User),
     case("importLeads").text("text/csv", "name\nAnn\n"),
     case("invalidateCache").json(|_| json!({ "namespace": "leads.list" })),

@@ -5,6 +5,7 @@
 
 mod cache;
 mod database;
+mod events;
 mod process;
 mod requests;
 mod tenants;
@@ -17,6 +18,7 @@ use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpResponse, HttpServer, get, web};
 use fairlead_domain::cache::CacheControl;
 use fairlead_domain::database::DatabaseNodes;
+use fairlead_domain::events::EventsMonitor;
 use fairlead_telemetry::metrics::{CONTENT_TYPE, Page};
 
 use cache::CacheSeries;
@@ -29,6 +31,7 @@ pub struct MetricSources {
     /// `None`: no answers are kept.
     pub cache: Option<Arc<dyn CacheControl>>,
     pub nodes: Arc<dyn DatabaseNodes>,
+    pub events: Arc<dyn EventsMonitor>,
     pub times: RequestTimes,
     /// How many tenants have series of their own, at the most: those that ask most. All others are one.
     pub tenants: usize,
@@ -72,6 +75,7 @@ fn write_page(metrics: &Metrics, page: &mut Page) {
     process::write(page, sources.version);
     requests::write(page, &sources.times);
     database::write(page, &sources.nodes.nodes());
+    events::write(page, &sources.events.report());
     if let Some(cache) = &sources.cache {
         let report = cache.report();
         let mut series = metrics.cache.lock().unwrap_or_else(PoisonError::into_inner);

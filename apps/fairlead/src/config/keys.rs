@@ -665,6 +665,14 @@ pub static KEYS: &[Key] = {
             "how long these answers are kept: who the caller is, and what it may do; 0: not at all",
         )
         .unit("s"),
+        // Events.
+        Key::new(
+            "events.retention_days",
+            range(0, 3660),
+            "0",
+            "months of events that are older by so many days are dropped, once every reader has done them; 0: never",
+        )
+        .unit("days"),
         // Identity.
         Key::new(
             "auth.issuer",

@@ -26,7 +26,7 @@ pub use replicas::ReplicaConfig;
 pub use secret::Secret;
 pub use settings::{
     AuthConfig, CacheConfig, CacheEviction, CacheMemoryConfig, CacheWarmingConfig, CompressionConfig, Config,
-    DatabaseConfig, DatabaseUrls, HttpConfig, LockoutConfig, LogConfig, LogFormat, MetricsConfig,
-    MonitorConfig, PoolConfig, ReadPoolConfig, RedisConfig, ResponseCacheConfig, SecurityConfig,
-    SystemPoolConfig,
+    DatabaseConfig, DatabaseUrls, EventsConfig, HttpConfig, LockoutConfig, LogConfig, LogFormat,
+    MetricsConfig, MonitorConfig, PoolConfig, ReadPoolConfig, RedisConfig, ResponseCacheConfig,
+    SecurityConfig, SystemPoolConfig,
 };

@@ -18,6 +18,7 @@ pub struct Config {
     pub http: HttpConfig,
     pub database: DatabaseConfig,
     pub cache: CacheConfig,
+    pub events: EventsConfig,
     pub auth: AuthConfig,
     // No key of this section has a default, so the section itself may be absent.
     #[serde(default)]
@@ -238,6 +239,20 @@ impl RedisConfig {
     /// The kinds of answers that `encrypt` means; `None`: all.
     pub fn encrypted_kinds(&self) -> Option<impl Iterator<Item = &str>> {
         Some(self.encrypt_only.as_ref()?.split(',').map(str::trim))
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventsConfig {
+    /// 0: for ever.
+    pub retention_days: u32,
+}
+
+impl EventsConfig {
+    /// How long events are kept at least, once every reader has done them; `None`: for ever.
+    pub fn retention(&self) -> Option<time::Duration> {
+        (self.retention_days > 0).then(|| time::Duration::days(self.retention_days.into()))
     }
 }
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fairlead_auth::KeyRing;
+use fairlead_worker::Worker;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::config::Config;
 use crate::stores::Stores;
 
 /// Often enough that a key written two minutes before its moment is known everywhere by then.
@@ -18,13 +20,15 @@ const RELOAD_KEYS_EVERY: Duration = Duration::from_secs(20);
 pub(super) struct Background(Vec<JoinHandle<()>>);
 
 impl Background {
-    pub(super) fn start(stores: &Stores, keys: &Arc<KeyRing>) -> Self {
+    pub(super) fn start(config: &Config, stores: &Stores, keys: &Arc<KeyRing>, worker: &Worker) -> Self {
         let system = &stores.system;
-        Self(vec![
+        let mut tasks = vec![
             system.spawn_refresh(),
-            system.spawn_housekeeping(),
+            system.spawn_housekeeping(config.events.retention()),
             reload_keys(Arc::clone(keys)),
-        ])
+        ];
+        tasks.extend(worker.spawn());
+        Self(tasks)
     }
 
     /// Ends all tasks; each may be cut off anywhere, as by a crash.

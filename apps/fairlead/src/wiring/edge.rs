@@ -3,6 +3,7 @@ use std::sync::Arc;
 use fairlead_api::{ConsistencyTokens, CursorKey, VerifiedCredentials};
 use fairlead_cache::TieredCache;
 use fairlead_domain::store::CommitListener;
+use fairlead_worker::CommitSignal;
 
 use super::cache;
 use crate::config::{Config, Secret};
@@ -14,6 +15,8 @@ pub(super) struct Edge {
     pub(super) consistency: ConsistencyTokens,
     pub(super) verified: VerifiedCredentials,
     pub(super) cache: Option<TieredCache>,
+    /// Wakes those who wait for events.
+    pub(super) signal: CommitSignal,
 }
 
 impl Edge {
@@ -23,6 +26,7 @@ impl Edge {
             consistency: ConsistencyTokens::new(derived_key::derive(secret, "consistency")),
             verified: VerifiedCredentials::default(),
             cache: cache::start(config, secret)?,
+            signal: CommitSignal::default(),
         })
     }
 
@@ -34,6 +38,8 @@ impl Edge {
         if let Some(cache) = &self.cache {
             listeners.push(Arc::new(cache.clone()));
         }
+        // Last: what was known before the change is forgotten by the time anybody hears of it.
+        listeners.push(Arc::new(self.signal.clone()));
         listeners
     }
 }

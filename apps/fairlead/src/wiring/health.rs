@@ -9,8 +9,10 @@ use async_trait::async_trait;
 use fairlead_api::{HealthCheck, HealthProbe, HealthReport, HealthStatus};
 use fairlead_cache::TieredCache;
 use fairlead_domain::database::{DatabaseNodes as _, NodeReport, NodeRole};
+use fairlead_domain::events::{Backlog, EventsMonitor as _, EventsReport};
 use fairlead_postgres::Cluster;
 use fairlead_telemetry::process;
+use fairlead_worker::Worker;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
@@ -19,9 +21,8 @@ use crate::database::Database;
 use crate::stores::Stores;
 
 /// What this installation does without: always, and as its replicas and its cache are now.
-pub(super) fn reduced(nodes: &[NodeReport], caching: &Caching) -> Vec<String> {
-    let mut reduced =
-        vec!["no message broker: events are kept in the event log, for later delivery".to_owned()];
+pub(super) fn reduced(nodes: &[NodeReport], caching: &Caching, events: &EventsReport) -> Vec<String> {
+    let mut reduced = vec!["no message broker: one process handles all events, from their log".to_owned()];
     let replicas = || nodes.iter().filter(|node| node.role != NodeRole::Primary);
     if replicas().next().is_none() {
         reduced.push("no replica: all reads go to the primary".to_owned());
@@ -29,7 +30,26 @@ pub(super) fn reduced(nodes: &[NodeReport], caching: &Caching) -> Vec<String> {
     let missing = replicas().filter(|node| !node.is_serving);
     reduced.extend(missing.map(|node| format!("{} {}: reads go elsewhere", node.name, node.standing)));
     reduced.extend(caching.reduced().map(str::to_owned));
+    reduced.extend(events.backlogs.iter().filter_map(behind));
     reduced
+}
+
+/// A reader of events that is further behind than a moment.
+fn behind(backlog: &Backlog) -> Option<String> {
+    let oldest = backlog.oldest.filter(|oldest| *oldest > LATE)?;
+    let held = match &backlog.holder {
+        Some(holder) => format!(
+            ", held up by a transaction of {} that has been open for {} s",
+            holder.application,
+            holder.open_for.as_secs()
+        ),
+        None => String::new(),
+    };
+    Some(format!(
+        "{} is {} s behind with events{held}",
+        backlog.reader,
+        oldest.as_secs()
+    ))
 }
 
 /// How answers are kept.
@@ -56,6 +76,8 @@ impl Caching {
     }
 }
 
+/// An event should be handled sooner.
+const LATE: Duration = Duration::from_secs(30);
 /// How long the database may take to tell its schema.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// A report is given again for so long: anybody may ask, and each asking costs connections.
@@ -68,6 +90,7 @@ pub(super) struct PgHealthProbe {
     cluster: Arc<Cluster>,
     system_url: Secret,
     caching: Caching,
+    worker: Worker,
     data_dir: PathBuf,
     /// Whether the database's own files are in the data folder.
     is_embedded: bool,
@@ -82,11 +105,18 @@ struct Last {
 }
 
 impl PgHealthProbe {
-    pub(super) fn new(stores: &Stores, caching: Caching, database: &Database, data_dir: &Path) -> Self {
+    pub(super) fn new(
+        stores: &Stores,
+        caching: Caching,
+        worker: Worker,
+        database: &Database,
+        data_dir: &Path,
+    ) -> Self {
         Self {
             cluster: Arc::clone(&stores.cluster),
             system_url: database.urls().system.clone(),
             caching,
+            worker,
             data_dir: data_dir.to_owned(),
             is_embedded: database.is_embedded(),
             last: Mutex::default(),
@@ -130,7 +160,7 @@ impl HealthProbe for PgHealthProbe {
         let report = HealthReport {
             checks,
             schema_version,
-            reduced: reduced(&nodes, &self.caching),
+            reduced: reduced(&nodes, &self.caching, &self.worker.report()),
         };
         last.report = Some((Instant::now(), report.clone()));
         report

@@ -1,10 +1,12 @@
 //! The server of `GET /metrics`.
 
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
 use fairlead_api::{MetricSources, Services};
+use fairlead_worker::Worker;
 
 use crate::config::MetricsConfig;
 
@@ -17,7 +19,11 @@ pub(super) struct Metrics {
 
 impl Metrics {
     /// Starts to serve; `None` when metrics are switched off.
-    pub(super) fn start(config: &MetricsConfig, services: &Services) -> anyhow::Result<Option<Self>> {
+    pub(super) fn start(
+        config: &MetricsConfig,
+        services: &Services,
+        worker: &Worker,
+    ) -> anyhow::Result<Option<Self>> {
         if !config.enabled {
             return Ok(None);
         }
@@ -34,6 +40,7 @@ impl Metrics {
         let sources = MetricSources {
             cache: services.cache_control.clone(),
             nodes: services.nodes.clone(),
+            events: Arc::new(worker.clone()),
             times: services.times.clone(),
             tenants: config.tenants,
             version: env!("CARGO_PKG_VERSION"),

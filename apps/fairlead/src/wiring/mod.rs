@@ -6,6 +6,7 @@
 mod background;
 mod cache;
 mod edge;
+mod events;
 mod health;
 mod memory;
 mod metrics;
@@ -22,7 +23,9 @@ use fairlead_api::{RequestTimes, Services, Shortcuts};
 use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
 use fairlead_domain::clock::{Clock, Ids};
 use fairlead_domain::database::DatabaseNodes as _;
+use fairlead_domain::events::EventsMonitor as _;
 use fairlead_domain::store::Store;
+use fairlead_worker::Worker;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
@@ -70,6 +73,7 @@ pub struct Running {
     serving: JoinHandle<std::io::Result<()>>,
     metrics: Option<Metrics>,
     background: Background,
+    worker: Worker,
     stores: Stores,
     caching: Caching,
     database: Database,
@@ -101,6 +105,7 @@ struct Assembled {
     serving: JoinHandle<std::io::Result<()>>,
     metrics: Option<Metrics>,
     background: Background,
+    worker: Worker,
     stores: Stores,
     caching: Caching,
 }
@@ -114,6 +119,7 @@ impl Assembled {
             serving,
             metrics,
             background,
+            worker,
             stores,
             caching,
         } = self;
@@ -124,6 +130,7 @@ impl Assembled {
             serving,
             metrics,
             background,
+            worker,
             stores,
             caching,
             database,
@@ -155,14 +162,21 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         cache: edge.cache.clone(),
         shares: config.cache.redis.url.is_some(),
     };
-    let health = health::PgHealthProbe::new(&stores, caching.clone(), database, &config.data_dir);
+    let worker = events::worker(&stores, edge.signal.clone());
+    let health = health::PgHealthProbe::new(
+        &stores,
+        caching.clone(),
+        worker.clone(),
+        database,
+        &config.data_dir,
+    );
     let services = services(config, parts, edge, &stores, &keys, health);
 
     let listener = listen(config)?;
     let address = listener
         .local_addr()
         .context("cannot tell the address listened on")?;
-    let metrics = Metrics::start(&config.metrics, &services)?;
+    let metrics = Metrics::start(&config.metrics, &services, &worker)?;
     let cluster = Arc::clone(&stores.cluster);
     let started = fairlead_api::serve(services, vec![listener], move || cluster.keep_open_here());
     let (server, handle) = match started {
@@ -175,7 +189,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         }
     };
     // Last, because nobody would end these if a step after them failed.
-    let background = Background::start(&stores, &keys);
+    let background = Background::start(config, &stores, &keys, &worker);
     Ok(Assembled {
         address,
         url: settings::public_url(config, address),
@@ -183,6 +197,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         serving: fairlead_telemetry::spawn(server),
         metrics,
         background,
+        worker,
         stores,
         caching,
     })
@@ -253,7 +268,7 @@ impl Running {
 
     /// What this server does without, in words.
     pub fn reduced(&self) -> Vec<String> {
-        health::reduced(&self.stores.cluster.nodes(), &self.caching)
+        health::reduced(&self.stores.cluster.nodes(), &self.caching, &self.worker.report())
     }
 
     pub fn database(&self) -> &Database {

@@ -211,6 +211,11 @@ impl Cluster {
         &self.system
     }
 
+    /// Where the role that works across tenants connects to, for connections that are not of the pool.
+    pub(crate) fn system_target(&self) -> &Target {
+        self.system.target()
+    }
+
     pub(crate) fn primary(&self) -> &Node {
         &self.primary
     }

@@ -108,6 +108,10 @@ impl Pool {
         &self.shared.name
     }
 
+    pub(crate) fn target(&self) -> &Target {
+        &self.shared.target
+    }
+
     /// Statements that take longer are logged.
     pub(crate) fn slow_statement(&self) -> Duration {
         self.shared.limits.slow

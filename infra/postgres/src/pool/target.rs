@@ -1,10 +1,13 @@
+use std::future::poll_fn;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use rustls::Error as TlsError;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_postgres::config::SslMode;
-use tokio_postgres::{Config, Error, NoTls};
+use tokio_postgres::{AsyncMessage, Config, Connection, Error, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::{Url, form_urlencoded};
 
@@ -96,6 +99,20 @@ impl Target {
         named
     }
 
+    /// Opens a connection that also hears what is notified on it.
+    pub(crate) async fn open_hearing(&self) -> Result<(Wire, watch::Receiver<u64>), Error> {
+        match &self.tls {
+            None => {
+                let (client, connection) = self.config.connect(NoTls).await?;
+                Ok(Wire::hearing(client, connection))
+            }
+            Some(tls) => {
+                let (client, connection) = self.config.connect(tls.clone()).await?;
+                Ok(Wire::hearing(client, connection))
+            }
+        }
+    }
+
     pub(crate) async fn open(&self) -> Result<Wire, Error> {
         match &self.tls {
             None => {
@@ -176,6 +193,27 @@ impl Wire {
             let _ = connection.await;
         });
         Self { client, driver }
+    }
+
+    /// The same; counts the notifications that come. The counter is closed when the connection is.
+    #[expect(clippy::disallowed_methods, reason = "as above")]
+    fn hearing<S, T>(
+        client: tokio_postgres::Client,
+        mut connection: Connection<S, T>,
+    ) -> (Self, watch::Receiver<u64>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (heard, hearing) = watch::channel(0);
+        let driver = tokio::spawn(async move {
+            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
+                if matches!(message, AsyncMessage::Notification(_)) {
+                    heard.send_modify(|count: &mut u64| *count = count.wrapping_add(1));
+                }
+            }
+        });
+        (Self { client, driver }, hearing)
     }
 
     /// Says farewell, and waits until that is sent.

@@ -1,4 +1,4 @@
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
 
@@ -34,6 +34,7 @@ bind! {
     &[u8]: BYTEA, BYTEA_ARRAY;
     Vec<u8>: BYTEA, BYTEA_ARRAY;
     Uuid: UUID, UUID_ARRAY;
+    Date: DATE, DATE_ARRAY;
     OffsetDateTime: TIMESTAMPTZ, TIMESTAMPTZ_ARRAY;
 }
 

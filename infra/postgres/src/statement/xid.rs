@@ -1,7 +1,7 @@
 use bytes::{BufMut as _, BytesMut};
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
-use super::bind::Bind;
+use super::bind::{Bind, Element};
 
 /// A transaction id that never comes again: PostgreSQL's `xid8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +9,10 @@ pub(crate) struct Xid(pub(crate) u64);
 
 impl Bind for Xid {
     const TYPE: Type = Type::XID8;
+}
+
+impl Element for Xid {
+    const ARRAY: Type = Type::XID8_ARRAY;
 }
 
 impl ToSql for Xid {

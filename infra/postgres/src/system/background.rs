@@ -42,6 +42,17 @@ const CLEAR_SESSIONS: &str = "
     WHERE (tenant_id, id) IN (
         SELECT tenant_id, id FROM sessions WHERE expires_at < $1 - interval '1 day' LIMIT $2)";
 
+// What is before the place of its consumer is known to be done by that alone. An hour is longer than any statement that
+// still sees an older place.
+const CLEAR_INBOX: &str = "
+    DELETE FROM inbox
+    WHERE (tenant_id, id, consumer) IN (
+        SELECT i.tenant_id, i.id, i.consumer
+        FROM inbox AS i JOIN event_readers AS r ON r.reader = i.consumer
+        WHERE i.handled_at < $1 - interval '1 hour' AND i.fault IS NULL
+          AND (i.xid, i.position) <= (r.xid, r.position)
+        LIMIT $2)";
+
 const MAKE_PARTITIONS: &str = "SELECT make_partitions(3)";
 
 impl PgSystemStore {
@@ -78,9 +89,10 @@ impl PgSystemStore {
         })
     }
 
-    /// Starts the task that clears away, once an hour, what has expired, and makes the partitions of the months to
-    /// come. Any number of processes may run it. It ends when it is aborted.
-    pub fn spawn_housekeeping(&self) -> JoinHandle<()> {
+    /// Starts the task that clears away, once an hour, what has expired, makes the partitions of the months to come,
+    /// and drops those of events that are older than `retention`. Any number of processes may run it. It ends when it
+    /// is aborted.
+    pub fn spawn_housekeeping(&self, retention: Option<time::Duration>) -> JoinHandle<()> {
         let store = self.clone();
         fairlead_telemetry::spawn(async move {
             let mut every = tokio::time::interval(CLEAR_EVERY);
@@ -92,6 +104,12 @@ impl PgSystemStore {
                         error = &error as &dyn std::error::Error,
                         "cannot clear away what has expired"
                     );
+                }
+                if let Some(retention) = retention
+                    && let Err(error) = store.drop_old_events(retention).await
+                {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "cannot drop old events; it is tried again in an hour");
                 }
             }
         })
@@ -133,7 +151,7 @@ impl PgSystemStore {
             connection.sql(text).bind(now).execute().await?;
             connection.commit().await?;
         }
-        for text in [CLEAR_IDEMPOTENCY_KEYS, CLEAR_SESSIONS] {
+        for text in [CLEAR_IDEMPOTENCY_KEYS, CLEAR_SESSIONS, CLEAR_INBOX] {
             loop {
                 let connection = self.cluster.system();
                 let cleared = connection.sql(text).bind(now).bind(BATCH).execute().await?;

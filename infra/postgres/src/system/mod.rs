@@ -56,6 +56,10 @@ impl PgSystemStore {
     pub(crate) fn cluster(&self) -> &Arc<Cluster> {
         &self.cluster
     }
+
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        self.clock.now()
+    }
 }
 
 #[async_trait]

@@ -5,6 +5,7 @@ mod get;
 mod limits;
 mod rename;
 mod usage;
+mod usage_by_day;
 mod view;
 
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -19,5 +20,6 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(rename::rename)
         .configure(api_keys::configure)
         .service(limits::limits)
-        .service(usage::usage);
+        .service(usage::usage)
+        .service(usage_by_day::usage_by_day);
 }

@@ -1,0 +1,45 @@
+//! The readers of the log of events.
+
+use fairlead_domain::events::EventsReport;
+use fairlead_telemetry::metrics::Page;
+
+pub(super) fn write(page: &mut Page, report: &EventsReport) {
+    page.gauge(
+        "events_leader",
+        "Whether this process is the one that reads the events.",
+    )
+    .sample(&[], report.leads);
+    let mut waiting = page.gauge(
+        "events_waiting",
+        "Events that a reader of the log has not done yet; it is not counted beyond 100,000.",
+    );
+    for backlog in &report.backlogs {
+        waiting.sample(&[("reader", &backlog.reader)], backlog.events);
+    }
+    let mut lag = page.gauge(
+        "events_lag_seconds",
+        "How long the oldest event that a reader has not done has been waiting; 0 when it has done all.",
+    );
+    for backlog in &report.backlogs {
+        lag.sample(&[("reader", &backlog.reader)], backlog.oldest.unwrap_or_default());
+    }
+    for (name, help, count) in [
+        (
+            "events_handled_total",
+            "Events that this process has handled, once for each consumer.",
+            report.handled,
+        ),
+        (
+            "events_duplicates_total",
+            "Events that came again and were known to be handled.",
+            report.duplicates,
+        ),
+        (
+            "events_put_aside_total",
+            "Events that could not be handled, and were put aside.",
+            report.put_aside,
+        ),
+    ] {
+        page.counter(name, help).sample(&[], count);
+    }
+}

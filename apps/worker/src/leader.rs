@@ -1,0 +1,58 @@
+//! One process reads the log on behalf of all; the others stand by.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use fairlead_domain::events::Leadership;
+use futures_util::future::join_all;
+use tokio::time::sleep;
+
+use crate::Shared;
+use crate::feed::feed;
+
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// Leads whenever nobody else does, until the task is aborted.
+pub(crate) async fn lead(shared: Arc<Shared>) {
+    let mut is_reachable = true;
+    loop {
+        match shared.log.lead().await {
+            Ok(leadership) => {
+                is_reachable = true;
+                tracing::info!("this process reads the events");
+                shared.counts.leads.store(true, Ordering::Relaxed);
+                // Whatever is under way is dropped with the leadership.
+                tokio::select! {
+                    () = hold(&shared, leadership) => {}
+                    () = read(&shared) => {}
+                }
+                shared.counts.leads.store(false, Ordering::Relaxed);
+                tracing::warn!("this process reads the events no more: its connection for that is gone");
+            }
+            // Once, not twice a second.
+            Err(error) if is_reachable => {
+                is_reachable = false;
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "cannot stand by to read the events");
+            }
+            Err(_) => {}
+        }
+        sleep(RETRY_AFTER).await;
+    }
+}
+
+/// Passes on what others tell; returns when the leadership is lost.
+async fn hold(shared: &Shared, mut leadership: Box<dyn Leadership>) {
+    while leadership.told().await.is_ok() {
+        shared.signal.wake();
+    }
+}
+
+/// Feeds every consumer. Does not return.
+async fn read(shared: &Arc<Shared>) {
+    let consumers = shared.delivery.consumers();
+    join_all(consumers.iter().map(|consumer| feed(shared, &**consumer))).await;
+    // Without consumers there is nothing to do but to lead.
+    std::future::pending::<()>().await;
+}

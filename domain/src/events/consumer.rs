@@ -1,0 +1,48 @@
+use std::error::Error;
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::Event;
+use crate::store::{StoreError, UnitOfWork};
+
+/// Something that is done about events after the transaction that recorded them.
+#[async_trait]
+pub trait Consumer: Debug + Send + Sync {
+    /// Names it in the inbox and in reports. Never changes once released: under another name it would begin anew, with
+    /// the first event there is.
+    fn name(&self) -> &'static str;
+
+    fn wants(&self, event_type: &str) -> bool;
+
+    /// Does what is due about `events`, through `uow` alone. They are of the tenant of `uow`, of types that are wanted,
+    /// in order, and have not been handled before; what is done becomes durable together with the note that they have.
+    ///
+    /// When it fails for many it is asked again for each alone.
+    async fn handle(&self, events: &[Event], uow: &mut dyn UnitOfWork) -> Result<(), HandleError>;
+}
+
+/// Why an event was not handled.
+#[derive(Debug, thiserror::Error)]
+pub enum HandleError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It may work later: it is tried again, and put aside after several attempts.
+    #[error("the event could not be handled now")]
+    Retry(#[source] Box<dyn Error + Send + Sync>),
+    /// It will never work: it is put aside at once.
+    #[error("the event cannot be handled")]
+    Reject(#[source] Box<dyn Error + Send + Sync>),
+}
+
+/// Which events the consumers have handled, in one tenant.
+#[async_trait]
+pub trait Inbox: Send {
+    /// Takes those of `events` that `consumer` has not handled, and returns their ids. They count as handled once this
+    /// unit of work commits; whoever else is handling one of them is waited for.
+    async fn claim(&mut self, consumer: &str, events: &[Event]) -> Result<Vec<Uuid>, StoreError>;
+
+    /// Puts an event aside, unless it was handled meanwhile; `fault` says why.
+    async fn put_aside(&mut self, consumer: &str, event: &Event, fault: &str) -> Result<(), StoreError>;
+}

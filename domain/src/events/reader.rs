@@ -1,0 +1,99 @@
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Event, EventCursor};
+use crate::store::StoreError;
+
+/// The log of all tenants, for those who follow it on behalf of the platform.
+///
+/// A reader has a name and a place in the log, kept beside the log: all up to there is done.
+#[async_trait]
+pub trait EventLog: Debug + Send + Sync {
+    /// Reads up to `limit` events behind `after`, the oldest first, and leaves what is still being committed, with all
+    /// behind it, for the next time.
+    async fn read(&self, after: EventCursor, limit: u32) -> Result<Stretch, StoreError>;
+
+    /// Where a reader is; one that is new is before all events, and is known from now on.
+    async fn place(&self, reader: &str) -> Result<EventCursor, StoreError>;
+
+    /// Moves a reader on. Returns whether it was still at `from`: otherwise somebody else has moved it, and stays.
+    async fn advance(&self, reader: &str, from: EventCursor, to: EventCursor) -> Result<bool, StoreError>;
+
+    /// How far readers are behind.
+    async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError>;
+
+    /// Waits until this is the one process that reads on behalf of all. It is until the result is dropped, or its
+    /// connection to the database ends.
+    async fn lead(&self) -> Result<Box<dyn Leadership>, StoreError>;
+
+    /// Tells the process that leads that there are new events. Outside any transaction that writes: those would wait
+    /// for each other.
+    async fn tell_leader(&self) -> Result<(), StoreError>;
+}
+
+/// Events that were read together.
+#[derive(Clone, Debug)]
+pub struct Stretch {
+    pub events: Vec<Event>,
+    /// Whether there are events that may not be read yet, because a transaction older than theirs is under way.
+    pub is_held: bool,
+}
+
+/// Being the one who reads.
+#[async_trait]
+pub trait Leadership: Debug + Send {
+    /// Waits until another process has told of new events. Fails when the leadership is lost.
+    async fn told(&mut self) -> Result<(), LeadershipLost>;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the connection that held the leadership is gone")]
+pub struct LeadershipLost;
+
+/// What a reader has not done yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    pub reader: String,
+    /// At the most [`Backlog::COUNTED`].
+    pub events: u64,
+    /// How long the oldest of them has been waiting.
+    pub oldest: Option<Duration>,
+    /// Who keeps them from being read, when a transaction has been open for long.
+    pub holder: Option<Holder>,
+}
+
+impl Backlog {
+    /// Further nobody counts.
+    pub const COUNTED: u64 = 100_000;
+}
+
+/// A transaction that has not ended, so that nothing committed after it began can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The server process it belongs to.
+    pub pid: i32,
+    pub application: String,
+    pub open_for: Duration,
+}
+
+/// Tells how the events fare.
+pub trait EventsMonitor: Debug + Send + Sync {
+    fn report(&self) -> EventsReport;
+}
+
+/// How the events fare.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventsReport {
+    /// Whether this process is the one that reads.
+    pub leads: bool,
+    /// Of each reader, when last looked; empty before the first look.
+    pub backlogs: Vec<Backlog>,
+    /// Events that this process has handled, each once for each consumer.
+    pub handled: u64,
+    /// Those that it found to be handled already.
+    pub duplicates: u64,
+    /// Those that it has put aside.
+    pub put_aside: u64,
+}

@@ -1,0 +1,61 @@
+//! Being the one process that reads on behalf of all: an advisory lock, held by a connection of its own.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fairlead_domain::events::{Leadership, LeadershipLost};
+use fairlead_domain::store::StoreError;
+use tokio::sync::watch;
+use tokio_postgres::SimpleQueryMessage;
+
+use crate::error::SqlError;
+use crate::pool::{Target, Wire};
+
+/// How PostgreSQL lists the connection.
+const NAME: &str = "fairlead-events";
+/// The lock is asked for again and again, and not waited for: a statement that waits keeps dead rows from being cleared.
+const ASK_EVERY: Duration = Duration::from_secs(1);
+const TRY_LOCK: &str = "SELECT pg_try_advisory_lock(hashtextextended('fairlead.events', 0))";
+const LISTEN: &str = "LISTEN fairlead_events";
+
+/// The lock is the connection's, so it ends when this is dropped, however that comes about.
+pub(super) struct PgLeadership {
+    heard: watch::Receiver<u64>,
+    _wire: Wire,
+}
+
+impl PgLeadership {
+    /// Waits until no other process has it.
+    pub(super) async fn wait(target: &Target) -> Result<Self, StoreError> {
+        let (wire, heard) = target.named(NAME).open_hearing().await.map_err(SqlError::from)?;
+        loop {
+            let answer = wire.client.simple_query(TRY_LOCK).await.map_err(SqlError::from)?;
+            if is_true(&answer) {
+                break;
+            }
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+        wire.client.simple_query(LISTEN).await.map_err(SqlError::from)?;
+        Ok(Self { heard, _wire: wire })
+    }
+}
+
+fn is_true(answer: &[SimpleQueryMessage]) -> bool {
+    answer
+        .iter()
+        .any(|message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("t")))
+}
+
+#[async_trait]
+impl Leadership for PgLeadership {
+    async fn told(&mut self) -> Result<(), LeadershipLost> {
+        self.heard.changed().await.map_err(|_| LeadershipLost)
+    }
+}
+
+impl fmt::Debug for PgLeadership {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PgLeadership")
+    }
+}

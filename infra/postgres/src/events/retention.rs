@@ -1,0 +1,54 @@
+//! Drops the events of months that are long over, once everybody has done them.
+
+use fairlead_domain::store::StoreError;
+use time::{Date, Duration, OffsetDateTime};
+
+use crate::error::SqlError;
+use crate::system::PgSystemStore;
+
+/// The months that are over by `$1` and have a partition, the oldest first.
+const OLD_MONTHS: &str = "
+    SELECT m.month
+    FROM pg_inherits AS i
+    JOIN pg_class AS c ON c.oid = i.inhrelid AND c.relname ~ '^events_[0-9]{4}_[0-9]{2}$',
+    LATERAL (SELECT to_date(right(c.relname, 7), 'YYYY_MM') AS month) AS m
+    WHERE i.inhparent = 'public.events'::regclass
+      AND (m.month + interval '1 month') AT TIME ZONE 'UTC' <= $1
+    ORDER BY m.month";
+
+/// Whether an event of the month is beyond the place of a reader. As the system role, by the parent's policies: the
+/// owner of the tables, who drops the partition, may see none of its rows.
+const IS_NEEDED: &str = "
+    SELECT EXISTS (
+        SELECT FROM events AS e
+        WHERE e.id >= uuid_v7_floor($1::date::timestamp AT TIME ZONE 'UTC')
+          AND e.id < uuid_v7_floor(($1::date + interval '1 month') AT TIME ZONE 'UTC')
+          AND EXISTS (SELECT FROM event_readers AS r WHERE (e.xid, e.position) > (r.xid, r.position)))";
+
+const DROP: &str = "SELECT drop_event_partition($1)";
+
+impl PgSystemStore {
+    /// Drops whole months whose last day is older than `retention`, up to the first that somebody still needs. Returns
+    /// how many.
+    pub async fn drop_old_events(&self, retention: Duration) -> Result<u32, StoreError> {
+        let mut dropped = 0;
+        let keep_from: OffsetDateTime = self.now() - retention;
+        let connection = self.cluster().system();
+        let rows = connection.sql(OLD_MONTHS).bind(keep_from).fetch_all().await?;
+        connection.commit().await?;
+        for row in rows {
+            let month: Date = row.try_get(0).map_err(SqlError::from)?;
+            let connection = self.cluster().system();
+            let row = connection.sql(IS_NEEDED).bind(month).fetch_one().await?;
+            if row.try_get(0).map_err(SqlError::from)? {
+                tracing::warn!(%month, "old events are kept: a reader has not done them");
+                return Ok(dropped);
+            }
+            connection.sql(DROP).bind(month).execute().await?;
+            connection.commit().await?;
+            dropped += 1;
+            tracing::info!(%month, "the events of a month were dropped");
+        }
+        Ok(dropped)
+    }
+}
