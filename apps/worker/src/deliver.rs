@@ -16,7 +16,7 @@ use fairlead_domain::store::{Store, StoreError};
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use crate::feed::Backoff;
+use crate::backoff::Backoff;
 use crate::report::Counts;
 
 /// How often an event is tried before it is put aside.
@@ -90,21 +90,22 @@ impl Delivery {
         }
     }
 
-    /// Hands events of one tenant over, in one transaction.
-    async fn attempt(&self, consumer: &dyn Consumer, events: &[Event]) -> Result<(), HandleError> {
+    /// Hands events of one tenant over, in one transaction. Some may be there twice, where they were published again.
+    pub(crate) async fn attempt(&self, consumer: &dyn Consumer, events: &[Event]) -> Result<(), HandleError> {
         let Some(first) = events.first() else {
             return Ok(());
         };
         let mut uow = self.store.begin_behind(&scope(first)).await?;
         let claimed = uow.inbox().claim(consumer.name(), events).await?;
-        let fresh: HashSet<Uuid> = claimed.into_iter().collect();
+        let mut fresh: HashSet<Uuid> = claimed.into_iter().collect();
         let (handled, known) = (fresh.len(), events.len() - fresh.len());
         if known == 0 {
             consumer.handle(events, &mut *uow).await?;
         } else if handled > 0 {
+            // Taken out, so that what is there twice is handed over once.
             let fresh: Vec<Event> = events
                 .iter()
-                .filter(|event| fresh.contains(&event.id))
+                .filter(|event| fresh.remove(&event.id))
                 .cloned()
                 .collect();
             consumer.handle(&fresh, &mut *uow).await?;
@@ -114,7 +115,7 @@ impl Delivery {
         Ok(())
     }
 
-    async fn put_aside(
+    pub(crate) async fn put_aside(
         &self,
         consumer: &dyn Consumer,
         event: &Event,
@@ -143,7 +144,7 @@ impl Delivery {
 }
 
 /// Whether the database is at fault, and not the event: then it is tried for as long as it takes.
-fn is_of_database(error: &StoreError) -> bool {
+pub(crate) fn is_of_database(error: &StoreError) -> bool {
     match error {
         StoreError::Contended | StoreError::Unavailable(_) | StoreError::TimedOut => true,
         StoreError::Corrupt { .. } | StoreError::Unexpected(_) => false,

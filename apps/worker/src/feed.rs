@@ -2,37 +2,26 @@
 
 use std::time::Duration;
 
-use fairlead_domain::events::{Consumer, EventCursor};
+use fairlead_domain::events::{Consumer, Event, EventCursor};
 use fairlead_domain::store::StoreError;
 use tokio::time::sleep;
 
-use crate::Shared;
+use crate::backoff::Backoff;
+use crate::signal::Waiter;
+use crate::{BrokerParts, Shared};
 
 /// Events per step.
-const STRETCH: u32 = 500;
+pub(crate) const STRETCH: u32 = 500;
 /// Nobody need tell: so often it is looked.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// There are events that may be read as soon as a transaction ends, which nobody tells of.
-const LOOK_WHILE_HELD: Duration = Duration::from_millis(20);
+pub(crate) const LOOK_WHILE_HELD: Duration = Duration::from_millis(20);
+/// What a broker has not brought is looked for so often.
+const CATCH_UP_EVERY: Duration = Duration::from_secs(1);
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(100),
     most: Duration::from_secs(10),
 };
-
-/// How long to wait before something is tried again: twice as long each time.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Backoff {
-    pub(crate) first: Duration,
-    pub(crate) most: Duration,
-}
-
-impl Backoff {
-    /// After so many failures.
-    pub(crate) fn after(self, failures: u32) -> Duration {
-        let factor = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
-        self.first.saturating_mul(factor).min(self.most)
-    }
-}
 
 /// What a step has found.
 enum Step {
@@ -58,8 +47,7 @@ pub(crate) async fn feed(shared: &Shared, consumer: &dyn Consumer) {
                 place = match step {
                     Step::More(place) => Some(place),
                     Step::Done { place, is_held } => {
-                        let pause = if is_held { LOOK_WHILE_HELD } else { LOOK_EVERY };
-                        waiter.woken_within(pause).await;
+                        rest(shared, &mut waiter, is_held).await;
                         Some(place)
                     }
                     Step::Moved => None,
@@ -79,6 +67,17 @@ pub(crate) async fn feed(shared: &Shared, consumer: &dyn Consumer) {
     }
 }
 
+/// Waits until there may be something to do.
+async fn rest(shared: &Shared, waiter: &mut Waiter, is_held: bool) {
+    if shared.broker.is_some() {
+        // What is new is the broker's to bring, and what it has not brought is old when it is looked at.
+        sleep(CATCH_UP_EVERY).await;
+    } else {
+        let pause = if is_held { LOOK_WHILE_HELD } else { LOOK_EVERY };
+        waiter.woken_within(pause).await;
+    }
+}
+
 async fn step(
     shared: &Shared,
     consumer: &dyn Consumer,
@@ -89,8 +88,11 @@ async fn step(
         Some(place) => place,
         None => shared.log.place(name).await?,
     };
-    let stretch = shared.log.read(place, STRETCH).await?;
+    let mut stretch = shared.log.read(place, STRETCH).await?;
     let is_held = stretch.is_held;
+    if let Some(parts) = &shared.broker {
+        leave_to_broker(parts, &mut stretch.events);
+    }
     let is_full = stretch.events.len() >= STRETCH as usize;
     let Some(last) = stretch.events.last().map(|event| event.cursor) else {
         return Ok(Step::Done { place, is_held });
@@ -106,17 +108,9 @@ async fn step(
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pause_doubles_up_to_the_most() {
-        let pauses: Vec<u64> = (1..=9)
-            .map(|failures| BACKOFF.after(failures).as_millis().try_into().unwrap())
-            .collect();
-
-        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
-        assert_eq!(BACKOFF.after(u32::MAX), BACKOFF.most);
-    }
+/// Leaves out what the broker may still bring.
+fn leave_to_broker(parts: &BrokerParts, events: &mut Vec<Event>) {
+    let before = parts.clock.now() - parts.catch_up_after;
+    let young = events.iter().position(|event| event.occurred_at > before);
+    events.truncate(young.unwrap_or(events.len()));
 }

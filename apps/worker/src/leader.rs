@@ -10,6 +10,7 @@ use tokio::time::sleep;
 
 use crate::Shared;
 use crate::feed::feed;
+use crate::relay::relay;
 
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
@@ -49,10 +50,14 @@ async fn hold(shared: &Shared, mut leadership: Box<dyn Leadership>) {
     }
 }
 
-/// Feeds every consumer. Does not return.
+/// Feeds every consumer, and the broker. Does not return.
 async fn read(shared: &Arc<Shared>) {
     let consumers = shared.delivery.consumers();
-    join_all(consumers.iter().map(|consumer| feed(shared, &**consumer))).await;
+    let feeding = join_all(consumers.iter().map(|consumer| feed(shared, &**consumer)));
+    match &shared.broker {
+        Some(parts) => drop(tokio::join!(feeding, relay(shared, &*parts.broker))),
+        None => drop(feeding.await),
+    }
     // Without consumers there is nothing to do but to lead.
     std::future::pending::<()>().await;
 }

@@ -1,24 +1,32 @@
 //! The message edge of Fairlead: what is done about events after the transactions that recorded them.
 //!
 //! The log of events is the truth, and each consumer has a place in it: all up to there is done. One process reads on
-//! behalf of all ([`leader`]) and feeds each consumer from its place on ([`feed`]). Whether an event beyond it was
-//! handled stands in the inbox, noted in the transaction that did ([`deliver`]), so it is handled once however often
+//! behalf of all (`leader`) and feeds each consumer from its place on (`feed`). Whether an event beyond it was
+//! handled stands in the inbox, noted in the transaction that did (`deliver`), so it is handled once however often
 //! it comes.
+//!
+//! Where there is a broker, the process that reads also publishes the log to it (`relay`), the broker spreads the work
+//! over all processes (`dispatch`), and what it has not brought after a while is fed from the log all the same.
 
+mod backoff;
 mod deliver;
+mod dispatch;
 mod feed;
 mod leader;
+mod relay;
 mod report;
 mod signal;
 
 use std::fmt;
 use std::sync::Arc;
 
-use fairlead_domain::events::{Consumer, EventLog, EventsMonitor, EventsReport};
+use fairlead_domain::clock::Clock;
+use fairlead_domain::events::{Broker, Consumer, EventHandler, EventLog, EventsMonitor, EventsReport};
 use fairlead_domain::store::Store;
 use tokio::task::JoinHandle;
 
 use deliver::Delivery;
+use dispatch::Dispatcher;
 use report::Counts;
 pub use signal::CommitSignal;
 
@@ -30,6 +38,17 @@ pub struct WorkerParts {
     pub consumers: Vec<Arc<dyn Consumer>>,
     /// Hears of the commits of this process.
     pub signal: CommitSignal,
+    /// `None`: consumers are fed from the log alone.
+    pub broker: Option<BrokerParts>,
+}
+
+/// A broker that events are published to, and that delivers them to the consumers.
+#[derive(Clone, Debug)]
+pub struct BrokerParts {
+    pub broker: Arc<dyn Broker>,
+    pub clock: Arc<dyn Clock>,
+    /// Events that are so old and still not handled are handled from the log: the broker is away, or has lost them.
+    pub catch_up_after: time::Duration,
 }
 
 /// What all tasks of a worker share.
@@ -37,6 +56,7 @@ struct Shared {
     log: Arc<dyn EventLog>,
     delivery: Delivery,
     signal: CommitSignal,
+    broker: Option<BrokerParts>,
     counts: Arc<Counts>,
 }
 
@@ -54,9 +74,15 @@ impl Worker {
                 log: parts.log,
                 delivery: Delivery::new(parts.store, parts.consumers, Arc::clone(&counts)),
                 signal: parts.signal,
+                broker: parts.broker,
                 counts,
             }),
         }
+    }
+
+    /// Takes what the broker delivers.
+    pub fn handler(&self) -> Arc<dyn EventHandler> {
+        Arc::new(Dispatcher::new(Arc::clone(&self.shared)))
     }
 
     /// Starts the tasks. They end when they are aborted; each may be cut off anywhere, as by a crash.
@@ -71,7 +97,11 @@ impl Worker {
 
 impl EventsMonitor for Worker {
     fn report(&self) -> EventsReport {
-        self.shared.counts.report()
+        let broker = self.shared.broker.as_ref();
+        EventsReport {
+            link: broker.map(|parts| parts.broker.link()),
+            ..self.shared.counts.report()
+        }
     }
 }
 

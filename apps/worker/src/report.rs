@@ -4,12 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use fairlead_domain::events::{Backlog, EventsReport};
+use fairlead_domain::events::{Backlog, EventCursor, EventsReport};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Shared;
 
-const LOOK_EVERY: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Whoever keeps all readers waiting for longer is named in the log.
 const HELD_TOO_LONG: Duration = Duration::from_secs(30);
 
@@ -39,7 +39,15 @@ impl Counts {
             handled: self.handled.load(Ordering::Relaxed),
             duplicates: self.duplicates.load(Ordering::Relaxed),
             put_aside: self.put_aside.load(Ordering::Relaxed),
+            link: None,
         }
+    }
+
+    /// Where a reader was when last looked: by now it may be further.
+    pub(crate) fn place(&self, reader: &str) -> EventCursor {
+        let backlogs = self.backlogs.lock().unwrap_or_else(PoisonError::into_inner);
+        let backlog = backlogs.iter().find(|backlog| backlog.reader == reader);
+        backlog.map_or(EventCursor::START, |backlog| backlog.place)
     }
 }
 

@@ -1,8 +1,12 @@
 use serde::ser::SerializeStruct as _;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
 
-use super::Event;
+use super::{Event, EventCursor};
+use crate::Id;
 
 /// An event as everybody outside is shown it: CloudEvents 1.0 in JSON
 /// (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.md>).
@@ -22,6 +26,45 @@ impl Envelope<'_> {
     /// As text.
     pub fn to_json(self) -> String {
         serde_json::to_string(&self).expect("an envelope has string keys, and its data is JSON already")
+    }
+}
+
+/// What an envelope is read from.
+#[derive(Deserialize)]
+struct Opened {
+    id: Uuid,
+    source: String,
+    r#type: String,
+    #[serde(with = "time::serde::rfc3339")]
+    time: OffsetDateTime,
+    tenantid: Uuid,
+    aggregatetype: String,
+    aggregateid: Uuid,
+    version: i32,
+    actor: String,
+    traceparent: Option<String>,
+    data: Box<RawValue>,
+}
+
+impl Event {
+    /// Reads an envelope that one of our processes has written; `cursor` comes beside it.
+    pub fn from_envelope(json: &[u8], cursor: EventCursor) -> Result<Self, serde_json::Error> {
+        let opened: Opened = serde_json::from_slice(json)?;
+        let source = opened.source.strip_prefix(Envelope::SOURCE);
+        Ok(Self {
+            cursor,
+            tenant: Id::from_uuid(opened.tenantid),
+            id: opened.id,
+            event_type: opened.r#type,
+            version: opened.version,
+            aggregate_type: opened.aggregatetype,
+            aggregate_id: opened.aggregateid,
+            source: source.map(str::to_owned).unwrap_or(opened.source),
+            actor: opened.actor,
+            data: opened.data,
+            trace_parent: opened.traceparent,
+            occurred_at: opened.time,
+        })
     }
 }
 
@@ -55,14 +98,10 @@ impl Serialize for Envelope<'_> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::value::RawValue;
     use serde_json::{Value, json};
     use time::macros::datetime;
-    use uuid::Uuid;
 
     use super::*;
-    use crate::Id;
-    use crate::events::EventCursor;
 
     fn event() -> Event {
         Event {
@@ -103,6 +142,15 @@ mod tests {
                 "data": {"name": "Ann"},
             })
         );
+    }
+
+    #[test]
+    fn an_envelope_is_read_as_it_was_written() {
+        let written = Envelope(&event()).to_json();
+
+        let read = Event::from_envelope(written.as_bytes(), event().cursor).unwrap();
+
+        assert_eq!(format!("{read:?}"), format!("{:?}", event()));
     }
 
     #[test]

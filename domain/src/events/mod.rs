@@ -1,6 +1,7 @@
-//! What happened: events and the audit trail, recorded through the unit of work that changes the rows, and read again
-//! from the log in the order in which those changes were committed.
+//! What happened: events and the audit trail, recorded through the unit of work that changes the rows; the log of events,
+//! read in the order in which those changes were committed; and what is done about them, by whom and by which way.
 
+mod broker;
 mod consumer;
 mod entry;
 mod envelope;
@@ -8,6 +9,7 @@ mod log;
 mod reader;
 mod recorded;
 
+pub use broker::{Broker, Delivered, EventHandler, LinkReport, PublishError, Verdict};
 pub use consumer::{Consumer, HandleError, Inbox};
 pub use entry::{Event, EventCursor};
 pub use envelope::Envelope;

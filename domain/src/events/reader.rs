@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Event, EventCursor};
+use super::{Event, EventCursor, LinkReport};
 use crate::store::StoreError;
 
 /// The log of all tenants, for those who follow it on behalf of the platform.
@@ -56,6 +56,8 @@ pub struct LeadershipLost;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backlog {
     pub reader: String,
+    /// All up to here is done.
+    pub place: EventCursor,
     /// At the most [`Backlog::COUNTED`].
     pub events: u64,
     /// How long the oldest of them has been waiting.
@@ -96,4 +98,6 @@ pub struct EventsReport {
     pub duplicates: u64,
     /// Those that it has put aside.
     pub put_aside: u64,
+    /// The link to the broker; `None` where there is none.
+    pub link: Option<LinkReport>,
 }

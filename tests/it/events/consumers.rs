@@ -1,20 +1,17 @@
 //! What is done about events: once for each, whatever fails in between.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use fairlead_domain::events::{Consumer, Event, EventLog as _, EventsMonitor as _, HandleError};
-use fairlead_domain::store::UnitOfWork;
-use fairlead_postgres::{Cluster, PgStore, PgSystemStore};
-use fairlead_worker::{CommitSignal, Worker, WorkerParts};
+use fairlead_domain::events::{EventLog as _, EventsMonitor as _};
 use sqlx::{Connection as _, Executor as _, PgConnection};
 use support::database::DatabaseRole;
 use support::process::{Program, Serving};
-use support::{Client, TestApp, TestDatabase, TestTenant, store_config, store_parts, wait_until};
-use tokio::task::JoinHandle;
+use support::{Client, TestApp, TestDatabase, TestTenant, wait_until};
 use tokio::time::Instant;
+
+use super::beside::{Beside, Moody, record};
 
 /// How often each type was counted, of all days.
 async fn counted(client: &Client) -> BTreeMap<String, u64> {
@@ -38,15 +35,15 @@ async fn until_counted(client: &Client, name: &str, count: u64) {
     .await;
 }
 
-async fn one<T>(database: &mut PgConnection, sql: &'static str) -> T
+pub(super) async fn one<T>(database: &mut PgConnection, sql: &'static str) -> T
 where
     T: Send + Unpin + for<'r> sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
 {
     sqlx::query_scalar(sql).fetch_one(database).await.unwrap()
 }
 
-const EVENTS: &str = "SELECT count(*) FROM events";
-const COUNTED: &str = "SELECT COALESCE(sum(events), 0)::bigint FROM usage_by_day";
+pub(super) const EVENTS: &str = "SELECT count(*) FROM events";
+pub(super) const COUNTED: &str = "SELECT COALESCE(sum(events), 0)::bigint FROM usage_by_day";
 
 #[tokio::test]
 async fn what_is_done_in_a_tenant_is_counted_by_day_type_and_source() {
@@ -115,12 +112,12 @@ async fn an_event_that_comes_again_is_not_handled_again() {
     println!("{events} events came again: {duplicates} duplicates absorbed");
 }
 
-async fn serve(program: &Program) -> Serving {
+pub(super) async fn serve(program: &Program) -> Serving {
     program.serve().await.unwrap_or_else(|ended| panic!("{ended:?}"))
 }
 
 /// Whether a server says that it leads.
-async fn leads(serving: &Serving) -> bool {
+pub(super) async fn leads(serving: &Serving) -> bool {
     let page = reqwest::get(serving.metrics_url())
         .await
         .unwrap()
@@ -165,113 +162,6 @@ async fn one_process_reads_and_another_takes_over_when_it_is_killed() {
     );
 }
 
-/// Fails as it is told, and writes down what it has handled.
-#[derive(Debug, Default)]
-struct Moody {
-    handled: Mutex<Vec<String>>,
-    attempts: Mutex<BTreeMap<String, u32>>,
-}
-
-impl Moody {
-    fn handled(&self) -> Vec<String> {
-        self.handled.lock().unwrap().clone()
-    }
-
-    fn attempts(&self, event_type: &str) -> u32 {
-        self.attempts
-            .lock()
-            .unwrap()
-            .get(event_type)
-            .copied()
-            .unwrap_or(0)
-    }
-}
-
-#[async_trait]
-impl Consumer for Moody {
-    fn name(&self) -> &'static str {
-        "moody"
-    }
-
-    fn wants(&self, event_type: &str) -> bool {
-        event_type.starts_with("test_")
-    }
-
-    async fn handle(&self, events: &[Event], uow: &mut dyn UnitOfWork) -> Result<(), HandleError> {
-        for event in events {
-            let attempts = {
-                let mut attempts = self.attempts.lock().unwrap();
-                let attempts = attempts.entry(event.event_type.clone()).or_default();
-                *attempts += 1;
-                *attempts
-            };
-            // What was done before it failed must be undone with it.
-            uow.inbox()
-                .put_aside("a trace of moody", event, "written before the failure")
-                .await?;
-            match event.event_type.as_str() {
-                "test_never" => return Err(HandleError::Reject("it is not to be".into())),
-                "test_later" if attempts < 3 => return Err(HandleError::Retry("not yet".into())),
-                "test_always_later" => return Err(HandleError::Retry("still not".into())),
-                _ => {}
-            }
-        }
-        let mut handled = self.handled.lock().unwrap();
-        handled.extend(events.iter().map(|event| event.event_type.clone()));
-        Ok(())
-    }
-}
-
-/// A worker beside any server, with a consumer of the test's own.
-struct Beside {
-    log: Arc<PgSystemStore>,
-    worker: Worker,
-    tasks: Vec<JoinHandle<()>>,
-}
-
-impl Beside {
-    async fn start(database: &TestDatabase, consumer: Arc<Moody>) -> Self {
-        let config = store_config(
-            database.url(DatabaseRole::App),
-            database.url(DatabaseRole::System),
-            4,
-        );
-        let cluster = Cluster::connect(&config).await.unwrap();
-        let log = Arc::new(PgSystemStore::new(Arc::clone(&cluster), &config, store_parts()));
-        let worker = Worker::new(WorkerParts {
-            log: log.clone(),
-            store: Arc::new(PgStore::new(cluster, &config, store_parts())),
-            consumers: vec![consumer],
-            signal: CommitSignal::default(),
-        });
-        let tasks = worker.spawn();
-        Self { log, worker, tasks }
-    }
-}
-
-impl Drop for Beside {
-    fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
-    }
-}
-
-/// Records events of one tenant, each in a transaction of its own.
-async fn record(database: &TestDatabase, types: &[&str]) {
-    let mut superuser = database.connect(DatabaseRole::Superuser).await;
-    for event_type in types {
-        sqlx::query(
-            "INSERT INTO events (tenant_id, id, type, version, aggregate_type, aggregate_id, source, actor, data,
-                                 occurred_at)
-             VALUES ('01930000-0000-7000-8000-000000000001', gen_random_uuid(), $1, 1, 'lead', gen_random_uuid(),
-                     'system', 'system', '{}', now())",
-        )
-        .bind(event_type)
-        .execute(&mut superuser)
-        .await
-        .unwrap();
-    }
-}
-
 #[tokio::test]
 async fn an_event_that_cannot_be_handled_is_put_aside_and_the_others_are_handled_once() {
     let database = TestDatabase::create().await;
@@ -286,7 +176,7 @@ async fn an_event_that_cannot_be_handled_is_put_aside_and_the_others_are_handled
     record(&database, &types).await;
     let moody = Arc::new(Moody::default());
 
-    let beside = Beside::start(&database, Arc::clone(&moody)).await;
+    let beside = Beside::start(&database, Arc::clone(&moody), None).await;
 
     wait_until("the last is handled", async || {
         moody.handled().contains(&"test_last".to_owned())
@@ -317,7 +207,7 @@ async fn an_event_that_cannot_be_handled_is_put_aside_and_the_others_are_handled
 #[tokio::test]
 async fn who_holds_up_the_readers_is_named() {
     let database = TestDatabase::create().await;
-    let beside = Beside::start(&database, Arc::new(Moody::default())).await;
+    let beside = Beside::start(&database, Arc::new(Moody::default()), None).await;
     let url = format!(
         "{}&application_name=slow-import",
         database.url(DatabaseRole::Superuser) + "?"

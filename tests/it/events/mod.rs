@@ -1,5 +1,10 @@
 //! The log of events: read in commit order, delivered to all who follow it, lost by nobody.
 
+mod beside;
+mod broker;
 mod consumers;
+mod cutter;
+mod faults;
 mod log;
 mod retention;
+mod subscriber;

@@ -1,6 +1,6 @@
 //! The readers of the log of events.
 
-use fairlead_domain::events::EventsReport;
+use fairlead_domain::events::{EventsReport, LinkReport};
 use fairlead_telemetry::metrics::Page;
 
 pub(super) fn write(page: &mut Page, report: &EventsReport) {
@@ -38,6 +38,41 @@ pub(super) fn write(page: &mut Page, report: &EventsReport) {
             "events_put_aside_total",
             "Events that could not be handled, and were put aside.",
             report.put_aside,
+        ),
+    ] {
+        page.counter(name, help).sample(&[], count);
+    }
+    if let Some(link) = &report.link {
+        write_link(page, link);
+    }
+}
+
+fn write_link(page: &mut Page, link: &LinkReport) {
+    page.gauge(
+        "events_broker_up",
+        "Whether this process is linked to the broker.",
+    )
+    .sample(&[], link.is_up);
+    for (name, help, count) in [
+        (
+            "events_broker_links_total",
+            "How often the link to the broker came up.",
+            link.connects,
+        ),
+        (
+            "events_published_total",
+            "Events that the broker has confirmed to this process.",
+            link.published,
+        ),
+        (
+            "events_retried_total",
+            "Deliveries that failed, and come again later.",
+            link.retried,
+        ),
+        (
+            "events_dead_total",
+            "Deliveries that were given up, and are dead letters.",
+            link.dead,
         ),
     ] {
         page.counter(name, help).sample(&[], count);

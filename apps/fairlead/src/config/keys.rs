@@ -56,7 +56,7 @@ impl Key {
     pub fn is_secret(&self) -> bool {
         matches!(
             self.kind,
-            Kind::Secret { .. } | Kind::PostgresUrl | Kind::RedisUrl | Kind::Replicas
+            Kind::Secret { .. } | Kind::PostgresUrl | Kind::RedisUrl | Kind::AmqpUrl | Kind::Replicas
         )
     }
 
@@ -673,6 +673,33 @@ pub static KEYS: &[Key] = {
             "months of events that are older by so many days are dropped, once every reader has done them; 0: never",
         )
         .unit("days"),
+        Key::optional(
+            "events.amqp.url",
+            Kind::AmqpUrl,
+            "RabbitMQ that events are published to, and that spreads their handling over all processes; not set: one \
+             process handles them, from their log",
+        )
+        .aliases(&["RABBITMQ_URL"]),
+        Key::new(
+            "events.amqp.prefix",
+            Kind::Text,
+            "fairlead",
+            "what all exchanges and queues begin with, so that installations can share a virtual host",
+        ),
+        Key::new(
+            "events.amqp.first_retry_ms",
+            range(10, 60_000),
+            "1000",
+            "after how long an event that could not be handled comes again; each time four times as long, five times",
+        )
+        .unit("ms"),
+        Key::new(
+            "events.amqp.catch_up_seconds",
+            range(1, 3600),
+            "30",
+            "events that are older and were not handled are handled from their log: RabbitMQ is away, or has lost them",
+        )
+        .unit("s"),
         // Identity.
         Key::new(
             "auth.issuer",

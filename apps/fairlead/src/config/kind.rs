@@ -22,6 +22,7 @@ pub enum Kind {
     HttpUrl,
     PostgresUrl,
     RedisUrl,
+    AmqpUrl,
     /// Servers that follow the primary.
     Replicas,
     LogFilter,
@@ -43,6 +44,7 @@ impl Kind {
             Self::HttpUrl => "a URL such as https://api.example.com, without a trailing slash".to_owned(),
             Self::PostgresUrl => "postgres://user:password@host:port/database".to_owned(),
             Self::RedisUrl => "redis://[[user]:password@]host:port[/database]".to_owned(),
+            Self::AmqpUrl => "amqp://user:password@host:port/vhost, or amqps://".to_owned(),
             Self::Replicas => "a list such as [{\"name\": \"replica-1\", \"url\": \"postgres://…\", \"analytics\": false}], \
                                in a file [[database.replicas]]; names of a-z, 0-9 and -"
                 .to_owned(),
@@ -91,6 +93,16 @@ impl Kind {
             }
             Self::RedisUrl => {
                 let host = text.strip_prefix("redis://");
+                return if host.is_some_and(|host| !host.is_empty()) {
+                    Ok(())
+                } else {
+                    Err("is not such a URL".to_owned())
+                };
+            }
+            Self::AmqpUrl => {
+                let host = ["amqp://", "amqps://"]
+                    .iter()
+                    .find_map(|scheme| text.strip_prefix(scheme));
                 return if host.is_some_and(|host| !host.is_empty()) {
                     Ok(())
                 } else {

@@ -25,8 +25,8 @@ pub use load::{Input, Loaded, load};
 pub use replicas::ReplicaConfig;
 pub use secret::Secret;
 pub use settings::{
-    AuthConfig, CacheConfig, CacheEviction, CacheMemoryConfig, CacheWarmingConfig, CompressionConfig, Config,
-    DatabaseConfig, DatabaseUrls, EventsConfig, HttpConfig, LockoutConfig, LogConfig, LogFormat,
-    MetricsConfig, MonitorConfig, PoolConfig, ReadPoolConfig, RedisConfig, ResponseCacheConfig,
-    SecurityConfig, SystemPoolConfig,
+    AmqpConfig, AuthConfig, CacheConfig, CacheEviction, CacheMemoryConfig, CacheWarmingConfig,
+    CompressionConfig, Config, DatabaseConfig, DatabaseUrls, EventsConfig, HttpConfig, LockoutConfig,
+    LogConfig, LogFormat, MetricsConfig, MonitorConfig, PoolConfig, ReadPoolConfig, RedisConfig,
+    ResponseCacheConfig, SecurityConfig, SystemPoolConfig,
 };

@@ -247,6 +247,19 @@ impl RedisConfig {
 pub struct EventsConfig {
     /// 0: for ever.
     pub retention_days: u32,
+    pub amqp: AmqpConfig,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AmqpConfig {
+    /// `None`: there is no broker.
+    pub url: Option<Secret>,
+    pub prefix: String,
+    #[serde(rename = "first_retry_ms", with = "millis")]
+    pub first_retry: Duration,
+    #[serde(rename = "catch_up_seconds", with = "seconds")]
+    pub catch_up: time::Duration,
 }
 
 impl EventsConfig {

@@ -1,5 +1,6 @@
 //! Checks of everything this process depends on, each with what mends it.
 
+mod broker;
 mod database;
 mod machine;
 mod secrets;
@@ -88,6 +89,7 @@ pub async fn examine(input: &Input) -> Report {
     let mut checks = vec![configuration(&loaded, input)];
     checks.extend(secrets::check(config));
     checks.extend(database::check(config).await);
+    checks.extend(broker::check(config).await);
     checks.extend(machine::check(config));
     Report::new(checks)
 }

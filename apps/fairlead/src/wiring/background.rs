@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fairlead_auth::KeyRing;
-use fairlead_worker::Worker;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::events::Events;
 use crate::config::Config;
 use crate::stores::Stores;
 
@@ -20,14 +20,14 @@ const RELOAD_KEYS_EVERY: Duration = Duration::from_secs(20);
 pub(super) struct Background(Vec<JoinHandle<()>>);
 
 impl Background {
-    pub(super) fn start(config: &Config, stores: &Stores, keys: &Arc<KeyRing>, worker: &Worker) -> Self {
+    pub(super) fn start(config: &Config, stores: &Stores, keys: &Arc<KeyRing>, events: &Events) -> Self {
         let system = &stores.system;
         let mut tasks = vec![
             system.spawn_refresh(),
             system.spawn_housekeeping(config.events.retention()),
             reload_keys(Arc::clone(keys)),
         ];
-        tasks.extend(worker.spawn());
+        tasks.extend(events.spawn());
         Self(tasks)
     }
 

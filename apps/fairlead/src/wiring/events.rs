@@ -1,23 +1,66 @@
-//! What is done about events.
+//! What is done about events, and whom they are published to.
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
+use fairlead_domain::clock::Clock;
 use fairlead_domain::events::Consumer;
 use fairlead_domain::identity::CountUsageByDay;
-use fairlead_worker::{CommitSignal, Worker, WorkerParts};
+use fairlead_rabbitmq::{RabbitMq, RabbitMqSettings};
+use fairlead_worker::{BrokerParts, CommitSignal, Worker, WorkerParts};
+use tokio::task::JoinHandle;
 
+use crate::config::{AmqpConfig, EventsConfig, Secret};
 use crate::stores::Stores;
+
+/// The worker, and the broker if there is one.
+#[derive(Clone, Debug)]
+pub(super) struct Events {
+    pub(super) worker: Worker,
+    broker: Option<RabbitMq>,
+}
 
 /// Everybody who does something about events.
 fn consumers() -> Vec<Arc<dyn Consumer>> {
     vec![Arc::new(CountUsageByDay)]
 }
 
-pub(super) fn worker(stores: &Stores, signal: CommitSignal) -> Worker {
-    Worker::new(WorkerParts {
-        log: stores.system.clone(),
-        store: stores.store.clone(),
-        consumers: consumers(),
-        signal,
-    })
+impl Events {
+    pub(super) fn new(
+        config: &EventsConfig,
+        stores: &Stores,
+        clock: &Arc<dyn Clock>,
+        signal: CommitSignal,
+    ) -> anyhow::Result<Self> {
+        let url = config.amqp.url.as_ref();
+        let settings = url.map(|url| broker_settings(&config.amqp, url)).transpose()?;
+        let broker = settings.map(RabbitMq::new);
+        let parts = broker.clone().map(|broker| BrokerParts {
+            broker: Arc::new(broker),
+            clock: Arc::clone(clock),
+            catch_up_after: config.amqp.catch_up,
+        });
+        let worker = Worker::new(WorkerParts {
+            log: stores.system.clone(),
+            store: stores.store.clone(),
+            consumers: consumers(),
+            signal,
+            broker: parts,
+        });
+        Ok(Self { worker, broker })
+    }
+
+    pub(super) fn spawn(&self) -> Vec<JoinHandle<()>> {
+        let mut tasks = self.worker.spawn();
+        if let Some(broker) = &self.broker {
+            tasks.push(broker.spawn(self.worker.handler()));
+        }
+        tasks
+    }
+}
+
+/// How RabbitMQ is used, if it is at `url`.
+pub(crate) fn broker_settings(config: &AmqpConfig, url: &Secret) -> anyhow::Result<RabbitMqSettings> {
+    RabbitMqSettings::new(url.expose(), &config.prefix, config.first_retry)
+        .context("cannot use RabbitMQ (events.amqp.url)")
 }

@@ -22,7 +22,16 @@ use crate::stores::Stores;
 
 /// What this installation does without: always, and as its replicas and its cache are now.
 pub(super) fn reduced(nodes: &[NodeReport], caching: &Caching, events: &EventsReport) -> Vec<String> {
-    let mut reduced = vec!["no message broker: one process handles all events, from their log".to_owned()];
+    let mut reduced = Vec::new();
+    match &events.link {
+        None => reduced.push("no message broker: one process handles all events, from their log".to_owned()),
+        Some(link) if !link.is_up => reduced.push(
+            "RabbitMQ is away: events are published when it returns, and handled from their log meanwhile, a little \
+             later"
+                .to_owned(),
+        ),
+        Some(_) => {}
+    }
     let replicas = || nodes.iter().filter(|node| node.role != NodeRole::Primary);
     if replicas().next().is_none() {
         reduced.push("no replica: all reads go to the primary".to_owned());

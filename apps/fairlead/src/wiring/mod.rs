@@ -35,10 +35,12 @@ use crate::system::{SystemClock, SystemIds};
 use crate::{secret_file, tls};
 use background::Background;
 use edge::Edge;
+use events::Events;
 use health::Caching;
 use metrics::Metrics;
 
 pub(crate) use cache::start_to_tell as cache_to_tell;
+pub(crate) use events::broker_settings;
 pub(crate) use settings::{hash_concurrency, hasher_limits};
 
 /// What a server takes from outside; tests bring their own.
@@ -162,7 +164,8 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         cache: edge.cache.clone(),
         shares: config.cache.redis.url.is_some(),
     };
-    let worker = events::worker(&stores, edge.signal.clone());
+    let events = Events::new(&config.events, &stores, &parts.clock, edge.signal.clone())?;
+    let worker = events.worker.clone();
     let health = health::PgHealthProbe::new(
         &stores,
         caching.clone(),
@@ -189,7 +192,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         }
     };
     // Last, because nobody would end these if a step after them failed.
-    let background = Background::start(config, &stores, &keys, &worker);
+    let background = Background::start(config, &stores, &keys, &events);
     Ok(Assembled {
         address,
         url: settings::public_url(config, address),

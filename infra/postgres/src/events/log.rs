@@ -37,7 +37,7 @@ const ADVANCE: &str = "
     WHERE reader = $1 AND xid = $2 AND position = $3";
 
 const BACKLOGS: &str = "
-    SELECT r.reader, b.events, b.oldest
+    SELECT r.reader, r.xid, r.position, b.events, b.oldest
     FROM event_readers AS r, LATERAL (
         SELECT COUNT(*) AS events, EXTRACT(epoch FROM now() - MIN(occurred_at))::float8 AS oldest
         FROM (SELECT occurred_at FROM events
@@ -144,10 +144,11 @@ impl EventLog for PgSystemStore {
 }
 
 fn backlog(row: &Row) -> Result<Backlog, Error> {
-    let events: i64 = row.try_get(1)?;
-    let oldest: Option<f64> = row.try_get(2)?;
+    let events: i64 = row.try_get(3)?;
+    let oldest: Option<f64> = row.try_get(4)?;
     Ok(Backlog {
         reader: row.try_get(0)?,
+        place: cursor(row, 1)?,
         events: u64::try_from(events).unwrap_or_default(),
         // Negative where the clocks of our processes are ahead of the database's.
         oldest: oldest.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()),

@@ -1,0 +1,94 @@
+//! Publishes the log to the broker, in order.
+
+use std::time::Duration;
+
+use fairlead_domain::events::{Broker, EventCursor, PublishError};
+use fairlead_domain::store::StoreError;
+use tokio::time::sleep;
+
+use crate::Shared;
+use crate::backoff::Backoff;
+use crate::feed::{LOOK_EVERY, LOOK_WHILE_HELD, STRETCH};
+
+/// The reader's name.
+const RELAY: &str = "relay";
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(100),
+    most: Duration::from_secs(2),
+};
+
+#[derive(Debug, thiserror::Error)]
+enum RelayError {
+    #[error("the log cannot be read")]
+    Store(#[from] StoreError),
+    #[error("events cannot be published")]
+    Publish(#[from] PublishError),
+}
+
+/// Where the relay is, as far as is known, and how long to rest there.
+struct Step {
+    place: Option<EventCursor>,
+    pause: Option<Duration>,
+}
+
+/// Publishes for as long as this process leads.
+///
+/// The place moves only over what the broker has confirmed. Whatever is under way when the link breaks is published
+/// again: it may be there twice, and is never missing.
+pub(crate) async fn relay(shared: &Shared, broker: &dyn Broker) {
+    let mut waiter = shared.signal.waiter();
+    let mut place = None;
+    let mut failures = 0;
+    loop {
+        match step(shared, broker, place).await {
+            Ok(step) => {
+                failures = 0;
+                place = step.place;
+                if let Some(pause) = step.pause {
+                    waiter.woken_within(pause).await;
+                }
+            }
+            Err(error) => {
+                failures += 1;
+                place = None;
+                if failures == 1 {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "events wait to be published");
+                }
+                sleep(BACKOFF.after(failures)).await;
+            }
+        }
+    }
+}
+
+async fn step(shared: &Shared, broker: &dyn Broker, place: Option<EventCursor>) -> Result<Step, RelayError> {
+    let place = match place {
+        Some(place) => place,
+        None => shared.log.place(RELAY).await?,
+    };
+    let stretch = shared.log.read(place, STRETCH).await?;
+    let is_full = stretch.events.len() >= STRETCH as usize;
+    let pause = if stretch.is_held {
+        LOOK_WHILE_HELD
+    } else {
+        LOOK_EVERY
+    };
+    let published = broker.publish(&stretch.events).await;
+    let confirmed = match &published {
+        Ok(()) => stretch.events.len(),
+        Err(error) => error.confirmed,
+    };
+    let last = confirmed.checked_sub(1).and_then(|last| stretch.events.get(last));
+    let place = match last {
+        None => Some(place),
+        Some(last) => {
+            let moved = shared.log.advance(RELAY, place, last.cursor).await?;
+            moved.then_some(last.cursor)
+        }
+    };
+    published?;
+    Ok(Step {
+        place,
+        pause: (!is_full).then_some(pause),
+    })
+}

@@ -1,0 +1,18 @@
+//! RabbitMQ behind the broker port of the domain.
+//!
+//! One link, supervised here (`link`): it connects, declares the topology (`topology`), publishes with confirms
+//! (`publish`) and consumes (`queue`); when anything of that breaks, all of it is begun anew. What was under way
+//! counts as lost, and is published, or delivered, again.
+
+mod link;
+mod message;
+mod probe;
+mod publish;
+mod queue;
+mod settings;
+mod shard;
+mod topology;
+
+pub use link::RabbitMq;
+pub use probe::{Found, ProbeError, probe};
+pub use settings::{BadUrl, RabbitMqSettings};

@@ -1,0 +1,218 @@
+//! The link: connected and declared again whenever anything of it breaks.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fairlead_domain::events::{Broker, Event, EventHandler, LinkReport, PublishError};
+use futures_util::future::try_join_all;
+use lapin::options::ConfirmSelectOptions;
+use lapin::{Channel, Connection, ConnectionProperties, Error};
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{interval, sleep, timeout};
+
+use crate::publish::{Unconfirmed, publish};
+use crate::queue::consume;
+use crate::settings::RabbitMqSettings;
+use crate::shard::SHARDS;
+use crate::topology::{self, Names};
+
+/// To connect, and to declare all there is.
+const CONNECT_WITHIN: Duration = Duration::from_secs(15);
+const FIRST_RETRY: Duration = Duration::from_millis(100);
+const LAST_RETRY: Duration = Duration::from_secs(3);
+/// Whether the connection is there is asked so often; nobody is told when it goes.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// What somebody has deleted is there again after so long.
+const DECLARE_EVERY: Duration = Duration::from_secs(15);
+
+/// RabbitMQ, as far as it can be reached. Its clones are the same one.
+#[derive(Clone)]
+pub struct RabbitMq {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) settings: RabbitMqSettings,
+    pub(crate) names: Names,
+    pub(crate) counts: Counts,
+    /// Where events are published, while the link is up.
+    publisher: watch::Sender<Option<Channel>>,
+    /// Woken when publishing failed.
+    broken: Notify,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    connects: AtomicU64,
+    published: AtomicU64,
+    pub(crate) retried: AtomicU64,
+    pub(crate) dead: AtomicU64,
+}
+
+/// Why the link broke.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkFault {
+    #[error("RabbitMQ failed")]
+    Failed(#[from] Error),
+    #[error("RabbitMQ did not answer within {} s", CONNECT_WITHIN.as_secs())]
+    Silent,
+    #[error("the connection is gone")]
+    Gone,
+    #[error("a queue is gone")]
+    QueueGone,
+    #[error("an event could not be published")]
+    Unpublished,
+    #[error("a delivery could not be sent back")]
+    Unconfirmed(#[from] Unconfirmed),
+}
+
+impl RabbitMq {
+    pub fn new(settings: RabbitMqSettings) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                names: Names::new(&settings.prefix),
+                settings,
+                counts: Counts::default(),
+                publisher: watch::Sender::new(None),
+                broken: Notify::new(),
+            }),
+        }
+    }
+
+    /// Starts the task that keeps the link up, and hands deliveries to `handler`. It ends when it is aborted.
+    pub fn spawn(&self, handler: Arc<dyn EventHandler>) -> JoinHandle<()> {
+        let shared = Arc::clone(&self.shared);
+        fairlead_telemetry::spawn(async move { supervise(&shared, &*handler).await })
+    }
+}
+
+async fn supervise(shared: &Shared, handler: &dyn EventHandler) {
+    let place = shared.settings.place();
+    let mut pause = FIRST_RETRY;
+    let mut is_told = false;
+    loop {
+        let fault = match timeout(CONNECT_WITHIN, open(shared)).await {
+            Ok(Ok((connection, publisher))) => {
+                tracing::info!("linked to RabbitMQ at {place}");
+                (pause, is_told) = (FIRST_RETRY, false);
+                shared.counts.connects.fetch_add(1, Ordering::Relaxed);
+                shared.publisher.send_replace(Some(publisher));
+                let Err(fault) = work(shared, &connection, handler).await;
+                shared.publisher.send_replace(None);
+                // It may be closed already, or not answer.
+                let _ = timeout(LOOK_EVERY, connection.close(200, "the link begins anew".into())).await;
+                fault
+            }
+            Ok(Err(fault)) => fault,
+            Err(_) => LinkFault::Silent,
+        };
+        // Once, not at each attempt.
+        if !is_told {
+            tracing::warn!(
+                error = &fault as &dyn std::error::Error,
+                "no link to RabbitMQ at {place}"
+            );
+            is_told = true;
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LAST_RETRY);
+    }
+}
+
+async fn open(shared: &Shared) -> Result<(Connection, Channel), LinkFault> {
+    let properties = ConnectionProperties::default().with_connection_name("fairlead".into());
+    let connection = Connection::connect_uri(shared.settings.uri.clone(), properties).await?;
+    let publisher = connection.create_channel().await?;
+    topology::declare(&publisher, &shared.names, &shared.settings).await?;
+    publisher.confirm_select(ConfirmSelectOptions::default()).await?;
+    Ok((connection, publisher))
+}
+
+/// Consumes all shards until anything breaks.
+async fn work(
+    shared: &Shared,
+    connection: &Connection,
+    handler: &dyn EventHandler,
+) -> Result<Infallible, LinkFault> {
+    let consuming = try_join_all((0..SHARDS).map(|number| consume(shared, connection, handler, number)));
+    tokio::select! {
+        ended = consuming => match ended {
+            Err(fault) => Err(fault),
+            // Each consumes for ever, and there are some.
+            Ok(_) => Err(LinkFault::QueueGone),
+        },
+        () = gone(connection) => Err(LinkFault::Gone),
+        () = shared.broken.notified() => Err(LinkFault::Unpublished),
+        fault = declare_again(shared, connection) => fault,
+    }
+}
+
+async fn gone(connection: &Connection) {
+    let mut ticks = interval(LOOK_EVERY);
+    while connection.status().connected() {
+        ticks.tick().await;
+    }
+}
+
+async fn declare_again(shared: &Shared, connection: &Connection) -> Result<Infallible, LinkFault> {
+    loop {
+        sleep(DECLARE_EVERY).await;
+        let channel = connection.create_channel().await?;
+        topology::declare(&channel, &shared.names, &shared.settings).await?;
+        channel.close(200, "declared".into()).await?;
+    }
+}
+
+#[async_trait]
+impl Broker for RabbitMq {
+    async fn publish(&self, events: &[Event]) -> Result<(), PublishError> {
+        if events.is_empty() {
+            return Ok(());
+        }
+        let Some(channel) = self.shared.publisher.borrow().clone() else {
+            return Err(PublishError {
+                confirmed: 0,
+                source: Box::new(Unconfirmed::Away),
+            });
+        };
+        let published = publish(&channel, &self.shared.names.topic, events).await;
+        let confirmed = match &published {
+            Ok(()) => events.len(),
+            Err(error) => {
+                // What comes late on this link would be taken for an answer to what follows.
+                self.shared.broken.notify_waiters();
+                error.confirmed
+            }
+        };
+        self.shared
+            .counts
+            .published
+            .fetch_add(confirmed as u64, Ordering::Relaxed);
+        published
+    }
+
+    fn link(&self) -> LinkReport {
+        let counts = &self.shared.counts;
+        LinkReport {
+            is_up: self.shared.publisher.borrow().is_some(),
+            connects: counts.connects.load(Ordering::Relaxed),
+            published: counts.published.load(Ordering::Relaxed),
+            retried: counts.retried.load(Ordering::Relaxed),
+            dead: counts.dead.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl fmt::Debug for RabbitMq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RabbitMq")
+            .field("settings", &self.shared.settings)
+            .field("link", &self.link())
+            .finish_non_exhaustive()
+    }
+}

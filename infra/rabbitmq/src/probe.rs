@@ -1,0 +1,41 @@
+use std::time::{Duration, Instant};
+
+use lapin::{Connection, ConnectionProperties, Error};
+use tokio::time::timeout;
+
+use crate::settings::RabbitMqSettings;
+
+const WITHIN: Duration = Duration::from_secs(5);
+
+/// A broker that was found.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Host, port and virtual host.
+    pub place: String,
+    /// How long it took to connect.
+    pub took: Duration,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    #[error("RabbitMQ refuses the link, or is away")]
+    Refused(#[from] Error),
+    #[error("RabbitMQ does not answer within {} s", WITHIN.as_secs())]
+    Silent,
+}
+
+/// Connects once, and changes nothing.
+pub async fn probe(settings: &RabbitMqSettings) -> Result<Found, ProbeError> {
+    let started = Instant::now();
+    let properties = ConnectionProperties::default().with_connection_name("fairlead doctor".into());
+    let connecting = Connection::connect_uri(settings.uri.clone(), properties);
+    let connection = timeout(WITHIN, connecting)
+        .await
+        .map_err(|_| ProbeError::Silent)??;
+    let took = started.elapsed();
+    connection.close(200, "seen".into()).await?;
+    Ok(Found {
+        place: settings.place(),
+        took,
+    })
+}

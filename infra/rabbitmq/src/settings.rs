@@ -1,0 +1,90 @@
+use std::fmt;
+use std::time::Duration;
+
+use lapin::uri::AMQPUri;
+
+/// How often a delivery that failed comes again; then it goes to the dead letters.
+const RETRIES: u32 = 5;
+/// Each time so much later.
+const FACTOR: u32 = 4;
+
+/// Where RabbitMQ is, and how to use it.
+#[derive(Clone)]
+pub struct RabbitMqSettings {
+    pub(crate) uri: AMQPUri,
+    /// What all names begin with, so that installations can share a virtual host.
+    pub(crate) prefix: String,
+    pub(crate) first_retry: Duration,
+}
+
+/// The URL cannot be used. It is not repeated: it may hold a password.
+#[derive(Debug, thiserror::Error)]
+#[error("the URL of RabbitMQ is malformed: {0}")]
+pub struct BadUrl(String);
+
+impl RabbitMqSettings {
+    /// `url` is `amqp://user:password@host:port/vhost`; a delivery that failed comes again after `first_retry`, then
+    /// after four times as long, and so on.
+    pub fn new(url: &str, prefix: &str, first_retry: Duration) -> Result<Self, BadUrl> {
+        Ok(Self {
+            uri: url.parse().map_err(BadUrl)?,
+            prefix: prefix.to_owned(),
+            first_retry,
+        })
+    }
+
+    /// How long a delivery waits after its first failure, its second, and so on.
+    pub(crate) fn delays(&self) -> impl Iterator<Item = Duration> + use<> {
+        let first = self.first_retry;
+        (0..RETRIES).map(move |retry| first.saturating_mul(FACTOR.saturating_pow(retry)))
+    }
+
+    /// Where it is, without credentials.
+    pub(crate) fn place(&self) -> String {
+        let authority = &self.uri.authority;
+        format!(
+            "{}:{}/{}",
+            authority.host,
+            authority.port,
+            self.uri.vhost.trim_start_matches('/')
+        )
+    }
+}
+
+impl fmt::Debug for RabbitMqSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RabbitMqSettings")
+            .field("place", &self.place())
+            .field("prefix", &self.prefix)
+            .field("first_retry", &self.first_retry)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(url: &str) -> Result<RabbitMqSettings, BadUrl> {
+        RabbitMqSettings::new(url, "fairlead", Duration::from_secs(1))
+    }
+
+    #[test]
+    fn credentials_are_not_printed() {
+        let settings = settings("amqp://ann:secret@mq.example.com:5673/acme").unwrap();
+
+        assert_eq!(settings.place(), "mq.example.com:5673/acme");
+        assert!(!format!("{settings:?}").contains("secret"));
+        let bad = super::RabbitMqSettings::new("http://ann:secret@mq", "x", Duration::ZERO).unwrap_err();
+        assert!(!bad.to_string().contains("secret"), "{bad}");
+    }
+
+    #[test]
+    fn a_delivery_comes_again_later_each_time() {
+        let settings = settings("amqp://localhost").unwrap();
+
+        let seconds: Vec<u64> = settings.delays().map(|delay| delay.as_secs()).collect();
+
+        assert_eq!(seconds, [1, 4, 16, 64, 256]);
+    }
+}

@@ -1,0 +1,149 @@
+//! A worker beside any server, with a consumer of the tests' own.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use fairlead::SystemClock;
+use fairlead_domain::events::{Consumer, Event, HandleError};
+use fairlead_domain::store::UnitOfWork;
+use fairlead_postgres::{Cluster, PgStore, PgSystemStore};
+use fairlead_rabbitmq::{RabbitMq, RabbitMqSettings};
+use fairlead_worker::{BrokerParts, CommitSignal, Worker, WorkerParts};
+use support::database::DatabaseRole;
+use support::{TestDatabase, store_config, store_parts};
+use tokio::task::JoinHandle;
+
+/// Fails as it is told, and writes down what it has handled.
+#[derive(Debug, Default)]
+pub(super) struct Moody {
+    handled: Mutex<Vec<String>>,
+    attempts: Mutex<BTreeMap<String, u32>>,
+}
+
+impl Moody {
+    pub(super) fn handled(&self) -> Vec<String> {
+        self.handled.lock().unwrap().clone()
+    }
+
+    pub(super) fn attempts(&self, event_type: &str) -> u32 {
+        self.attempts
+            .lock()
+            .unwrap()
+            .get(event_type)
+            .copied()
+            .unwrap_or(0)
+    }
+}
+
+#[async_trait]
+impl Consumer for Moody {
+    fn name(&self) -> &'static str {
+        "moody"
+    }
+
+    fn wants(&self, event_type: &str) -> bool {
+        event_type.starts_with("test_")
+    }
+
+    async fn handle(&self, events: &[Event], uow: &mut dyn UnitOfWork) -> Result<(), HandleError> {
+        for event in events {
+            let attempts = {
+                let mut attempts = self.attempts.lock().unwrap();
+                let attempts = attempts.entry(event.event_type.clone()).or_default();
+                *attempts += 1;
+                *attempts
+            };
+            // What was done before it failed must be undone with it.
+            uow.inbox()
+                .put_aside("a trace of moody", event, "written before the failure")
+                .await?;
+            match event.event_type.as_str() {
+                "test_never" => return Err(HandleError::Reject("it is not to be".into())),
+                "test_later" if attempts < 3 => return Err(HandleError::Retry("not yet".into())),
+                "test_always_later" => return Err(HandleError::Retry("still not".into())),
+                _ => {}
+            }
+        }
+        let mut handled = self.handled.lock().unwrap();
+        handled.extend(events.iter().map(|event| event.event_type.clone()));
+        Ok(())
+    }
+}
+
+/// A worker beside any server, with a consumer of the test's own.
+pub(super) struct Beside {
+    pub(super) log: Arc<PgSystemStore>,
+    pub(super) worker: Worker,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Beside {
+    pub(super) async fn start(
+        database: &TestDatabase,
+        consumer: Arc<Moody>,
+        settings: Option<RabbitMqSettings>,
+    ) -> Self {
+        let broker = settings.map(RabbitMq::new);
+        let mut beside = Self::idle(database, consumer, broker.clone()).await;
+        beside.tasks = beside.worker.spawn();
+        if let Some(broker) = broker {
+            beside.tasks.push(broker.spawn(beside.worker.handler()));
+        }
+        beside
+    }
+
+    /// One that does nothing by itself.
+    pub(super) async fn idle(
+        database: &TestDatabase,
+        consumer: Arc<Moody>,
+        broker: Option<RabbitMq>,
+    ) -> Self {
+        let config = store_config(
+            database.url(DatabaseRole::App),
+            database.url(DatabaseRole::System),
+            4,
+        );
+        let cluster = Cluster::connect(&config).await.unwrap();
+        let log = Arc::new(PgSystemStore::new(Arc::clone(&cluster), &config, store_parts()));
+        let worker = Worker::new(WorkerParts {
+            log: log.clone(),
+            store: Arc::new(PgStore::new(cluster, &config, store_parts())),
+            consumers: vec![consumer],
+            signal: CommitSignal::default(),
+            broker: broker.map(|broker| BrokerParts {
+                broker: Arc::new(broker),
+                clock: Arc::new(SystemClock),
+                catch_up_after: time::Duration::hours(1),
+            }),
+        });
+        Self {
+            log,
+            worker,
+            tasks: Vec::new(),
+        }
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Records events of one tenant, each in a transaction of its own.
+pub(super) async fn record(database: &TestDatabase, types: &[&str]) {
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    for event_type in types {
+        sqlx::query(
+            "INSERT INTO events (tenant_id, id, type, version, aggregate_type, aggregate_id, source, actor, data,
+                                 occurred_at)
+             VALUES ('01930000-0000-7000-8000-000000000001', gen_random_uuid(), $1, 1, 'lead', gen_random_uuid(),
+                     'system', 'system', '{}', now())",
+        )
+        .bind(event_type)
+        .execute(&mut superuser)
+        .await
+        .unwrap();
+    }
+}

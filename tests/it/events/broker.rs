@@ -1,0 +1,251 @@
+//! Events by way of RabbitMQ.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fairlead::config::{Config, Secret};
+use fairlead_domain::events::{Delivered, EventCursor, EventLog as _, EventsMonitor as _, Verdict};
+use fairlead_rabbitmq::RabbitMqSettings;
+use lapin::options::QueueDeleteOptions;
+use reqwest::StatusCode;
+use serde_json::json;
+use support::database::DatabaseRole;
+use support::process::Program;
+use support::{TestApp, TestDatabase, TestTenant, wait_until};
+
+use super::beside::{Beside, Moody, record};
+use super::consumers::{COUNTED, EVENTS, one, serve};
+use super::subscriber::{Subscriber, TestBroker};
+
+fn by_way_of(broker: &TestBroker) -> impl FnOnce(&mut Config) {
+    let (url, prefix) = (Secret::new(broker.url.clone()), broker.prefix.clone());
+    move |config| {
+        config.events.amqp.url = Some(url);
+        config.events.amqp.prefix = prefix;
+        config.events.amqp.catch_up = time::Duration::hours(1);
+    }
+}
+
+/// The program, by way of this broker; it catches up from the log after so many seconds.
+pub(super) fn program(database: &TestDatabase, broker: &TestBroker, catch_up_seconds: u32) -> Program {
+    Program::on(database)
+        .with("RABBITMQ_URL", &broker.url)
+        .with("FAIRLEAD__EVENTS__AMQP__PREFIX", &broker.prefix)
+        .with(
+            "FAIRLEAD__EVENTS__AMQP__CATCH_UP_SECONDS",
+            &catch_up_seconds.to_string(),
+        )
+}
+
+#[tokio::test]
+async fn events_are_published_in_order_and_handled_by_way_of_the_broker() {
+    let broker = TestBroker::of_this_run().await;
+    let subscriber = Subscriber::to(&broker).await;
+    let app = TestApp::start_with(by_way_of(&broker)).await;
+    let acme = app.tenant("acme").await;
+    let lead = acme.lead("Ann").await;
+    for score in 1..=20 {
+        let path = format!("/api/v1/leads/{lead}");
+        acme.owner
+            .patch(&path, json!({ "qualityScore": score }))
+            .await
+            .expect(200);
+    }
+    let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
+    let events: i64 = one(&mut superuser, EVENTS).await;
+
+    subscriber.until(usize::try_from(events).unwrap()).await;
+    wait_until("all are handled", async || {
+        one::<i64>(&mut superuser, COUNTED).await == events
+    })
+    .await;
+
+    let heard = subscriber.heard();
+    assert_eq!(
+        heard.len(),
+        subscriber.firsts().len(),
+        "nothing broke, so nothing came twice"
+    );
+    subscriber.assert_ordered();
+    let created = heard
+        .iter()
+        .find(|message| message.envelope["type"] == "lead_created")
+        .unwrap();
+    assert_eq!(created.routing_key, format!("{}.lead.lead_created", acme.id));
+    assert_eq!(created.envelope["specversion"], "1.0");
+    assert_eq!(created.envelope["data"]["name"], "Ann");
+    // What subscribers outside are shown is what the tenant is shown.
+    let log = acme.owner.get("/api/v1/events?limit=200").await.expect(200);
+    let of_log: Vec<_> = log["items"].as_array().unwrap().iter().collect();
+    let of_broker: Vec<_> = heard.iter().map(|message| &message.envelope).collect();
+    assert_eq!(of_log, of_broker);
+    let health = app.anonymous().get("/health/ready").await.expect(200).to_string();
+    assert!(
+        !health.contains("broker") && !health.contains("RabbitMQ"),
+        "{health}"
+    );
+}
+
+#[tokio::test]
+async fn a_delivery_that_fails_comes_again_later_and_then_is_a_dead_letter() {
+    let broker = TestBroker::of_this_run().await;
+    let database = TestDatabase::create().await;
+    let moody = Arc::new(Moody::default());
+    let settings = RabbitMqSettings::new(&broker.url, &broker.prefix, Duration::from_millis(10)).unwrap();
+    let types = [
+        "test_first",
+        "test_never",
+        "test_later",
+        "test_always_later",
+        "test_last",
+    ];
+
+    let beside = Beside::start(&database, Arc::clone(&moody), Some(settings)).await;
+    record(&database, &types).await;
+
+    wait_until("two are put aside", async || {
+        beside.worker.report().put_aside == 2
+    })
+    .await;
+    wait_until("three are handled", async || moody.handled().len() == 3).await;
+    let mut handled = moody.handled();
+    handled.sort_unstable();
+    assert_eq!(handled, ["test_first", "test_last", "test_later"]);
+    assert!(
+        moody.attempts("test_always_later") >= 6,
+        "{}",
+        moody.attempts("test_always_later")
+    );
+    wait_until("two are dead letters", async || {
+        broker.depth("events.dead").await == 2
+    })
+    .await;
+    let link = beside.worker.report().link.unwrap();
+    assert_eq!((link.dead, link.published), (2, 5));
+    assert_eq!(link.retried, 5 + 1, "five times the one, once the other");
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    let traces = "SELECT count(*) FROM inbox WHERE consumer = 'a trace of moody'";
+    assert_eq!(
+        one::<i64>(&mut superuser, traces).await,
+        3,
+        "what failed has left nothing"
+    );
+}
+
+#[tokio::test]
+async fn an_event_that_is_delivered_twice_together_is_handled_once() {
+    let database = TestDatabase::create().await;
+    record(&database, &["test_first", "test_twice", "test_last"]).await;
+    let moody = Arc::new(Moody::default());
+    let beside = Beside::idle(&database, Arc::clone(&moody), None).await;
+    let mut events = Vec::new();
+    wait_until("the events can be read", async || {
+        events = beside.log.read(EventCursor::START, 10).await.unwrap().events;
+        events.len() == 3
+    })
+    .await;
+    let delivered = |number: usize| Delivered {
+        event: events[number].clone(),
+        failures: 0,
+        is_last: false,
+    };
+
+    let run = [
+        delivered(0),
+        delivered(1),
+        delivered(1),
+        delivered(2),
+        delivered(0),
+    ];
+    let verdicts = beside.worker.handler().handle(&run).await;
+
+    assert_eq!(verdicts, [Verdict::Done; 5]);
+    assert_eq!(moody.handled(), ["test_first", "test_twice", "test_last"]);
+    assert_eq!(beside.worker.report().duplicates, 2);
+}
+
+#[tokio::test]
+async fn what_was_in_a_queue_that_is_deleted_is_handled_all_the_same() {
+    let broker = TestBroker::of_this_run().await;
+    let database = TestDatabase::create().await;
+    let serving = serve(&program(&database, &broker, 2)).await;
+    let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    let all_counted = async |superuser: &mut sqlx::PgConnection| {
+        wait_until("all are handled", async || {
+            one::<i64>(superuser, COUNTED).await == one::<i64>(superuser, EVENTS).await
+        })
+        .await;
+    };
+    acme.lead("Before").await;
+    all_counted(&mut superuser).await;
+
+    for round in 0..3 {
+        let (connection, channel) = broker.connect().await;
+        for shard in 0..10 {
+            let queue = format!("{}.events.{shard}", broker.prefix);
+            channel
+                .queue_delete(queue.as_str().into(), QueueDeleteOptions::default())
+                .await
+                .unwrap();
+        }
+        for number in 0..10 {
+            acme.lead(&format!("Lead {number} of round {round}")).await;
+        }
+        all_counted(&mut superuser).await;
+        wait_until("the queues are there again", async || {
+            let options = lapin::options::QueueDeclareOptions {
+                passive: true,
+                ..lapin::options::QueueDeclareOptions::default()
+            };
+            let Ok(channel) = connection.create_channel().await else {
+                return false;
+            };
+            let queue = format!("{}.events.9", broker.prefix);
+            channel
+                .queue_declare(
+                    queue.as_str().into(),
+                    options,
+                    lapin::types::FieldTable::default(),
+                )
+                .await
+                .is_ok()
+        })
+        .await;
+    }
+    println!(
+        "{} events, each handled once",
+        one::<i64>(&mut superuser, COUNTED).await
+    );
+}
+
+#[tokio::test]
+async fn without_the_broker_the_api_answers_and_says_so() {
+    let database = TestDatabase::create().await;
+    let nowhere = TestBroker::at("amqp://ann:hidden-secret@127.0.0.1:1/%2f".to_owned());
+    let serving = serve(&program(&database, &nowhere, 1)).await;
+    let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
+    acme.lead("Ann").await;
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+
+    wait_until("all are handled, from the log", async || {
+        let events: i64 = one(&mut superuser, EVENTS).await;
+        one::<i64>(&mut superuser, COUNTED).await == events
+    })
+    .await;
+
+    let ready = serving.anonymous().get("/health/ready").await;
+    assert_eq!(ready.status, StatusCode::OK);
+    let ready = ready.expect(200).to_string();
+    assert!(ready.contains("RabbitMQ is away"), "{ready}");
+    let log = serving.log().join("\n");
+    assert!(
+        log.contains("no link to RabbitMQ at 127.0.0.1:1/") && !log.contains("hidden-secret"),
+        "{log}"
+    );
+    let doctor = program(&database, &nowhere, 1).run(&["doctor"]).await;
+    assert!(
+        doctor.stdout.contains("broker") && !doctor.stdout.contains("hidden-secret"),
+        "{doctor:?}"
+    );
+}

@@ -1,0 +1,275 @@
+//! Faults on real servers: processes that are killed, a broker that goes and comes, confirms that do not arrive.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fairlead_devstack::{Durability, Root, Service, Stack, StackOptions};
+use fairlead_telemetry::{spawn, spawn_blocking};
+use reqwest::Method;
+use serde_json::json;
+use sqlx::PgConnection;
+use support::database::DatabaseRole;
+use support::process::Serving;
+use support::{TestDatabase, TestTenant, repetitions, wait_until};
+use tokio::time::{Instant, sleep};
+
+use super::broker::program;
+use super::consumers::{COUNTED, EVENTS, leads, one, serve};
+use super::cutter::Cutter;
+use super::subscriber::{Subscriber, TestBroker};
+
+/// Waits until every consumer has done every event.
+async fn until_all_counted(superuser: &mut PgConnection) -> usize {
+    wait_until("all events are handled", async || {
+        one::<i64>(superuser, COUNTED).await == one::<i64>(superuser, EVENTS).await
+    })
+    .await;
+    usize::try_from(one::<i64>(superuser, EVENTS).await).unwrap()
+}
+
+/// The figure of a series without labels.
+async fn figure(serving: &Serving, name: &str) -> u64 {
+    let page = reqwest::get(serving.metrics_url())
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    let line = page
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("{name} ")));
+    line.map_or(0, |figure| figure.parse().unwrap())
+}
+
+/// Writes leads, and changes them, until told to stop; keeps the ids of what was acknowledged.
+async fn write(acme: TestTenant, stop: Arc<AtomicBool>, acknowledged: Arc<Mutex<BTreeSet<String>>>) {
+    while !stop.load(Ordering::SeqCst) {
+        let create = acme.owner.request(Method::POST, "/api/v1/leads");
+        let Ok(answer) = create.json(&json!({ "name": "Ann" })).send().await else {
+            return;
+        };
+        if answer.status() != 201 {
+            continue;
+        }
+        let Ok(lead) = answer.json::<serde_json::Value>().await else {
+            return;
+        };
+        let id = lead["id"].as_str().unwrap().to_owned();
+        acknowledged.lock().unwrap().insert(id.clone());
+        for score in 1..4 {
+            let change = acme.owner.request(Method::PATCH, &format!("/api/v1/leads/{id}"));
+            if change
+                .json(&json!({ "qualityScore": score }))
+                .send()
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_is_killed_while_it_writes_loses_no_event_that_was_acknowledged() {
+    let kills = repetitions(3);
+    let broker = TestBroker::of_this_run().await;
+    let subscriber = Subscriber::to(&broker).await;
+    let database = TestDatabase::create().await;
+    let program = program(&database, &broker, 2);
+    let mut serving = serve(&program).await;
+    let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
+    let acknowledged = Arc::new(Mutex::new(BTreeSet::new()));
+
+    for _ in 0..kills {
+        let stop = Arc::new(AtomicBool::new(false));
+        let writers: Vec<_> = (0..4)
+            .map(|_| {
+                let acme = acme.at(&serving.url);
+                spawn(write(acme, Arc::clone(&stop), Arc::clone(&acknowledged)))
+            })
+            .collect();
+        let before = subscriber.heard().len();
+        wait_until("events flow", async || subscriber.heard().len() > before + 20).await;
+        sleep(Duration::from_millis(rand::random_range(0..300))).await;
+        serving.signal("KILL");
+        stop.store(true, Ordering::SeqCst);
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        serving = serve(&program).await;
+    }
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    let events = until_all_counted(&mut superuser).await;
+    subscriber.until(events).await;
+
+    let firsts = subscriber.firsts();
+    let published: BTreeSet<String> = firsts
+        .iter()
+        .filter(|message| message.envelope["type"] == "lead_created")
+        .map(|message| message.envelope["aggregateid"].as_str().unwrap().to_owned())
+        .collect();
+    let acknowledged = acknowledged.lock().unwrap().clone();
+    let missing: Vec<&String> = acknowledged.difference(&published).collect();
+    assert_eq!(missing, Vec::<&String>::new());
+    assert_eq!(firsts.len(), events);
+    subscriber.assert_ordered();
+    println!(
+        "{kills} kills: {} leads acknowledged, {events} events, {} published, {} of them again; each handled once",
+        acknowledged.len(),
+        firsts.len(),
+        subscriber.heard().len() - firsts.len(),
+    );
+}
+
+#[tokio::test]
+async fn a_confirm_that_does_not_arrive_is_published_again_and_handled_once() {
+    let cuts = repetitions(5);
+    let direct = TestBroker::of_this_run().await;
+    let cutter = Cutter::start(&direct.url).await;
+    let proxied = TestBroker {
+        url: cutter.through(&direct.url),
+        ..direct.clone()
+    };
+    let subscriber = Subscriber::to(&direct).await;
+    let database = TestDatabase::create().await;
+    let serving = serve(&program(&database, &proxied, 600)).await;
+    let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
+
+    cutter.cut(cuts);
+    while cutter.left() > 0 {
+        acme.lead("Ann").await;
+    }
+    acme.lead("The last").await;
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    let events = until_all_counted(&mut superuser).await;
+    subscriber.until(events).await;
+
+    let again = subscriber.heard().len() - subscriber.firsts().len();
+    assert!(again > 0, "no confirm was lost");
+    assert_eq!(subscriber.firsts().len(), events);
+    subscriber.assert_ordered();
+    let links = figure(&serving, "events_broker_links_total").await;
+    assert!(links > 1, "{links}");
+    println!(
+        "{cuts} confirms lost: {events} events, {again} published again, {links} links, {} duplicates absorbed",
+        figure(&serving, "events_duplicates_total").await,
+    );
+}
+
+#[tokio::test]
+async fn a_broker_that_was_away_is_given_all_that_is_owed() {
+    let owed = repetitions(2) * 1000;
+    let (stack, url) = spawn_blocking(|| {
+        let options = StackOptions {
+            root: Root::Temporary,
+            durability: Durability::Safe,
+        };
+        let stack = Stack::open(options).unwrap();
+        let url = stack.ensure(Service::RabbitMq).unwrap().url;
+        (Arc::new(stack), url)
+    })
+    .await
+    .unwrap();
+    let broker = TestBroker::at(url);
+    let mut subscriber = Subscriber::to(&broker).await;
+    let database = TestDatabase::create().await;
+    let serving = serve(&program(&database, &broker, 600)).await;
+    let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
+    acme.lead("Ann").await;
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    let before = until_all_counted(&mut superuser).await;
+    subscriber.until(before).await;
+
+    let killed = Arc::clone(&stack);
+    spawn_blocking(move || killed.kill(Service::RabbitMq))
+        .await
+        .unwrap()
+        .unwrap();
+    let leads: Vec<_> = (0..1000)
+        .map(|number| json!({ "name": format!("Lead {number}") }))
+        .collect();
+    for _ in 0..owed / 1000 {
+        let answer = acme
+            .owner
+            .post("/api/v1/leads/bulk", json!({ "leads": leads }))
+            .await;
+        assert!(answer.status.is_success(), "writes go on: {answer:?}");
+    }
+    wait_until("the server says that the broker is away", async || {
+        let ready = serving.anonymous().get("/health/ready").await;
+        ready.status == 200 && ready.expect(200).to_string().contains("RabbitMQ is away")
+    })
+    .await;
+    let waiting: i64 = one(&mut superuser, EVENTS).await;
+    let restarted = Arc::clone(&stack);
+    spawn_blocking(move || restarted.restart(Service::RabbitMq))
+        .await
+        .unwrap()
+        .unwrap();
+    let back = Instant::now();
+    subscriber.listen_again();
+    let events = until_all_counted(&mut superuser).await;
+    subscriber.until(events).await;
+
+    assert_eq!(i64::try_from(events).unwrap(), waiting);
+    assert!(events >= before + owed);
+    let order: Vec<String> = sqlx::query_scalar("SELECT id::text FROM events ORDER BY xid, position")
+        .fetch_all(&mut superuser)
+        .await
+        .unwrap();
+    let heard: Vec<String> = subscriber
+        .firsts()
+        .iter()
+        .map(|message| message.id().to_owned())
+        .collect();
+    assert!(order == heard, "they came in the order of their log");
+    println!(
+        "{} events owed: drained {} ms after the broker was back, {} published again",
+        events - before,
+        back.elapsed().as_millis(),
+        subscriber.heard().len() - heard.len(),
+    );
+}
+
+#[tokio::test]
+async fn of_two_relays_one_publishes_and_the_other_takes_over() {
+    let broker = TestBroker::of_this_run().await;
+    let subscriber = Subscriber::to(&broker).await;
+    let database = TestDatabase::create().await;
+    let program = program(&database, &broker, 600);
+    let first = serve(&program).await;
+    wait_until("the first leads", async || leads(&first).await).await;
+    let second = serve(&program).await;
+    let acme = TestTenant::sign_up(second.anonymous(), "acme").await;
+    for _ in 0..20 {
+        acme.lead("Ann").await;
+    }
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    let events = until_all_counted(&mut superuser).await;
+    subscriber.until(events).await;
+    assert_eq!(
+        figure(&second, "events_published_total").await,
+        0,
+        "the second only stands by"
+    );
+    assert_eq!(subscriber.heard().len(), events, "so nothing came twice");
+
+    first.signal("KILL");
+    let killed_at = Instant::now();
+    acme.lead("Bob").await;
+    subscriber.until(events + 1).await;
+    let took = killed_at.elapsed();
+
+    assert_eq!(until_all_counted(&mut superuser).await, events + 1);
+    println!(
+        "the other relay had published {} ms after the kill",
+        took.as_millis()
+    );
+    assert!(
+        took < Duration::from_secs(15),
+        "{took:?}; it should be 5 s where little else runs"
+    );
+}
