@@ -5,26 +5,41 @@
 //! again; when it comes again all the same, the note is there.
 
 use std::collections::{BTreeMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fairlead_domain::access::{SystemScope, TenantScope};
-use fairlead_domain::events::{Consumer, Event, HandleError};
+use fairlead_domain::events::{Consumer, Event, EventCursor, HandleError};
 use fairlead_domain::identity::TenantId;
-use fairlead_domain::store::{Store, StoreError};
-use tokio::time::sleep;
+use fairlead_domain::store::{Store, StoreError, UnitOfWork};
+use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use time::OffsetDateTime;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::backoff::Backoff;
 use crate::report::Counts;
 
-/// How often an event is tried before it is put aside.
-pub(crate) const ATTEMPTS: u32 = 5;
+/// How often an event is tried alone before it is put aside.
+const ATTEMPTS: u32 = 5;
+/// For how long it is tried while the database takes too long.
+const SLOW_DATABASE: Duration = Duration::from_mins(10);
+const TENANTS_AT_ONCE: usize = 4;
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(200),
     most: Duration::from_secs(5),
 };
+
+/// When an event that fails is put aside.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum GivingUp {
+    /// When it has failed several times.
+    AfterAttempts,
+    /// When it is from before a moment; what is younger may still be brought by the broker, and is tried once.
+    IfBefore(OffsetDateTime),
+}
 
 #[derive(Debug)]
 pub(crate) struct Delivery {
@@ -46,47 +61,100 @@ impl Delivery {
         &self.consumers
     }
 
-    /// Sees to it that all of `events` that the consumer wants are handled, or put aside. Fails when the database does:
-    /// then some are, and it can be called again.
+    /// Has `consumer` handle all of `events` that it wants, or puts them aside. Returns the first that is left undone,
+    /// as `giving_up` says. Fails when the database is away: then some are handled, and it can be called again.
     pub(crate) async fn deliver(
         &self,
         consumer: &dyn Consumer,
         events: Vec<Event>,
-    ) -> Result<(), StoreError> {
+        giving_up: GivingUp,
+    ) -> Result<Option<EventCursor>, StoreError> {
         let mut of_tenants: BTreeMap<TenantId, Vec<Event>> = BTreeMap::new();
         for event in events {
             if consumer.wants(&event.event_type) {
                 of_tenants.entry(event.tenant).or_default().push(event);
             }
         }
-        for events in of_tenants.into_values() {
-            match self.attempt(consumer, &events).await {
-                Ok(()) => {}
-                Err(HandleError::Store(error)) if is_of_database(&error) => return Err(error),
-                Err(_) => {
-                    for event in events {
-                        self.insist(consumer, event).await?;
-                    }
+        // Of one tenant in order; the trouble of one does not hold up the others.
+        let delivering = of_tenants
+            .into_values()
+            .map(|events| self.deliver_of_tenant(consumer, events, giving_up));
+        let undone: Vec<Option<EventCursor>> = stream::iter(delivering)
+            .buffer_unordered(TENANTS_AT_ONCE)
+            .try_collect()
+            .await?;
+        Ok(undone.into_iter().flatten().min())
+    }
+
+    async fn deliver_of_tenant(
+        &self,
+        consumer: &dyn Consumer,
+        events: Vec<Event>,
+        giving_up: GivingUp,
+    ) -> Result<Option<EventCursor>, StoreError> {
+        match self.attempt(consumer, &events).await {
+            Ok(()) => return Ok(None),
+            Err(HandleError::Store(error)) if is_away(&error) => return Err(error),
+            Err(_) => {}
+        }
+        let mut undone = None;
+        for event in events {
+            let is_done = match giving_up {
+                GivingUp::AfterAttempts => {
+                    self.insist(consumer, &event).await?;
+                    true
                 }
+                GivingUp::IfBefore(moment) => self.try_once(consumer, &event, moment).await?,
+            };
+            if !is_done {
+                undone.get_or_insert(event.cursor);
             }
         }
-        Ok(())
+        Ok(undone)
     }
 
     /// Hands one event over until it is handled, or puts it aside.
-    async fn insist(&self, consumer: &dyn Consumer, event: Event) -> Result<(), StoreError> {
+    async fn insist(&self, consumer: &dyn Consumer, event: &Event) -> Result<(), StoreError> {
+        let started = Instant::now();
         let mut failures = 0;
         loop {
-            let error = match self.attempt(consumer, std::slice::from_ref(&event)).await {
+            let error = match self.attempt(consumer, std::slice::from_ref(event)).await {
                 Ok(()) => return Ok(()),
-                Err(HandleError::Store(error)) if is_of_database(&error) => return Err(error),
+                Err(HandleError::Store(error)) if is_away(&error) => return Err(error),
                 Err(error) => error,
             };
             failures += 1;
-            if failures >= ATTEMPTS || matches!(error, HandleError::Reject(_)) {
-                return self.put_aside(consumer, &event, &error).await;
+            let is_over = match &error {
+                HandleError::Reject(_) => true,
+                // As likely as not it is the database that is slow, and not the event that is at fault.
+                HandleError::Store(StoreError::Contended | StoreError::TimedOut) => {
+                    started.elapsed() >= SLOW_DATABASE
+                }
+                HandleError::Store(_) | HandleError::Retry(_) => failures >= ATTEMPTS,
+            };
+            if is_over {
+                return self.put_aside(consumer, event, &error).await;
             }
             sleep(BACKOFF.after(failures)).await;
+        }
+    }
+
+    /// Hands one event over that somebody else may try again, unless it is from before `moment`. Returns whether it is
+    /// done with.
+    async fn try_once(
+        &self,
+        consumer: &dyn Consumer,
+        event: &Event,
+        moment: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        match self.attempt(consumer, std::slice::from_ref(event)).await {
+            Ok(()) => Ok(true),
+            Err(HandleError::Store(error)) if is_away(&error) => Err(error),
+            Err(error) if event.occurred_at < moment || matches!(error, HandleError::Reject(_)) => {
+                self.put_aside(consumer, event, &error).await?;
+                Ok(true)
+            }
+            Err(_) => Ok(false),
         }
     }
 
@@ -100,7 +168,7 @@ impl Delivery {
         let mut fresh: HashSet<Uuid> = claimed.into_iter().collect();
         let (handled, known) = (fresh.len(), events.len() - fresh.len());
         if known == 0 {
-            consumer.handle(events, &mut *uow).await?;
+            handle(consumer, events, &mut *uow).await?;
         } else if handled > 0 {
             // Taken out, so that what is there twice is handed over once.
             let fresh: Vec<Event> = events
@@ -108,7 +176,7 @@ impl Delivery {
                 .filter(|event| fresh.remove(&event.id))
                 .cloned()
                 .collect();
-            consumer.handle(&fresh, &mut *uow).await?;
+            handle(consumer, &fresh, &mut *uow).await?;
         }
         uow.commit().await?;
         self.counts.note_handled(handled, known);
@@ -127,6 +195,8 @@ impl Delivery {
             fault = format!("{fault}: {cause}");
             source = cause.source();
         }
+        // PostgreSQL keeps no text with it.
+        let fault = fault.replace('\0', "");
         let mut uow = self.store.begin_behind(&scope(event)).await?;
         uow.inbox().put_aside(consumer.name(), event, &fault).await?;
         uow.commit().await?;
@@ -143,12 +213,24 @@ impl Delivery {
     }
 }
 
-/// Whether the database is at fault, and not the event: then it is tried for as long as it takes.
-pub(crate) fn is_of_database(error: &StoreError) -> bool {
-    match error {
-        StoreError::Contended | StoreError::Unavailable(_) | StoreError::TimedOut => true,
-        StoreError::Corrupt { .. } | StoreError::Unexpected(_) => false,
+/// A consumer that panics fails for this event, and for nobody else.
+async fn handle(
+    consumer: &dyn Consumer,
+    events: &[Event],
+    uow: &mut dyn UnitOfWork,
+) -> Result<(), HandleError> {
+    let handling = AssertUnwindSafe(consumer.handle(events, uow));
+    match handling.catch_unwind().await {
+        Ok(handled) => handled,
+        Err(_) => Err(HandleError::Reject(
+            "the consumer panicked; the log says where".into(),
+        )),
     }
+}
+
+/// Whether no event can be handled: then it is tried for as long as it takes.
+pub(crate) fn is_away(error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable(_))
 }
 
 #[expect(

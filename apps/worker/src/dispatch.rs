@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::Shared;
 use crate::backoff::Backoff;
-use crate::deliver::is_of_database;
+use crate::deliver::is_away;
 
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(100),
@@ -28,11 +28,8 @@ impl Dispatcher {
 
     /// Has a consumer handle what it wants of one tenant's events; what fails together is tried one by one.
     async fn hand_over(&self, consumer: &dyn Consumer, run: &[Delivered], verdicts: &mut [Verdict]) {
-        // What is before the consumer's place is done, and may be gone from the inbox.
-        let place = self.shared.counts.place(consumer.name());
-        let wants = |event: &Event| consumer.wants(&event.event_type) && event.cursor > place;
         let wanted: Vec<usize> = (0..run.len())
-            .filter(|&number| wants(&run[number].event))
+            .filter(|&number| consumer.wants(&run[number].event.event_type))
             .collect();
         let events: Vec<Event> = wanted.iter().map(|&number| run[number].event.clone()).collect();
         if self.attempt(consumer, &events).await.is_ok() {
@@ -54,7 +51,7 @@ impl Dispatcher {
         }
         let mut failures = 0;
         while let Err(error) = self.shared.delivery.put_aside(consumer, event, &error).await {
-            if !is_of_database(&error) {
+            if !is_away(&error) {
                 // The note is missing, but the delivery is given up all the same.
                 let error: &dyn std::error::Error = &error;
                 tracing::error!(error, event.id = %event.id, "cannot note that an event was put aside");
@@ -66,12 +63,12 @@ impl Dispatcher {
         Verdict::Reject
     }
 
-    /// Tries again for as long as it is the database that fails.
+    /// Tries again for as long as the database is away.
     async fn attempt(&self, consumer: &dyn Consumer, events: &[Event]) -> Result<(), HandleError> {
         let mut failures = 0;
         loop {
             match self.shared.delivery.attempt(consumer, events).await {
-                Err(HandleError::Store(error)) if is_of_database(&error) => {
+                Err(HandleError::Store(error)) if is_away(&error) => {
                     failures += 1;
                     sleep(BACKOFF.after(failures)).await;
                 }

@@ -7,6 +7,7 @@ use fairlead_domain::store::StoreError;
 use tokio::time::sleep;
 
 use crate::backoff::Backoff;
+use crate::deliver::GivingUp;
 use crate::signal::Waiter;
 use crate::{BrokerParts, Shared};
 
@@ -14,14 +15,38 @@ use crate::{BrokerParts, Shared};
 pub(crate) const STRETCH: u32 = 500;
 /// Nobody need tell: so often it is looked.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(500);
-/// There are events that may be read as soon as a transaction ends, which nobody tells of.
-pub(crate) const LOOK_WHILE_HELD: Duration = Duration::from_millis(20);
 /// What a broker has not brought is looked for so often.
 const CATCH_UP_EVERY: Duration = Duration::from_secs(1);
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(100),
     most: Duration::from_secs(10),
 };
+/// There are events that may be read as soon as a transaction ends, which nobody tells of. Most end soon.
+const HELD: Backoff = Backoff {
+    first: Duration::from_millis(10),
+    most: LOOK_EVERY,
+};
+
+/// How long to rest between two looks at the log.
+#[derive(Debug, Default)]
+pub(crate) struct Looks {
+    /// Looks that found events which could not be read yet.
+    held: u32,
+}
+
+impl Looks {
+    /// Until the next one, after a look that has `found` something or not.
+    pub(crate) fn rest(&mut self, is_held: bool, found: bool) -> Duration {
+        if !is_held || found {
+            self.held = 0;
+        }
+        if !is_held {
+            return LOOK_EVERY;
+        }
+        self.held = self.held.saturating_add(1);
+        HELD.after(self.held)
+    }
+}
 
 /// What a step has found.
 enum Step {
@@ -38,6 +63,7 @@ enum Step {
 /// Feeds a consumer for as long as this process leads.
 pub(crate) async fn feed(shared: &Shared, consumer: &dyn Consumer) {
     let mut waiter = shared.signal.waiter();
+    let mut looks = Looks::default();
     let mut place = None;
     let mut failures = 0;
     loop {
@@ -46,9 +72,10 @@ pub(crate) async fn feed(shared: &Shared, consumer: &dyn Consumer) {
                 failures = 0;
                 place = match step {
                     Step::More(place) => Some(place),
-                    Step::Done { place, is_held } => {
-                        rest(shared, &mut waiter, is_held).await;
-                        Some(place)
+                    Step::Done { place: now, is_held } => {
+                        let pause = looks.rest(is_held, place != Some(now));
+                        rest(shared, &mut waiter, pause).await;
+                        Some(now)
                     }
                     Step::Moved => None,
                 };
@@ -68,12 +95,11 @@ pub(crate) async fn feed(shared: &Shared, consumer: &dyn Consumer) {
 }
 
 /// Waits until there may be something to do.
-async fn rest(shared: &Shared, waiter: &mut Waiter, is_held: bool) {
+async fn rest(shared: &Shared, waiter: &mut Waiter, pause: Duration) {
     if shared.broker.is_some() {
         // What is new is the broker's to bring, and what it has not brought is old when it is looked at.
         sleep(CATCH_UP_EVERY).await;
     } else {
-        let pause = if is_held { LOOK_WHILE_HELD } else { LOOK_EVERY };
         waiter.woken_within(pause).await;
     }
 }
@@ -97,11 +123,27 @@ async fn step(
     let Some(last) = stretch.events.last().map(|event| event.cursor) else {
         return Ok(Step::Done { place, is_held });
     };
-    shared.delivery.deliver(consumer, stretch.events).await?;
+    let cursors: Vec<EventCursor> = stretch.events.iter().map(|event| event.cursor).collect();
+    let giving_up = match &shared.broker {
+        Some(parts) => GivingUp::IfBefore(parts.clock.now() - parts.give_up_after),
+        None => GivingUp::AfterAttempts,
+    };
+    let undone = shared
+        .delivery
+        .deliver(consumer, stretch.events, giving_up)
+        .await?;
+    // What is behind an event that is left undone is done all the same, and known when it is read again.
+    let last = match undone {
+        None => last,
+        Some(undone) => match cursors.into_iter().take_while(|cursor| *cursor < undone).last() {
+            Some(before) => before,
+            None => return Ok(Step::Done { place, is_held }),
+        },
+    };
     if !shared.log.advance(name, place, last).await? {
         return Ok(Step::Moved);
     }
-    Ok(if is_full {
+    Ok(if is_full && undone.is_none() {
         Step::More(last)
     } else {
         Step::Done { place: last, is_held }
@@ -110,7 +152,10 @@ async fn step(
 
 /// Leaves out what the broker may still bring.
 fn leave_to_broker(parts: &BrokerParts, events: &mut Vec<Event>) {
-    let before = parts.clock.now() - parts.catch_up_after;
-    let young = events.iter().position(|event| event.occurred_at > before);
+    let now = parts.clock.now();
+    let before = now - parts.catch_up_after;
+    // One that a clock elsewhere dated ahead is not waited for.
+    let is_young = |event: &Event| event.occurred_at > before && event.occurred_at <= now;
+    let young = events.iter().position(is_young);
     events.truncate(young.unwrap_or(events.len()));
 }

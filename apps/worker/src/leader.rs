@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use crate::Shared;
 use crate::feed::feed;
 use crate::relay::relay;
+use crate::report::Counts;
 
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
@@ -22,13 +23,13 @@ pub(crate) async fn lead(shared: Arc<Shared>) {
             Ok(leadership) => {
                 is_reachable = true;
                 tracing::info!("this process reads the events");
-                shared.counts.leads.store(true, Ordering::Relaxed);
+                let leads = Leads::begin(&shared.counts);
                 // Whatever is under way is dropped with the leadership.
                 tokio::select! {
                     () = hold(&shared, leadership) => {}
                     () = read(&shared) => {}
                 }
-                shared.counts.leads.store(false, Ordering::Relaxed);
+                drop(leads);
                 tracing::warn!("this process reads the events no more: its connection for that is gone");
             }
             // Once, not twice a second.
@@ -40,6 +41,22 @@ pub(crate) async fn lead(shared: Arc<Shared>) {
             Err(_) => {}
         }
         sleep(RETRY_AFTER).await;
+    }
+}
+
+/// Says that this process leads, for as long as it does, however that ends.
+struct Leads<'c>(&'c Counts);
+
+impl<'c> Leads<'c> {
+    fn begin(counts: &'c Counts) -> Self {
+        counts.leads.store(true, Ordering::Relaxed);
+        Self(counts)
+    }
+}
+
+impl Drop for Leads<'_> {
+    fn drop(&mut self) {
+        self.0.leads.store(false, Ordering::Relaxed);
     }
 }
 

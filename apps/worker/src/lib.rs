@@ -27,6 +27,7 @@ use tokio::task::JoinHandle;
 
 use deliver::Delivery;
 use dispatch::Dispatcher;
+use relay::RELAY;
 use report::Counts;
 pub use signal::CommitSignal;
 
@@ -49,6 +50,8 @@ pub struct BrokerParts {
     pub clock: Arc<dyn Clock>,
     /// Events that are so old and still not handled are handled from the log: the broker is away, or has lost them.
     pub catch_up_after: time::Duration,
+    /// Those that are so old are put aside when they fail once more: no broker brings them again.
+    pub give_up_after: time::Duration,
 }
 
 /// What all tasks of a worker share.
@@ -97,11 +100,20 @@ impl Worker {
 
 impl EventsMonitor for Worker {
     fn report(&self) -> EventsReport {
-        let broker = self.shared.broker.as_ref();
-        EventsReport {
-            link: broker.map(|parts| parts.broker.link()),
-            ..self.shared.counts.report()
+        let mut report = self.shared.counts.report();
+        if let Some(parts) = &self.shared.broker {
+            report.link = Some(parts.broker.link());
+            // The others leave what is younger to the broker.
+            let left = parts.catch_up_after.unsigned_abs();
+            for backlog in report
+                .backlogs
+                .iter_mut()
+                .filter(|backlog| backlog.reader != RELAY)
+            {
+                backlog.oldest = backlog.oldest.and_then(|oldest| oldest.checked_sub(left));
+            }
         }
+        report
     }
 }
 

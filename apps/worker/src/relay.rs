@@ -8,10 +8,10 @@ use tokio::time::sleep;
 
 use crate::Shared;
 use crate::backoff::Backoff;
-use crate::feed::{LOOK_EVERY, LOOK_WHILE_HELD, STRETCH};
+use crate::feed::{Looks, STRETCH};
 
 /// The reader's name.
-const RELAY: &str = "relay";
+pub(crate) const RELAY: &str = "relay";
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(100),
     most: Duration::from_secs(2),
@@ -25,10 +25,12 @@ enum RelayError {
     Publish(#[from] PublishError),
 }
 
-/// Where the relay is, as far as is known, and how long to rest there.
+/// Where the relay is, as far as is known, and what it has found there.
 struct Step {
     place: Option<EventCursor>,
-    pause: Option<Duration>,
+    /// Whether there may be more to publish at once.
+    is_full: bool,
+    is_held: bool,
 }
 
 /// Publishes for as long as this process leads.
@@ -37,16 +39,18 @@ struct Step {
 /// again: it may be there twice, and is never missing.
 pub(crate) async fn relay(shared: &Shared, broker: &dyn Broker) {
     let mut waiter = shared.signal.waiter();
+    let mut looks = Looks::default();
     let mut place = None;
     let mut failures = 0;
     loop {
         match step(shared, broker, place).await {
             Ok(step) => {
                 failures = 0;
-                place = step.place;
-                if let Some(pause) = step.pause {
+                if !step.is_full {
+                    let pause = looks.rest(step.is_held, place != step.place);
                     waiter.woken_within(pause).await;
                 }
+                place = step.place;
             }
             Err(error) => {
                 failures += 1;
@@ -67,12 +71,6 @@ async fn step(shared: &Shared, broker: &dyn Broker, place: Option<EventCursor>) 
         None => shared.log.place(RELAY).await?,
     };
     let stretch = shared.log.read(place, STRETCH).await?;
-    let is_full = stretch.events.len() >= STRETCH as usize;
-    let pause = if stretch.is_held {
-        LOOK_WHILE_HELD
-    } else {
-        LOOK_EVERY
-    };
     let published = broker.publish(&stretch.events).await;
     let confirmed = match &published {
         Ok(()) => stretch.events.len(),
@@ -89,6 +87,7 @@ async fn step(shared: &Shared, broker: &dyn Broker, place: Option<EventCursor>) 
     published?;
     Ok(Step {
         place,
-        pause: (!is_full).then_some(pause),
+        is_full: stretch.events.len() >= STRETCH as usize,
+        is_held: stretch.is_held,
     })
 }

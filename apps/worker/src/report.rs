@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use fairlead_domain::events::{Backlog, EventCursor, EventsReport};
+use fairlead_domain::events::{Backlog, EventsReport};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::Shared;
@@ -41,13 +41,6 @@ impl Counts {
             put_aside: self.put_aside.load(Ordering::Relaxed),
             link: None,
         }
-    }
-
-    /// Where a reader was when last looked: by now it may be further.
-    pub(crate) fn place(&self, reader: &str) -> EventCursor {
-        let backlogs = self.backlogs.lock().unwrap_or_else(PoisonError::into_inner);
-        let backlog = backlogs.iter().find(|backlog| backlog.reader == reader);
-        backlog.map_or(EventCursor::START, |backlog| backlog.place)
     }
 }
 

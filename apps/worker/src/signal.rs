@@ -18,6 +18,9 @@ use crate::Shared;
 /// Another process is told of many commits at once: each telling takes a lock that all tellers in the database share.
 const TELL_EVERY: Duration = Duration::from_millis(20);
 
+/// Events that come together are read together: each look is several statements.
+const GATHER: Duration = Duration::from_millis(10);
+
 /// Says that there are new events. Its clones are the same one.
 #[derive(Clone, Debug)]
 pub struct CommitSignal(Arc<watch::Sender<u64>>);
@@ -58,9 +61,10 @@ impl Waiter {
         let _ = self.0.changed().await;
     }
 
-    /// Waits until it is woken, or for so long.
+    /// Waits until it is woken, or for so long, and for what comes right behind.
     pub(crate) async fn woken_within(&mut self, limit: Duration) {
         let _ = timeout(limit, self.woken()).await;
+        sleep(GATHER).await;
     }
 }
 

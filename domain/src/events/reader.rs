@@ -60,7 +60,7 @@ pub struct Backlog {
     pub place: EventCursor,
     /// At the most [`Backlog::COUNTED`].
     pub events: u64,
-    /// How long the oldest of them has been waiting.
+    /// How long the oldest of them has been waiting; where a broker brings events, beyond the time that it has for that.
     pub oldest: Option<Duration>,
     /// Who keeps them from being read, when a transaction has been open for long.
     pub holder: Option<Holder>,
@@ -68,7 +68,7 @@ pub struct Backlog {
 
 impl Backlog {
     /// Further nobody counts.
-    pub const COUNTED: u64 = 100_000;
+    pub const COUNTED: u64 = 10_000;
 }
 
 /// A transaction that has not ended, so that nothing committed after it began can be read.

@@ -15,4 +15,4 @@ mod topology;
 
 pub use link::RabbitMq;
 pub use probe::{Found, ProbeError, probe};
-pub use settings::{BadUrl, RabbitMqSettings};
+pub use settings::{BadSettings, RabbitMqSettings};

@@ -96,16 +96,15 @@ async fn supervise(shared: &Shared, handler: &dyn EventHandler) {
     let mut pause = FIRST_RETRY;
     let mut is_told = false;
     loop {
-        let fault = match timeout(CONNECT_WITHIN, open(shared)).await {
-            Ok(Ok((connection, publisher))) => {
+        let fault = match timeout(CONNECT_WITHIN, Link::open(shared)).await {
+            Ok(Ok(link)) => {
                 tracing::info!("linked to RabbitMQ at {place}");
                 (pause, is_told) = (FIRST_RETRY, false);
                 shared.counts.connects.fetch_add(1, Ordering::Relaxed);
-                shared.publisher.send_replace(Some(publisher));
-                let Err(fault) = work(shared, &connection, handler).await;
-                shared.publisher.send_replace(None);
-                // It may be closed already, or not answer.
-                let _ = timeout(LOOK_EVERY, connection.close(200, "the link begins anew".into())).await;
+                let up = Up::begin(shared, link.publisher.clone());
+                let Err(fault) = work(shared, &link, handler).await;
+                drop(up);
+                link.close().await;
                 fault
             }
             Ok(Err(fault)) => fault,
@@ -124,21 +123,70 @@ async fn supervise(shared: &Shared, handler: &dyn EventHandler) {
     }
 }
 
-async fn open(shared: &Shared) -> Result<(Connection, Channel), LinkFault> {
-    let properties = ConnectionProperties::default().with_connection_name("fairlead".into());
-    let connection = Connection::connect_uri(shared.settings.uri.clone(), properties).await?;
-    let publisher = connection.create_channel().await?;
-    topology::declare(&publisher, &shared.names, &shared.settings).await?;
-    publisher.confirm_select(ConfirmSelectOptions::default()).await?;
-    Ok((connection, publisher))
+/// A link that is up: RabbitMQ that runs short of memory or disk takes nothing more from connections that publish, and
+/// what it has must still be consumed and acknowledged.
+struct Link {
+    publishing: Connection,
+    consuming: Connection,
+    publisher: Channel,
+}
+
+impl Link {
+    async fn open(shared: &Shared) -> Result<Self, LinkFault> {
+        let connect = |name: &'static str| {
+            let properties = ConnectionProperties::default().with_connection_name(name.into());
+            Connection::connect_uri(shared.settings.uri.clone(), properties)
+        };
+        let (publishing, consuming) =
+            tokio::try_join!(connect("fairlead publishes"), connect("fairlead consumes"))?;
+        let declarer = consuming.create_channel().await?;
+        topology::declare(&declarer, &shared.names, &shared.settings).await?;
+        declarer.close(200, "declared".into()).await?;
+        let publisher = publishing.create_channel().await?;
+        publisher.confirm_select(ConfirmSelectOptions::default()).await?;
+        Ok(Self {
+            publishing,
+            consuming,
+            publisher,
+        })
+    }
+
+    /// Ends when either connection is gone.
+    async fn gone(&self) {
+        let mut ticks = interval(LOOK_EVERY);
+        while self.publishing.status().connected() && self.consuming.status().connected() {
+            ticks.tick().await;
+        }
+    }
+
+    async fn close(self) {
+        let close = |connection: Connection| async move {
+            // It may be closed already, or not answer.
+            let _ = timeout(LOOK_EVERY, connection.close(200, "the link begins anew".into())).await;
+        };
+        tokio::join!(close(self.consuming), close(self.publishing));
+    }
+}
+
+/// Says that the link is up, for as long as it is, however that ends.
+struct Up<'s>(&'s Shared);
+
+impl<'s> Up<'s> {
+    fn begin(shared: &'s Shared, publisher: Channel) -> Self {
+        shared.publisher.send_replace(Some(publisher));
+        Self(shared)
+    }
+}
+
+impl Drop for Up<'_> {
+    fn drop(&mut self) {
+        self.0.publisher.send_replace(None);
+    }
 }
 
 /// Consumes all shards until anything breaks.
-async fn work(
-    shared: &Shared,
-    connection: &Connection,
-    handler: &dyn EventHandler,
-) -> Result<Infallible, LinkFault> {
+async fn work(shared: &Shared, link: &Link, handler: &dyn EventHandler) -> Result<Infallible, LinkFault> {
+    let connection = &link.consuming;
     let consuming = try_join_all((0..SHARDS).map(|number| consume(shared, connection, handler, number)));
     tokio::select! {
         ended = consuming => match ended {
@@ -146,16 +194,9 @@ async fn work(
             // Each consumes for ever, and there are some.
             Ok(_) => Err(LinkFault::QueueGone),
         },
-        () = gone(connection) => Err(LinkFault::Gone),
+        () = link.gone() => Err(LinkFault::Gone),
         () = shared.broken.notified() => Err(LinkFault::Unpublished),
         fault = declare_again(shared, connection) => fault,
-    }
-}
-
-async fn gone(connection: &Connection) {
-    let mut ticks = interval(LOOK_EVERY);
-    while connection.status().connected() {
-        ticks.tick().await;
     }
 }
 

@@ -43,6 +43,10 @@ pub(crate) async fn publish(channel: &Channel, exchange: &str, events: &[Event])
     let mut confirmed = 0;
     for confirm in confirms {
         if let Err(error) = settle(confirm).await {
+            if matches!(error, Unconfirmed::Unroutable) {
+                // lapin tells what came back with whichever confirm comes next, so it may be one before.
+                confirmed = 0;
+            }
             failure = Some(error);
             break;
         }

@@ -17,17 +17,28 @@ pub struct RabbitMqSettings {
     pub(crate) first_retry: Duration,
 }
 
-/// The URL cannot be used. It is not repeated: it may hold a password.
-#[derive(Debug, thiserror::Error)]
-#[error("the URL of RabbitMQ is malformed: {0}")]
-pub struct BadUrl(String);
+/// The longest that all names may begin with: those of the broker have at most 255 bytes.
+const LONGEST_PREFIX: usize = 100;
+
+/// Why RabbitMQ cannot be used as it is configured. The URL is not repeated: it may hold a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadSettings {
+    #[error("the URL is malformed; it should be like amqp://user:password@host:5672/vhost")]
+    Url,
+    #[error("the prefix must have 1 to {LONGEST_PREFIX} letters, digits, dots, dashes or underscores")]
+    Prefix,
+}
 
 impl RabbitMqSettings {
     /// `url` is `amqp://user:password@host:port/vhost`; a delivery that failed comes again after `first_retry`, then
     /// after four times as long, and so on.
-    pub fn new(url: &str, prefix: &str, first_retry: Duration) -> Result<Self, BadUrl> {
+    pub fn new(url: &str, prefix: &str, first_retry: Duration) -> Result<Self, BadSettings> {
+        let is_fine = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+        if !(1..=LONGEST_PREFIX).contains(&prefix.len()) || !prefix.bytes().all(is_fine) {
+            return Err(BadSettings::Prefix);
+        }
         Ok(Self {
-            uri: url.parse().map_err(BadUrl)?,
+            uri: url.parse().map_err(|_| BadSettings::Url)?,
             prefix: prefix.to_owned(),
             first_retry,
         })
@@ -37,6 +48,11 @@ impl RabbitMqSettings {
     pub(crate) fn delays(&self) -> impl Iterator<Item = Duration> + use<> {
         let first = self.first_retry;
         (0..RETRIES).map(move |retry| first.saturating_mul(FACTOR.saturating_pow(retry)))
+    }
+
+    /// How long a delivery that always fails is tried, from its first failure to its last.
+    pub fn tried_for(&self) -> Duration {
+        self.delays().sum()
     }
 
     /// Where it is, without credentials.
@@ -65,7 +81,7 @@ impl fmt::Debug for RabbitMqSettings {
 mod tests {
     use super::*;
 
-    fn settings(url: &str) -> Result<RabbitMqSettings, BadUrl> {
+    fn settings(url: &str) -> Result<RabbitMqSettings, BadSettings> {
         RabbitMqSettings::new(url, "fairlead", Duration::from_secs(1))
     }
 
@@ -75,8 +91,21 @@ mod tests {
 
         assert_eq!(settings.place(), "mq.example.com:5673/acme");
         assert!(!format!("{settings:?}").contains("secret"));
-        let bad = super::RabbitMqSettings::new("http://ann:secret@mq", "x", Duration::ZERO).unwrap_err();
-        assert!(!bad.to_string().contains("secret"), "{bad}");
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_refused_and_not_repeated() {
+        for url in [
+            "http://ann:secret@mq",
+            "amqp:ann:secret@mq",
+            "amqp://ann:secret@mq:port",
+        ] {
+            assert_eq!(settings(url).unwrap_err(), BadSettings::Url, "{url}");
+        }
+        for prefix in ["", "a b", "ä", "x".repeat(101).as_str()] {
+            let refused = RabbitMqSettings::new("amqp://localhost", prefix, Duration::from_secs(1));
+            assert_eq!(refused.unwrap_err(), BadSettings::Prefix, "{prefix}");
+        }
     }
 
     #[test]

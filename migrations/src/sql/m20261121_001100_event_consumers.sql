@@ -10,6 +10,14 @@ CREATE TABLE event_readers (
 WITH (fillfactor = 10, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 GRANT SELECT, INSERT, UPDATE, DELETE ON event_readers TO fairlead_system;
 
+-- Whoever handles an event must see whether it is done. In the snapshot of the statement that asks.
+CREATE FUNCTION place_of_reader(name text) RETURNS TABLE (reader_xid xid8, reader_position bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, public, pg_temp
+    AS $$ SELECT xid, position FROM event_readers WHERE reader = name $$;
+REVOKE EXECUTE ON FUNCTION place_of_reader FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION place_of_reader TO fairlead_app;
+
 -- Which events each consumer has handled, noted in the transaction that did. Rows before a consumer's place in the log
 -- are cleared away after a while: the place alone tells that they are done.
 CREATE TABLE inbox (

@@ -1,6 +1,7 @@
 //! A worker beside any server, with a consumer of the tests' own.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -19,11 +20,17 @@ use tokio::task::JoinHandle;
 pub(super) struct Moody {
     handled: Mutex<Vec<String>>,
     attempts: Mutex<BTreeMap<String, u32>>,
+    is_well: AtomicBool,
 }
 
 impl Moody {
     pub(super) fn handled(&self) -> Vec<String> {
         self.handled.lock().unwrap().clone()
+    }
+
+    /// What it could not handle before, it can from now on.
+    pub(super) fn recover(&self) {
+        self.is_well.store(true, Ordering::SeqCst);
     }
 
     pub(super) fn attempts(&self, event_type: &str) -> u32 {
@@ -60,6 +67,10 @@ impl Consumer for Moody {
                 .await?;
             match event.event_type.as_str() {
                 "test_never" => return Err(HandleError::Reject("it is not to be".into())),
+                "test_panic" => panic!("the consumer is beside itself"),
+                "test_for_a_while" if !self.is_well.load(Ordering::SeqCst) => {
+                    return Err(HandleError::Retry("not now".into()));
+                }
                 "test_later" if attempts < 3 => return Err(HandleError::Retry("not yet".into())),
                 "test_always_later" => return Err(HandleError::Retry("still not".into())),
                 _ => {}
@@ -84,8 +95,18 @@ impl Beside {
         consumer: Arc<Moody>,
         settings: Option<RabbitMqSettings>,
     ) -> Self {
+        Self::catching_up(database, consumer, settings, time::Duration::hours(1)).await
+    }
+
+    /// One that handles from the log what the broker has not brought after so long.
+    pub(super) async fn catching_up(
+        database: &TestDatabase,
+        consumer: Arc<Moody>,
+        settings: Option<RabbitMqSettings>,
+        after: time::Duration,
+    ) -> Self {
         let broker = settings.map(RabbitMq::new);
-        let mut beside = Self::idle(database, consumer, broker.clone()).await;
+        let mut beside = Self::idle(database, consumer, broker.clone(), after).await;
         beside.tasks = beside.worker.spawn();
         if let Some(broker) = broker {
             beside.tasks.push(broker.spawn(beside.worker.handler()));
@@ -98,6 +119,7 @@ impl Beside {
         database: &TestDatabase,
         consumer: Arc<Moody>,
         broker: Option<RabbitMq>,
+        catch_up_after: time::Duration,
     ) -> Self {
         let config = store_config(
             database.url(DatabaseRole::App),
@@ -114,7 +136,8 @@ impl Beside {
             broker: broker.map(|broker| BrokerParts {
                 broker: Arc::new(broker),
                 clock: Arc::new(SystemClock),
-                catch_up_after: time::Duration::hours(1),
+                catch_up_after,
+                give_up_after: catch_up_after + time::Duration::hours(1),
             }),
         });
         Self {

@@ -9,6 +9,7 @@ use fairlead_rabbitmq::RabbitMqSettings;
 use lapin::options::QueueDeleteOptions;
 use reqwest::StatusCode;
 use serde_json::json;
+use sqlx::Executor as _;
 use support::database::DatabaseRole;
 use support::process::Program;
 use support::{TestApp, TestDatabase, TestTenant, wait_until};
@@ -133,11 +134,80 @@ async fn a_delivery_that_fails_comes_again_later_and_then_is_a_dead_letter() {
 }
 
 #[tokio::test]
+async fn an_event_that_fails_for_a_while_is_left_to_the_broker_that_brings_it_again() {
+    let broker = TestBroker::of_this_run().await;
+    let database = TestDatabase::create().await;
+    let moody = Arc::new(Moody::default());
+    let settings = RabbitMqSettings::new(&broker.url, &broker.prefix, Duration::from_millis(200)).unwrap();
+    let soon = time::Duration::milliseconds(300);
+
+    let beside = Beside::catching_up(&database, Arc::clone(&moody), Some(settings), soon).await;
+    record(&database, &["test_for_a_while", "test_last"]).await;
+    wait_until("it is tried by either way", async || {
+        moody.attempts("test_for_a_while") >= 16
+    })
+    .await;
+    assert_eq!(beside.worker.report().put_aside, 0);
+    assert_eq!(moody.handled(), ["test_last"]);
+    moody.recover();
+
+    wait_until("it is handled", async || moody.handled().len() == 2).await;
+    let log = beside.log.read(EventCursor::START, 10).await.unwrap();
+    let end = log.events.last().unwrap().cursor;
+    wait_until("the log is done", async || {
+        beside.log.place("moody").await.unwrap() == end
+    })
+    .await;
+    assert_eq!(moody.handled(), ["test_last", "test_for_a_while"]);
+    assert_eq!(beside.worker.report().put_aside, 0);
+}
+
+#[tokio::test]
+async fn what_is_before_a_consumers_place_is_done_though_its_inbox_has_forgotten_it() {
+    let database = TestDatabase::create().await;
+    record(&database, &["test_first", "test_second"]).await;
+    let moody = Arc::new(Moody::default());
+    let beside = Beside::idle(&database, Arc::clone(&moody), None, time::Duration::HOUR).await;
+    let mut events = Vec::new();
+    wait_until("the events can be read", async || {
+        events = beside.log.read(EventCursor::START, 10).await.unwrap().events;
+        events.len() == 2
+    })
+    .await;
+    let run = events.clone().into_iter().map(|event| Delivered {
+        event,
+        failures: 0,
+        is_last: false,
+    });
+    let run: Vec<Delivered> = run.collect();
+    beside.worker.handler().handle(&run).await;
+    let start = beside.log.place("moody").await.unwrap();
+    assert!(
+        beside
+            .log
+            .advance("moody", start, events[0].cursor)
+            .await
+            .unwrap()
+    );
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    superuser.execute("DELETE FROM inbox").await.unwrap();
+
+    let verdicts = beside.worker.handler().handle(&run).await;
+
+    assert_eq!(verdicts, [Verdict::Done; 2]);
+    assert_eq!(
+        moody.handled(),
+        ["test_first", "test_second", "test_second"],
+        "only what is beyond the place is handled again"
+    );
+}
+
+#[tokio::test]
 async fn an_event_that_is_delivered_twice_together_is_handled_once() {
     let database = TestDatabase::create().await;
     record(&database, &["test_first", "test_twice", "test_last"]).await;
     let moody = Arc::new(Moody::default());
-    let beside = Beside::idle(&database, Arc::clone(&moody), None).await;
+    let beside = Beside::idle(&database, Arc::clone(&moody), None, time::Duration::HOUR).await;
     let mut events = Vec::new();
     wait_until("the events can be read", async || {
         events = beside.log.read(EventCursor::START, 10).await.unwrap().events;

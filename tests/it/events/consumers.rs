@@ -168,6 +168,7 @@ async fn an_event_that_cannot_be_handled_is_put_aside_and_the_others_are_handled
     let types = [
         "test_first",
         "test_never",
+        "test_panic",
         "unwanted",
         "test_later",
         "test_always_later",
@@ -192,7 +193,8 @@ async fn an_event_that_cannot_be_handled_is_put_aside_and_the_others_are_handled
                  FROM inbox i JOIN events e USING (tenant_id, id) WHERE i.consumer = 'moody'";
     assert_eq!(
         one::<String>(&mut superuser, inbox).await,
-        "test_first: done; test_never: the event cannot be handled: it is not to be; test_later: done; \
+        "test_first: done; test_never: the event cannot be handled: it is not to be; \
+         test_panic: the event cannot be handled: the consumer panicked; the log says where; test_later: done; \
          test_always_later: the event could not be handled now: still not; test_last: done"
     );
     let traces = "SELECT count(*) FROM inbox WHERE consumer = 'a trace of moody'";
@@ -201,7 +203,7 @@ async fn an_event_that_cannot_be_handled_is_put_aside_and_the_others_are_handled
         3,
         "what failed has left nothing"
     );
-    assert_eq!(beside.worker.report().put_aside, 2);
+    assert_eq!(beside.worker.report().put_aside, 3);
 }
 
 #[tokio::test]

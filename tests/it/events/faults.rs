@@ -29,6 +29,15 @@ async fn until_all_counted(superuser: &mut PgConnection) -> usize {
     usize::try_from(one::<i64>(superuser, EVENTS).await).unwrap()
 }
 
+/// Makes sure that none is handled again behind the last.
+async fn assert_counted_once(superuser: &mut PgConnection) {
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(
+        one::<i64>(superuser, COUNTED).await,
+        one::<i64>(superuser, EVENTS).await
+    );
+}
+
 /// The figure of a series without labels.
 async fn figure(serving: &Serving, name: &str) -> u64 {
     let page = reqwest::get(serving.metrics_url())
@@ -116,6 +125,7 @@ async fn a_server_that_is_killed_while_it_writes_loses_no_event_that_was_acknowl
     assert_eq!(missing, Vec::<&String>::new());
     assert_eq!(firsts.len(), events);
     subscriber.assert_ordered();
+    assert_counted_once(&mut superuser).await;
     println!(
         "{kills} kills: {} leads acknowledged, {events} events, {} published, {} of them again; each handled once",
         acknowledged.len(),
@@ -151,6 +161,7 @@ async fn a_confirm_that_does_not_arrive_is_published_again_and_handled_once() {
     assert!(again > 0, "no confirm was lost");
     assert_eq!(subscriber.firsts().len(), events);
     subscriber.assert_ordered();
+    assert_counted_once(&mut superuser).await;
     let links = figure(&serving, "events_broker_links_total").await;
     assert!(links > 1, "{links}");
     println!(

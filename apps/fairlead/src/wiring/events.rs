@@ -34,12 +34,17 @@ impl Events {
     ) -> anyhow::Result<Self> {
         let url = config.amqp.url.as_ref();
         let settings = url.map(|url| broker_settings(&config.amqp, url)).transpose()?;
+        let tried_for = settings.as_ref().map(RabbitMqSettings::tried_for);
         let broker = settings.map(RabbitMq::new);
-        let parts = broker.clone().map(|broker| BrokerParts {
-            broker: Arc::new(broker),
-            clock: Arc::clone(clock),
-            catch_up_after: config.amqp.catch_up,
-        });
+        let parts = broker
+            .clone()
+            .zip(tried_for)
+            .map(|(broker, tried_for)| BrokerParts {
+                broker: Arc::new(broker),
+                clock: Arc::clone(clock),
+                catch_up_after: config.amqp.catch_up,
+                give_up_after: config.amqp.catch_up + tried_for,
+            });
         let worker = Worker::new(WorkerParts {
             log: stores.system.clone(),
             store: stores.store.clone(),
@@ -62,5 +67,5 @@ impl Events {
 /// How RabbitMQ is used, if it is at `url`.
 pub(crate) fn broker_settings(config: &AmqpConfig, url: &Secret) -> anyhow::Result<RabbitMqSettings> {
     RabbitMqSettings::new(url.expose(), &config.prefix, config.first_retry)
-        .context("cannot use RabbitMQ (events.amqp.url)")
+        .context("cannot use RabbitMQ (events.amqp)")
 }

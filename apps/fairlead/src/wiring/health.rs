@@ -46,10 +46,10 @@ pub(super) fn reduced(nodes: &[NodeReport], caching: &Caching, events: &EventsRe
 /// A reader of events that is further behind than a moment.
 fn behind(backlog: &Backlog) -> Option<String> {
     let oldest = backlog.oldest.filter(|oldest| *oldest > LATE)?;
+    // Anybody may read this, so it does not tell whose transaction; the log does.
     let held = match &backlog.holder {
         Some(holder) => format!(
-            ", held up by a transaction of {} that has been open for {} s",
-            holder.application,
+            ", held up by a transaction that has been open for {} s",
             holder.open_for.as_secs()
         ),
         None => String::new(),

@@ -7,11 +7,14 @@ use crate::error::SqlError;
 use crate::statement::Xid;
 use crate::store::PgUnitOfWork;
 
+// What the consumer's place has passed is done, and may be gone from the inbox: one statement sees the place or the row.
 // In one order everywhere, so that two who claim the same events do not wait for each other in a circle.
 const CLAIM: &str = "
     INSERT INTO inbox (tenant_id, id, consumer, xid, position, handled_at)
     SELECT $1, e.id, $2, e.xid, e.position, $3
     FROM unnest($4::uuid[], $5::xid8[], $6::bigint[]) AS e (id, xid, position)
+    WHERE NOT EXISTS (
+        SELECT FROM place_of_reader($2) WHERE (e.xid, e.position) <= (reader_xid, reader_position))
     ORDER BY e.id
     ON CONFLICT ON CONSTRAINT inbox_pkey DO NOTHING
     RETURNING id";

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use fairlead_domain::events::{Leadership, LeadershipLost};
 use fairlead_domain::store::StoreError;
 use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 use tokio_postgres::SimpleQueryMessage;
 
 use crate::error::SqlError;
@@ -14,6 +15,10 @@ use crate::pool::{Target, Wire};
 
 /// How PostgreSQL lists the connection.
 const NAME: &str = "fairlead-events";
+/// A host that dies says nothing, and its lock is its connection's: the server finds out by itself, and soon.
+const KEEPALIVES: &str = "-c tcp_keepalives_idle=3 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3 \
+                          -c tcp_user_timeout=6000";
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// The lock is asked for again and again, and not waited for: a statement that waits keeps dead rows from being cleared.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 const TRY_LOCK: &str = "SELECT pg_try_advisory_lock(hashtextextended('fairlead.events', 0))";
@@ -28,13 +33,17 @@ pub(super) struct PgLeadership {
 impl PgLeadership {
     /// Waits until no other process has it.
     pub(super) async fn wait(target: &Target) -> Result<Self, StoreError> {
-        let (wire, heard) = target.named(NAME).open_hearing().await.map_err(SqlError::from)?;
+        let target = target.named(NAME).with_options(KEEPALIVES);
+        let opening = timeout(CONNECT_WITHIN, target.open_hearing()).await;
+        let (wire, heard) = opening
+            .map_err(|_| StoreError::TimedOut)?
+            .map_err(SqlError::from)?;
         loop {
             let answer = wire.client.simple_query(TRY_LOCK).await.map_err(SqlError::from)?;
             if is_true(&answer) {
                 break;
             }
-            tokio::time::sleep(ASK_EVERY).await;
+            sleep(ASK_EVERY).await;
         }
         wire.client.simple_query(LISTEN).await.map_err(SqlError::from)?;
         Ok(Self { heard, _wire: wire })

@@ -16,14 +16,17 @@ const OLD_MONTHS: &str = "
       AND (m.month + interval '1 month') AT TIME ZONE 'UTC' <= $1
     ORDER BY m.month";
 
-/// Whether an event of the month is beyond the place of a reader. As the system role, by the parent's policies: the
+/// Whether an event of the month is beyond the place of a reader: looked for from each place on, where there is little
+/// or much of what is needed. As the system role, by the parent's policies: the
 /// owner of the tables, who drops the partition, may see none of its rows.
 const IS_NEEDED: &str = "
     SELECT EXISTS (
-        SELECT FROM events AS e
-        WHERE e.id >= uuid_v7_floor($1::date::timestamp AT TIME ZONE 'UTC')
-          AND e.id < uuid_v7_floor(($1::date + interval '1 month') AT TIME ZONE 'UTC')
-          AND EXISTS (SELECT FROM event_readers AS r WHERE (e.xid, e.position) > (r.xid, r.position)))";
+        SELECT FROM event_readers AS r, LATERAL (
+            SELECT FROM events AS e
+            WHERE e.id >= uuid_v7_floor($1::date::timestamp AT TIME ZONE 'UTC')
+              AND e.id < uuid_v7_floor(($1::date + interval '1 month') AT TIME ZONE 'UTC')
+              AND (GREATEST(e.xid, e.xid), e.position) > (r.xid, r.position)
+            LIMIT 1) AS needed)";
 
 const DROP: &str = "SELECT drop_event_partition($1)";
 

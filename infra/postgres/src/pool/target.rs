@@ -72,14 +72,8 @@ impl Target {
         let parameters = TlsParameters::take(&mut url);
         let (mode, tls) = parameters.connector()?;
         let mut config: Config = url.as_str().parse()?;
-        let options = match config.get_options() {
-            Some(options) => format!("{options} {READ_ONLY}"),
-            None => READ_ONLY.to_owned(),
-        };
-        config
-            .application_name(application_name)
-            .options(options)
-            .ssl_mode(mode);
+        add_options(&mut config, READ_ONLY);
+        config.application_name(application_name).ssl_mode(mode);
         if config.get_keepalives_idle() == UNSET_KEEPALIVE {
             config
                 .keepalives_idle(Duration::from_secs(10))
@@ -97,6 +91,12 @@ impl Target {
         let mut named = self.clone();
         named.config.application_name(application_name);
         named
+    }
+
+    /// The same place, with further settings of the server's for the connection: `-c name=value`.
+    pub(crate) fn with_options(mut self, options: &str) -> Self {
+        add_options(&mut self.config, options);
+        self
     }
 
     /// Opens a connection that also hears what is notified on it.
@@ -134,6 +134,14 @@ impl Target {
             Some(tls) => token.cancel_query(tls.clone()).await,
         }
     }
+}
+
+fn add_options(config: &mut Config, options: &str) {
+    let options = match config.get_options() {
+        Some(others) => format!("{others} {options}"),
+        None => options.to_owned(),
+    };
+    config.options(options);
 }
 
 impl TlsParameters {

@@ -42,8 +42,7 @@ const CLEAR_SESSIONS: &str = "
     WHERE (tenant_id, id) IN (
         SELECT tenant_id, id FROM sessions WHERE expires_at < $1 - interval '1 day' LIMIT $2)";
 
-// What is before the place of its consumer is known to be done by that alone. An hour is longer than any statement that
-// still sees an older place.
+// What is before the place of its consumer is known to be done by that alone.
 const CLEAR_INBOX: &str = "
     DELETE FROM inbox
     WHERE (tenant_id, id, consumer) IN (

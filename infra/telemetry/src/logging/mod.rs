@@ -99,10 +99,13 @@ pub fn check_filter(filter: &str) -> Result<(), LoggingError> {
 }
 
 fn parse_filter(filter: &str) -> Result<EnvFilter, LoggingError> {
-    EnvFilter::try_new(filter).map_err(|source| LoggingError::Filter {
+    let parsed = EnvFilter::try_new(filter).map_err(|source| LoggingError::Filter {
         filter: filter.to_owned(),
         source,
-    })
+    })?;
+    // The AMQP client logs messages that come back with all that is in them, whoever's it is.
+    let no_messages = "lapin::returned_messages=off";
+    Ok(parsed.add_directive(no_messages.parse().expect("it is a directive")))
 }
 
 fn renderer(format: Format) -> Renderer {
