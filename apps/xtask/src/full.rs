@@ -6,8 +6,9 @@ use std::path::Path;
 use std::thread;
 
 use anyhow::{Context as _, Result};
-use fairlead_devstack::{Durability, Password, Root, Service, Stack, StackOptions, write_private};
+use fairlead_devstack::{Durability, Endpoint, Password, Root, Service, Stack, StackOptions, write_private};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::child;
 use crate::credentials::Extras;
@@ -22,12 +23,37 @@ pub(crate) fn start(product: &mut Product, data_dir: &Path) -> Result<(Stack, Ex
         durability: Durability::Safe,
     };
     let stack = Stack::start(options, &|step| eprintln!("── {step}"))?;
-    let extras = start_extras(&stack)?;
+    let services = start_services(&stack)?;
     connect(product, &stack, data_dir)?;
-    Ok((stack, extras))
+    Ok((stack, services.tell(product, data_dir)?))
 }
 
-fn start_extras(stack: &Stack) -> Result<Extras> {
+/// What is there beside the database.
+struct Services {
+    replica: Endpoint,
+    redis: Endpoint,
+    rabbitmq: Endpoint,
+}
+
+impl Services {
+    /// Has the product use them, and says where they are.
+    fn tell(self, product: &mut Product, data_dir: &Path) -> Result<Extras> {
+        let replica = role_url("fairlead_app", &Roles::of(data_dir)?.app, self.replica.port);
+        let replicas = json!([{ "name": "replica-1", "url": replica }]);
+        product.set([
+            ("FAIRLEAD__DATABASE__REPLICAS", replicas.to_string()),
+            ("FAIRLEAD__CACHE__REDIS__URL", self.redis.url.clone()),
+            ("FAIRLEAD__EVENTS__AMQP__URL", self.rabbitmq.url.clone()),
+        ]);
+        Ok(Extras {
+            replica: self.replica.database_url("fairlead"),
+            redis: self.redis.url,
+            rabbitmq: self.rabbitmq.url,
+        })
+    }
+}
+
+fn start_services(stack: &Stack) -> Result<Services> {
     let [replica, redis, rabbitmq] = thread::scope(|scope| {
         [Service::Replica, Service::Redis, Service::RabbitMq]
             .map(|service| scope.spawn(move || stack.ensure(service)))
@@ -37,12 +63,18 @@ fn start_extras(stack: &Stack) -> Result<Extras> {
                     .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
             })
     });
-    let (replica, redis, rabbitmq) = (replica?, redis?, rabbitmq?);
-    Ok(Extras {
-        replica: replica.database_url("fairlead"),
-        redis: redis.url,
-        rabbitmq: rabbitmq.url,
+    Ok(Services {
+        replica: replica?,
+        redis: redis?,
+        rabbitmq: rabbitmq?,
     })
+}
+
+fn role_url(role: &str, password: &Password, port: u16) -> String {
+    format!(
+        "postgres://{role}:{}@127.0.0.1:{port}/fairlead",
+        password.reveal()
+    )
 }
 
 /// Makes roles and database, tells the product of them, and migrates.
@@ -63,13 +95,7 @@ pub(crate) fn connect(product: &mut Product, stack: &Stack, data_dir: &Path) -> 
     let postgres = stack.postgres()?;
     postgres.run_sql("postgres", &child::read(&mut bootstrap)?)?;
 
-    let url = |role: &str, password: &Password| {
-        format!(
-            "postgres://{role}:{}@127.0.0.1:{}/fairlead",
-            password.reveal(),
-            postgres.port()
-        )
-    };
+    let url = |role, password| role_url(role, password, postgres.port());
     product.set([
         ("FAIRLEAD__DATABASE__URL", url("fairlead_app", &app)),
         ("FAIRLEAD__DATABASE__SYSTEM_URL", url("fairlead_system", &system)),
