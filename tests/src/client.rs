@@ -76,9 +76,17 @@ impl Client {
     }
 
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Response {
-        let response = request.send().await.expect("the server answers");
+        let mut response = request.send().await.expect("the server answers");
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = response.bytes().await.expect("the answer is whole").to_vec();
+        let goes_on = headers
+            .get("content-type")
+            .is_some_and(|media_type| media_type == "text/event-stream");
+        let body = if goes_on {
+            let first = response.chunk().await.expect("the stream begins");
+            first.unwrap_or_default().to_vec()
+        } else {
+            response.bytes().await.expect("the answer is whole").to_vec()
+        };
         let response = Response {
             status,
             headers,

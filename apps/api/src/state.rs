@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use fairlead_domain::cache::{CacheControl, CacheWarming, ReadCache};
 use fairlead_domain::clock::Clock;
 use fairlead_domain::database::DatabaseNodes;
+use fairlead_domain::events::LiveLog;
 use fairlead_domain::identity::{
     AccessTokens, Issuer, LoginPolicy, PasswordHasher, RevokedSessions, Secrets,
 };
@@ -43,6 +44,7 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     pub health: Arc<dyn HealthProbe>,
     pub nodes: Arc<dyn DatabaseNodes>,
+    pub live: Arc<dyn LiveLog>,
     pub cursors: CursorKey,
     pub consistency: ConsistencyTokens,
     pub settings: ApiSettings,

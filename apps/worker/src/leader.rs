@@ -19,7 +19,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 pub(crate) async fn lead(shared: Arc<Shared>) {
     let mut is_reachable = true;
     loop {
-        match shared.log.lead().await {
+        match shared.log.lead(&|| shared.signal.wake()).await {
             Ok(leadership) => {
                 is_reachable = true;
                 tracing::info!("this process reads the events");

@@ -13,6 +13,7 @@ mod deliver;
 mod dispatch;
 mod feed;
 mod leader;
+mod live;
 mod relay;
 mod report;
 mod signal;
@@ -27,6 +28,7 @@ use tokio::task::JoinHandle;
 
 use deliver::Delivery;
 use dispatch::Dispatcher;
+pub use live::{FollowLimits, Live};
 use relay::RELAY;
 use report::Counts;
 pub use signal::CommitSignal;
@@ -39,6 +41,8 @@ pub struct WorkerParts {
     pub consumers: Vec<Arc<dyn Consumer>>,
     /// Hears of the commits of this process.
     pub signal: CommitSignal,
+    /// Those who follow events in this process.
+    pub live: Live,
     /// `None`: consumers are fed from the log alone.
     pub broker: Option<BrokerParts>,
 }
@@ -59,6 +63,7 @@ struct Shared {
     log: Arc<dyn EventLog>,
     delivery: Delivery,
     signal: CommitSignal,
+    live: Live,
     broker: Option<BrokerParts>,
     counts: Arc<Counts>,
 }
@@ -77,6 +82,7 @@ impl Worker {
                 log: parts.log,
                 delivery: Delivery::new(parts.store, parts.consumers, Arc::clone(&counts)),
                 signal: parts.signal,
+                live: parts.live,
                 broker: parts.broker,
                 counts,
             }),
@@ -92,8 +98,9 @@ impl Worker {
     pub fn spawn(&self) -> Vec<JoinHandle<()>> {
         vec![
             fairlead_telemetry::spawn(leader::lead(Arc::clone(&self.shared))),
-            fairlead_telemetry::spawn(signal::tell_leader(Arc::clone(&self.shared))),
+            fairlead_telemetry::spawn(signal::tell_others(Arc::clone(&self.shared))),
             fairlead_telemetry::spawn(report::watch(Arc::clone(&self.shared))),
+            fairlead_telemetry::spawn(live::tell(Arc::clone(&self.shared))),
         ]
     }
 }

@@ -2,7 +2,6 @@
 //! otherwise looks by itself.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,31 +21,43 @@ const TELL_EVERY: Duration = Duration::from_millis(20);
 const GATHER: Duration = Duration::from_millis(10);
 
 /// Says that there are new events. Its clones are the same one.
-#[derive(Clone, Debug)]
-pub struct CommitSignal(Arc<watch::Sender<u64>>);
+#[derive(Clone, Debug, Default)]
+pub struct CommitSignal(Arc<Signals>);
 
-impl Default for CommitSignal {
-    fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(0)))
-    }
+#[derive(Debug, Default)]
+struct Signals {
+    /// Of this process.
+    commits: watch::Sender<u64>,
+    /// Of any process.
+    news: watch::Sender<u64>,
 }
 
 impl CommitSignal {
-    /// Wakes all who wait.
+    /// Wakes all who wait for events: another process has told of some.
     pub(crate) fn wake(&self) {
-        self.0.send_modify(|count| *count = count.wrapping_add(1));
+        raise(&self.0.news);
     }
 
-    /// Someone who waits, from now on.
+    /// Someone who waits for events, from now on.
     pub(crate) fn waiter(&self) -> Waiter {
-        Waiter(self.0.subscribe())
+        Waiter(self.0.news.subscribe())
     }
+
+    /// Someone who waits for commits of this process, from now on.
+    fn of_commits(&self) -> Waiter {
+        Waiter(self.0.commits.subscribe())
+    }
+}
+
+fn raise(signal: &watch::Sender<u64>) {
+    signal.send_modify(|count| *count = count.wrapping_add(1));
 }
 
 #[async_trait]
 impl CommitListener for CommitSignal {
     async fn committed(&self, _: TenantId, _: &[Recorded], _: LogPosition) {
-        self.wake();
+        raise(&self.0.commits);
+        raise(&self.0.news);
     }
 }
 
@@ -68,15 +79,13 @@ impl Waiter {
     }
 }
 
-/// Tells the process that leads of the commits of this one, for as long as that is another.
-pub(crate) async fn tell_leader(shared: Arc<Shared>) {
-    let mut waiter = shared.signal.waiter();
+/// Tells other processes of the commits of this one: the one that leads, and those where somebody follows.
+pub(crate) async fn tell_others(shared: Arc<Shared>) {
+    let mut waiter = shared.signal.of_commits();
     loop {
         waiter.woken().await;
-        if !shared.counts.leads.load(Ordering::Relaxed)
-            && let Err(error) = shared.log.tell_leader().await
-        {
-            // It looks by itself.
+        if let Err(error) = shared.log.tell_others().await {
+            // They look by themselves.
             let error: &dyn std::error::Error = &error;
             tracing::debug!(error, "cannot tell of new events");
         }

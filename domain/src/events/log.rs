@@ -18,6 +18,17 @@ pub struct AggregateFilter {
     pub id: Option<Uuid>,
 }
 
+impl EventFilter {
+    pub fn matches(&self, event: &Event) -> bool {
+        let is_of_type = |wanted: &String| *wanted == event.event_type;
+        let is_about = |wanted: AggregateFilter| {
+            wanted.aggregate.as_str() == event.aggregate_type
+                && wanted.id.is_none_or(|id| id == event.aggregate_id)
+        };
+        self.event_type.as_ref().is_none_or(is_of_type) && self.aggregate.is_none_or(is_about)
+    }
+}
+
 /// A stretch of a tenant's log.
 #[derive(Clone, Debug)]
 pub struct EventPage {

@@ -5,6 +5,7 @@ mod broker;
 mod consumer;
 mod entry;
 mod envelope;
+mod live;
 mod log;
 mod reader;
 mod recorded;
@@ -13,6 +14,7 @@ pub use broker::{Broker, Delivered, EventHandler, LinkReport, PublishError, Verd
 pub use consumer::{Consumer, HandleError, Inbox};
 pub use entry::{Event, EventCursor};
 pub use envelope::Envelope;
+pub use live::{FollowError, Followed, Heard, LiveEvents, LiveLog};
 pub use log::{AggregateFilter, EventFilter, EventPage, Events};
 pub use reader::{
     Backlog, EventLog, EventsMonitor, EventsReport, Holder, Leadership, LeadershipLost, Stretch,

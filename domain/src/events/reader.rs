@@ -15,6 +15,9 @@ pub trait EventLog: Debug + Send + Sync {
     /// behind it, for the next time.
     async fn read(&self, after: EventCursor, limit: u32) -> Result<Stretch, StoreError>;
 
+    /// The last event that can be read now; before all events when there is none.
+    async fn end(&self) -> Result<EventCursor, StoreError>;
+
     /// Where a reader is; one that is new is before all events, and is known from now on.
     async fn place(&self, reader: &str) -> Result<EventCursor, StoreError>;
 
@@ -24,13 +27,13 @@ pub trait EventLog: Debug + Send + Sync {
     /// How far readers are behind.
     async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError>;
 
-    /// Waits until this is the one process that reads on behalf of all. It is until the result is dropped, or its
-    /// connection to the database ends.
-    async fn lead(&self) -> Result<Box<dyn Leadership>, StoreError>;
+    /// Waits until this is the one process that reads on behalf of all, and has `told` called when another process
+    /// tells of new events meanwhile. It is that one until the result is dropped, or its connection to the database ends.
+    async fn lead(&self, told: &(dyn Fn() + Send + Sync)) -> Result<Box<dyn Leadership>, StoreError>;
 
-    /// Tells the process that leads that there are new events. Outside any transaction that writes: those would wait
-    /// for each other.
-    async fn tell_leader(&self) -> Result<(), StoreError>;
+    /// Tells all other processes that there are new events. Outside any transaction that writes: those would wait for
+    /// each other.
+    async fn tell_others(&self) -> Result<(), StoreError>;
 }
 
 /// Events that were read together.

@@ -10,7 +10,7 @@ use fairlead_domain::events::{Consumer, Event, HandleError};
 use fairlead_domain::store::UnitOfWork;
 use fairlead_postgres::{Cluster, PgStore, PgSystemStore};
 use fairlead_rabbitmq::{RabbitMq, RabbitMqSettings};
-use fairlead_worker::{BrokerParts, CommitSignal, Worker, WorkerParts};
+use fairlead_worker::{BrokerParts, CommitSignal, FollowLimits, Live, Worker, WorkerParts};
 use support::database::DatabaseRole;
 use support::{TestDatabase, store_config, store_parts};
 use tokio::task::JoinHandle;
@@ -133,6 +133,10 @@ impl Beside {
             store: Arc::new(PgStore::new(cluster, &config, store_parts())),
             consumers: vec![consumer],
             signal: CommitSignal::default(),
+            live: Live::new(FollowLimits {
+                all: 100,
+                of_tenant: 100,
+            }),
             broker: broker.map(|broker| BrokerParts {
                 broker: Arc::new(broker),
                 clock: Arc::new(SystemClock),

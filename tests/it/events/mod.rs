@@ -7,4 +7,6 @@ mod cutter;
 mod faults;
 mod log;
 mod retention;
+mod stream;
+mod stream_reader;
 mod subscriber;

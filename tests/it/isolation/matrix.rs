@@ -119,6 +119,7 @@ pub(super) const CASES: &[Case] = &[
     case("releaseMemory"),
     case("revokeApiKey").of(Thing::ApiKey),
     case("searchLeads").query("?q=ann"),
+    case("streamEvents"),
     case("updateActivity")
         .of(Thing::Activity)
         .json(|_| json!({ "subject": "changed" })),

@@ -51,6 +51,15 @@ pub(crate) async fn authenticate(request: &HttpRequest, services: &Services) -> 
     Some(established.unwrap_or_else(Presented::Refused))
 }
 
+/// Whether the caller of a request that goes on may still do `A`. While that cannot be found out, it may.
+pub(crate) async fn still_may<A: Action>(request: &HttpRequest, services: &Services) -> bool {
+    match establish(request, services).await {
+        Ok(Presented::Caller(caller)) => caller.permit::<A>().is_ok(),
+        Ok(_) => false,
+        Err(problem) => problem.kind().status().is_server_error(),
+    }
+}
+
 async fn establish(request: &HttpRequest, services: &Services) -> Result<Presented, Problem> {
     let verified = &services.verified;
     match (

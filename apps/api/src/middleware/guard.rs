@@ -10,6 +10,7 @@ use crate::problem::{Kind, Problem};
 
 /// Operations that go on for as long as their client reads or writes, or there is work, and bound their own steps.
 pub(crate) const EXEMPT: &[&str] = &[
+    "/api/v1/events/stream",
     "/api/v1/leads/export",
     "/api/v1/leads/import",
     "/api/v1/performance/cache/warm",

@@ -8,11 +8,12 @@ use crate::problem::Problem;
 use crate::query::{NoQuery, QueryReader};
 
 /// The operations that take a query; a test holds them to the specification, which is too large to be made for this.
-pub(super) const QUERIED: [(Method, &str); 14] = [
+pub(super) const QUERIED: [(Method, &str); 15] = [
     (Method::GET, "/api/v1/activities"),
     (Method::GET, "/api/v1/agents"),
     (Method::GET, "/api/v1/carriers"),
     (Method::GET, "/api/v1/events"),
+    (Method::GET, "/api/v1/events/stream"),
     (Method::GET, "/api/v1/leads"),
     (Method::GET, "/api/v1/leads/export"),
     (Method::POST, "/api/v1/leads/import"),

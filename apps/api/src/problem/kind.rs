@@ -125,6 +125,9 @@ problem_types! {
     TooManyAttempts: TOO_MANY_REQUESTS, "too-many-attempts", "Too many attempts",
         "Too many logins failed for this account or from this address.",
         "Wait as long as `Retry-After` says.";
+    TooManyStreams: TOO_MANY_REQUESTS, "too-many-streams", "Too many streams",
+        "The tenant, or everybody together, follows events as often as is allowed at once.",
+        "Close streams that are not needed, share one among several readers, or come back after `Retry-After` seconds.";
 
     HeadersTooLarge: REQUEST_HEADER_FIELDS_TOO_LARGE, "headers-too-large", "Headers too large",
         "The request's headers have more bytes than are accepted.",
@@ -166,7 +169,7 @@ impl Kind {
     pub const fn retry_after_seconds(self) -> Option<u64> {
         match self {
             Self::Contended => Some(1),
-            Self::Unavailable | Self::DeadlineExceeded => Some(5),
+            Self::TooManyStreams | Self::Unavailable | Self::DeadlineExceeded => Some(5),
             Self::TooManyAttempts => Some(60),
             _ => None,
         }

@@ -5,6 +5,7 @@
 
 mod activities;
 mod carriers;
+mod events;
 mod from;
 mod identity;
 mod kind;

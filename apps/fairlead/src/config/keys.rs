@@ -673,6 +673,18 @@ pub static KEYS: &[Key] = {
             "months of events that are older by so many days are dropped, once every reader has done them; 0: never",
         )
         .unit("days"),
+        Key::new(
+            "events.stream.max",
+            range(1, 1_000_000),
+            "10000",
+            "how many clients may follow events in this process at once",
+        ),
+        Key::new(
+            "events.stream.max_per_tenant",
+            range(1, 1_000_000),
+            "1000",
+            "how many of them may be of one tenant",
+        ),
         Key::optional(
             "events.amqp.url",
             Kind::AmqpUrl,

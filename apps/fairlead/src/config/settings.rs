@@ -247,7 +247,15 @@ impl RedisConfig {
 pub struct EventsConfig {
     /// 0: for ever.
     pub retention_days: u32,
+    pub stream: StreamConfig,
     pub amqp: AmqpConfig,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamConfig {
+    pub max: usize,
+    pub max_per_tenant: usize,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use fairlead_domain::clock::Clock;
 use fairlead_domain::events::Consumer;
 use fairlead_domain::identity::CountUsageByDay;
 use fairlead_rabbitmq::{RabbitMq, RabbitMqSettings};
-use fairlead_worker::{BrokerParts, CommitSignal, Worker, WorkerParts};
+use fairlead_worker::{BrokerParts, CommitSignal, FollowLimits, Live, Worker, WorkerParts};
 use tokio::task::JoinHandle;
 
 use crate::config::{AmqpConfig, EventsConfig, Secret};
@@ -17,6 +17,7 @@ use crate::stores::Stores;
 #[derive(Clone, Debug)]
 pub(super) struct Events {
     pub(super) worker: Worker,
+    pub(super) live: Live,
     broker: Option<RabbitMq>,
 }
 
@@ -45,14 +46,19 @@ impl Events {
                 catch_up_after: config.amqp.catch_up,
                 give_up_after: config.amqp.catch_up + tried_for,
             });
+        let live = Live::new(FollowLimits {
+            all: config.stream.max,
+            of_tenant: config.stream.max_per_tenant,
+        });
         let worker = Worker::new(WorkerParts {
             log: stores.system.clone(),
             store: stores.store.clone(),
             consumers: consumers(),
             signal,
+            live: live.clone(),
             broker: parts,
         });
-        Ok(Self { worker, broker })
+        Ok(Self { worker, live, broker })
     }
 
     pub(super) fn spawn(&self) -> Vec<JoinHandle<()>> {

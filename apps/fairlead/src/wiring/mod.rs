@@ -25,7 +25,7 @@ use fairlead_domain::clock::{Clock, Ids};
 use fairlead_domain::database::DatabaseNodes as _;
 use fairlead_domain::events::EventsMonitor as _;
 use fairlead_domain::store::Store;
-use fairlead_worker::Worker;
+use fairlead_worker::{Live, Worker};
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
@@ -76,6 +76,7 @@ pub struct Running {
     metrics: Option<Metrics>,
     background: Background,
     worker: Worker,
+    live: Live,
     stores: Stores,
     caching: Caching,
     database: Database,
@@ -108,6 +109,7 @@ struct Assembled {
     metrics: Option<Metrics>,
     background: Background,
     worker: Worker,
+    live: Live,
     stores: Stores,
     caching: Caching,
 }
@@ -122,6 +124,7 @@ impl Assembled {
             metrics,
             background,
             worker,
+            live,
             stores,
             caching,
         } = self;
@@ -133,6 +136,7 @@ impl Assembled {
             metrics,
             background,
             worker,
+            live,
             stores,
             caching,
             database,
@@ -173,7 +177,8 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         database,
         &config.data_dir,
     );
-    let services = services(config, parts, edge, &stores, &keys, health);
+    let live = events.live.clone();
+    let services = services(config, parts, edge, &stores, &keys, health, &live);
 
     let listener = listen(config)?;
     let address = listener
@@ -201,6 +206,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         metrics,
         background,
         worker,
+        live,
         stores,
         caching,
     })
@@ -213,6 +219,7 @@ fn services(
     stores: &Stores,
     keys: &Arc<KeyRing>,
     health: health::PgHealthProbe,
+    live: &Live,
 ) -> Services {
     let tokens = AccessTokenSettings {
         issuer: config.auth.issuer.clone(),
@@ -239,6 +246,7 @@ fn services(
         clock: Arc::clone(&parts.clock),
         health: Arc::new(health),
         nodes: stores.cluster.clone(),
+        live: Arc::new(live.clone()),
         cursors: edge.cursors,
         consistency: edge.consistency,
         settings: settings::api_settings(config),
@@ -289,6 +297,8 @@ impl Running {
 
     /// Takes no new requests, finishes those in flight within `http.shutdown_timeout_ms`, then closes what they used.
     pub async fn stop(self) {
+        // Streams would go on for ever.
+        self.live.close();
         self.handle.stop(true).await;
         if let Some(metrics) = self.metrics {
             metrics.stop().await;

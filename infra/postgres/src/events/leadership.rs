@@ -1,6 +1,7 @@
 //! Being the one process that reads on behalf of all: an advisory lock, held by a connection of its own.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_postgres::SimpleQueryMessage;
 
-use crate::error::SqlError;
+use crate::error::{SqlError, unexpected};
 use crate::pool::{Target, Wire};
 
 /// How PostgreSQL lists the connection.
@@ -31,21 +32,35 @@ pub(super) struct PgLeadership {
 }
 
 impl PgLeadership {
-    /// Waits until no other process has it.
-    pub(super) async fn wait(target: &Target) -> Result<Self, StoreError> {
+    /// Waits until no other process has it; `told` is called when others than `process` tell of new events meanwhile.
+    pub(super) async fn wait(
+        target: &Target,
+        process: &Arc<str>,
+        told: &(dyn Fn() + Send + Sync),
+    ) -> Result<Self, StoreError> {
         let target = target.named(NAME).with_options(KEEPALIVES);
-        let opening = timeout(CONNECT_WITHIN, target.open_hearing()).await;
-        let (wire, heard) = opening
+        let opening = timeout(CONNECT_WITHIN, target.open_hearing(Arc::clone(process))).await;
+        let (wire, mut heard) = opening
             .map_err(|_| StoreError::TimedOut)?
             .map_err(SqlError::from)?;
+        wire.client.simple_query(LISTEN).await.map_err(SqlError::from)?;
         loop {
             let answer = wire.client.simple_query(TRY_LOCK).await.map_err(SqlError::from)?;
             if is_true(&answer) {
                 break;
             }
-            sleep(ASK_EVERY).await;
+            let asks_again = sleep(ASK_EVERY);
+            tokio::pin!(asks_again);
+            loop {
+                tokio::select! {
+                    () = &mut asks_again => break,
+                    changed = heard.changed() => match changed {
+                        Ok(()) => told(),
+                        Err(_) => return Err(unexpected("the connection to stand by on is gone")),
+                    },
+                }
+            }
         }
-        wire.client.simple_query(LISTEN).await.map_err(SqlError::from)?;
         Ok(Self { heard, _wire: wire })
     }
 }

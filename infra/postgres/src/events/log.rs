@@ -27,6 +27,13 @@ const READ: &str = "
 const IS_HELD: &str = "
     SELECT EXISTS (SELECT FROM events WHERE GREATEST(xid, xid) >= pg_snapshot_xmin(pg_current_snapshot()))";
 
+const END: &str = "
+    SELECT xid, position
+    FROM events
+    WHERE GREATEST(xid, xid) < pg_snapshot_xmin(pg_current_snapshot())
+    ORDER BY GREATEST(xid, xid) DESC, position DESC
+    LIMIT 1";
+
 const PLACE: &str = "
     INSERT INTO event_readers AS known (reader, xid, position, moved_at) VALUES ($1, '0', 0, $2)
     ON CONFLICT ON CONSTRAINT event_readers_pkey DO UPDATE SET moved_at = known.moved_at
@@ -53,7 +60,7 @@ const HOLDER: &str = "
     ORDER BY xact_start
     LIMIT 1";
 
-const TELL: &str = "SELECT pg_notify('fairlead_events', '')";
+const TELL: &str = "SELECT pg_notify('fairlead_events', $1)";
 
 #[async_trait]
 impl EventLog for PgSystemStore {
@@ -80,6 +87,15 @@ impl EventLog for PgSystemStore {
         };
         connection.commit().await?;
         Ok(Stretch { events, is_held })
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.event_log.end", skip_all)]
+    async fn end(&self) -> Result<EventCursor, StoreError> {
+        let connection = self.cluster().system();
+        let row = connection.sql(END).fetch_optional().await?;
+        connection.commit().await?;
+        let end = row.as_ref().map(|row| cursor(row, 0)).transpose();
+        Ok(end.map_err(SqlError::from)?.unwrap_or(EventCursor::START))
     }
 
     #[tracing::instrument(level = "debug", name = "db.event_log.place", skip_all)]
@@ -129,15 +145,15 @@ impl EventLog for PgSystemStore {
         Ok(backlogs)
     }
 
-    async fn lead(&self) -> Result<Box<dyn Leadership>, StoreError> {
-        let leadership = PgLeadership::wait(self.cluster().system_target()).await?;
+    async fn lead(&self, told: &(dyn Fn() + Send + Sync)) -> Result<Box<dyn Leadership>, StoreError> {
+        let leadership = PgLeadership::wait(self.cluster().system_target(), self.process(), told).await?;
         Ok(Box::new(leadership))
     }
 
-    #[tracing::instrument(level = "debug", name = "db.event_log.tell_leader", skip_all)]
-    async fn tell_leader(&self) -> Result<(), StoreError> {
+    #[tracing::instrument(level = "debug", name = "db.event_log.tell_others", skip_all)]
+    async fn tell_others(&self) -> Result<(), StoreError> {
         let connection = self.cluster().system();
-        connection.sql(TELL).enqueue().await?;
+        connection.sql(TELL).bind(&**self.process()).enqueue().await?;
         connection.commit().await?;
         Ok(())
     }

@@ -1,5 +1,6 @@
 use std::future::poll_fn;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::Error as TlsError;
@@ -99,16 +100,16 @@ impl Target {
         self
     }
 
-    /// Opens a connection that also hears what is notified on it.
-    pub(crate) async fn open_hearing(&self) -> Result<(Wire, watch::Receiver<u64>), Error> {
+    /// Opens a connection that also hears what is notified on it, by others than `own` says.
+    pub(crate) async fn open_hearing(&self, own: Arc<str>) -> Result<(Wire, watch::Receiver<u64>), Error> {
         match &self.tls {
             None => {
                 let (client, connection) = self.config.connect(NoTls).await?;
-                Ok(Wire::hearing(client, connection))
+                Ok(Wire::hearing(client, connection, own))
             }
             Some(tls) => {
                 let (client, connection) = self.config.connect(tls.clone()).await?;
-                Ok(Wire::hearing(client, connection))
+                Ok(Wire::hearing(client, connection, own))
             }
         }
     }
@@ -203,11 +204,12 @@ impl Wire {
         Self { client, driver }
     }
 
-    /// The same; counts the notifications that come. The counter is closed when the connection is.
+    /// The same; counts the notifications that come and are not its own. The counter is closed when the connection is.
     #[expect(clippy::disallowed_methods, reason = "as above")]
     fn hearing<S, T>(
         client: tokio_postgres::Client,
         mut connection: Connection<S, T>,
+        own: Arc<str>,
     ) -> (Self, watch::Receiver<u64>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -216,7 +218,7 @@ impl Wire {
         let (heard, hearing) = watch::channel(0);
         let driver = tokio::spawn(async move {
             while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
-                if matches!(message, AsyncMessage::Notification(_)) {
+                if matches!(message, AsyncMessage::Notification(told) if *told.payload() != *own) {
                     heard.send_modify(|count: &mut u64| *count = count.wrapping_add(1));
                 }
             }

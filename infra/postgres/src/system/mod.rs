@@ -39,6 +39,8 @@ pub struct PgSystemStore {
     audience: Audience,
     access_token_lifetime: Duration,
     throttle_keys: ThrottleKeys,
+    /// Tells this process from others.
+    process: Arc<str>,
 }
 
 impl PgSystemStore {
@@ -46,6 +48,7 @@ impl PgSystemStore {
         Self {
             audience: Audience::new(&cluster, parts.revoked, parts.listeners),
             cluster,
+            process: parts.ids.next().to_string().into(),
             clock: parts.clock,
             ids: parts.ids,
             access_token_lifetime: config.access_token_lifetime,
@@ -59,6 +62,10 @@ impl PgSystemStore {
 
     pub(crate) fn now(&self) -> OffsetDateTime {
         self.clock.now()
+    }
+
+    pub(crate) fn process(&self) -> &Arc<str> {
+        &self.process
     }
 }
 

@@ -2,10 +2,11 @@ use actix_web::{HttpResponse, get};
 use async_trait::async_trait;
 use fairlead_domain::access::ViewEvents;
 use fairlead_domain::cache::{CacheKey, Tag};
-use fairlead_domain::events::{Aggregate, AggregateFilter, EventCursor, EventFilter};
+use fairlead_domain::events::{EventCursor, EventFilter};
 use fairlead_domain::paging::{DEFAULT_LIMIT, MAX_LIMIT};
 use utoipa::IntoParams;
 
+use super::filter::{self, EventFilterParameters};
 use super::view::{EventView, EventsView};
 use crate::paging::CursorKey;
 use crate::problem::Problem;
@@ -14,20 +15,11 @@ use crate::read::{Question, Read, Reading};
 use crate::representation::Representation;
 use crate::spec::IfNoneMatch;
 
-/// What an [`EventsQuery`] is read from, for the specification.
+/// What an [`EventsQuery`] is read from beside the filter, for the specification.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "documents parameters")]
 struct EventsParameters {
-    /// Events of this type, such as `lead_created`.
-    #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9_]+$", nullable = false)]
-    r#type: Option<String>,
-    /// Events about things of this kind.
-    #[param(nullable = false, inline)]
-    aggregate_type: Option<AggregateTypeName>,
-    /// Events about this thing; together with `aggregateType`.
-    #[param(nullable = false)]
-    aggregate_id: Option<uuid::Uuid>,
     /// Where to go on: `nextCursor` of an answer before. Without it the log is read from its beginning.
     #[param(
         min_length = 44,
@@ -41,19 +33,6 @@ struct EventsParameters {
     limit: Option<u32>,
 }
 
-#[derive(utoipa::ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[expect(dead_code, reason = "documents what `Aggregate` is read from")]
-enum AggregateTypeName {
-    Tenant,
-    User,
-    Session,
-    ApiKey,
-    Lead,
-    Activity,
-    Carrier,
-}
-
 /// Which events are wanted, from where on.
 #[derive(Debug)]
 pub(super) struct EventsQuery {
@@ -64,31 +43,8 @@ pub(super) struct EventsQuery {
 
 impl FromQuery for EventsQuery {
     fn read(query: &mut QueryReader) -> Self {
-        let event_type = query.parsed("type", |text| {
-            let is_fine = text.len() <= 64
-                && text
-                    .bytes()
-                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-            if is_fine {
-                Ok(text.to_owned())
-            } else {
-                Err("must be the name of a type of events, such as lead_created")
-            }
-        });
-        let aggregate = query.choice(
-            "aggregateType",
-            Aggregate::parse,
-            Aggregate::ALL.map(Aggregate::as_str),
-        );
-        let id = query.uuid("aggregateId");
-        if id.is_some() && aggregate.is_none() {
-            query.fault("aggregateId", "must stand together with aggregateType");
-        }
         Self {
-            filter: EventFilter {
-                event_type,
-                aggregate: aggregate.map(|aggregate| AggregateFilter { aggregate, id }),
-            },
+            filter: filter::read(query),
             cursor: query.text("cursor", CursorKey::EVENTS_LENGTH),
             limit: query.integer("limit", 1..=MAX_LIMIT).unwrap_or(DEFAULT_LIMIT),
         }
@@ -127,7 +83,7 @@ impl Question for EventsQuery {
 #[utoipa::path(
     tag = "events",
     operation_id = "listEvents",
-    params(EventsParameters, IfNoneMatch),
+    params(EventFilterParameters, EventsParameters, IfNoneMatch),
     responses((status = 200, description = "A stretch of the log.", body = EventsView)),
     extensions(("x-permit" = json!("ViewEvents"))),
 )]

@@ -1,10 +1,12 @@
 //! The log of events: what happened in the tenant, in the order in which it became durable.
 
+mod filter;
 mod list;
+mod stream;
 mod view;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
-    config.service(list::list);
+    config.service(list::list).service(stream::stream);
 }

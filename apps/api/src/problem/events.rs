@@ -1,0 +1,16 @@
+use fairlead_domain::events::FollowError;
+
+use super::{Kind, Problem};
+
+impl From<FollowError> for Problem {
+    fn from(error: FollowError) -> Self {
+        match error {
+            FollowError::TooMany(_) | FollowError::TooManyOfTenant(_) => {
+                Self::client(Kind::TooManyStreams, error.to_string())
+            }
+            FollowError::Unavailable | FollowError::Closing => {
+                Self::server(Kind::Unavailable, error).retry_after(1)
+            }
+        }
+    }
+}

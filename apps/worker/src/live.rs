@@ -1,0 +1,274 @@
+//! Tells those who follow a tenant's events of them, in this process.
+//!
+//! While anybody follows, one task reads the log of all tenants as it grows, whether this process leads or not, and
+//! passes each event on to those of its tenant. Nothing waits for who is slow: each tenant has a ring of its latest
+//! events, and who falls further behind is told so and finds the rest in the log. So memory is bounded, and nobody's
+//! slowness is another's.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fairlead_domain::events::{
+    Event, EventCursor, FollowError, Followed, Heard, LiveEvents, LiveLog, Stretch,
+};
+use fairlead_domain::identity::TenantId;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Notify, broadcast, watch};
+use tokio::time::{sleep, timeout};
+
+use crate::backoff::Backoff;
+use crate::feed::{Looks, STRETCH};
+use crate::signal::Waiter;
+
+/// Events of a tenant that may wait for who is slow.
+const RING: usize = 256;
+/// The task begins to read for the first who follows within a moment, unless the database is away.
+const BEGIN_WITHIN: Duration = Duration::from_secs(5);
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(50),
+    most: Duration::from_secs(2),
+};
+
+/// How many may follow at once.
+#[derive(Clone, Copy, Debug)]
+pub struct FollowLimits {
+    pub all: usize,
+    pub of_tenant: usize,
+}
+
+/// Those who follow, and how far they have been told. Its clones are the same one.
+#[derive(Clone)]
+pub struct Live(Arc<Shared>);
+
+struct Shared {
+    limits: FollowLimits,
+    told: Mutex<Told>,
+    /// There is somebody to tell.
+    wanted: Notify,
+    /// Goes up when the task begins to tell.
+    begun: watch::Sender<u64>,
+    closing: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct Told {
+    followers: usize,
+    tenants: HashMap<TenantId, Followers>,
+    /// All up to here is told; `None` while nobody is.
+    place: Option<EventCursor>,
+}
+
+struct Followers {
+    count: usize,
+    events: broadcast::Sender<Arc<Event>>,
+}
+
+impl Live {
+    pub fn new(limits: FollowLimits) -> Self {
+        Self(Arc::new(Shared {
+            limits,
+            told: Mutex::default(),
+            wanted: Notify::new(),
+            begun: watch::Sender::new(0),
+            closing: watch::Sender::new(false),
+        }))
+    }
+
+    /// Sends all who follow away; nobody may from now on.
+    pub fn close(&self) {
+        self.0.closing.send_replace(true);
+    }
+
+    /// How many follow.
+    pub fn followers(&self) -> usize {
+        self.told().followers
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.0.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn join(&self, tenant: TenantId) -> Result<Follower, FollowError> {
+        let limits = self.0.limits;
+        let mut told = self.told();
+        if told.followers >= limits.all {
+            return Err(FollowError::TooMany(limits.all));
+        }
+        let followers = told.tenants.entry(tenant).or_insert_with(|| Followers {
+            count: 0,
+            events: broadcast::channel(RING).0,
+        });
+        if followers.count >= limits.of_tenant {
+            return Err(FollowError::TooManyOfTenant(limits.of_tenant));
+        }
+        followers.count += 1;
+        let events = followers.events.subscribe();
+        told.followers += 1;
+        drop(told);
+        Ok(Follower {
+            events,
+            closing: self.0.closing.subscribe(),
+            live: self.clone(),
+            tenant,
+        })
+    }
+
+    fn leave(&self, tenant: TenantId) {
+        let mut told = self.told();
+        told.followers -= 1;
+        if let Some(followers) = told.tenants.get_mut(&tenant) {
+            followers.count -= 1;
+            if followers.count == 0 {
+                told.tenants.remove(&tenant);
+            }
+        }
+    }
+
+    fn begin(&self, place: EventCursor) {
+        self.told().place = Some(place);
+        self.0.begun.send_modify(|times| *times = times.wrapping_add(1));
+    }
+
+    /// Passes events on. Returns whether anybody still follows.
+    fn tell(&self, events: Vec<Event>) -> bool {
+        let mut told = self.told();
+        if told.followers == 0 {
+            told.place = None;
+            return false;
+        }
+        if let Some(last) = events.last() {
+            told.place = Some(last.cursor);
+        }
+        for event in events {
+            if let Some(followers) = told.tenants.get(&event.tenant) {
+                // There are some, or they leave just now.
+                let _ = followers.events.send(Arc::new(event));
+            }
+        }
+        true
+    }
+}
+
+#[async_trait]
+impl LiveLog for Live {
+    async fn follow(&self, tenant: TenantId) -> Result<Followed, FollowError> {
+        if *self.0.closing.borrow() {
+            return Err(FollowError::Closing);
+        }
+        let mut begun = self.0.begun.subscribe();
+        let follower = self.join(tenant)?;
+        loop {
+            // The task does not stop telling while there is a follower, so this place holds for this one.
+            let place = self.told().place;
+            if let Some(from) = place {
+                return Ok(Followed {
+                    from,
+                    events: Box::new(follower),
+                });
+            }
+            self.0.wanted.notify_one();
+            match timeout(BEGIN_WITHIN, begun.changed()).await {
+                Ok(Ok(())) => {}
+                _ => return Err(FollowError::Unavailable),
+            }
+        }
+    }
+}
+
+/// One who follows.
+struct Follower {
+    events: broadcast::Receiver<Arc<Event>>,
+    closing: watch::Receiver<bool>,
+    live: Live,
+    tenant: TenantId,
+}
+
+#[async_trait]
+impl LiveEvents for Follower {
+    async fn next(&mut self) -> Heard {
+        tokio::select! {
+            biased;
+            _ = self.closing.wait_for(|is_closing| *is_closing) => Heard::Closing,
+            heard = self.events.recv() => match heard {
+                Ok(event) => Heard::Event(event),
+                Err(RecvError::Lagged(_)) => Heard::Missed,
+                // The sender is kept for as long as there is a follower.
+                Err(RecvError::Closed) => Heard::Closing,
+            },
+        }
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.live.leave(self.tenant);
+    }
+}
+
+impl fmt::Debug for Follower {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Follower")
+            .field("tenant", &self.tenant)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live")
+            .field("followers", &self.followers())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Reads the log while anybody follows it, until the task is aborted.
+pub(crate) async fn tell(worker: Arc<crate::Shared>) {
+    let live = &worker.live;
+    let mut waiter = worker.signal.waiter();
+    loop {
+        live.0.wanted.notified().await;
+        match worker.log.end().await {
+            Ok(place) => {
+                live.begin(place);
+                tell_from(place, &worker, &mut waiter).await;
+            }
+            // Those who wait find out by themselves.
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, "the end of the log of events cannot be read");
+            }
+        }
+    }
+}
+
+/// Returns when nobody follows any more.
+async fn tell_from(mut place: EventCursor, worker: &crate::Shared, waiter: &mut Waiter) {
+    let mut looks = Looks::default();
+    let mut failures = 0;
+    loop {
+        match worker.log.read(place, STRETCH).await {
+            Ok(Stretch { events, is_held }) => {
+                failures = 0;
+                let found = events.len();
+                place = events.last().map_or(place, |last| last.cursor);
+                if !worker.live.tell(events) {
+                    return;
+                }
+                if found < STRETCH as usize {
+                    waiter.woken_within(looks.rest(is_held, found > 0)).await;
+                }
+            }
+            Err(error) => {
+                failures += 1;
+                if failures == 1 {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "those who follow events wait for the database");
+                }
+                sleep(BACKOFF.after(failures)).await;
+            }
+        }
+    }
+}

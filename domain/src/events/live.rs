@@ -1,0 +1,52 @@
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Event, EventCursor};
+use crate::identity::TenantId;
+
+/// The log as it grows, for those who want to be told.
+#[async_trait]
+pub trait LiveLog: Debug + Send + Sync {
+    /// Follows a tenant's events from now on.
+    async fn follow(&self, tenant: TenantId) -> Result<Followed, FollowError>;
+}
+
+/// What is heard of a tenant's log from a place on.
+#[derive(Debug)]
+pub struct Followed {
+    /// All behind it is heard. What is not could be read from the log before this was answered.
+    pub from: EventCursor,
+    pub events: Box<dyn LiveEvents>,
+}
+
+/// The events of one tenant, as they become readable.
+#[async_trait]
+pub trait LiveEvents: Debug + Send {
+    /// Waits for the next event. Whoever stops waiting misses nothing by it.
+    async fn next(&mut self) -> Heard;
+}
+
+/// What one who follows hears.
+#[derive(Clone, Debug)]
+pub enum Heard {
+    Event(Arc<Event>),
+    /// Events came faster than they were taken, and some are gone: they stand in the log.
+    Missed,
+    /// The process stops.
+    Closing,
+}
+
+/// Why a log cannot be followed now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FollowError {
+    #[error("this tenant follows its events {0} times already")]
+    TooManyOfTenant(usize),
+    #[error("{0} clients follow events here already")]
+    TooMany(usize),
+    #[error("the log of events is out of reach")]
+    Unavailable,
+    #[error("the process stops")]
+    Closing,
+}

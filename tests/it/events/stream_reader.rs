@@ -1,0 +1,110 @@
+//! A client that follows the stream of events.
+
+use std::time::Duration;
+
+use reqwest::{Method, Response};
+use serde_json::Value;
+use support::Client;
+use tokio::time::timeout;
+
+/// What comes in one block of a stream: <https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream>
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Block {
+    pub(super) id: Option<String>,
+    pub(super) event: Option<String>,
+    pub(super) data: Option<Value>,
+    pub(super) retry: Option<String>,
+    pub(super) comment: Option<String>,
+}
+
+/// A stream that is read.
+pub(super) struct StreamReader {
+    response: Response,
+    text: String,
+    /// What a browser would come back with.
+    pub(super) last_id: String,
+}
+
+impl StreamReader {
+    /// Opens a stream and reads where it begins.
+    pub(super) async fn open(client: &Client, query: &str, last_id: Option<&str>) -> Self {
+        let mut request = client.request(Method::GET, &format!("/api/v1/events/stream{query}"));
+        if let Some(id) = last_id {
+            request = request.header("last-event-id", id);
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        let mut reader = Self {
+            response,
+            text: String::new(),
+            last_id: String::new(),
+        };
+        let first = reader.block().await.expect("a stream begins with its place");
+        assert!(
+            first.retry.is_some() && first.id.is_some() && first.data.is_none(),
+            "{first:?}"
+        );
+        reader
+    }
+
+    /// The next block; `None` at the end of the stream.
+    pub(super) async fn block(&mut self) -> Option<Block> {
+        loop {
+            if let Some(end) = self.text.find("\n\n") {
+                let block = parse(&self.text[..end]);
+                self.text.drain(..end + 2);
+                if let Some(id) = &block.id {
+                    self.last_id.clone_from(id);
+                }
+                return Some(block);
+            }
+            let chunk = self.response.chunk().await.ok()??;
+            self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+    }
+
+    /// The next event.
+    pub(super) async fn event(&mut self) -> Value {
+        loop {
+            let waiting = timeout(Duration::from_secs(30), self.block());
+            let block = waiting
+                .await
+                .expect("an event comes")
+                .expect("the stream goes on");
+            if let Some(data) = block.data {
+                assert_eq!(block.event.as_deref(), data["type"].as_str());
+                return data;
+            }
+        }
+    }
+
+    /// The names of the leads of so many events.
+    pub(super) async fn names(&mut self, count: usize) -> Vec<String> {
+        let mut names = Vec::with_capacity(count);
+        while names.len() < count {
+            let event = self.event().await;
+            if event["type"] == "lead_created" {
+                names.push(event["data"]["name"].as_str().unwrap().to_owned());
+            }
+        }
+        names
+    }
+}
+
+fn parse(text: &str) -> Block {
+    let mut block = Block::default();
+    for line in text.lines() {
+        let (field, value) = line.split_once(':').unwrap_or((line, ""));
+        let value = value.strip_prefix(' ').unwrap_or(value).to_owned();
+        match field {
+            "" => block.comment = Some(value),
+            "id" => block.id = Some(value),
+            "event" => block.event = Some(value),
+            "retry" => block.retry = Some(value),
+            "data" => block.data = Some(serde_json::from_str(&value).unwrap()),
+            other => panic!("no field of an event stream: {other:?}"),
+        }
+    }
+    block
+}
