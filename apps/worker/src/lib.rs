@@ -108,6 +108,7 @@ impl Worker {
 impl EventsMonitor for Worker {
     fn report(&self) -> EventsReport {
         let mut report = self.shared.counts.report();
+        report.followers = self.shared.live.followers() as u64;
         if let Some(parts) = &self.shared.broker {
             report.link = Some(parts.broker.link());
             // The others leave what is younger to the broker.

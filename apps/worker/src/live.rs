@@ -83,7 +83,7 @@ impl Live {
     }
 
     /// How many follow.
-    pub fn followers(&self) -> usize {
+    pub(crate) fn followers(&self) -> usize {
         self.told().followers
     }
 

@@ -39,6 +39,7 @@ impl Counts {
             handled: self.handled.load(Ordering::Relaxed),
             duplicates: self.duplicates.load(Ordering::Relaxed),
             put_aside: self.put_aside.load(Ordering::Relaxed),
+            followers: 0,
             link: None,
         }
     }

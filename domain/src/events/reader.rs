@@ -93,6 +93,8 @@ pub trait EventsMonitor: Debug + Send + Sync {
 pub struct EventsReport {
     /// Whether this process is the one that reads.
     pub leads: bool,
+    /// Clients that follow events by this process.
+    pub followers: u64,
     /// Of each reader, when last looked; empty before the first look.
     pub backlogs: Vec<Backlog>,
     /// Events that this process has handled, each once for each consumer.

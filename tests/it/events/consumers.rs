@@ -98,16 +98,8 @@ async fn an_event_that_comes_again_is_not_handled_again() {
 
     assert_eq!(before, events);
     assert_eq!(one::<i64>(&mut superuser, COUNTED).await, events + 1);
-    let metrics = reqwest::get(app.metrics_url())
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
-    let duplicates = metrics
-        .lines()
-        .find_map(|line| line.strip_prefix("events_duplicates_total "));
-    let duplicates: i64 = duplicates.unwrap().parse().unwrap();
+    let duplicates = figure(app.metrics_url(), "events_duplicates_total").await;
+    let events = u64::try_from(events).unwrap();
     assert!(duplicates >= events, "{duplicates} of {events}");
     println!("{events} events came again: {duplicates} duplicates absorbed");
 }
@@ -116,15 +108,18 @@ pub(super) async fn serve(program: &Program) -> Serving {
     program.serve().await.unwrap_or_else(|ended| panic!("{ended:?}"))
 }
 
+/// The figure of a series without labels; 0 where there is none.
+pub(super) async fn figure(metrics_url: String, name: &str) -> u64 {
+    let page = reqwest::get(metrics_url).await.unwrap().text().await.unwrap();
+    let line = page
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("{name} ")));
+    line.map_or(0, |figure| figure.parse().unwrap())
+}
+
 /// Whether a server says that it leads.
 pub(super) async fn leads(serving: &Serving) -> bool {
-    let page = reqwest::get(serving.metrics_url())
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
-    page.lines().any(|line| line == "events_leader 1")
+    figure(serving.metrics_url(), "events_leader").await == 1
 }
 
 #[tokio::test]

@@ -11,12 +11,11 @@ use reqwest::Method;
 use serde_json::json;
 use sqlx::PgConnection;
 use support::database::DatabaseRole;
-use support::process::Serving;
 use support::{TestDatabase, TestTenant, repetitions, wait_until};
 use tokio::time::{Instant, sleep};
 
 use super::broker::program;
-use super::consumers::{COUNTED, EVENTS, leads, one, serve};
+use super::consumers::{COUNTED, EVENTS, figure, leads, one, serve};
 use super::cutter::Cutter;
 use super::subscriber::{Subscriber, TestBroker};
 
@@ -36,20 +35,6 @@ async fn assert_counted_once(superuser: &mut PgConnection) {
         one::<i64>(superuser, COUNTED).await,
         one::<i64>(superuser, EVENTS).await
     );
-}
-
-/// The figure of a series without labels.
-async fn figure(serving: &Serving, name: &str) -> u64 {
-    let page = reqwest::get(serving.metrics_url())
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
-    let line = page
-        .lines()
-        .find_map(|line| line.strip_prefix(&format!("{name} ")));
-    line.map_or(0, |figure| figure.parse().unwrap())
 }
 
 /// Writes leads, and changes them, until told to stop; keeps the ids of what was acknowledged.
@@ -162,11 +147,11 @@ async fn a_confirm_that_does_not_arrive_is_published_again_and_handled_once() {
     assert_eq!(subscriber.firsts().len(), events);
     subscriber.assert_ordered();
     assert_counted_once(&mut superuser).await;
-    let links = figure(&serving, "events_broker_links_total").await;
+    let links = figure(serving.metrics_url(), "events_broker_links_total").await;
     assert!(links > 1, "{links}");
     println!(
         "{cuts} confirms lost: {events} events, {again} published again, {links} links, {} duplicates absorbed",
-        figure(&serving, "events_duplicates_total").await,
+        figure(serving.metrics_url(), "events_duplicates_total").await,
     );
 }
 
@@ -262,7 +247,7 @@ async fn of_two_relays_one_publishes_and_the_other_takes_over() {
     let events = until_all_counted(&mut superuser).await;
     subscriber.until(events).await;
     assert_eq!(
-        figure(&second, "events_published_total").await,
+        figure(second.metrics_url(), "events_published_total").await,
         0,
         "the second only stands by"
     );

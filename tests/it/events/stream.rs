@@ -9,7 +9,7 @@ use support::process::Program;
 use support::{TestApp, TestDatabase, TestTenant, repetitions, wait_until};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::consumers::serve;
+use super::consumers::{figure, serve};
 use super::stream_reader::StreamReader;
 
 #[tokio::test]
@@ -220,6 +220,7 @@ async fn no_tenant_takes_all_streams() {
     );
     assert_eq!(of_tenant.header("retry-after"), Some("5"));
     let _three = StreamReader::open(&globex.owner, "", None).await;
+    assert_eq!(figure(app.metrics_url(), "events_followers").await, 3);
     let of_all = globex.owner.get("/api/v1/events/stream").await;
     assert_eq!(of_all.status, 429);
     drop(one);

@@ -9,9 +9,14 @@ pub(super) fn write(page: &mut Page, report: &EventsReport) {
         "Whether this process is the one that reads the events.",
     )
     .sample(&[], report.leads);
+    page.gauge(
+        "events_followers",
+        "Clients that follow events by a stream of this process.",
+    )
+    .sample(&[], report.followers);
     let mut waiting = page.gauge(
         "events_waiting",
-        "Events that a reader of the log has not done yet; it is not counted beyond 100,000.",
+        "Events that a reader of the log has not done yet; it is not counted beyond 10,000.",
     );
     for backlog in &report.backlogs {
         waiting.sample(&[("reader", &backlog.reader)], backlog.events);

@@ -127,7 +127,7 @@ fn read(payload: &[u8]) -> Option<Position> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use fairlead_domain::access::SystemScope;
     use fairlead_domain::identity::TenantId;
     use time::macros::datetime;
@@ -139,7 +139,7 @@ mod tests {
         order: "createdAt:desc",
     };
 
-    fn key() -> CursorKey {
+    pub(in crate::paging) fn key() -> CursorKey {
         CursorKey::new([7; 32])
     }
 
@@ -147,7 +147,7 @@ mod tests {
         clippy::disallowed_methods,
         reason = "a test acts for tenants that nobody has logged in to"
     )]
-    fn scope(tenant: u128) -> TenantScope {
+    pub(in crate::paging) fn scope(tenant: u128) -> TenantScope {
         SystemScope::new("test of cursors").tenant(TenantId::from_uuid(Uuid::from_u128(tenant)))
     }
 

@@ -95,28 +95,13 @@ fn read(payload: &[u8; PAYLOAD]) -> Option<EventCursor> {
 
 #[cfg(test)]
 mod tests {
-    use fairlead_domain::access::SystemScope;
-    use fairlead_domain::identity::TenantId;
-    use uuid::Uuid;
-
+    use super::super::cursor::tests::{key, scope};
     use super::*;
 
     const PLACE: EventCursor = EventCursor {
         xid: 0x0123_4567_89ab_cdef,
         position: 42,
     };
-
-    fn key() -> CursorKey {
-        CursorKey::new([7; 32])
-    }
-
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test acts for tenants that nobody has logged in to"
-    )]
-    fn scope(tenant: u128) -> TenantScope {
-        SystemScope::new("test of cursors").tenant(TenantId::from_uuid(Uuid::from_u128(tenant)))
-    }
 
     #[test]
     fn a_cursor_leads_back_to_its_place_and_does_not_show_it() {

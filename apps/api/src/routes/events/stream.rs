@@ -14,7 +14,6 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use fairlead_domain::access::{Permit, ViewEvents};
 use fairlead_domain::consistency::ReadIntent;
 use fairlead_domain::events::{Envelope, Event, EventCursor, EventFilter, Heard, LiveEvents};
-use fairlead_domain::paging::MAX_LIMIT;
 use futures_util::FutureExt as _;
 use futures_util::stream::try_unfold;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -27,8 +26,10 @@ use crate::paging::CursorKey;
 use crate::problem::{Kind, Problem};
 use crate::query::{FromQuery, QueryOf, QueryReader};
 
-/// A credential that was revoked ends its streams so soon.
-const CHECK_EVERY: Duration = Duration::from_secs(5);
+/// Whether the credential still counts is asked so often: a session that ends anywhere ends its streams within 5 s.
+const CHECK_EVERY: Duration = Duration::from_secs(3);
+/// Events that are read from the log at a time: few enough for many slow clients at once.
+const STRETCH: u32 = 50;
 /// A stream is never silent for longer, so that whatever stands between does not take it for dead.
 const PING_EVERY: Duration = Duration::from_secs(20);
 /// Events that are there already are sent together up to so many bytes.
@@ -191,7 +192,7 @@ impl EventStream {
         // All that `live` does not tell was committed before: the primary shows it.
         let scope = self.permit.scope();
         let mut uow = self.services.store.read(scope, ReadIntent::STRONG).await?;
-        let page = uow.events().after(&self.filter, self.last, MAX_LIMIT).await?;
+        let page = uow.events().after(&self.filter, self.last, STRETCH).await?;
         drop(uow);
         for event in &page.events {
             self.write(event, text);
