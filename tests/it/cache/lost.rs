@@ -40,8 +40,11 @@ impl Deaf {
     /// Loses all messages of what `tell` does; returns when the node knows that it has missed something.
     async fn misses(&self, tell: impl AsyncFnOnce(&Node)) {
         let gaps = self.gaps();
+        let lost = self.proxy.lost_bumps();
         self.proxy.lose_percent(100);
         tell(&self.teller).await;
+        // Redis has sent it then; the proxy may not have read it yet.
+        support::wait_until("it is lost", async || self.proxy.lost_bumps() > lost).await;
         self.proxy.lose_percent(0);
         support::wait_until("the gap is noticed", async || self.gaps() > gaps).await;
     }

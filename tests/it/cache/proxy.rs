@@ -9,6 +9,9 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
+/// What a message that tells of a change has in it, and a heartbeat has not.
+const BUMP: &[u8] = br#""kind":"bump""#;
+
 /// Stands between a node and Redis: slows its answers, and loses messages of the channel.
 #[derive(Debug)]
 pub(super) struct RedisProxy {
@@ -24,6 +27,7 @@ struct Faults {
     lost_percent: AtomicU64,
     messages: AtomicU64,
     lost: AtomicU64,
+    lost_bumps: AtomicU64,
 }
 
 impl RedisProxy {
@@ -80,6 +84,11 @@ impl RedisProxy {
             faults.lost.load(Ordering::SeqCst),
         )
     }
+
+    /// How many of the lost messages told of a change.
+    pub(super) fn lost_bumps(&self) -> u64 {
+        self.faults.lost_bumps.load(Ordering::SeqCst)
+    }
 }
 
 impl Drop for RedisProxy {
@@ -127,6 +136,10 @@ fn is_lost(frame: &[u8], faults: &Faults) -> bool {
     faults.messages.fetch_add(1, Ordering::SeqCst);
     let is_lost = rand::random_range(0..100) < faults.lost_percent.load(Ordering::SeqCst);
     faults.lost.fetch_add(u64::from(is_lost), Ordering::SeqCst);
+    let is_bump = frame.windows(BUMP.len()).any(|part| part == BUMP);
+    faults
+        .lost_bumps
+        .fetch_add(u64::from(is_lost && is_bump), Ordering::SeqCst);
     is_lost
 }
 
