@@ -15,6 +15,7 @@ mod id;
 pub mod idempotency;
 pub mod identity;
 pub mod invalid;
+pub mod jobs;
 pub mod leads;
 pub mod paging;
 pub mod store;

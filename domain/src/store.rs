@@ -19,6 +19,7 @@ use crate::idempotency::IdempotencyKeys;
 use crate::identity::{
     Accounts, ApiKeys, LoginThrottle, Operators, Platform, Sessions, TenantId, Tenants, UsageByDay, Users,
 };
+use crate::jobs::{Jobs, Queue};
 use crate::leads::{Assignments, LeadCounters, Leads};
 
 /// Opens units of work for tenants.
@@ -45,6 +46,9 @@ pub trait CommitListener: Debug + Send + Sync {
     /// At [`LogPosition::UNKNOWN`] it may have become durable: the database did not answer. The call is then repeated
     /// a few times, since a commit that is still under way may be seen only later.
     async fn committed(&self, tenant: TenantId, recorded: &[Recorded], position: LogPosition);
+
+    /// Called likewise after jobs were enqueued; once, and not where it is in doubt: they are found all the same.
+    fn enqueued(&self, _queues: &[Queue]) {}
 }
 
 /// Is told of writes, also of those of other processes, so that reads here do not miss them.
@@ -76,6 +80,7 @@ pub trait UnitOfWork: Send {
     fn events(&mut self) -> &mut dyn Events;
     fn inbox(&mut self) -> &mut dyn Inbox;
     fn usage_by_day(&mut self) -> &mut dyn UsageByDay;
+    fn jobs(&mut self) -> &mut dyn Jobs;
     fn idempotency_keys(&mut self) -> &mut dyn IdempotencyKeys;
 
     /// Takes note of a change. Its event and its audit row become durable with the change itself, or not at all.
@@ -107,6 +112,8 @@ pub trait SystemUnitOfWork: Send {
     fn operators(&mut self) -> &mut dyn Operators;
     fn platform(&mut self) -> &mut dyn Platform;
     fn lead_counters(&mut self) -> &mut dyn LeadCounters;
+    /// The platform's own.
+    fn jobs(&mut self) -> &mut dyn Jobs;
 
     /// Takes note of a change in `tenant`.
     fn record(&mut self, tenant: TenantId, recorded: Recorded);

@@ -31,6 +31,8 @@ const STEPS: &[Step] = steps![
     "m20261121_000900_count_leads",
     "m20261121_001000_event_readers",
     "m20261121_001100_event_consumers",
+    "m20261121_001200_jobs",
+    "m20261121_001300_job_schedules",
 ];
 
 /// SHA-256 over all SQL, in hexadecimal: two databases that were made from the same files have the same schema.

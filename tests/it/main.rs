@@ -22,6 +22,7 @@ mod identity;
 mod import;
 mod interleaving;
 mod isolation;
+mod jobs;
 mod leads;
 mod leads_in_bulk;
 mod metrics;

@@ -5,10 +5,17 @@ use support::TestDatabase;
 use support::database::DatabaseRole;
 
 /// Tables without a tenant. The application role can reach none of them.
-const PLATFORM_TABLES: [&str; 4] = ["event_readers", "login_failures", "operators", "seaql_migrations"];
+const PLATFORM_TABLES: [&str; 6] = [
+    "event_readers",
+    "job_queues",
+    "job_schedules",
+    "login_failures",
+    "operators",
+    "seaql_migrations",
+];
 
 /// Indexes that do not lead with the tenant, and why.
-const OTHER_LEADING_COLUMNS: [(&str, &str); 7] = [
+const OTHER_LEADING_COLUMNS: [(&str, &str); 11] = [
     ("credentials_email", "login knows no tenant yet"),
     ("events_cursor", "the relay reads all tenants in commit order"),
     (
@@ -16,6 +23,13 @@ const OTHER_LEADING_COLUMNS: [(&str, &str); 7] = [
         "housekeeping clears all tenants by age",
     ),
     ("inbox_handled", "housekeeping clears all tenants by age"),
+    ("jobs_delayed", "workers look what has become due, of all tenants"),
+    ("jobs_finished", "operators look at queues of all tenants"),
+    (
+        "jobs_leases",
+        "workers look whose lease has lapsed, of all tenants",
+    ),
+    ("jobs_waiting", "workers look which tenant's turn it is"),
     (
         "revocations_expiry",
         "every process reads the list of all tenants",

@@ -45,6 +45,8 @@ const ONE_OF_EACH: &str = "
         VALUES ('{t}', '{t}', 'a consumer', '3', 1, now());
     INSERT INTO usage_by_day (tenant_id, day, type, source, events)
         VALUES ('{t}', '2026-11-21', 'lead_created', 'api', 1);
+    INSERT INTO jobs (tenant_id, id, queue, kind, payload, priority, state)
+        VALUES ('{t}', '{t}', 'lead-processing', 'a kind', '{}', 1, 'waiting');
     ANALYZE";
 
 /// A database in which two tenants have one row in every table.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::events::Recorded;
 use fairlead_domain::identity::{SessionId, TenantId};
+use fairlead_domain::jobs::Queue;
 use fairlead_domain::store::{CommitListener, StoreError, WriteObserver as _};
 use time::OffsetDateTime;
 
@@ -30,6 +31,16 @@ pub(crate) struct Deeds {
     pub(crate) recorded: Vec<(TenantId, Recorded)>,
     /// Sessions that this process refuses once they are committed, and until when.
     pub(crate) revocations: Vec<(SessionId, OffsetDateTime)>,
+    /// Where jobs were enqueued, each once.
+    pub(crate) queues: Vec<Queue>,
+}
+
+impl Deeds {
+    pub(crate) fn note_enqueued(&mut self, queue: Queue) {
+        if !self.queues.contains(&queue) {
+            self.queues.push(queue);
+        }
+    }
 }
 
 /// Why there is no answer to a commit.
@@ -72,6 +83,7 @@ pub(crate) async fn commit(
         match connection.commit().await {
             Ok(position) => {
                 audience.revoked.add(&deeds.revocations);
+                audience.tell_of_jobs(&deeds.queues);
                 audience.hear(wrote, deeds.recorded, position).await;
                 Ok(position)
             }
@@ -114,6 +126,14 @@ impl Audience {
 
     pub(crate) fn revoked(&self) -> &MemoryRevokedSessions {
         &self.revoked
+    }
+
+    fn tell_of_jobs(&self, queues: &[Queue]) {
+        if !queues.is_empty() {
+            for listener in &*self.listeners {
+                listener.enqueued(queues);
+            }
+        }
     }
 
     async fn hear(

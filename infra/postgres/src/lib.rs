@@ -17,6 +17,7 @@ mod error;
 mod events;
 pub mod health;
 mod idempotency;
+mod jobs;
 mod leads;
 mod nodes;
 mod paging;

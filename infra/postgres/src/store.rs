@@ -12,6 +12,7 @@ use fairlead_domain::consistency::{LogPosition, NodeName, ReadIntent};
 use fairlead_domain::events::{Events, Inbox, Recorded};
 use fairlead_domain::idempotency::IdempotencyKeys;
 use fairlead_domain::identity::{ApiKeys, SessionId, Sessions, TenantId, Tenants, UsageByDay, Users};
+use fairlead_domain::jobs::{Jobs, Queue};
 use fairlead_domain::leads::{Assignments, Leads};
 use fairlead_domain::store::{CommitListener, Store, StoreError, UnitOfWork};
 use time::OffsetDateTime;
@@ -142,6 +143,11 @@ impl PgUnitOfWork {
     pub(crate) fn revoke(&mut self, sessions: impl IntoIterator<Item = (SessionId, OffsetDateTime)>) {
         self.deeds.revocations.extend(sessions);
     }
+
+    /// Has workers told once this is committed.
+    pub(crate) fn note_enqueued(&mut self, queue: Queue) {
+        self.deeds.note_enqueued(queue);
+    }
 }
 
 #[async_trait]
@@ -207,6 +213,10 @@ impl UnitOfWork for PgUnitOfWork {
     }
 
     fn usage_by_day(&mut self) -> &mut dyn UsageByDay {
+        self
+    }
+
+    fn jobs(&mut self) -> &mut dyn Jobs {
         self
     }
 

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod background;
+mod jobs;
 mod lead_counters;
 mod operators;
 mod platform;
@@ -17,6 +18,7 @@ use fairlead_domain::clock::{Clock, Ids};
 use fairlead_domain::consistency::{LogPosition, NodeName};
 use fairlead_domain::events::Recorded;
 use fairlead_domain::identity::{Accounts, LoginThrottle, Operators, Platform, SessionId, TenantId};
+use fairlead_domain::jobs::Jobs;
 use fairlead_domain::leads::LeadCounters;
 use fairlead_domain::store::{StoreError, SystemStore, SystemUnitOfWork};
 use time::OffsetDateTime;
@@ -144,6 +146,10 @@ impl SystemUnitOfWork for PgSystemUnitOfWork {
     }
 
     fn lead_counters(&mut self) -> &mut dyn LeadCounters {
+        self
+    }
+
+    fn jobs(&mut self) -> &mut dyn Jobs {
         self
     }
 

@@ -1,0 +1,58 @@
+use std::error::Error;
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+
+use super::{FinishError, Job, Retry};
+use crate::store::StoreError;
+
+/// Does the jobs of one kind.
+#[async_trait]
+pub trait JobHandler: Debug + Send + Sync {
+    /// Names the jobs it does. Never changes once released: those that wait are found by it.
+    fn kind(&self) -> &'static str;
+
+    /// How its jobs are tried, where that is not as the queue says.
+    fn retry(&self) -> Option<Retry> {
+        None
+    }
+
+    /// Makes one attempt. It may be cut off at any `await`: by the time-out, by the end of the process, or because the
+    /// claim was lost. It may be repeated although it came to its end, unless it finished the job by the unit of work
+    /// that has the effect ([`Done::WithItsEffect`]).
+    async fn run(&self, job: &Job) -> Result<Done, JobError>;
+}
+
+/// How an attempt came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// The worker is to note that the job is finished. Doing it again must be harmless.
+    Now,
+    /// The handler has finished the job by [`Jobs::finish`](super::Jobs::finish), and committed that.
+    WithItsEffect,
+}
+
+/// Why an attempt has failed.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// Somebody else has the job: nothing was done, and nothing is to be done about it.
+    #[error("the claim was lost")]
+    Lost,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It may work later.
+    #[error("the job could not be done now")]
+    Retry(#[source] Box<dyn Error + Send + Sync>),
+    /// It will never work: it is dead at once.
+    #[error("the job cannot be done")]
+    Reject(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl From<FinishError> for JobError {
+    fn from(error: FinishError) -> Self {
+        match error {
+            FinishError::Lost => Self::Lost,
+            FinishError::Store(error) => Self::Store(error),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::Id;
+use crate::identity::TenantId;
+
+pub type JobId = Id<Job>;
+
+/// What jobs wait in. Each queue has workers of its own, so none waits for the work of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Queue {
+    LeadProcessing,
+    Imports,
+    Webhooks,
+    Maintenance,
+    Warming,
+}
+
+impl Queue {
+    pub const ALL: [Self; 5] = [
+        Self::LeadProcessing,
+        Self::Imports,
+        Self::Webhooks,
+        Self::Maintenance,
+        Self::Warming,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LeadProcessing => "lead-processing",
+            Self::Imports => "imports",
+            Self::Webhooks => "webhooks",
+            Self::Maintenance => "maintenance",
+            Self::Warming => "warming",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|queue| queue.as_str() == text)
+    }
+}
+
+impl fmt::Display for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Whose work a job is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum JobOwner {
+    Tenant(TenantId),
+    Platform,
+}
+
+impl JobOwner {
+    /// As it is stored: the platform is zeros, which is no tenant's id.
+    pub fn as_uuid(self) -> Uuid {
+        match self {
+            Self::Tenant(tenant) => tenant.as_uuid(),
+            Self::Platform => Uuid::nil(),
+        }
+    }
+
+    pub fn from_uuid(uuid: Uuid) -> Self {
+        if uuid.is_nil() {
+            Self::Platform
+        } else {
+            Self::Tenant(Id::from_uuid(uuid))
+        }
+    }
+
+    pub fn tenant(self) -> Option<TenantId> {
+        match self {
+            Self::Tenant(tenant) => Some(tenant),
+            Self::Platform => None,
+        }
+    }
+}
+
+/// A job to be enqueued. Its owner is that of the unit of work.
+#[derive(Clone, Debug)]
+pub struct NewJob {
+    pub queue: Queue,
+    /// Names its handler.
+    pub kind: &'static str,
+    /// What the handler is to know. Ids rather than states: it runs later.
+    pub payload: Box<RawValue>,
+    /// While a job of the owner with this key is in the queue and not finished, this one is left out.
+    pub unique_key: Option<String>,
+    /// Among the owner's jobs the lowest is first.
+    pub priority: i32,
+    /// `None`: at once.
+    pub run_at: Option<OffsetDateTime>,
+}
+
+impl NewJob {
+    /// What jobs have that do not say.
+    pub const PRIORITY: i32 = 1;
+
+    pub fn new(queue: Queue, kind: &'static str, payload: &impl Serialize) -> Self {
+        Self {
+            queue,
+            kind,
+            payload: serde_json::value::to_raw_value(payload)
+                .expect("payloads are plain structs with string keys"),
+            unique_key: None,
+            priority: Self::PRIORITY,
+            run_at: None,
+        }
+    }
+
+    #[must_use]
+    pub fn unique(mut self, key: impl Into<String>) -> Self {
+        self.unique_key = Some(key.into());
+        self
+    }
+
+    #[must_use]
+    pub fn at(mut self, moment: OffsetDateTime) -> Self {
+        self.run_at = Some(moment);
+        self
+    }
+}
+
+/// A job that was claimed.
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub ticket: Ticket,
+    pub queue: Queue,
+    pub kind: String,
+    /// As it was enqueued.
+    pub payload: Box<RawValue>,
+    /// 1 at first.
+    pub attempt: u32,
+    /// How many there are, at the most.
+    pub max_attempts: u32,
+    /// W3C `traceparent` of the request that enqueued it.
+    pub trace_parent: Option<String>,
+}
+
+impl Job {
+    pub fn owner(&self) -> JobOwner {
+        self.ticket.owner
+    }
+}
+
+/// The right to finish a job, until somebody else claims it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket {
+    pub owner: JobOwner,
+    pub id: JobId,
+    /// The number of the claim.
+    pub fence: i32,
+}

@@ -1,0 +1,147 @@
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{Job, JobOwner, NewJob, Queue, Ticket};
+use crate::store::StoreError;
+
+/// The jobs of the owner of a unit of work.
+#[async_trait]
+pub trait Jobs: Send {
+    /// Has a job done after this unit of work is committed. Left out where one with its unique key is not finished.
+    async fn enqueue(&mut self, job: NewJob) -> Result<(), StoreError>;
+
+    /// Finishes a job together with what this unit of work does, or not at all.
+    async fn finish(&mut self, ticket: &Ticket) -> Result<(), FinishError>;
+}
+
+/// Why a job was not finished.
+#[derive(Debug, thiserror::Error)]
+pub enum FinishError {
+    /// The lease lapsed and somebody else claimed the job, or it was given back.
+    #[error("the claim was lost")]
+    Lost,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Jobs as those who work them off see them: of all tenants. All times are the database's, so the clocks of the
+/// processes do not matter.
+#[async_trait]
+pub trait JobStore: Debug + Send + Sync {
+    /// Claims jobs that wait, each for one worker. The tenants take turns, and what a claim costs does not grow with what
+    /// waits.
+    async fn claim(&self, claim: &Claim<'_>) -> Result<Claimed, StoreError>;
+
+    /// Puts off the end of claims; returns those that are lost.
+    async fn extend(&self, tickets: &[Ticket], lease: Duration) -> Result<Vec<Ticket>, StoreError>;
+
+    /// Notes that a job is finished; returns whether the claim was not lost before.
+    async fn complete(&self, ticket: &Ticket) -> Result<bool, StoreError>;
+
+    /// Notes that an attempt has failed. It is tried again after a while; `None`: it is dead. Returns whether the claim
+    /// was not lost before.
+    async fn fail(
+        &self,
+        ticket: &Ticket,
+        fault: &str,
+        retry_after: Option<Duration>,
+    ) -> Result<bool, StoreError>;
+
+    /// Gives a job back as if it had not been claimed, for others to begin after a while. Returns whether the claim was
+    /// not lost before.
+    async fn give_back(&self, ticket: &Ticket, after: Duration) -> Result<bool, StoreError>;
+
+    /// Has jobs wait that are due, and those whose workers are gone; says which of `queues` have any that wait.
+    async fn sweep(&self, queues: &[Queue]) -> Result<Swept, StoreError>;
+
+    /// Clears away jobs of a queue that were completed so long ago; returns how many.
+    async fn clear_completed(&self, queue: Queue, older: Duration) -> Result<u64, StoreError>;
+
+    /// Tells the workers of other processes that jobs wait.
+    async fn tell_workers(&self) -> Result<(), StoreError>;
+
+    /// Listens for what others tell.
+    async fn hear(&self) -> Result<Box<dyn Hearing>, StoreError>;
+}
+
+/// What a worker asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'c> {
+    pub queue: Queue,
+    /// Jobs, at the most.
+    pub most: usize,
+    /// Whose turn was last.
+    pub after: JobOwner,
+    /// The tenant of each job that this worker has in hand, and how many of one it takes at the most.
+    pub in_hand: &'c [JobOwner],
+    pub most_of_tenant: usize,
+    /// How long they are claimed.
+    pub lease: Duration,
+    /// How often a job of the queue is tried, and one of kinds that have it otherwise.
+    pub attempts: u32,
+    pub attempts_of: &'c [(&'static str, u32)],
+    /// Who asks, for those who look.
+    pub worker: &'c str,
+}
+
+/// What a worker got.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    pub jobs: Vec<Job>,
+    /// Whose turn was last.
+    pub last: JobOwner,
+}
+
+/// What a sweep has found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// Jobs that became due.
+    pub due: u64,
+    /// Those whose workers are gone.
+    pub rescued: u64,
+    /// Of those, the ones that have had all their attempts.
+    pub dead: u64,
+    /// Queues with jobs that wait.
+    pub waiting: Vec<Queue>,
+}
+
+/// A connection that hears what other processes tell.
+#[async_trait]
+pub trait Hearing: Debug + Send {
+    /// Waits until somebody tells that jobs wait.
+    async fn told(&mut self) -> Result<(), HearingLost>;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the connection that heard of jobs is gone")]
+pub struct HearingLost;
+
+/// Tells how the jobs of this process fare.
+pub trait JobsMonitor: Debug + Send + Sync {
+    fn report(&self) -> JobsReport;
+}
+
+/// What this process has done, since it started.
+#[derive(Clone, Debug, Default)]
+pub struct JobsReport {
+    pub queues: Vec<(Queue, QueueReport)>,
+    /// Jobs of workers that were gone, in any process, which this one has put back.
+    pub rescued: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueReport {
+    /// Under way.
+    pub active: u64,
+    pub completed: u64,
+    /// Attempts that failed and come again.
+    pub retried: u64,
+    /// Jobs that were given up.
+    pub dead: u64,
+    /// Attempts whose claim was lost.
+    pub lost: u64,
+    /// How long the attempts took that ended, together.
+    pub busy: Duration,
+}

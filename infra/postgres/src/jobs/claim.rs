@@ -1,0 +1,153 @@
+//! Whose job is next.
+//!
+//! Tenants take turns, in the order of their ids: a claim goes on behind the tenant that had the last turn, looks up as
+//! many tenants with waiting jobs as it may claim jobs, each by one step in the index, and takes its share of each. So
+//! it reads as much as it claims, however many jobs wait, and whose they are.
+
+use fairlead_domain::Id;
+use fairlead_domain::jobs::{Claim, Claimed, Job, JobOwner, Queue, Ticket};
+use fairlead_domain::store::StoreError;
+use serde_json::value::RawValue;
+use tokio_postgres::{Error, Row};
+use uuid::Uuid;
+
+use super::milliseconds;
+use crate::connection::Connection;
+use crate::error::{SqlError, corrupt, unexpected};
+
+// `GREATEST(tenant_id, tenant_id)` is what the index is over; see its migration. A CTE that is read up to a LIMIT
+// recurses no further than that. What is locked by another claim is passed over.
+//
+// `ctid` leaves the planner no choice but to go where the rows are; it is that of the version that was locked.
+const CLAIM: &str = "
+    WITH RECURSIVE gate AS (
+        SELECT COALESCE((SELECT CASE mode WHEN 'draining' THEN since ELSE '-infinity' END FROM job_queues
+                         WHERE queue = $1 AND (until IS NULL OR until > now())), 'infinity') AS due_by
+    ), ahead AS (
+        (SELECT GREATEST(tenant_id, tenant_id) AS tenant FROM jobs
+         WHERE queue = $1 AND state = 'waiting' AND GREATEST(tenant_id, tenant_id) > $2
+         ORDER BY GREATEST(tenant_id, tenant_id) LIMIT 1)
+        UNION ALL
+        SELECT (SELECT GREATEST(tenant_id, tenant_id) FROM jobs
+                WHERE queue = $1 AND state = 'waiting' AND GREATEST(tenant_id, tenant_id) > ahead.tenant
+                ORDER BY GREATEST(tenant_id, tenant_id) LIMIT 1)
+        FROM ahead WHERE ahead.tenant IS NOT NULL
+    ), behind AS (
+        (SELECT GREATEST(tenant_id, tenant_id) AS tenant FROM jobs
+         WHERE queue = $1 AND state = 'waiting' AND GREATEST(tenant_id, tenant_id) <= $2
+         ORDER BY GREATEST(tenant_id, tenant_id) LIMIT 1)
+        UNION ALL
+        SELECT (SELECT GREATEST(tenant_id, tenant_id) FROM jobs
+                WHERE queue = $1 AND state = 'waiting' AND GREATEST(tenant_id, tenant_id) > behind.tenant
+                  AND GREATEST(tenant_id, tenant_id) <= $2
+                ORDER BY GREATEST(tenant_id, tenant_id) LIMIT 1)
+        FROM behind WHERE behind.tenant IS NOT NULL
+    ), found AS (
+        SELECT tenant FROM (SELECT tenant FROM ahead UNION ALL SELECT tenant FROM behind) AS tenants
+        WHERE tenant IS NOT NULL
+        LIMIT $3 + cardinality($4::uuid[])
+    ), turns AS (
+        SELECT tenant, room
+        FROM (SELECT tenant,
+                     CASE WHEN tenant = '00000000-0000-0000-0000-000000000000' THEN $3
+                     ELSE $5 - (SELECT COUNT(*) FROM unnest($4::uuid[]) AS held WHERE held = tenant) END AS room
+              FROM found) AS rooms
+        WHERE room > 0
+        ORDER BY tenant <= $2, tenant
+        LIMIT $3
+    ), picked AS MATERIALIZED (
+        SELECT place
+        FROM turns, LATERAL (
+            SELECT ctid AS place FROM jobs
+            WHERE queue = $1 AND state = 'waiting' AND GREATEST(tenant_id, tenant_id) = turns.tenant
+              AND run_at <= (SELECT due_by FROM gate)
+            ORDER BY priority, run_at, id
+            LIMIT LEAST(turns.room, ($3 + (SELECT COUNT(*) FROM turns) - 1) / (SELECT COUNT(*) FROM turns))
+            FOR UPDATE SKIP LOCKED) AS next
+        LIMIT $3
+    )
+    UPDATE jobs
+    SET state = 'active', attempts = attempts + 1, fence = fence + 1, worker = $6, started_at = now(),
+        lease_until = now() + $7 * interval '1 millisecond',
+        max_attempts = COALESCE((SELECT other.attempts FROM unnest($9::text[], $10::int[]) AS other (kind, attempts)
+                                 WHERE other.kind = jobs.kind), $8)
+    WHERE ctid = ANY (ARRAY(SELECT place FROM picked))
+    RETURNING tenant_id, id, fence, queue, kind, payload::text, attempts, max_attempts, trace_context";
+
+pub(super) async fn claim(connection: Connection, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
+    let owners = |owners: &[JobOwner]| -> Vec<Uuid> { owners.iter().map(|owner| owner.as_uuid()).collect() };
+    let (kinds, attempts): (Vec<&str>, Vec<i32>) = claim
+        .attempts_of
+        .iter()
+        .map(|(kind, attempts)| (*kind, number(*attempts)))
+        .unzip();
+    let rows = connection
+        .sql(CLAIM)
+        .bind(claim.queue.as_str())
+        .bind(claim.after.as_uuid())
+        .bind(i64::try_from(claim.most).unwrap_or(i64::MAX))
+        .bind(owners(claim.in_hand))
+        .bind(i64::try_from(claim.most_of_tenant).unwrap_or(i64::MAX))
+        .bind(claim.worker)
+        .bind(milliseconds(claim.lease))
+        .bind(number(claim.attempts))
+        .bind(kinds)
+        .bind(attempts)
+        .fetch_all()
+        .await?;
+    connection.commit().await?;
+    let mut jobs = Vec::with_capacity(rows.len());
+    for row in &rows {
+        jobs.push(job(row)?);
+    }
+    // Rows are returned as they lie; turns are taken behind the last one, and around.
+    let turn = |owner: JobOwner| (owner <= claim.after, owner);
+    jobs.sort_unstable_by_key(|job| (turn_key(job, claim.after), job.ticket.id));
+    let last = jobs.iter().map(Job::owner).max_by_key(|owner| turn(*owner));
+    Ok(Claimed {
+        jobs,
+        last: last.unwrap_or(claim.after),
+    })
+}
+
+fn turn_key(job: &Job, after: JobOwner) -> (bool, JobOwner) {
+    (job.owner() <= after, job.owner())
+}
+
+fn job(row: &Row) -> Result<Job, StoreError> {
+    let columns = || -> Result<_, Error> {
+        let ticket = Ticket {
+            owner: JobOwner::from_uuid(row.try_get(0)?),
+            id: Id::from_uuid(row.try_get(1)?),
+            fence: row.try_get(2)?,
+        };
+        let (queue, kind, payload): (String, String, String) =
+            (row.try_get(3)?, row.try_get(4)?, row.try_get(5)?);
+        let (attempt, max_attempts): (i32, i32) = (row.try_get(6)?, row.try_get(7)?);
+        let trace_parent = row.try_get(8)?;
+        Ok((ticket, queue, kind, payload, attempt, max_attempts, trace_parent))
+    };
+    let (ticket, queue, kind, payload, attempt, max_attempts, trace_parent) =
+        columns().map_err(SqlError::from)?;
+    let payload = RawValue::from_string(payload).map_err(|error| {
+        corrupt(
+            "jobs",
+            ticket.id.as_uuid(),
+            format!("its payload is no JSON: {error}"),
+        )
+    })?;
+    Ok(Job {
+        queue: Queue::parse(&queue)
+            .ok_or_else(|| unexpected(format!("a job of the unknown queue {queue}")))?,
+        ticket,
+        kind,
+        payload,
+        attempt: u32::try_from(attempt).unwrap_or_default(),
+        max_attempts: u32::try_from(max_attempts).unwrap_or_default(),
+        trace_parent,
+    })
+}
+
+fn number(count: u32) -> i32 {
+    i32::try_from(count).unwrap_or(i32::MAX)
+}

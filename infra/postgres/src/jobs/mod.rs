@@ -1,0 +1,16 @@
+//! Jobs: enqueued and finished in the transactions of those who do something (`unit_of_work`), claimed in turns
+//! (`claim`), and kept moving (`store`).
+
+mod claim;
+mod hearing;
+mod store;
+mod unit_of_work;
+
+pub(crate) use unit_of_work::{enqueue, finish};
+
+use std::time::Duration;
+
+/// As a number to bind, in milliseconds.
+fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

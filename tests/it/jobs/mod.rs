@@ -1,0 +1,5 @@
+//! Jobs: enqueued with what they follow from, claimed in turns, done once, whatever fails in between.
+
+mod bench;
+mod claims;
+mod enqueue;
