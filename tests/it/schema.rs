@@ -15,7 +15,7 @@ const PLATFORM_TABLES: [&str; 6] = [
 ];
 
 /// Indexes that do not lead with the tenant, and why.
-const OTHER_LEADING_COLUMNS: [(&str, &str); 11] = [
+const OTHER_LEADING_COLUMNS: [(&str, &str); 12] = [
     ("credentials_email", "login knows no tenant yet"),
     ("events_cursor", "the relay reads all tenants in commit order"),
     (
@@ -29,6 +29,7 @@ const OTHER_LEADING_COLUMNS: [(&str, &str); 11] = [
         "jobs_leases",
         "workers look whose lease has lapsed, of all tenants",
     ),
+    ("jobs_newest", "operators look at queues of all tenants"),
     ("jobs_waiting", "workers look which tenant's turn it is"),
     (
         "revocations_expiry",

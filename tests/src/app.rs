@@ -209,6 +209,7 @@ async fn serve(
         clock,
         ids: Arc::new(SystemIds),
         progress: |_| {},
+        job_handlers: Vec::new(),
     };
     match fairlead::start_with(&config, parts)
         .await

@@ -7,11 +7,14 @@
 //!
 //! Where there is a broker, the process that reads also publishes the log to it (`relay`), the broker spreads the work
 //! over all processes (`dispatch`), and what it has not brought after a while is fed from the log all the same.
+//!
+//! What takes longer, or is due later, is a job ([`JobWorker`]).
 
 mod backoff;
 mod deliver;
 mod dispatch;
 mod feed;
+mod jobs;
 mod leader;
 mod live;
 mod relay;
@@ -28,6 +31,7 @@ use tokio::task::JoinHandle;
 
 use deliver::Delivery;
 use dispatch::Dispatcher;
+pub use jobs::{JobSignal, JobTasks, JobWorker, JobWorkerParts, SchedulerParts, ZonedCalendar};
 pub use live::{FollowLimits, Live};
 use relay::RELAY;
 use report::Counts;

@@ -67,7 +67,7 @@ pub(crate) struct Waiter(watch::Receiver<u64>);
 
 impl Waiter {
     /// Waits until it is woken.
-    async fn woken(&mut self) {
+    pub(crate) async fn woken(&mut self) {
         // The sender is kept by the worker that this belongs to.
         let _ = self.0.changed().await;
     }

@@ -17,6 +17,11 @@ pub trait JobHandler: Debug + Send + Sync {
         None
     }
 
+    /// Whether its jobs are the platform's own, so that schedules may enqueue them.
+    fn is_of_platform(&self) -> bool {
+        false
+    }
+
     /// Makes one attempt. It may be cut off at any `await`: by the time-out, by the end of the process, or because the
     /// claim was lost. It may be repeated although it came to its end, unless it finished the job by the unit of work
     /// that has the effect ([`Done::WithItsEffect`]).

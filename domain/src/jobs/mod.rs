@@ -7,13 +7,19 @@
 
 mod handler;
 mod model;
+mod operations;
 mod port;
 mod retry;
+mod schedule;
 
 pub use handler::{Done, JobError, JobHandler};
 pub use model::{Job, JobId, JobOwner, NewJob, Queue, Ticket};
+pub use operations::{
+    DeadGroup, JobOperations, JobRecord, JobState, NewStop, QueueFigures, Stop, StopMode, Times, Which,
+};
 pub use port::{
-    Claim, Claimed, FinishError, Hearing, HearingLost, JobStore, Jobs, JobsMonitor, JobsReport, QueueReport,
-    Swept,
+    Claim, Claimed, FinishError, Finished, Hearing, HearingLost, JobStore, Jobs, JobsMonitor, JobsReport,
+    QueueReport, Swept,
 };
 pub use retry::{QueueSettings, Retry};
+pub use schedule::{BadTiming, Calendar, Due, Missed, Overlap, Schedule, Schedules, Timing};

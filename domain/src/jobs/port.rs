@@ -56,14 +56,21 @@ pub trait JobStore: Debug + Send + Sync {
     /// Has jobs wait that are due, and those whose workers are gone; says which of `queues` have any that wait.
     async fn sweep(&self, queues: &[Queue]) -> Result<Swept, StoreError>;
 
-    /// Clears away jobs of a queue that were completed so long ago; returns how many.
-    async fn clear_completed(&self, queue: Queue, older: Duration) -> Result<u64, StoreError>;
+    /// Clears away jobs of a queue that were finished so long ago; returns how many.
+    async fn clear(&self, queue: Queue, finished: Finished, older: Duration) -> Result<u64, StoreError>;
 
     /// Tells the workers of other processes that jobs wait.
     async fn tell_workers(&self) -> Result<(), StoreError>;
 
     /// Listens for what others tell.
     async fn hear(&self) -> Result<Box<dyn Hearing>, StoreError>;
+}
+
+/// How a job was finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finished {
+    Completed,
+    Dead,
 }
 
 /// What a worker asks for.

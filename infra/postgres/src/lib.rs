@@ -39,4 +39,4 @@ pub use nodes::{Cluster, LastWrites, NodeDown, Standing};
 pub use pool::{BadUrl, ConnectError, NoConnection, PoolExhausted, PoolName, ServerFull};
 pub use revoked::MemoryRevokedSessions;
 pub use store::{PgStore, StoreParts};
-pub use system::PgSystemStore;
+pub use system::{Chore, PgSystemStore, Retention};

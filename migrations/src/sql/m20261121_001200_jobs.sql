@@ -35,12 +35,16 @@ WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,
 CREATE INDEX jobs_waiting ON jobs (queue, (GREATEST(tenant_id, tenant_id)), priority, run_at, id)
     WHERE state = 'waiting';
 -- What becomes due, and whose worker is gone.
-CREATE INDEX jobs_delayed ON jobs (run_at) WHERE state = 'delayed';
-CREATE INDEX jobs_leases ON jobs (lease_until) WHERE state = 'active';
+CREATE INDEX jobs_delayed ON jobs (run_at) INCLUDE (queue) WHERE state = 'delayed';
+CREATE INDEX jobs_leases ON jobs (lease_until) INCLUDE (queue) WHERE state = 'active';
+-- Operators list the newest of a queue, and look one up by its id.
+CREATE INDEX jobs_newest ON jobs (queue, id);
 -- Dead letters, figures of what was done lately, and clearing away by age.
 CREATE INDEX jobs_finished ON jobs (queue, state, finished_at) WHERE state IN ('completed', 'dead');
 CREATE UNIQUE INDEX jobs_unique_key ON jobs (tenant_id, queue, unique_key)
     WHERE unique_key IS NOT NULL AND state IN ('delayed', 'waiting', 'active');
+-- Of dead jobs with one unique key the last one is retried.
+CREATE INDEX jobs_dead_key ON jobs (tenant_id, queue, unique_key, id) WHERE unique_key IS NOT NULL AND state = 'dead';
 -- A schedule fires once for each of its moments, whoever fires it.
 CREATE UNIQUE INDEX jobs_fired ON jobs (tenant_id, schedule, fire_at) WHERE schedule IS NOT NULL;
 CALL protect_tenant_table('jobs');

@@ -192,7 +192,7 @@ async fn workers_that_claim_at_once_share_what_there_is() {
         }
         mine
     };
-    let taken = join_all([work(), work(), work(), work()]).await;
+    let taken = join_all((0..4).map(|_| work())).await;
 
     let all: usize = taken.iter().map(Vec::len).sum();
     let different: BTreeSet<_> = taken.iter().flatten().collect();

@@ -3,3 +3,7 @@
 mod bench;
 mod claims;
 mod enqueue;
+mod maintenance;
+mod processes;
+mod schedules;
+mod worker;

@@ -6,6 +6,7 @@
 mod cache;
 mod database;
 mod events;
+mod jobs;
 mod process;
 mod requests;
 mod tenants;
@@ -19,6 +20,7 @@ use actix_web::{App, HttpResponse, HttpServer, get, web};
 use fairlead_domain::cache::CacheControl;
 use fairlead_domain::database::DatabaseNodes;
 use fairlead_domain::events::EventsMonitor;
+use fairlead_domain::jobs::JobsMonitor;
 use fairlead_telemetry::metrics::{CONTENT_TYPE, Page};
 
 use cache::CacheSeries;
@@ -32,6 +34,7 @@ pub struct MetricSources {
     pub cache: Option<Arc<dyn CacheControl>>,
     pub nodes: Arc<dyn DatabaseNodes>,
     pub events: Arc<dyn EventsMonitor>,
+    pub jobs: Arc<dyn JobsMonitor>,
     pub times: RequestTimes,
     /// How many tenants have series of their own, at the most: those that ask most. All others are one.
     pub tenants: usize,
@@ -76,6 +79,7 @@ fn write_page(metrics: &Metrics, page: &mut Page) {
     requests::write(page, &sources.times);
     database::write(page, &sources.nodes.nodes());
     events::write(page, &sources.events.report());
+    jobs::write(page, &sources.jobs.report());
     if let Some(cache) = &sources.cache {
         let report = cache.report();
         let mut series = metrics.cache.lock().unwrap_or_else(PoisonError::into_inner);

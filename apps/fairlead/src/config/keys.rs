@@ -1,5 +1,7 @@
 //! The table of all keys.
 
+mod jobs;
+
 use serde::{Deserialize, Serialize};
 
 use super::kind::Kind;
@@ -113,7 +115,27 @@ const DAY_SECONDS: u64 = 86_400;
 const MEBIBYTE: u64 = 1_048_576;
 
 /// Every key there is; none that nothing reads.
-pub static KEYS: &[Key] = {
+pub static KEYS: &[Key] = &{
+    const ALL: [Key; GENERAL.len() + jobs::KEYS.len()] = joined(GENERAL, jobs::KEYS);
+    ALL
+};
+
+/// One behind the other.
+const fn joined<const N: usize>(first: &[Key], second: &[Key]) -> [Key; N] {
+    let mut all = [first[0]; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < first.len() {
+            first[at]
+        } else {
+            second[at - first.len()]
+        };
+        at += 1;
+    }
+    all
+}
+
+const GENERAL: &[Key] = {
     use Preset::{CostOptimized, Development, HighPerformance};
     &[
         Key::new(

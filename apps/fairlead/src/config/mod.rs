@@ -26,7 +26,7 @@ pub use replicas::ReplicaConfig;
 pub use secret::Secret;
 pub use settings::{
     AmqpConfig, AuthConfig, CacheConfig, CacheEviction, CacheMemoryConfig, CacheWarmingConfig,
-    CompressionConfig, Config, DatabaseConfig, DatabaseUrls, EventsConfig, HttpConfig, LockoutConfig,
-    LogConfig, LogFormat, MetricsConfig, MonitorConfig, PoolConfig, ReadPoolConfig, RedisConfig,
-    ResponseCacheConfig, SecurityConfig, SystemPoolConfig,
+    CompressionConfig, Config, DatabaseConfig, DatabaseUrls, EventsConfig, HttpConfig, JobsConfig,
+    LockoutConfig, LogConfig, LogFormat, MetricsConfig, MonitorConfig, PoolConfig, QueueConfig,
+    ReadPoolConfig, RedisConfig, ResponseCacheConfig, SecurityConfig, SystemPoolConfig,
 };

@@ -19,6 +19,7 @@ pub struct Config {
     pub database: DatabaseConfig,
     pub cache: CacheConfig,
     pub events: EventsConfig,
+    pub jobs: JobsConfig,
     pub auth: AuthConfig,
     // No key of this section has a default, so the section itself may be absent.
     #[serde(default)]
@@ -275,6 +276,40 @@ impl EventsConfig {
     pub fn retention(&self) -> Option<time::Duration> {
         (self.retention_days > 0).then(|| time::Duration::days(self.retention_days.into()))
     }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobsConfig {
+    #[serde(rename = "sweep_ms", with = "millis")]
+    pub sweep: Duration,
+    #[serde(rename = "lease_ms", with = "millis")]
+    pub lease: Duration,
+    #[serde(rename = "stop_timeout_ms", with = "millis")]
+    pub stop_timeout: Duration,
+    #[serde(rename = "completed_retention_seconds", with = "seconds")]
+    pub completed_retention: time::Duration,
+    #[serde(rename = "dead_retention_seconds", with = "seconds")]
+    pub dead_retention: time::Duration,
+    pub lead_processing: QueueConfig,
+    pub imports: QueueConfig,
+    pub webhooks: QueueConfig,
+    pub maintenance: QueueConfig,
+    pub warming: QueueConfig,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueueConfig {
+    /// 0: this process leaves the queue to others.
+    pub concurrency: usize,
+    pub attempts: u32,
+    #[serde(rename = "backoff_ms", with = "millis")]
+    pub backoff: Duration,
+    #[serde(rename = "max_backoff_ms", with = "millis")]
+    pub max_backoff: Duration,
+    #[serde(rename = "timeout_ms", with = "millis")]
+    pub timeout: Duration,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

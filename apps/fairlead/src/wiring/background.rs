@@ -9,7 +9,6 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::events::Events;
-use crate::config::Config;
 use crate::stores::Stores;
 
 /// Often enough that a key written two minutes before its moment is known everywhere by then.
@@ -20,13 +19,9 @@ const RELOAD_KEYS_EVERY: Duration = Duration::from_secs(20);
 pub(super) struct Background(Vec<JoinHandle<()>>);
 
 impl Background {
-    pub(super) fn start(config: &Config, stores: &Stores, keys: &Arc<KeyRing>, events: &Events) -> Self {
+    pub(super) fn start(stores: &Stores, keys: &Arc<KeyRing>, events: &Events) -> Self {
         let system = &stores.system;
-        let mut tasks = vec![
-            system.spawn_refresh(),
-            system.spawn_housekeeping(config.events.retention()),
-            reload_keys(Arc::clone(keys)),
-        ];
+        let mut tasks = vec![system.spawn_refresh(), reload_keys(Arc::clone(keys))];
         tasks.extend(events.spawn());
         Self(tasks)
     }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use fairlead_api::{ConsistencyTokens, CursorKey, VerifiedCredentials};
 use fairlead_cache::TieredCache;
 use fairlead_domain::store::CommitListener;
-use fairlead_worker::CommitSignal;
+use fairlead_worker::{CommitSignal, JobSignal};
 
 use super::cache;
 use crate::config::{Config, Secret};
@@ -17,6 +17,8 @@ pub(super) struct Edge {
     pub(super) cache: Option<TieredCache>,
     /// Wakes those who wait for events.
     pub(super) signal: CommitSignal,
+    /// Wakes those who wait for jobs.
+    pub(super) jobs: JobSignal,
 }
 
 impl Edge {
@@ -27,6 +29,7 @@ impl Edge {
             verified: VerifiedCredentials::default(),
             cache: cache::start(config, secret)?,
             signal: CommitSignal::default(),
+            jobs: JobSignal::default(),
         })
     }
 
@@ -40,6 +43,7 @@ impl Edge {
         }
         // Last: what was known before the change is forgotten by the time anybody hears of it.
         listeners.push(Arc::new(self.signal.clone()));
+        listeners.push(Arc::new(self.jobs.clone()));
         listeners
     }
 }

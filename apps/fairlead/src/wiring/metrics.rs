@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
 use fairlead_api::{MetricSources, Services};
-use fairlead_worker::Worker;
+use fairlead_worker::{JobWorker, Worker};
 
 use crate::config::MetricsConfig;
 
@@ -23,6 +23,7 @@ impl Metrics {
         config: &MetricsConfig,
         services: &Services,
         worker: &Worker,
+        jobs: &JobWorker,
     ) -> anyhow::Result<Option<Self>> {
         if !config.enabled {
             return Ok(None);
@@ -41,6 +42,7 @@ impl Metrics {
             cache: services.cache_control.clone(),
             nodes: services.nodes.clone(),
             events: Arc::new(worker.clone()),
+            jobs: Arc::new(jobs.clone()),
             times: services.times.clone(),
             tenants: config.tenants,
             version: env!("CARGO_PKG_VERSION"),

@@ -8,6 +8,7 @@ mod cache;
 mod edge;
 mod events;
 mod health;
+mod jobs;
 mod memory;
 mod metrics;
 mod safety;
@@ -24,8 +25,9 @@ use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, 
 use fairlead_domain::clock::{Clock, Ids};
 use fairlead_domain::database::DatabaseNodes as _;
 use fairlead_domain::events::EventsMonitor as _;
+use fairlead_domain::jobs::JobHandler;
 use fairlead_domain::store::Store;
-use fairlead_worker::{Live, Worker};
+use fairlead_worker::{JobSignal, JobTasks, JobWorker, Live, Worker};
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
@@ -50,6 +52,8 @@ pub struct Parts {
     pub ids: Arc<dyn Ids>,
     /// Is told what takes long before the server serves.
     pub progress: Progress,
+    /// Those who do jobs that are not the product's own.
+    pub job_handlers: Vec<Arc<dyn JobHandler>>,
 }
 
 impl Default for Parts {
@@ -58,6 +62,7 @@ impl Default for Parts {
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
             progress: |text| tracing::info!("{text}"),
+            job_handlers: Vec::new(),
         }
     }
 }
@@ -75,6 +80,9 @@ pub struct Running {
     serving: JoinHandle<std::io::Result<()>>,
     metrics: Option<Metrics>,
     background: Background,
+    jobs: JobTasks,
+    /// How long those may take that are under way when the server stops.
+    job_limit: Duration,
     worker: Worker,
     live: Live,
     stores: Stores,
@@ -108,6 +116,8 @@ struct Assembled {
     serving: JoinHandle<std::io::Result<()>>,
     metrics: Option<Metrics>,
     background: Background,
+    jobs: JobTasks,
+    job_limit: Duration,
     worker: Worker,
     live: Live,
     stores: Stores,
@@ -123,6 +133,8 @@ impl Assembled {
             serving,
             metrics,
             background,
+            jobs,
+            job_limit,
             worker,
             live,
             stores,
@@ -135,6 +147,8 @@ impl Assembled {
             serving,
             metrics,
             background,
+            jobs,
+            job_limit,
             worker,
             live,
             stores,
@@ -178,13 +192,15 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         &config.data_dir,
     );
     let live = events.live.clone();
+    let signal = edge.jobs.clone();
     let services = services(config, parts, edge, &stores, &keys, health, &live);
 
     let listener = listen(config)?;
     let address = listener
         .local_addr()
         .context("cannot tell the address listened on")?;
-    let metrics = Metrics::start(&config.metrics, &services, &worker)?;
+    let jobs = job_worker(config, parts, &stores, signal, address);
+    let metrics = Metrics::start(&config.metrics, &services, &worker, &jobs)?;
     let cluster = Arc::clone(&stores.cluster);
     let started = fairlead_api::serve(services, vec![listener], move || cluster.keep_open_here());
     let (server, handle) = match started {
@@ -197,7 +213,8 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         }
     };
     // Last, because nobody would end these if a step after them failed.
-    let background = Background::start(config, &stores, &keys, &events);
+    let background = Background::start(&stores, &keys, &events);
+    let jobs = jobs.spawn();
     Ok(Assembled {
         address,
         url: settings::public_url(config, address),
@@ -205,11 +222,25 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         serving: fairlead_telemetry::spawn(server),
         metrics,
         background,
+        jobs,
+        job_limit: config.jobs.stop_timeout,
         worker,
         live,
         stores,
         caching,
     })
+}
+
+fn job_worker(
+    config: &Config,
+    parts: &Parts,
+    stores: &Stores,
+    signal: JobSignal,
+    address: SocketAddr,
+) -> JobWorker {
+    let name = format!("process {} at {address}", std::process::id());
+    let handlers = parts.job_handlers.clone();
+    jobs::worker(config, stores, signal, &*parts.clock, handlers, name)
 }
 
 fn services(
@@ -295,7 +326,8 @@ impl Running {
         }
     }
 
-    /// Takes no new requests, finishes those in flight within `http.shutdown_timeout_ms`, then closes what they used.
+    /// Takes no new requests, finishes those in flight within `http.shutdown_timeout_ms`, then jobs within
+    /// `jobs.stop_timeout_ms`, and closes what they used.
     pub async fn stop(self) {
         // Streams would go on for ever.
         self.live.close();
@@ -303,6 +335,7 @@ impl Running {
         if let Some(metrics) = self.metrics {
             metrics.stop().await;
         }
+        self.jobs.stop(self.job_limit).await;
         self.background.stop().await;
         if let Some(cache) = &self.caching.cache
             && !cache.close(TELL_WITHIN).await

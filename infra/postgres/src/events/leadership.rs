@@ -39,7 +39,7 @@ impl PgLeadership {
         told: &(dyn Fn() + Send + Sync),
     ) -> Result<Self, StoreError> {
         let target = target.named(NAME).with_options(KEEPALIVES);
-        let opening = timeout(CONNECT_WITHIN, target.open_hearing(Arc::clone(process))).await;
+        let opening = timeout(CONNECT_WITHIN, target.open_hearing(Some(Arc::clone(process)))).await;
         let (wire, mut heard) = opening
             .map_err(|_| StoreError::TimedOut)?
             .map_err(SqlError::from)?;

@@ -21,7 +21,12 @@ pub(super) struct PgHearing {
 
 impl PgHearing {
     pub(super) async fn open(target: &Target) -> Result<Self, StoreError> {
-        let (wire, heard) = target.named(NAME).open_hearing().await.map_err(SqlError::from)?;
+        // Its own words too: what an operator does here concerns the loops here.
+        let (wire, heard) = target
+            .named(NAME)
+            .open_hearing(None)
+            .await
+            .map_err(SqlError::from)?;
         wire.client.simple_query(LISTEN).await.map_err(SqlError::from)?;
         Ok(Self { heard, _wire: wire })
     }

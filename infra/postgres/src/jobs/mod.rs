@@ -1,8 +1,11 @@
 //! Jobs: enqueued and finished in the transactions of those who do something (`unit_of_work`), claimed in turns
-//! (`claim`), and kept moving (`store`).
+//! (`claim`), kept moving (`store`), and enqueued again and again
+//! (`schedules`).
 
 mod claim;
 mod hearing;
+mod operations;
+mod schedules;
 mod store;
 mod unit_of_work;
 

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fairlead_domain::Id;
-use fairlead_domain::jobs::{Claim, Claimed, Hearing, JobOwner, JobStore, Queue, Swept, Ticket};
+use fairlead_domain::jobs::{Claim, Claimed, Finished, Hearing, JobOwner, JobStore, Queue, Swept, Ticket};
 use fairlead_domain::store::StoreError;
 use uuid::Uuid;
 
@@ -76,7 +76,8 @@ const CLEAR: &str = "
     DELETE FROM jobs
     WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM jobs
-        WHERE queue = $1 AND state = 'completed' AND finished_at < now() - $2 * interval '1 millisecond'
+        WHERE queue = $1 AND state = $4 AND state IN ('completed', 'dead')
+          AND finished_at < now() - $2 * interval '1 millisecond'
         LIMIT $3 FOR UPDATE SKIP LOCKED))";
 
 const TELL: &str = "SELECT pg_notify('fairlead_jobs', '')";
@@ -189,8 +190,12 @@ impl JobStore for PgSystemStore {
         })
     }
 
-    #[tracing::instrument(level = "debug", name = "db.job_store.clear_completed", skip_all)]
-    async fn clear_completed(&self, queue: Queue, older: Duration) -> Result<u64, StoreError> {
+    #[tracing::instrument(level = "debug", name = "db.job_store.clear", skip_all)]
+    async fn clear(&self, queue: Queue, finished: Finished, older: Duration) -> Result<u64, StoreError> {
+        let state = match finished {
+            Finished::Completed => "completed",
+            Finished::Dead => "dead",
+        };
         let mut all = 0;
         loop {
             let connection = self.cluster().system();
@@ -199,6 +204,7 @@ impl JobStore for PgSystemStore {
                 .bind(queue.as_str())
                 .bind(milliseconds(older))
                 .bind(BATCH)
+                .bind(state)
                 .execute()
                 .await?;
             connection.commit().await?;

@@ -100,8 +100,11 @@ impl Target {
         self
     }
 
-    /// Opens a connection that also hears what is notified on it, by others than `own` says.
-    pub(crate) async fn open_hearing(&self, own: Arc<str>) -> Result<(Wire, watch::Receiver<u64>), Error> {
+    /// Opens a connection that also hears what is notified on it, except where the payload is `own`.
+    pub(crate) async fn open_hearing(
+        &self,
+        own: Option<Arc<str>>,
+    ) -> Result<(Wire, watch::Receiver<u64>), Error> {
         match &self.tls {
             None => {
                 let (client, connection) = self.config.connect(NoTls).await?;
@@ -209,7 +212,7 @@ impl Wire {
     fn hearing<S, T>(
         client: tokio_postgres::Client,
         mut connection: Connection<S, T>,
-        own: Arc<str>,
+        own: Option<Arc<str>>,
     ) -> (Self, watch::Receiver<u64>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -218,7 +221,8 @@ impl Wire {
         let (heard, hearing) = watch::channel(0);
         let driver = tokio::spawn(async move {
             while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
-                if matches!(message, AsyncMessage::Notification(told) if *told.payload() != *own) {
+                if matches!(message, AsyncMessage::Notification(told) if own.as_deref() != Some(told.payload()))
+                {
                     heard.send_modify(|count: &mut u64| *count = count.wrapping_add(1));
                 }
             }

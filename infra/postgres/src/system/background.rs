@@ -14,7 +14,6 @@ use super::PgSystemStore;
 use crate::error::SqlError;
 
 const REFRESH_EVERY: Duration = Duration::from_secs(1);
-const CLEAR_EVERY: Duration = Duration::from_hours(1);
 /// A revocation may be committed so much later than it was dated: longer than any unit of work that revokes.
 const OVERLAP: Duration = Duration::from_mins(1);
 /// Rows per statement.
@@ -88,32 +87,6 @@ impl PgSystemStore {
         })
     }
 
-    /// Starts the task that clears away, once an hour, what has expired, makes the partitions of the months to come,
-    /// and drops those of events that are older than `retention`. Any number of processes may run it. It ends when it
-    /// is aborted.
-    pub fn spawn_housekeeping(&self, retention: Option<time::Duration>) -> JoinHandle<()> {
-        let store = self.clone();
-        fairlead_telemetry::spawn(async move {
-            let mut every = tokio::time::interval(CLEAR_EVERY);
-            every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            loop {
-                every.tick().await;
-                if let Err(error) = store.clear_expired().await {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "cannot clear away what has expired"
-                    );
-                }
-                if let Some(retention) = retention
-                    && let Err(error) = store.drop_old_events(retention).await
-                {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(error, "cannot drop old events; it is tried again in an hour");
-                }
-            }
-        })
-    }
-
     /// Reads the revocations that expire after `seen`, less an overlap for those that were committed late, and moves
     /// `seen` to the last of them.
     async fn refresh_revocations(&self, seen: &mut OffsetDateTime) -> Result<(), StoreError> {
@@ -143,7 +116,7 @@ impl PgSystemStore {
         }
     }
 
-    async fn clear_expired(&self) -> Result<(), StoreError> {
+    pub(super) async fn clear_expired(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
         for text in [CLEAR_REVOCATIONS, CLEAR_LOGIN_FAILURES] {
             let connection = self.cluster.system();
@@ -160,6 +133,10 @@ impl PgSystemStore {
                 }
             }
         }
+        Ok(())
+    }
+
+    pub(super) async fn make_partitions(&self) -> Result<(), StoreError> {
         let connection = self.cluster.system();
         connection.sql(MAKE_PARTITIONS).execute().await?;
         connection.commit().await?;

@@ -4,6 +4,7 @@ mod accounts;
 mod background;
 mod jobs;
 mod lead_counters;
+mod maintenance;
 mod operators;
 mod platform;
 mod throttle;
@@ -24,6 +25,7 @@ use fairlead_domain::store::{StoreError, SystemStore, SystemUnitOfWork};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+pub use self::maintenance::{Chore, Retention};
 use self::throttle::ThrottleKeys;
 use crate::commit::{self, Audience, Deeds};
 use crate::config::PgConfig;
@@ -68,6 +70,10 @@ impl PgSystemStore {
 
     pub(crate) fn process(&self) -> &Arc<str> {
         &self.process
+    }
+
+    pub(crate) fn next_id(&self) -> Uuid {
+        self.ids.next()
     }
 }
 

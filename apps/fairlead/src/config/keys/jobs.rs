@@ -1,0 +1,154 @@
+//! Those of jobs, and of each queue the same.
+
+use super::{DAY_SECONDS, Key, range};
+
+/// What a queue has that nobody has configured.
+struct Defaults {
+    concurrency: &'static str,
+    attempts: &'static str,
+    backoff_ms: &'static str,
+    max_backoff_ms: &'static str,
+    timeout_ms: &'static str,
+}
+
+macro_rules! queue {
+    ($name:literal, $defaults:expr) => {{
+        const DEFAULTS: Defaults = $defaults;
+        [
+            Key::new(
+                concat!("jobs.", $name, ".concurrency"),
+                range(0, 1000),
+                DEFAULTS.concurrency,
+                "jobs of this queue that the process does at once; 0: it leaves them to other processes",
+            ),
+            Key::new(
+                concat!("jobs.", $name, ".attempts"),
+                range(1, 100),
+                DEFAULTS.attempts,
+                "how often a job of this queue is tried before it is a dead letter",
+            ),
+            Key::new(
+                concat!("jobs.", $name, ".backoff_ms"),
+                range(1, 3_600_000),
+                DEFAULTS.backoff_ms,
+                "the longest pause after a first failure; twice as long after each one more",
+            )
+            .unit("ms"),
+            Key::new(
+                concat!("jobs.", $name, ".max_backoff_ms"),
+                range(1, 86_400_000),
+                DEFAULTS.max_backoff_ms,
+                "no pause is longer",
+            )
+            .unit("ms"),
+            Key::new(
+                concat!("jobs.", $name, ".timeout_ms"),
+                range(1, 86_400_000),
+                DEFAULTS.timeout_ms,
+                "how long an attempt at a job of this queue may take",
+            )
+            .unit("ms"),
+        ]
+    }};
+}
+
+const LEAD_PROCESSING: [Key; 5] = queue!(
+    "lead_processing",
+    Defaults {
+        concurrency: "5",
+        attempts: "3",
+        backoff_ms: "1000",
+        max_backoff_ms: "60000",
+        timeout_ms: "30000",
+    }
+);
+const IMPORTS: [Key; 5] = queue!(
+    "imports",
+    Defaults {
+        concurrency: "2",
+        attempts: "3",
+        backoff_ms: "5000",
+        max_backoff_ms: "60000",
+        timeout_ms: "3600000",
+    }
+);
+// Pauses of a day, together.
+const WEBHOOKS: [Key; 5] = queue!(
+    "webhooks",
+    Defaults {
+        concurrency: "10",
+        attempts: "24",
+        backoff_ms: "5000",
+        max_backoff_ms: "7200000",
+        timeout_ms: "30000",
+    }
+);
+const MAINTENANCE: [Key; 5] = queue!(
+    "maintenance",
+    Defaults {
+        concurrency: "2",
+        attempts: "3",
+        backoff_ms: "5000",
+        max_backoff_ms: "60000",
+        timeout_ms: "600000",
+    }
+);
+const WARMING: [Key; 5] = queue!(
+    "warming",
+    Defaults {
+        concurrency: "1",
+        attempts: "2",
+        backoff_ms: "1000",
+        max_backoff_ms: "10000",
+        timeout_ms: "300000",
+    }
+);
+
+const GENERAL: [Key; 5] = [
+    Key::new(
+        "jobs.sweep_ms",
+        range(10, 60_000),
+        "1000",
+        "how often it is looked which jobs and schedules are due, and whose workers are gone",
+    )
+    .unit("ms"),
+    Key::new(
+        "jobs.lease_ms",
+        range(300, 600_000),
+        "30000",
+        "a job whose worker has said nothing for so long is put back; workers speak three times as often",
+    )
+    .unit("ms"),
+    Key::new(
+        "jobs.stop_timeout_ms",
+        range(0, 600_000),
+        "10000",
+        "how long jobs under way may take to finish once the process stops; those that do not are given back",
+    )
+    .unit("ms"),
+    Key::new(
+        "jobs.completed_retention_seconds",
+        range(0, 365 * DAY_SECONDS),
+        "86400",
+        "how long jobs that are done can be looked at",
+    )
+    .unit("s"),
+    Key::new(
+        "jobs.dead_retention_seconds",
+        range(0, 3650 * DAY_SECONDS),
+        "2592000",
+        "how long jobs that were given up can be looked at, and retried",
+    )
+    .unit("s"),
+];
+
+pub(super) const KEYS: &[Key] = &{
+    const PARTS: [[Key; 5]; 6] = [GENERAL, LEAD_PROCESSING, IMPORTS, WEBHOOKS, MAINTENANCE, WARMING];
+    let mut all = [PARTS[0][0]; 30];
+    let mut at = 0;
+    while at < all.len() {
+        all[at] = PARTS[at / 5][at % 5];
+        at += 1;
+    }
+    all
+};

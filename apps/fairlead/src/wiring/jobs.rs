@@ -1,0 +1,97 @@
+//! Who works jobs off, and what the platform has done by them.
+
+use std::sync::Arc;
+
+use fairlead_domain::clock::Clock;
+use fairlead_domain::jobs::{
+    JobHandler, Missed, NewJob, Overlap, Queue, QueueSettings, Retry, Schedule, Timing,
+};
+use fairlead_postgres::{Chore, Retention};
+use fairlead_worker::{JobSignal, JobWorker, JobWorkerParts, SchedulerParts, ZonedCalendar};
+
+use crate::config::{Config, JobsConfig, QueueConfig};
+use crate::stores::Stores;
+
+/// Makes the worker of this process; `more` are done beside what the product itself has.
+pub(super) fn worker(
+    config: &Config,
+    stores: &Stores,
+    signal: JobSignal,
+    clock: &dyn Clock,
+    more: Vec<Arc<dyn JobHandler>>,
+    name: String,
+) -> JobWorker {
+    let mut handlers = stores.system.maintenance(Retention {
+        events: config.events.retention(),
+        completed_jobs: config.jobs.completed_retention.unsigned_abs(),
+        dead_jobs: config.jobs.dead_retention.unsigned_abs(),
+    });
+    handlers.extend(more);
+    JobWorker::new(JobWorkerParts {
+        store: stores.system.clone(),
+        handlers,
+        queues: Queue::ALL
+            .map(|queue| (queue, settings(queue_config(&config.jobs, queue))))
+            .into(),
+        signal,
+        name,
+        lease: config.jobs.lease,
+        sweep_every: config.jobs.sweep,
+        scheduler: SchedulerParts {
+            schedules: stores.system.clone(),
+            calendar: Arc::new(ZonedCalendar),
+            own: schedules(config, clock),
+        },
+    })
+}
+
+fn queue_config(config: &JobsConfig, queue: Queue) -> &QueueConfig {
+    match queue {
+        Queue::LeadProcessing => &config.lead_processing,
+        Queue::Imports => &config.imports,
+        Queue::Webhooks => &config.webhooks,
+        Queue::Maintenance => &config.maintenance,
+        Queue::Warming => &config.warming,
+    }
+}
+
+fn settings(config: &QueueConfig) -> QueueSettings {
+    QueueSettings {
+        concurrency: config.concurrency,
+        retry: Retry {
+            attempts: config.attempts,
+            first: config.backoff,
+            most: config.max_backoff,
+        },
+        timeout: config.timeout,
+    }
+}
+
+/// The chores of the platform, each once an hour, and not all at once.
+fn schedules(config: &Config, clock: &dyn Clock) -> Vec<Schedule> {
+    let minute = |chore: Chore| match chore {
+        Chore::ClearExpired => Some(7),
+        Chore::MakePartitions => Some(17),
+        Chore::DropOldEvents => config.events.retention().map(|_| 37),
+        Chore::ClearJobs => Some(47),
+    };
+    let schedule = |chore: Chore| {
+        let job = NewJob::new(Queue::Maintenance, chore.as_str(), &());
+        Some(Schedule {
+            name: chore.as_str().to_owned(),
+            queue: job.queue,
+            kind: job.kind.to_owned(),
+            payload: job.payload,
+            timing: Timing {
+                cron: format!("{} * * * *", minute(chore)?),
+                time_zone: "UTC".to_owned(),
+            },
+            missed: Missed::Once,
+            overlap: Overlap::Skip,
+            created_by: "system".to_owned(),
+            next_at: clock.now(),
+            last_at: None,
+        })
+    };
+    Chore::ALL.into_iter().filter_map(schedule).collect()
+}

@@ -1,0 +1,179 @@
+//! One attempt at a job, from the claim to the note of what became of it.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fairlead_domain::jobs::{Done, Job, JobError, JobHandler, Ticket};
+use futures_util::FutureExt as _;
+use tokio::time::{Instant, sleep, timeout};
+use tracing::Instrument as _;
+
+use super::counts::Ended;
+use super::{Lane, Shared};
+use crate::backoff::Backoff;
+
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(100),
+    most: Duration::from_secs(5),
+};
+/// When a job comes again whose kind this process does not know: a newer one will have it.
+const OF_OTHERS: Duration = Duration::from_secs(5);
+
+/// Begins an attempt, in a task of its own.
+pub(super) fn begin(shared: &Arc<Shared>, lane: usize, job: Job) {
+    let ticket = job.ticket;
+    let hand = &shared.lanes[lane].hand;
+    let held = hand.take(ticket);
+    let span = tracing::info_span!(
+        "job",
+        job.id = %ticket.id,
+        job.kind = job.kind,
+        job.attempt = job.attempt,
+        trace.parent = job.trace_parent,
+        tenant.id = job.owner().tenant().map(tracing::field::display),
+    );
+    let of_task = Arc::clone(shared);
+    let attempt = async move {
+        let _held = held;
+        make(&of_task, &of_task.lanes[lane], &job).await;
+    };
+    let task = fairlead_telemetry::spawn(attempt.instrument(span));
+    hand.set_abort(ticket, task.abort_handle());
+}
+
+async fn make(shared: &Shared, lane: &Lane, job: &Job) {
+    let Some(handler) = shared.handlers.get(job.kind.as_str()) else {
+        tracing::warn!("a job of a kind that this process does not know is left to others");
+        note(shared, &job.ticket, Note::GiveBack).await;
+        return;
+    };
+    let began = Instant::now();
+    let result = run(&**handler, job, lane.settings.timeout).await;
+    let took = began.elapsed();
+    let ended = settle(shared, lane, &**handler, job, result).await;
+    shared.counts.note(lane.queue, ended, took);
+}
+
+/// Runs the handler; its panic and its time-out are failures like any other.
+async fn run(handler: &dyn JobHandler, job: &Job, limit: Duration) -> Result<Done, JobError> {
+    let attempt = AssertUnwindSafe(handler.run(job)).catch_unwind();
+    match timeout(limit, attempt).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(JobError::Retry("it panicked; the log says where".into())),
+        Err(_) => Err(JobError::Retry(
+            format!("it took longer than {} ms", limit.as_millis()).into(),
+        )),
+    }
+}
+
+/// Notes what became of an attempt.
+async fn settle(
+    shared: &Shared,
+    lane: &Lane,
+    handler: &dyn JobHandler,
+    job: &Job,
+    result: Result<Done, JobError>,
+) -> Ended {
+    let ticket = &job.ticket;
+    let error = match result {
+        Ok(Done::WithItsEffect) => return Ended::Completed,
+        Ok(Done::Now) => {
+            let kept = note(shared, ticket, Note::Complete).await;
+            return if kept { Ended::Completed } else { lost() };
+        }
+        Err(JobError::Lost) => return lost(),
+        Err(error) => error,
+    };
+    let retry = handler.retry().unwrap_or(lane.settings.retry);
+    let retry_after = match error {
+        JobError::Reject(_) => None,
+        _ => retry.after(job.attempt, ticket.id.as_uuid()),
+    };
+    let fault = told(&error);
+    let failed = Note::Fail {
+        fault: &fault,
+        retry_after,
+    };
+    if !note(shared, ticket, failed).await {
+        return lost();
+    }
+    let Some(pause) = retry_after else {
+        tracing::error!(fault, "a job is given up");
+        return Ended::Dead;
+    };
+    let retry_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+    tracing::warn!(fault, retry_ms, "an attempt at a job has failed");
+    Ended::Retried
+}
+
+/// Somebody else has the job.
+fn lost() -> Ended {
+    tracing::warn!("the claim of a job was lost; what was done under it is refused");
+    Ended::Lost
+}
+
+/// What became of an attempt.
+#[derive(Clone, Copy, Debug)]
+enum Note<'n> {
+    Complete,
+    Fail {
+        fault: &'n str,
+        retry_after: Option<Duration>,
+    },
+    GiveBack,
+}
+
+/// Tries for as long as the database does not answer; returns whether the claim was not lost before.
+async fn note(shared: &Shared, ticket: &Ticket, note: Note<'_>) -> bool {
+    let mut failures = 0;
+    loop {
+        let noted = match note {
+            Note::Complete => shared.store.complete(ticket).await,
+            Note::Fail { fault, retry_after } => shared.store.fail(ticket, fault, retry_after).await,
+            Note::GiveBack => shared.store.give_back(ticket, OF_OTHERS).await,
+        };
+        match noted {
+            Ok(kept) => return kept,
+            Err(error) => {
+                failures += 1;
+                if failures == 1 {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "cannot note what became of a job; it is tried again");
+                }
+                sleep(BACKOFF.after(failures)).await;
+            }
+        }
+    }
+}
+
+/// The error with its causes, in one line.
+fn told(error: &JobError) -> String {
+    let mut told = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        told = format!("{told}: {cause}");
+        source = cause.source();
+    }
+    told
+}
+
+/// Cuts off all attempts of a queue and gives their jobs back.
+pub(super) async fn give_back_all(shared: &Shared, lane: &Lane) {
+    let tickets: Vec<Ticket> = lane.hand.tickets();
+    for ticket in &tickets {
+        lane.hand.cut_off(ticket);
+    }
+    lane.hand.emptied().await;
+    for ticket in &tickets {
+        // It may have come to its end meanwhile, and else its claim lapses by itself.
+        match shared.store.give_back(ticket, Duration::ZERO).await {
+            Ok(true) => tracing::info!(job.id = %ticket.id, "a job was cut off and given back"),
+            Ok(false) => {}
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(job.id = %ticket.id, error, "a job was cut off; others have it once its claim lapses");
+            }
+        }
+    }
+}

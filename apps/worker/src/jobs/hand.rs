@@ -1,0 +1,86 @@
+//! The jobs of a queue that this process has in hand.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use fairlead_domain::jobs::{JobOwner, Ticket};
+use tokio::sync::watch;
+use tokio::task::AbortHandle;
+
+#[derive(Debug, Default)]
+pub(super) struct Hand {
+    jobs: Mutex<HashMap<Ticket, Option<AbortHandle>>>,
+    /// How many there are; whoever waits for one to leave watches it.
+    count: watch::Sender<usize>,
+}
+
+/// A job in hand, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Held {
+    hand: Arc<Hand>,
+    ticket: Ticket,
+}
+
+impl Hand {
+    pub(super) fn take(self: &Arc<Self>, ticket: Ticket) -> Held {
+        let mut jobs = self.jobs();
+        jobs.insert(ticket, None);
+        // Nobody waits for that.
+        self.count.send_if_modified(|count| {
+            *count = jobs.len();
+            false
+        });
+        Held {
+            hand: Arc::clone(self),
+            ticket,
+        }
+    }
+
+    /// By what its attempt is cut off. It may have ended already.
+    pub(super) fn set_abort(&self, ticket: Ticket, abort: AbortHandle) {
+        if let Some(known) = self.jobs().get_mut(&ticket) {
+            *known = Some(abort);
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.jobs().len()
+    }
+
+    pub(super) fn tickets(&self) -> Vec<Ticket> {
+        self.jobs().keys().copied().collect()
+    }
+
+    pub(super) fn owners(&self) -> Vec<JobOwner> {
+        self.jobs().keys().map(|ticket| ticket.owner).collect()
+    }
+
+    /// Cuts an attempt off; returns whether it was under way.
+    pub(super) fn cut_off(&self, ticket: &Ticket) -> bool {
+        let abort = self.jobs().get(ticket).cloned().flatten();
+        abort.map(|abort| abort.abort()).is_some()
+    }
+
+    /// Whoever waits for a job to leave.
+    pub(super) fn watch(&self) -> watch::Receiver<usize> {
+        self.count.subscribe()
+    }
+
+    /// Waits until there is none.
+    pub(super) async fn emptied(&self) {
+        // The sender is this.
+        let _ = self.watch().wait_for(|count| *count == 0).await;
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, HashMap<Ticket, Option<AbortHandle>>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let mut jobs = self.hand.jobs();
+        jobs.remove(&self.ticket);
+        self.hand.count.send_replace(jobs.len());
+    }
+}

@@ -1,0 +1,184 @@
+//! Works jobs off.
+//!
+//! Each queue has a loop that claims as many jobs as it has room for (`queue`); each attempt is a task of its own
+//! (`attempt`). While attempts are under way their claims are extended (`heartbeat`), so those of a process that is gone
+//! lapse, and whoever looks next puts the jobs back (`sweep`), and enqueues those of schedules (`scheduler`). Loops are
+//! woken by the commits of their own process at once, by other processes that have more than they can do, and by the
+//! sweep otherwise (`wake`).
+
+mod attempt;
+mod calendar;
+mod counts;
+mod hand;
+mod heartbeat;
+mod queue;
+mod scheduler;
+mod sweep;
+mod wake;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fairlead_domain::jobs::{JobHandler, JobStore, JobsMonitor, JobsReport, Queue, QueueSettings};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
+
+pub use calendar::ZonedCalendar;
+use counts::Counts;
+use hand::Hand;
+pub use scheduler::SchedulerParts;
+pub use wake::JobSignal;
+
+use crate::CommitSignal;
+
+/// What a worker of jobs takes from outside.
+#[derive(Clone, Debug)]
+pub struct JobWorkerParts {
+    pub store: Arc<dyn JobStore>,
+    /// Each of another kind.
+    pub handlers: Vec<Arc<dyn JobHandler>>,
+    pub queues: Vec<(Queue, QueueSettings)>,
+    /// Hears of the commits of this process.
+    pub signal: JobSignal,
+    /// Names this process, for those who look.
+    pub name: String,
+    /// How long a job is claimed; it is extended three times as often.
+    pub lease: Duration,
+    /// How often it is looked what nobody told of.
+    pub sweep_every: Duration,
+    pub scheduler: SchedulerParts,
+}
+
+/// What all tasks of a worker share.
+struct Shared {
+    store: Arc<dyn JobStore>,
+    handlers: HashMap<&'static str, Arc<dyn JobHandler>>,
+    /// How often jobs of kinds are tried that have it otherwise than their queue.
+    attempts_of: Vec<(&'static str, u32)>,
+    lanes: Vec<Lane>,
+    signal: JobSignal,
+    /// Wakes whoever tells other processes.
+    others: CommitSignal,
+    name: String,
+    lease: Duration,
+    sweep_every: Duration,
+    scheduler: SchedulerParts,
+    counts: Counts,
+    /// Whether no job is to be begun any more.
+    stops: watch::Sender<bool>,
+}
+
+/// A queue in this process.
+struct Lane {
+    queue: Queue,
+    settings: QueueSettings,
+    hand: Arc<Hand>,
+}
+
+/// A worker of jobs. Its clones are the same one.
+#[derive(Clone)]
+pub struct JobWorker {
+    shared: Arc<Shared>,
+}
+
+/// The tasks of a worker.
+#[derive(Debug)]
+pub struct JobTasks {
+    worker: JobWorker,
+    /// They end by themselves when the worker stops.
+    loops: Vec<JoinHandle<()>>,
+    others: Vec<JoinHandle<()>>,
+}
+
+impl JobWorker {
+    pub fn new(parts: JobWorkerParts) -> Self {
+        let attempts = |handler: &Arc<dyn JobHandler>| Some((handler.kind(), handler.retry()?.attempts));
+        let lane = |(queue, settings)| Lane {
+            queue,
+            settings,
+            hand: Arc::default(),
+        };
+        Self {
+            shared: Arc::new(Shared {
+                store: parts.store,
+                attempts_of: parts.handlers.iter().filter_map(attempts).collect(),
+                handlers: parts
+                    .handlers
+                    .into_iter()
+                    .map(|handler| (handler.kind(), handler))
+                    .collect(),
+                lanes: parts.queues.into_iter().map(lane).collect(),
+                signal: parts.signal,
+                others: CommitSignal::default(),
+                name: parts.name,
+                lease: parts.lease,
+                sweep_every: parts.sweep_every,
+                scheduler: parts.scheduler,
+                counts: Counts::default(),
+                stops: watch::Sender::new(false),
+            }),
+        }
+    }
+
+    /// Begins to work.
+    pub fn spawn(&self) -> JobTasks {
+        let shared = &self.shared;
+        let loops = (0..shared.lanes.len())
+            .map(|lane| fairlead_telemetry::spawn(queue::work(Arc::clone(shared), lane)))
+            .collect();
+        JobTasks {
+            worker: self.clone(),
+            loops,
+            others: vec![
+                fairlead_telemetry::spawn(heartbeat::extend_claims(Arc::clone(shared))),
+                fairlead_telemetry::spawn(sweep::sweep_again(Arc::clone(shared))),
+                fairlead_telemetry::spawn(wake::hear_others(Arc::clone(shared))),
+                fairlead_telemetry::spawn(wake::tell_others(Arc::clone(shared))),
+            ],
+        }
+    }
+}
+
+impl JobTasks {
+    /// Begins no more jobs, waits until those under way have ended, and gives back what has not after `limit`.
+    pub async fn stop(self, limit: Duration) {
+        let deadline = Instant::now() + limit;
+        let shared = &self.worker.shared;
+        shared.stops.send_replace(true);
+        for task in self.loops {
+            if task.await.is_err() {
+                tracing::error!("a queue's loop has panicked");
+            }
+        }
+        for lane in &shared.lanes {
+            if timeout_at(deadline, lane.hand.emptied()).await.is_err() {
+                attempt::give_back_all(shared, lane).await;
+            }
+        }
+        for task in self.others {
+            task.abort();
+            // It was cut off, or ended before.
+            let _ = task.await;
+        }
+    }
+}
+
+impl JobsMonitor for JobWorker {
+    fn report(&self) -> JobsReport {
+        let shared = &self.shared;
+        shared
+            .counts
+            .report(shared.lanes.iter().map(|lane| (lane.queue, lane.hand.len())))
+    }
+}
+
+impl fmt::Debug for JobWorker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JobWorker")
+            .field("name", &self.shared.name)
+            .finish_non_exhaustive()
+    }
+}

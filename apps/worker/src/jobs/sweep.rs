@@ -1,0 +1,54 @@
+//! Finds what nobody tells of: schedules and jobs that have become due, and jobs whose workers are gone.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use fairlead_domain::jobs::Queue;
+use fairlead_domain::store::StoreError;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::{Shared, scheduler};
+
+/// Looks again and again, until the task is aborted.
+pub(super) async fn sweep_again(shared: Arc<Shared>) {
+    let queues: Vec<Queue> = shared.lanes.iter().map(|lane| lane.queue).collect();
+    let mut ticks = interval(shared.sweep_every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut is_ensured = false;
+    loop {
+        ticks.tick().await;
+        if let Err(error) = schedule(&shared, &mut is_ensured).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::debug!(error, "cannot look which schedules are due");
+        }
+        match shared.store.sweep(&queues).await {
+            Ok(swept) => {
+                if swept.rescued > 0 {
+                    tracing::warn!(
+                        rescued = swept.rescued,
+                        dead = swept.dead,
+                        "workers were gone before their attempts had ended; the jobs are put back"
+                    );
+                    shared.counts.rescued.fetch_add(swept.rescued, Ordering::Relaxed);
+                }
+                for queue in swept.waiting {
+                    shared.signal.wake(queue);
+                }
+            }
+            // Others say that the database is away.
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::debug!(error, "cannot look which jobs are due");
+            }
+        }
+    }
+}
+
+async fn schedule(shared: &Shared, is_ensured: &mut bool) -> Result<(), StoreError> {
+    if !*is_ensured {
+        let parts = &shared.scheduler;
+        parts.schedules.ensure(&parts.own).await?;
+        *is_ensured = true;
+    }
+    scheduler::fire(shared).await
+}

@@ -1,0 +1,189 @@
+use std::fmt::Debug;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+
+use super::{JobId, JobOwner, Queue};
+use crate::store::StoreError;
+
+/// What operators see of jobs, and do about them: of all tenants and processes.
+#[async_trait]
+pub trait JobOperations: Debug + Send + Sync {
+    /// How queues fare; those of the last `window`, of what is finished.
+    async fn figures(&self, queues: &[Queue], window: Duration) -> Result<Vec<QueueFigures>, StoreError>;
+
+    /// Has a queue begin no more jobs, in all processes, from now on.
+    async fn stop(&self, stop: &NewStop) -> Result<Stop, StoreError>;
+
+    /// Has a queue go on; returns whether it was stopped.
+    async fn resume(&self, queue: Queue) -> Result<bool, StoreError>;
+
+    /// Has dead jobs wait again, with all their attempts; returns how many. Of several with one unique key the last one
+    /// is, and none while one like it is not finished.
+    async fn retry_dead(&self, queue: Queue, which: &Which) -> Result<u64, StoreError>;
+
+    /// The dead jobs of a queue by what they failed of, the most first.
+    async fn dead_groups(&self, queue: Queue) -> Result<Vec<DeadGroup>, StoreError>;
+
+    /// The newest `limit` that are wanted.
+    async fn list(
+        &self,
+        queue: Queue,
+        state: Option<JobState>,
+        which: &Which,
+        limit: u32,
+    ) -> Result<Vec<JobRecord>, StoreError>;
+
+    async fn find(&self, id: JobId) -> Result<Option<JobRecord>, StoreError>;
+}
+
+/// Which jobs of a queue are meant; what is `None` does not matter.
+#[derive(Clone, Debug, Default)]
+pub struct Which {
+    pub kind: Option<String>,
+    pub owner: Option<JobOwner>,
+    pub id: Option<JobId>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobState {
+    Delayed,
+    Waiting,
+    Active,
+    Completed,
+    Dead,
+}
+
+impl JobState {
+    pub const ALL: [Self; 5] = [
+        Self::Delayed,
+        Self::Waiting,
+        Self::Active,
+        Self::Completed,
+        Self::Dead,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delayed => "delayed",
+            Self::Waiting => "waiting",
+            Self::Active => "active",
+            Self::Completed => "completed",
+            Self::Dead => "dead",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// How a queue is stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopMode {
+    /// No job is begun.
+    Paused,
+    /// None that becomes due later is begun; those that were due are.
+    Draining,
+}
+
+impl StopMode {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Paused => "paused",
+            Self::Draining => "draining",
+        }
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Paused, Self::Draining]
+            .into_iter()
+            .find(|mode| mode.as_str() == text)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct NewStop {
+    pub queue: Queue,
+    pub mode: StopMode,
+    pub reason: String,
+    pub operator: String,
+    /// `None`: until somebody resumes it.
+    pub until: Option<OffsetDateTime>,
+}
+
+/// A queue that is stopped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    pub mode: StopMode,
+    pub reason: String,
+    pub operator: String,
+    pub since: OffsetDateTime,
+    pub until: Option<OffsetDateTime>,
+}
+
+/// How a queue fares.
+#[derive(Clone, Debug)]
+pub struct QueueFigures {
+    pub queue: Queue,
+    pub stop: Option<Stop>,
+    pub delayed: u64,
+    pub waiting: u64,
+    /// How long the oldest of those that wait has.
+    pub oldest: Option<Duration>,
+    pub active: u64,
+    /// All that are kept.
+    pub dead: u64,
+    /// Within the window.
+    pub completed: u64,
+    pub died: u64,
+    /// From the moment when it was due to the begin of its last attempt, of those that were completed.
+    pub wait: Option<Times>,
+    /// Of the last attempt.
+    pub run: Option<Times>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Times {
+    pub mean: Duration,
+    pub p95: Duration,
+}
+
+/// Dead jobs that failed alike: their faults differ in nothing but ids and numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadGroup {
+    pub kind: String,
+    /// With `#` for each id and number.
+    pub fault: String,
+    pub jobs: u64,
+    pub tenants: u64,
+    pub first_at: OffsetDateTime,
+    pub last_at: OffsetDateTime,
+    /// The last one.
+    pub example: JobId,
+}
+
+/// A job as it is kept.
+#[derive(Clone, Debug)]
+pub struct JobRecord {
+    pub owner: JobOwner,
+    pub id: JobId,
+    pub queue: Queue,
+    pub kind: String,
+    pub payload: Box<RawValue>,
+    pub unique_key: Option<String>,
+    pub priority: i32,
+    pub state: JobState,
+    pub attempts: u32,
+    pub worker: Option<String>,
+    pub fault: Option<String>,
+    pub schedule: Option<String>,
+    pub trace_parent: Option<String>,
+    pub created_at: OffsetDateTime,
+    pub run_at: OffsetDateTime,
+    pub started_at: Option<OffsetDateTime>,
+    pub lease_until: Option<OffsetDateTime>,
+    pub finished_at: Option<OffsetDateTime>,
+}

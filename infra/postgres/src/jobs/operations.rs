@@ -1,0 +1,323 @@
+//! Jobs as operators see them.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fairlead_domain::Id;
+use fairlead_domain::jobs::{
+    DeadGroup, JobId, JobOperations, JobOwner, JobRecord, JobState, JobStore as _, NewStop, Queue,
+    QueueFigures, Stop, StopMode, Times, Which,
+};
+use fairlead_domain::store::StoreError;
+use serde_json::value::RawValue;
+use tokio_postgres::Row;
+
+use super::milliseconds;
+use crate::error::{SqlError, corrupt, unexpected};
+use crate::system::PgSystemStore;
+
+/// Rows per statement.
+const BATCH: i64 = 1_000;
+const MOST_GROUPS: i64 = 100;
+
+const FIGURES: &str = "
+    SELECT q.queue, s.mode, s.reason, s.operator, s.since, s.until,
+           delayed.jobs, waiting.jobs, waiting.oldest, active.jobs, dead.jobs, dead.lately,
+           done.jobs, done.wait_mean, done.wait_p95, done.run_mean, done.run_p95
+    FROM unnest($1::text[]) AS q (queue)
+    LEFT JOIN job_queues AS s ON s.queue = q.queue AND (s.until IS NULL OR s.until > now()),
+    LATERAL (SELECT COUNT(*) AS jobs FROM jobs WHERE queue = q.queue AND state = 'delayed') AS delayed,
+    LATERAL (SELECT COUNT(*) AS jobs, EXTRACT(epoch FROM now() - MIN(run_at))::float8 AS oldest
+             FROM jobs WHERE queue = q.queue AND state = 'waiting') AS waiting,
+    LATERAL (SELECT COUNT(*) AS jobs FROM jobs WHERE queue = q.queue AND state = 'active') AS active,
+    LATERAL (SELECT COUNT(*) AS jobs,
+                    COUNT(*) FILTER (WHERE finished_at > now() - $2 * interval '1 millisecond') AS lately
+             FROM jobs WHERE queue = q.queue AND state = 'dead') AS dead,
+    LATERAL (SELECT COUNT(*) AS jobs, AVG(wait) AS wait_mean, AVG(run) AS run_mean,
+                    percentile_cont(0.95) WITHIN GROUP (ORDER BY wait) AS wait_p95,
+                    percentile_cont(0.95) WITHIN GROUP (ORDER BY run) AS run_p95
+             FROM (SELECT EXTRACT(epoch FROM started_at - run_at)::float8 AS wait,
+                          EXTRACT(epoch FROM finished_at - started_at)::float8 AS run
+                   FROM jobs
+                   WHERE queue = q.queue AND state = 'completed'
+                     AND finished_at > now() - $2 * interval '1 millisecond') AS times) AS done
+    ORDER BY q.queue";
+
+const STOP: &str = "
+    INSERT INTO job_queues (queue, mode, reason, operator, until) VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT ON CONSTRAINT job_queues_pkey DO UPDATE
+    SET mode = $2, reason = $3, operator = $4, since = now(), until = $5
+    RETURNING mode, reason, operator, since, until";
+
+const RESUME: &str = "DELETE FROM job_queues WHERE queue = $1 RETURNING until IS NULL OR until > now()";
+
+const RETRY: &str = "
+    UPDATE jobs
+    SET state = 'waiting', attempts = 0, run_at = now(), finished_at = NULL
+    WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM jobs AS d
+        WHERE queue = $1 AND state = 'dead' AND ($2::text IS NULL OR kind = $2)
+          AND ($3::uuid IS NULL OR tenant_id = $3) AND ($4::uuid IS NULL OR id = $4)
+          AND NOT EXISTS (
+              SELECT FROM jobs AS like_it
+              WHERE like_it.tenant_id = d.tenant_id AND like_it.queue = d.queue AND like_it.unique_key = d.unique_key
+                AND like_it.state IN ('delayed', 'waiting', 'active'))
+          AND NOT EXISTS (
+              SELECT FROM jobs AS like_it
+              WHERE like_it.tenant_id = d.tenant_id AND like_it.queue = d.queue AND like_it.unique_key = d.unique_key
+                AND like_it.state = 'dead' AND like_it.id > d.id)
+        LIMIT $5 FOR UPDATE SKIP LOCKED))";
+
+const DEAD_GROUPS: &str = "
+    SELECT kind, alike, COUNT(*), COUNT(DISTINCT tenant_id), MIN(finished_at), MAX(finished_at),
+           (array_agg(id ORDER BY finished_at DESC))[1]
+    FROM (SELECT kind, tenant_id, id, finished_at,
+                 regexp_replace(COALESCE(fault, ''),
+                                '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9]+', '#', 'g') AS alike
+          FROM jobs WHERE queue = $1 AND state = 'dead') AS dead
+    GROUP BY kind, alike
+    ORDER BY COUNT(*) DESC, MAX(finished_at) DESC, kind, alike
+    LIMIT $2";
+
+macro_rules! select {
+    () => {
+        "SELECT tenant_id, id, queue, kind, payload::text, unique_key, priority, state, attempts, worker, fault, schedule,
+                trace_context, created_at, run_at, started_at, lease_until, finished_at
+         FROM jobs "
+    };
+}
+
+const LIST: &str = concat!(
+    select!(),
+    "WHERE queue = $1 AND ($2::text IS NULL OR state = $2) AND ($3::text IS NULL OR kind = $3)
+       AND ($4::uuid IS NULL OR tenant_id = $4) AND ($5::uuid IS NULL OR id = $5)
+     ORDER BY id DESC
+     LIMIT $6"
+);
+
+const FIND: &str = concat!(select!(), "WHERE queue = ANY ($2) AND id = $1 LIMIT 1");
+
+#[async_trait]
+impl JobOperations for PgSystemStore {
+    #[tracing::instrument(level = "debug", name = "db.job_operations.figures", skip_all)]
+    async fn figures(&self, queues: &[Queue], window: Duration) -> Result<Vec<QueueFigures>, StoreError> {
+        let connection = self.cluster().system();
+        let names: Vec<&str> = queues.iter().map(|queue| queue.as_str()).collect();
+        let rows = connection
+            .sql(FIGURES)
+            .bind(names)
+            .bind(milliseconds(window))
+            .fetch_all()
+            .await?;
+        connection.commit().await?;
+        rows.iter().map(figures).collect()
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.job_operations.stop", skip_all)]
+    async fn stop(&self, new: &NewStop) -> Result<Stop, StoreError> {
+        let connection = self.cluster().system();
+        let row = connection
+            .sql(STOP)
+            .bind(new.queue.as_str())
+            .bind(new.mode.as_str())
+            .bind(new.reason.as_str())
+            .bind(new.operator.as_str())
+            .bind(new.until)
+            .fetch_one()
+            .await?;
+        connection.commit().await?;
+        stop(&row, 0)?.ok_or_else(|| unexpected("a queue that was stopped is not"))
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.job_operations.resume", skip_all)]
+    async fn resume(&self, queue: Queue) -> Result<bool, StoreError> {
+        let connection = self.cluster().system();
+        let row = connection
+            .sql(RESUME)
+            .bind(queue.as_str())
+            .fetch_optional()
+            .await?;
+        connection.commit().await?;
+        self.tell_workers().await?;
+        let was_stopped = row.map(|row| row.try_get(0)).transpose();
+        Ok(was_stopped.map_err(SqlError::from)?.unwrap_or(false))
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.job_operations.retry_dead", skip_all)]
+    async fn retry_dead(&self, queue: Queue, which: &Which) -> Result<u64, StoreError> {
+        let mut all = 0;
+        loop {
+            let connection = self.cluster().system();
+            let retried = connection
+                .sql(RETRY)
+                .bind(queue.as_str())
+                .bind(which.kind.as_deref())
+                .bind(which.owner.map(JobOwner::as_uuid))
+                .bind(which.id.map(Id::as_uuid))
+                .bind(BATCH)
+                .execute()
+                .await
+                .map_err(meanwhile)?;
+            connection.commit().await?;
+            all += retried;
+            if retried < BATCH.unsigned_abs() {
+                break;
+            }
+        }
+        self.tell_workers().await?;
+        Ok(all)
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.job_operations.dead_groups", skip_all)]
+    async fn dead_groups(&self, queue: Queue) -> Result<Vec<DeadGroup>, StoreError> {
+        let connection = self.cluster().system();
+        let rows = connection
+            .sql(DEAD_GROUPS)
+            .bind(queue.as_str())
+            .bind(MOST_GROUPS)
+            .fetch_all()
+            .await?;
+        connection.commit().await?;
+        let group = |row: &Row| -> Result<DeadGroup, tokio_postgres::Error> {
+            Ok(DeadGroup {
+                kind: row.try_get(0)?,
+                fault: row.try_get(1)?,
+                jobs: count(row, 2)?,
+                tenants: count(row, 3)?,
+                first_at: row.try_get(4)?,
+                last_at: row.try_get(5)?,
+                example: Id::from_uuid(row.try_get(6)?),
+            })
+        };
+        let groups = rows.iter().map(group).collect::<Result<_, _>>();
+        Ok(groups.map_err(SqlError::from)?)
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.job_operations.list", skip_all)]
+    async fn list(
+        &self,
+        queue: Queue,
+        state: Option<JobState>,
+        which: &Which,
+        limit: u32,
+    ) -> Result<Vec<JobRecord>, StoreError> {
+        let connection = self.cluster().system();
+        let rows = connection
+            .sql(LIST)
+            .bind(queue.as_str())
+            .bind(state.map(JobState::as_str))
+            .bind(which.kind.as_deref())
+            .bind(which.owner.map(JobOwner::as_uuid))
+            .bind(which.id.map(Id::as_uuid))
+            .bind(i64::from(limit))
+            .fetch_all()
+            .await?;
+        connection.commit().await?;
+        rows.iter().map(record).collect()
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.job_operations.find", skip_all)]
+    async fn find(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
+        let connection = self.cluster().system();
+        let row = connection
+            .sql(FIND)
+            .bind(id.as_uuid())
+            .bind(Queue::ALL.map(Queue::as_str).to_vec())
+            .fetch_optional()
+            .await?;
+        connection.commit().await?;
+        row.as_ref().map(record).transpose()
+    }
+}
+
+/// One like it was enqueued between the look and the write: the same request works now.
+fn meanwhile(error: SqlError) -> StoreError {
+    match error.constraint() {
+        Some("jobs_unique_key") => StoreError::Contended,
+        _ => error.into(),
+    }
+}
+
+fn count(row: &Row, column: usize) -> Result<u64, tokio_postgres::Error> {
+    Ok(row.try_get::<_, i64>(column)?.unsigned_abs())
+}
+
+fn figures(row: &Row) -> Result<QueueFigures, StoreError> {
+    let get = |error| StoreError::from(SqlError::from(error));
+    let number = |column| count(row, column).map_err(get);
+    let times = |mean: usize, p95: usize| -> Result<Option<Times>, StoreError> {
+        let seconds = |column| row.try_get::<_, Option<f64>>(column).map_err(get);
+        let times = seconds(mean)?.zip(seconds(p95)?);
+        Ok(times.map(|(mean, p95)| Times {
+            mean: duration(mean),
+            p95: duration(p95),
+        }))
+    };
+    let queue: String = row.try_get(0).map_err(get)?;
+    Ok(QueueFigures {
+        queue: known(&queue)?,
+        stop: stop(row, 1)?,
+        delayed: number(6)?,
+        waiting: number(7)?,
+        oldest: row.try_get::<_, Option<f64>>(8).map_err(get)?.map(duration),
+        active: number(9)?,
+        dead: number(10)?,
+        died: number(11)?,
+        completed: number(12)?,
+        wait: times(13, 14)?,
+        run: times(15, 16)?,
+    })
+}
+
+/// Reads `mode, reason, operator, since, until`; NULL where the queue runs.
+fn stop(row: &Row, first: usize) -> Result<Option<Stop>, StoreError> {
+    let get = |error| StoreError::from(SqlError::from(error));
+    let Some(mode) = row.try_get::<_, Option<String>>(first).map_err(get)? else {
+        return Ok(None);
+    };
+    Ok(Some(Stop {
+        mode: StopMode::parse(&mode).ok_or_else(|| unexpected(format!("a queue is {mode}")))?,
+        reason: row.try_get(first + 1).map_err(get)?,
+        operator: row.try_get(first + 2).map_err(get)?,
+        since: row.try_get(first + 3).map_err(get)?,
+        until: row.try_get(first + 4).map_err(get)?,
+    }))
+}
+
+fn record(row: &Row) -> Result<JobRecord, StoreError> {
+    let get = |error| StoreError::from(SqlError::from(error));
+    let id = row.try_get(1).map_err(get)?;
+    let (queue, state): (String, String) = (row.try_get(2).map_err(get)?, row.try_get(7).map_err(get)?);
+    let attempts: i32 = row.try_get(8).map_err(get)?;
+    let payload = RawValue::from_string(row.try_get(4).map_err(get)?)
+        .map_err(|error| corrupt("jobs", id, format!("its payload is no JSON: {error}")))?;
+    Ok(JobRecord {
+        owner: JobOwner::from_uuid(row.try_get(0).map_err(get)?),
+        id: Id::from_uuid(id),
+        queue: known(&queue)?,
+        kind: row.try_get(3).map_err(get)?,
+        payload,
+        unique_key: row.try_get(5).map_err(get)?,
+        priority: row.try_get(6).map_err(get)?,
+        state: JobState::parse(&state).ok_or_else(|| corrupt("jobs", id, format!("is {state}")))?,
+        attempts: attempts.unsigned_abs(),
+        worker: row.try_get(9).map_err(get)?,
+        fault: row.try_get(10).map_err(get)?,
+        schedule: row.try_get(11).map_err(get)?,
+        trace_parent: row.try_get(12).map_err(get)?,
+        created_at: row.try_get(13).map_err(get)?,
+        run_at: row.try_get(14).map_err(get)?,
+        started_at: row.try_get(15).map_err(get)?,
+        lease_until: row.try_get(16).map_err(get)?,
+        finished_at: row.try_get(17).map_err(get)?,
+    })
+}
+
+fn known(queue: &str) -> Result<Queue, StoreError> {
+    Queue::parse(queue).ok_or_else(|| unexpected(format!("the queue {queue} is not known")))
+}
+
+/// Negative by a moment where a row was written within the statement's own millisecond.
+fn duration(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}

@@ -1,0 +1,109 @@
+//! What keeps the database tidy: jobs of the platform, each harmless when it is done again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fairlead_domain::jobs::{Done, Finished, Job, JobError, JobHandler, JobStore as _, Queue};
+use fairlead_domain::store::StoreError;
+
+use super::PgSystemStore;
+
+/// How long things are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Events; `None`: for ever.
+    pub events: Option<time::Duration>,
+    pub completed_jobs: Duration,
+    pub dead_jobs: Duration,
+}
+
+/// What is to be done again and again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chore {
+    /// Sessions, revocations, failed logins, idempotency keys, and what the inbox need not know any more.
+    ClearExpired,
+    /// Of the months to come.
+    MakePartitions,
+    /// Whole months.
+    DropOldEvents,
+    /// Jobs that were finished long ago.
+    ClearJobs,
+}
+
+impl Chore {
+    pub const ALL: [Self; 4] = [
+        Self::ClearExpired,
+        Self::MakePartitions,
+        Self::DropOldEvents,
+        Self::ClearJobs,
+    ];
+
+    /// Names its jobs, and their schedule.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ClearExpired => "clear-expired",
+            Self::MakePartitions => "make-partitions",
+            Self::DropOldEvents => "drop-old-events",
+            Self::ClearJobs => "clear-jobs",
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Maintenance {
+    store: PgSystemStore,
+    chore: Chore,
+    retention: Retention,
+}
+
+impl PgSystemStore {
+    /// Those who do the chores.
+    pub fn maintenance(&self, retention: Retention) -> Vec<Arc<dyn JobHandler>> {
+        let handler = |chore| -> Arc<dyn JobHandler> {
+            Arc::new(Maintenance {
+                store: self.clone(),
+                chore,
+                retention,
+            })
+        };
+        Chore::ALL.map(handler).into()
+    }
+
+    async fn clear_jobs(&self, retention: Retention) -> Result<(), StoreError> {
+        for queue in Queue::ALL {
+            for (finished, older) in [
+                (Finished::Completed, retention.completed_jobs),
+                (Finished::Dead, retention.dead_jobs),
+            ] {
+                self.clear(queue, finished, older).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl JobHandler for Maintenance {
+    fn kind(&self) -> &'static str {
+        self.chore.as_str()
+    }
+
+    fn is_of_platform(&self) -> bool {
+        true
+    }
+
+    async fn run(&self, _: &Job) -> Result<Done, JobError> {
+        match self.chore {
+            Chore::ClearExpired => self.store.clear_expired().await?,
+            Chore::MakePartitions => self.store.make_partitions().await?,
+            Chore::DropOldEvents => {
+                if let Some(retention) = self.retention.events {
+                    self.store.drop_old_events(retention).await?;
+                }
+            }
+            Chore::ClearJobs => self.store.clear_jobs(self.retention).await?,
+        }
+        Ok(Done::Now)
+    }
+}
