@@ -85,6 +85,7 @@ pub use path::PathId;
 pub use read::Shortcuts;
 pub use serve::serve;
 pub use state::{
-    ApiSettings, HealthCheck, HealthProbe, HealthReport, HealthStatus, MemoryKeeper, ReleasedMemory, Services,
+    ApiSettings, HealthCheck, HealthProbe, HealthReport, HealthStatus, JobServices, MemoryKeeper,
+    ReleasedMemory, Services,
 };
 pub use warming::datasets;

@@ -12,6 +12,7 @@ use fairlead_domain::events::LiveLog;
 use fairlead_domain::identity::{
     AccessTokens, Issuer, LoginPolicy, PasswordHasher, RevokedSessions, Secrets,
 };
+use fairlead_domain::jobs::{Calendar, JobOperations, Schedules};
 use fairlead_domain::store::{Store, SystemStore};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -44,6 +45,7 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     pub health: Arc<dyn HealthProbe>,
     pub nodes: Arc<dyn DatabaseNodes>,
+    pub jobs: JobServices,
     pub live: Arc<dyn LiveLog>,
     pub cursors: CursorKey,
     pub consistency: ConsistencyTokens,
@@ -72,6 +74,16 @@ impl Services {
             session_lifetime: self.settings.session_lifetime,
         }
     }
+}
+
+/// What operators do about jobs.
+#[derive(Clone, Debug)]
+pub struct JobServices {
+    pub operations: Arc<dyn JobOperations>,
+    pub schedules: Arc<dyn Schedules>,
+    pub calendar: Arc<dyn Calendar>,
+    /// What can be scheduled.
+    pub kinds: Arc<[&'static str]>,
 }
 
 /// How the HTTP edge behaves. Every field is read.

@@ -23,7 +23,10 @@ pub(super) enum Thing {
     Activity,
     ApiKey,
     Carrier,
+    Job,
     Lead,
+    Queue,
+    Schedule,
     Tenant,
     User,
 }
@@ -80,7 +83,11 @@ pub(super) const CASES: &[Case] = &[
     case("deactivateUser").of(Thing::User),
     case("deleteActivity").of(Thing::Activity),
     case("deleteCarrier").of(Thing::Carrier),
+    case("deleteJobSchedule").of(Thing::Schedule),
     case("deleteLead").of(Thing::Lead),
+    case("drainQueue")
+        .of(Thing::Queue)
+        .json(|_| json!({ "reason": "a test" })),
     case("explainCacheKey")
         .query("?tenantId=01934f6e-7b1a-7cc3-98a4-0242ac120001&key=leads.list?status%3DNEW"),
     case("exportLeads"),
@@ -91,6 +98,8 @@ pub(super) const CASES: &[Case] = &[
     case("getCarrier").of(Thing::Carrier),
     case("getConnectionPools"),
     case("getDatabaseSize"),
+    case("getJob").of(Thing::Job),
+    case("getJobMetrics"),
     case("getLead").of(Thing::Lead),
     case("getLimits"),
     case("getMe"),
@@ -109,15 +118,26 @@ pub(super) const CASES: &[Case] = &[
     case("listAgents"),
     case("listApiKeys"),
     case("listCarriers"),
+    case("listDeadJobs").of(Thing::Queue),
     case("listEvents"),
+    case("listJobSchedules"),
+    case("listJobs").query("?queue=maintenance"),
     case("listLeads"),
     case("listUsers"),
     case("logActivity")
         .of(Thing::Lead)
         .json(|_| json!({ "type": "NOTE", "subject": "a note" })),
     case("logout"),
+    case("pauseQueue")
+        .of(Thing::Queue)
+        .json(|_| json!({ "reason": "a test", "until": "2999-01-01T00:00:00Z" })),
     case("releaseMemory"),
+    case("resumeQueue").of(Thing::Queue),
+    case("retryFailedJobs").of(Thing::Queue),
     case("revokeApiKey").of(Thing::ApiKey),
+    case("scheduleJob").json(
+        |_| json!({ "name": "a test", "queue": "maintenance", "kind": "clear-jobs", "cron": "0 0 1 1 *" }),
+    ),
     case("searchLeads").query("?q=ann"),
     case("streamEvents"),
     case("updateActivity")
@@ -238,12 +258,21 @@ pub(super) async fn call(
         .await
 }
 
-/// Makes one of these in a tenant and returns its id. An agent changes only what it wrote itself, hence `author`.
+/// Makes one of these in a tenant and returns its id. An agent changes only what it wrote itself, and
+/// operators alone see jobs, hence `author`.
 pub(super) async fn make(thing: Thing, tenant: &TestTenant, author: &Client, number: usize) -> String {
     let owner = &tenant.owner;
     let made = match thing {
         Thing::Lead => return tenant.lead("Ann").await,
         Thing::Tenant => return tenant.id.clone(),
+        Thing::Queue => return "lead-processing".to_owned(),
+        // It comes with the platform.
+        Thing::Schedule => return "clear-jobs".to_owned(),
+        Thing::Job => author
+            .get("/api/v1/performance/jobs?queue=maintenance")
+            .await
+            .expect(200)["items"][0]
+            .clone(),
         Thing::Activity => {
             let lead = tenant.lead("Ann").await;
             let note = json!({ "type": "NOTE", "subject": "a note" });

@@ -4,6 +4,7 @@ mod bench;
 mod claims;
 mod enqueue;
 mod maintenance;
+mod operators;
 mod processes;
 mod schedules;
 mod worker;

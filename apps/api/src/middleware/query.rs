@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::query::{NoQuery, QueryReader};
 
 /// The operations that take a query; a test holds them to the specification, which is too large to be made for this.
-pub(super) const QUERIED: [(Method, &str); 15] = [
+pub(super) const QUERIED: [(Method, &str); 19] = [
     (Method::GET, "/api/v1/activities"),
     (Method::GET, "/api/v1/agents"),
     (Method::GET, "/api/v1/carriers"),
@@ -21,6 +21,10 @@ pub(super) const QUERIED: [(Method, &str); 15] = [
     (Method::GET, "/api/v1/leads/{id}"),
     (Method::GET, "/api/v1/leads/{id}/activities"),
     (Method::GET, "/api/v1/performance/cache/explain"),
+    (Method::GET, "/api/v1/performance/jobs"),
+    (Method::GET, "/api/v1/performance/jobs/metrics"),
+    (Method::GET, "/api/v1/performance/jobs/{queue}/dead-letter"),
+    (Method::POST, "/api/v1/performance/jobs/{queue}/retry-failed"),
     (Method::GET, "/api/v1/tenant/api-keys"),
     (Method::GET, "/api/v1/usage/days"),
     (Method::GET, "/api/v1/users"),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use fairlead_api::JobServices;
 use fairlead_domain::clock::Clock;
 use fairlead_domain::jobs::{
     JobHandler, Missed, NewJob, Overlap, Queue, QueueSettings, Retry, Schedule, Timing,
@@ -12,21 +13,41 @@ use fairlead_worker::{JobSignal, JobWorker, JobWorkerParts, SchedulerParts, Zone
 use crate::config::{Config, JobsConfig, QueueConfig};
 use crate::stores::Stores;
 
-/// Makes the worker of this process; `more` are done beside what the product itself has.
-pub(super) fn worker(
+/// All who do jobs: the product's own, and `more`.
+pub(super) fn handlers(
     config: &Config,
     stores: &Stores,
-    signal: JobSignal,
-    clock: &dyn Clock,
-    more: Vec<Arc<dyn JobHandler>>,
-    name: String,
-) -> JobWorker {
+    more: &[Arc<dyn JobHandler>],
+) -> Vec<Arc<dyn JobHandler>> {
     let mut handlers = stores.system.maintenance(Retention {
         events: config.events.retention(),
         completed_jobs: config.jobs.completed_retention.unsigned_abs(),
         dead_jobs: config.jobs.dead_retention.unsigned_abs(),
     });
-    handlers.extend(more);
+    handlers.extend_from_slice(more);
+    handlers
+}
+
+/// What operators do about jobs.
+pub(super) fn services(stores: &Stores, handlers: &[Arc<dyn JobHandler>]) -> JobServices {
+    let of_platform = handlers.iter().filter(|handler| handler.is_of_platform());
+    JobServices {
+        operations: stores.system.clone(),
+        schedules: stores.system.clone(),
+        calendar: Arc::new(ZonedCalendar),
+        kinds: of_platform.map(|handler| handler.kind()).collect(),
+    }
+}
+
+/// Makes the worker of this process, which others know by `name`.
+pub(super) fn worker(
+    config: &Config,
+    stores: &Stores,
+    signal: JobSignal,
+    clock: &dyn Clock,
+    handlers: Vec<Arc<dyn JobHandler>>,
+    name: String,
+) -> JobWorker {
     JobWorker::new(JobWorkerParts {
         store: stores.system.clone(),
         handlers,

@@ -20,14 +20,14 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
-use fairlead_api::{RequestTimes, Services, Shortcuts};
+use fairlead_api::{JobServices, RequestTimes, Services, Shortcuts};
 use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
 use fairlead_domain::clock::{Clock, Ids};
 use fairlead_domain::database::DatabaseNodes as _;
 use fairlead_domain::events::EventsMonitor as _;
 use fairlead_domain::jobs::JobHandler;
 use fairlead_domain::store::Store;
-use fairlead_worker::{JobSignal, JobTasks, JobWorker, Live, Worker};
+use fairlead_worker::{JobTasks, Live, Worker};
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
@@ -193,13 +193,21 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     );
     let live = events.live.clone();
     let signal = edge.jobs.clone();
-    let services = services(config, parts, edge, &stores, &keys, health, &live);
+    let handlers = jobs::handlers(config, &stores, &parts.job_handlers);
+    let ready = Ready {
+        keys: &keys,
+        health,
+        jobs: jobs::services(&stores, &handlers),
+        live: &live,
+    };
+    let services = services(config, parts, edge, &stores, ready);
 
     let listener = listen(config)?;
     let address = listener
         .local_addr()
         .context("cannot tell the address listened on")?;
-    let jobs = job_worker(config, parts, &stores, signal, address);
+    let name = format!("process {} at {address}", std::process::id());
+    let jobs = jobs::worker(config, &stores, signal, &*parts.clock, handlers, name);
     let metrics = Metrics::start(&config.metrics, &services, &worker, &jobs)?;
     let cluster = Arc::clone(&stores.cluster);
     let started = fairlead_api::serve(services, vec![listener], move || cluster.keep_open_here());
@@ -231,27 +239,15 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     })
 }
 
-fn job_worker(
-    config: &Config,
-    parts: &Parts,
-    stores: &Stores,
-    signal: JobSignal,
-    address: SocketAddr,
-) -> JobWorker {
-    let name = format!("process {} at {address}", std::process::id());
-    let handlers = parts.job_handlers.clone();
-    jobs::worker(config, stores, signal, &*parts.clock, handlers, name)
+/// What the API is given as it is.
+struct Ready<'a> {
+    keys: &'a Arc<KeyRing>,
+    health: health::PgHealthProbe,
+    jobs: JobServices,
+    live: &'a Live,
 }
 
-fn services(
-    config: &Config,
-    parts: &Parts,
-    edge: Edge,
-    stores: &Stores,
-    keys: &Arc<KeyRing>,
-    health: health::PgHealthProbe,
-    live: &Live,
-) -> Services {
+fn services(config: &Config, parts: &Parts, edge: Edge, stores: &Stores, ready: Ready<'_>) -> Services {
     let tokens = AccessTokenSettings {
         issuer: config.auth.issuer.clone(),
         audience: config.auth.audience.clone(),
@@ -268,16 +264,17 @@ fn services(
         }),
         memory: Arc::new(memory::ProcessMemory { cache: edge.cache }),
         hasher: Arc::new(Argon2PasswordHasher::new(hasher_limits(config))),
-        tokens: Arc::new(JwtAccessTokens::new(Arc::clone(keys), tokens)),
+        tokens: Arc::new(JwtAccessTokens::new(Arc::clone(ready.keys), tokens)),
         secrets: Arc::new(Sha256Secrets),
         revoked: stores.revoked.clone(),
         verified: edge.verified,
         shortcuts: Shortcuts::default(),
         times: RequestTimes::default(),
         clock: Arc::clone(&parts.clock),
-        health: Arc::new(health),
+        health: Arc::new(ready.health),
         nodes: stores.cluster.clone(),
-        live: Arc::new(live.clone()),
+        jobs: ready.jobs,
+        live: Arc::new(ready.live.clone()),
         cursors: edge.cursors,
         consistency: edge.consistency,
         settings: settings::api_settings(config),

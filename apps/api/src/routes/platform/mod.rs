@@ -3,6 +3,7 @@
 mod cache;
 mod connection_pool;
 mod database_size;
+mod jobs;
 mod memory;
 
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -12,5 +13,6 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(database_size::database_size)
         .service(connection_pool::connection_pool)
         .service(memory::release)
-        .configure(cache::configure);
+        .configure(cache::configure)
+        .configure(jobs::configure);
 }

@@ -1,0 +1,126 @@
+use actix_web::{HttpResponse, get, web};
+use fairlead_domain::jobs::{DeadGroup, JobState, Which};
+use fairlead_domain::paging::{DEFAULT_LIMIT, MAX_LIMIT};
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+use super::list::which;
+use super::view::JobView;
+use super::{NoSuchQueue, PathQueue, QueueName};
+use crate::Services;
+use crate::authentication::Operator;
+use crate::problem::Problem;
+use crate::query::{FromQuery, QueryOf, QueryReader};
+use crate::spec::Problems;
+
+/// What a [`DeadQuery`] is read from, for the specification.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "documents parameters")]
+struct DeadParameters {
+    /// Items of this kind.
+    #[param(min_length = 1, max_length = 100, nullable = false)]
+    kind: Option<String>,
+    /// Items of this tenant; zeros for the platform's own.
+    #[param(nullable = false)]
+    tenant_id: Option<Uuid>,
+    /// How many items are answered at the most.
+    #[param(minimum = 1, maximum = 200, default = 50, nullable = false)]
+    limit: Option<u32>,
+}
+
+#[derive(Debug)]
+struct DeadQuery {
+    which: Which,
+    limit: u32,
+}
+
+impl FromQuery for DeadQuery {
+    fn read(query: &mut QueryReader) -> Self {
+        Self {
+            which: which(query),
+            limit: query.integer("limit", 1..=MAX_LIMIT).unwrap_or(DEFAULT_LIMIT),
+        }
+    }
+}
+
+/// Jobs of a queue that were given up.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DeadLetters, example = json!({
+    "groups": [{
+        "kind": "score-lead", "fault": "the job could not be done now: # leads of # are locked", "jobs": 17,
+        "tenants": 2, "firstAt": "2026-11-21T09:00:00Z", "lastAt": "2026-11-21T10:00:00Z",
+        "exampleId": "01934f6e-7b1a-7cc3-98a4-0242ac120009",
+    }],
+    "items": [],
+}))]
+struct DeadLettersView {
+    /// By what they failed of, the most first; at most a hundred.
+    groups: Vec<GroupView>,
+    /// The newest.
+    items: Vec<JobView>,
+}
+
+/// Jobs that failed alike.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = DeadLetterGroup)]
+struct GroupView {
+    kind: String,
+    /// With `#` for each id and number.
+    fault: String,
+    jobs: u64,
+    tenants: u64,
+    #[serde(with = "time::serde::rfc3339")]
+    first_at: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    last_at: OffsetDateTime,
+    /// The last one.
+    example_id: Uuid,
+}
+
+impl From<DeadGroup> for GroupView {
+    fn from(group: DeadGroup) -> Self {
+        Self {
+            kind: group.kind,
+            fault: group.fault,
+            jobs: group.jobs,
+            tenants: group.tenants,
+            first_at: group.first_at,
+            last_at: group.last_at,
+            example_id: group.example.as_uuid(),
+        }
+    }
+}
+
+/// List the jobs of a queue that were given up, grouped by what they failed of.
+#[utoipa::path(
+    tag = "platform",
+    operation_id = "listDeadJobs",
+    params(("queue" = inline(QueueName), Path, description = "The queue."), DeadParameters),
+    responses(
+        (status = 200, description = "Groups of all, and the newest.", body = DeadLettersView),
+        Problems<NoSuchQueue>,
+    ),
+    extensions(("x-permit" = json!("Operator"))),
+)]
+#[get("/performance/jobs/{queue}/dead-letter")]
+pub(super) async fn dead_letter(
+    services: web::Data<Services>,
+    _operator: Operator,
+    queue: PathQueue,
+    query: QueryOf<DeadQuery>,
+) -> Result<HttpResponse, Problem> {
+    let operations = &services.jobs.operations;
+    let DeadQuery { which, limit } = query.0;
+    let groups = operations.dead_groups(queue.0).await?;
+    let items = operations
+        .list(queue.0, Some(JobState::Dead), &which, limit)
+        .await?;
+    Ok(HttpResponse::Ok().json(DeadLettersView {
+        groups: groups.into_iter().map(GroupView::from).collect(),
+        items: items.into_iter().map(JobView::from).collect(),
+    }))
+}

@@ -1,0 +1,108 @@
+use actix_web::{HttpResponse, get, web};
+use fairlead_domain::jobs::{JobOwner, JobState, Queue, Which};
+use fairlead_domain::paging::{DEFAULT_LIMIT, MAX_LIMIT};
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::QueueName;
+use super::view::JobView;
+use crate::Services;
+use crate::authentication::Operator;
+use crate::problem::Problem;
+use crate::query::{FromQuery, QueryOf, QueryReader};
+
+/// What a [`ListQuery`] is read from, for the specification.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "documents parameters")]
+struct ListParameters {
+    /// Jobs of this queue.
+    #[param(inline)]
+    queue: QueueName,
+    #[param(nullable = false, inline)]
+    state: Option<StateName>,
+    /// Jobs of this kind.
+    #[param(min_length = 1, max_length = 100, nullable = false)]
+    kind: Option<String>,
+    /// Jobs of this tenant; zeros for the platform's own.
+    #[param(nullable = false)]
+    tenant_id: Option<uuid::Uuid>,
+    /// How many are answered at the most.
+    #[param(minimum = 1, maximum = 200, default = 50, nullable = false)]
+    limit: Option<u32>,
+}
+
+#[derive(ToSchema)]
+#[schema(rename_all = "lowercase")]
+#[expect(dead_code, reason = "documents what `JobState` is read from")]
+enum StateName {
+    Delayed,
+    Waiting,
+    Active,
+    Completed,
+    Dead,
+}
+
+#[derive(Debug)]
+struct ListQuery {
+    queue: Option<Queue>,
+    state: Option<JobState>,
+    which: Which,
+    limit: u32,
+}
+
+impl FromQuery for ListQuery {
+    fn read(query: &mut QueryReader) -> Self {
+        let names = Queue::ALL.map(Queue::as_str).join(", ");
+        Self {
+            queue: query.required("queue", |text| {
+                Queue::parse(text).ok_or_else(|| format!("must be one of {names}"))
+            }),
+            state: query.choice("state", JobState::parse, JobState::ALL.map(JobState::as_str)),
+            which: which(query),
+            limit: query.integer("limit", 1..=MAX_LIMIT).unwrap_or(DEFAULT_LIMIT),
+        }
+    }
+}
+
+/// Reads `kind` and `tenantId`.
+pub(super) fn which(query: &mut QueryReader) -> Which {
+    Which {
+        kind: query.text("kind", 100),
+        owner: query.uuid("tenantId").map(JobOwner::from_uuid),
+        id: None,
+    }
+}
+
+/// Jobs, the newest first.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Jobs)]
+struct JobsView {
+    items: Vec<JobView>,
+}
+
+/// List the newest jobs of a queue.
+#[utoipa::path(
+    tag = "platform",
+    operation_id = "listJobs",
+    params(ListParameters),
+    responses((status = 200, description = "The newest first.", body = JobsView)),
+    extensions(("x-permit" = json!("Operator"))),
+)]
+#[get("/performance/jobs")]
+pub(super) async fn list(
+    services: web::Data<Services>,
+    _operator: Operator,
+    query: QueryOf<ListQuery>,
+) -> Result<HttpResponse, Problem> {
+    let ListQuery {
+        queue,
+        state,
+        which,
+        limit,
+    } = query.0;
+    let queue = queue.expect("the query had no fault, and must have a queue");
+    let jobs = services.jobs.operations.list(queue, state, &which, limit).await?;
+    let items = jobs.into_iter().map(JobView::from).collect();
+    Ok(HttpResponse::Ok().json(JobsView { items }))
+}

@@ -1,0 +1,81 @@
+use actix_web::{HttpResponse, post, web};
+use fairlead_domain::Id;
+use fairlead_domain::jobs::Which;
+use serde::Serialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::list::which;
+use super::{NoSuchQueue, PathQueue, QueueName};
+use crate::Services;
+use crate::authentication::Operator;
+use crate::problem::Problem;
+use crate::query::{FromQuery, QueryOf, QueryReader};
+use crate::spec::Problems;
+
+/// What a [`RetryQuery`] is read from, for the specification.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "documents parameters")]
+struct RetryParameters {
+    /// Only jobs of this kind.
+    #[param(min_length = 1, max_length = 100, nullable = false)]
+    kind: Option<String>,
+    /// Only jobs of this tenant; zeros for the platform's own.
+    #[param(nullable = false)]
+    tenant_id: Option<uuid::Uuid>,
+    /// Only this job.
+    #[param(nullable = false)]
+    id: Option<uuid::Uuid>,
+}
+
+#[derive(Debug)]
+struct RetryQuery(Which);
+
+impl FromQuery for RetryQuery {
+    fn read(query: &mut QueryReader) -> Self {
+        Self(Which {
+            id: query.uuid("id").map(Id::from_uuid),
+            ..which(query)
+        })
+    }
+}
+
+/// What comes of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RetriedJobs, example = json!({"retried": 17}))]
+struct RetriedView {
+    /// Jobs that wait again.
+    retried: u64,
+}
+
+/// Retry jobs that were given up.
+///
+/// They wait again, with all their attempts. Of several with one unique key the last one does, and none while one like it
+/// is not finished.
+#[utoipa::path(
+    tag = "platform",
+    operation_id = "retryFailedJobs",
+    params(("queue" = inline(QueueName), Path, description = "The queue."), RetryParameters),
+    responses(
+        (status = 200, description = "How many.", body = RetriedView),
+        Problems<NoSuchQueue>,
+    ),
+    extensions(("x-permit" = json!("Operator"))),
+)]
+#[post("/performance/jobs/{queue}/retry-failed")]
+pub(super) async fn retry_failed(
+    services: web::Data<Services>,
+    operator: Operator,
+    queue: PathQueue,
+    query: QueryOf<RetryQuery>,
+) -> Result<HttpResponse, Problem> {
+    let RetryQuery(which) = query.0;
+    let retried = services.jobs.operations.retry_dead(queue.0, &which).await?;
+    tracing::info!(
+        operator = operator.0.operator(),
+        queue = %queue.0,
+        retried,
+        "dead jobs were retried"
+    );
+    Ok(HttpResponse::Ok().json(RetriedView { retried }))
+}

@@ -1,0 +1,139 @@
+use actix_web::{HttpResponse, post, web};
+use fairlead_domain::invalid::{Faults, Invalid};
+use fairlead_domain::jobs::{BadTiming, Missed, Overlap, Queue, Schedule, Timing};
+use fairlead_domain::text as texts;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use super::view::ScheduleView;
+use crate::Services;
+use crate::authentication::Operator;
+use crate::json::JsonBody;
+use crate::problem::Problem;
+use crate::text;
+
+/// A job that is to be enqueued again and again.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(as = NewJobSchedule, example = json!({
+    "name": "tidy-at-night", "queue": "maintenance", "kind": "clear-jobs", "cron": "30 2 * * *",
+    "timeZone": "Europe/Berlin", "missed": "once", "overlap": "skip",
+}))]
+struct ScheduleBody {
+    /// One that is there already becomes this one.
+    #[schema(schema_with = text::line::<100>)]
+    name: String,
+    /// `lead-processing`, `imports`, `webhooks`, `maintenance` or `warming`.
+    queue: String,
+    /// What is to be done: a kind of the platform's own jobs.
+    kind: String,
+    /// What it is to be done with.
+    #[serde(default)]
+    #[schema(value_type = Option<Value>)]
+    payload: Option<serde_json::Value>,
+    /// Minutes, hours, days of the month, months and days of the week; or six fields, with seconds in front.
+    #[schema(schema_with = text::line::<200>)]
+    cron: String,
+    /// Of the IANA database; `UTC`, unless given.
+    #[serde(default)]
+    #[schema(nullable = false)]
+    time_zone: Option<String>,
+    /// When nobody was there at its moment: `once` (the default) makes up for all of them by one job, `skip` does not.
+    #[serde(default)]
+    #[schema(nullable = false)]
+    missed: Option<String>,
+    /// While its last job is not finished: `skip` (the default) enqueues no other, `allow` does.
+    #[serde(default)]
+    #[schema(nullable = false)]
+    overlap: Option<String>,
+}
+
+/// Schedule a recurring job.
+///
+/// The answer shows its next five runs. By the name of one that there is, that one is changed.
+#[utoipa::path(
+    tag = "platform",
+    operation_id = "scheduleJob",
+    request_body = ScheduleBody,
+    responses((status = 200, description = "The schedule as it is kept.", body = ScheduleView)),
+    extensions(("x-permit" = json!("Operator"))),
+)]
+#[post("/performance/jobs/schedule")]
+pub(super) async fn schedule_job(
+    services: web::Data<Services>,
+    operator: Operator,
+    body: JsonBody<ScheduleBody>,
+) -> Result<HttpResponse, Problem> {
+    let (schedule, runs) = parse(&services, body.value, operator.0.operator())?;
+    services.jobs.schedules.put(&schedule).await?;
+    tracing::info!(
+        operator = operator.0.operator(),
+        schedule = schedule.name,
+        "a job was scheduled"
+    );
+    Ok(HttpResponse::Ok().json(ScheduleView::new(schedule, runs)))
+}
+
+/// Returns the schedule, and its next runs.
+fn parse(
+    services: &Services,
+    body: ScheduleBody,
+    operator: &str,
+) -> Result<(Schedule, Vec<OffsetDateTime>), Invalid> {
+    let mut faults = Faults::default();
+    let name = faults.keep("name", texts::line(&body.name, 100));
+    let one_of = |words: &[&str]| format!("must be one of {}", words.join(", "));
+    let queue = Queue::parse(&body.queue).ok_or_else(|| one_of(&Queue::ALL.map(Queue::as_str)));
+    let queue = faults.keep("queue", queue);
+    let kinds = &services.jobs.kinds;
+    if !kinds.contains(&body.kind.as_str()) {
+        faults.add("kind", one_of(kinds));
+    }
+    let missed = body.missed.as_deref().map_or(Ok(Missed::Once), |word| {
+        Missed::parse(word).ok_or_else(|| one_of(&["skip", "once"]))
+    });
+    let missed = faults.keep("missed", missed);
+    let overlap = body.overlap.as_deref().map_or(Ok(Overlap::Skip), |word| {
+        Overlap::parse(word).ok_or_else(|| one_of(&["skip", "allow"]))
+    });
+    let overlap = faults.keep("overlap", overlap);
+    let timing = Timing {
+        cron: body.cron.trim().to_owned(),
+        time_zone: body.time_zone.unwrap_or_else(|| "UTC".to_owned()),
+    };
+    let now = services.clock.now();
+    let runs = services.jobs.calendar.preview(&timing, now, ScheduleView::AHEAD);
+    let runs = match runs {
+        Ok(runs) => runs,
+        Err(error) => {
+            let field = match error {
+                BadTiming::TimeZone => "timeZone",
+                BadTiming::Cron(_) | BadTiming::Never => "cron",
+            };
+            faults.add(field, error.to_string());
+            Vec::new()
+        }
+    };
+    let next_at = runs.first().copied();
+    faults.finish()?;
+    let kept = "there was no fault";
+    let schedule = Schedule {
+        name: name.expect(kept),
+        queue: queue.expect(kept),
+        kind: body.kind,
+        payload: raw(&body.payload.unwrap_or_default()),
+        timing,
+        missed: missed.expect(kept),
+        overlap: overlap.expect(kept),
+        created_by: operator.to_owned(),
+        next_at: next_at.expect(kept),
+        last_at: None,
+    };
+    Ok((schedule, runs))
+}
+
+fn raw(payload: &serde_json::Value) -> Box<RawValue> {
+    serde_json::value::to_raw_value(payload).expect("JSON can be written as JSON")
+}

@@ -1,0 +1,290 @@
+//! What operators see of jobs, and do about them.
+
+use serde_json::{Value, json};
+use sqlx::{Executor as _, PgConnection};
+use support::database::DatabaseRole;
+use support::{Client, TestApp, wait_until};
+
+use super::bench::{count, fill, tenant};
+
+const JOBS: &str = "/api/v1/performance/jobs";
+
+async fn metrics(operator: &Client, queue: &str) -> Value {
+    let answer = operator
+        .get(&format!("{JOBS}/metrics?queue={queue}"))
+        .await
+        .expect(200);
+    answer["queues"][0].clone()
+}
+
+/// A dead job of `lead-processing`.
+async fn dead(
+    database: &mut PgConnection,
+    tenant_number: u128,
+    kind: &str,
+    fault: &str,
+    unique_key: Option<&str>,
+) {
+    sqlx::query(
+        "INSERT INTO jobs (tenant_id, id, queue, kind, payload, unique_key, priority, state, attempts, fault, finished_at)
+         VALUES ($1, gen_random_uuid(), 'lead-processing', $2, '{\"lead\": 7}', $3, 1, 'dead', 3, $4, now())",
+    )
+    .bind(tenant(tenant_number))
+    .bind(kind)
+    .bind(unique_key)
+    .bind(fault)
+    .execute(database)
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn a_paused_queue_begins_nothing_until_it_is_resumed_or_its_time_is_over() {
+    let app = TestApp::start_with(|config| config.jobs.sweep = std::time::Duration::from_millis(20)).await;
+    let operator = app.operator("olga").await;
+    let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
+    let done = "queue = 'maintenance' AND state = 'completed'";
+    wait_until("the chores of the start are done", async || {
+        count(&mut superuser, done).await == 3
+    })
+    .await;
+    let chores = "UPDATE job_schedules SET next_at = now()";
+    let waiting = "queue = 'maintenance' AND state = 'waiting'";
+
+    let stop = json!({ "reason": "a look at the disk" });
+    let stopped = operator
+        .post(&format!("{JOBS}/maintenance/pause"), stop)
+        .await
+        .expect(200);
+    assert_eq!(stopped["operator"], "olga");
+    superuser.execute(chores).await.unwrap();
+    wait_until("three wait", async || count(&mut superuser, waiting).await == 3).await;
+    let figures = metrics(&operator, "maintenance").await;
+    assert_eq!(figures["stopped"]["reason"], "a look at the disk");
+    assert_eq!((&figures["waiting"], &figures["active"]), (&json!(3), &json!(0)));
+    assert!(figures["oldestWaitingMs"].as_f64().unwrap() > 0.0, "{figures}");
+
+    let resume = async || {
+        let path = format!("{JOBS}/maintenance/resume");
+        operator.post(&path, json!({})).await
+    };
+    assert_eq!(resume().await.expect(200)["wasStopped"], true);
+    wait_until("they are done", async || count(&mut superuser, done).await == 6).await;
+    assert_eq!(resume().await.expect(200)["wasStopped"], false);
+
+    let past = json!({ "reason": "too late", "until": "2020-01-01T00:00:00Z" });
+    let refused = operator.post(&format!("{JOBS}/maintenance/pause"), past).await;
+    assert_eq!(refused.problem(), "invalid-input");
+    let unknown = operator.post(&format!("{JOBS}/no-queue/resume"), json!({})).await;
+    assert_eq!(unknown.problem(), "not-found");
+}
+
+#[tokio::test]
+async fn figures_are_those_of_the_jobs() {
+    let app = TestApp::start().await;
+    let operator = app.operator("olga").await;
+    let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
+    // So that nobody works on them.
+    let stop = json!({ "reason": "a test" });
+    operator
+        .post(&format!("{JOBS}/lead-processing/pause"), stop)
+        .await
+        .expect(200);
+    fill(&mut superuser, tenant(1), 20, "done").await;
+    superuser
+        .execute(
+            "UPDATE jobs SET state = 'completed', run_at = now() - interval '10 seconds',
+                    started_at = now() - interval '8 seconds', finished_at = now() - interval '5 seconds'
+             WHERE kind = 'done'",
+        )
+        .await
+        .unwrap();
+    superuser
+        .execute(
+            "UPDATE jobs SET finished_at = now() - interval '20 minutes'
+             WHERE id IN (SELECT id FROM jobs WHERE kind = 'done' LIMIT 5)",
+        )
+        .await
+        .unwrap();
+    fill(&mut superuser, tenant(2), 7, "waits").await;
+    dead(&mut superuser, 1, "dies", "no reason", None).await;
+
+    let figures = metrics(&operator, "lead-processing").await;
+
+    assert_eq!(figures["waiting"], 7);
+    assert_eq!(figures["completed"], 15);
+    assert_eq!(figures["throughputPerMinute"], 3.0);
+    assert_eq!(
+        (&figures["failed"], &figures["deadLetters"]),
+        (&json!(1), &json!(1))
+    );
+    assert_eq!(figures["waitMs"], json!({ "mean": 2000.0, "p95": 2000.0 }));
+    assert_eq!(figures["runMs"], json!({ "mean": 3000.0, "p95": 3000.0 }));
+    let all = operator.get(&format!("{JOBS}/metrics")).await.expect(200);
+    assert_eq!(all["queues"].as_array().unwrap().len(), 5);
+    let page = reqwest::get(app.metrics_url())
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    assert!(
+        page.contains("jobs_completed_total{queue=\"maintenance\"}"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn dead_letters_are_grouped_by_what_they_failed_of_and_can_be_retried() {
+    let app = TestApp::start().await;
+    let operator = app.operator("olga").await;
+    let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
+    let stop = json!({ "reason": "a test" });
+    operator
+        .post(&format!("{JOBS}/lead-processing/pause"), stop)
+        .await
+        .expect(200);
+    for lead in [7, 8, 9] {
+        dead(
+            &mut superuser,
+            lead,
+            "score",
+            &format!("lead {lead} is locked"),
+            None,
+        )
+        .await;
+    }
+    dead(&mut superuser, 1, "score", "the provider is down", None).await;
+    for _ in 0..2 {
+        dead(&mut superuser, 1, "assign", "nobody is free", Some("lead 7")).await;
+    }
+
+    let letters = operator
+        .get(&format!("{JOBS}/lead-processing/dead-letter"))
+        .await
+        .expect(200);
+    let groups: Vec<String> = letters["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|group| {
+            format!(
+                "{} {} {} {}",
+                group["kind"], group["fault"], group["jobs"], group["tenants"]
+            )
+        })
+        .collect();
+    assert_eq!(
+        groups,
+        [
+            "\"score\" \"lead # is locked\" 3 3",
+            "\"assign\" \"nobody is free\" 2 1",
+            "\"score\" \"the provider is down\" 1 1",
+        ]
+    );
+    let example = letters["groups"][0]["exampleId"].as_str().unwrap();
+    let job = operator.get(&format!("{JOBS}/{example}")).await.expect(200);
+    assert_eq!(
+        (&job["state"], &job["payload"]["lead"]),
+        (&json!("dead"), &json!(7))
+    );
+    assert_eq!(letters["items"].as_array().unwrap().len(), 6);
+
+    let retry = async |query: &str| {
+        let path = format!("{JOBS}/lead-processing/retry-failed{query}");
+        operator.post(&path, json!({})).await.expect(200)["retried"].clone()
+    };
+    assert_eq!(retry(&format!("?id={example}")).await, 1);
+    assert_eq!(retry(&format!("?kind=score&tenantId={}", tenant(1))).await, 1);
+    // Two with one key would be one too many.
+    assert_eq!(retry("?kind=assign").await, 1);
+    assert_eq!(retry("?kind=assign").await, 0);
+    assert_eq!(retry("").await, 2);
+
+    assert_eq!(
+        count(&mut superuser, "state = 'waiting' AND attempts = 0").await,
+        5
+    );
+    assert_eq!(
+        count(&mut superuser, "state = 'dead' AND kind = 'assign'").await,
+        1
+    );
+    let waiting = operator
+        .get(&format!("{JOBS}?queue=lead-processing&state=waiting&kind=score"))
+        .await;
+    assert_eq!(waiting.expect(200)["items"].as_array().unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn a_schedule_is_made_shown_with_its_next_runs_changed_and_deleted() {
+    let app = TestApp::start().await;
+    let operator = app.operator("olga").await;
+    let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
+    let body = json!({
+        "name": "tidy-at-night", "queue": "maintenance", "kind": "clear-jobs", "cron": "30 2 * * *",
+        "timeZone": "Europe/Berlin",
+    });
+
+    let made = operator
+        .post(&format!("{JOBS}/schedule"), body.clone())
+        .await
+        .expect(200);
+    assert_eq!(made["nextRuns"].as_array().unwrap().len(), 5);
+    assert_eq!(
+        (&made["missed"], &made["overlap"], &made["createdBy"]),
+        (&json!("once"), &json!("skip"), &json!("olga"))
+    );
+    let local = "SELECT count(*) FROM job_schedules
+                 WHERE name = 'tidy-at-night' AND to_char(next_at AT TIME ZONE time_zone, 'HH24:MI') = '02:30'";
+    let at_half_past_two: i64 = sqlx::query_scalar(local).fetch_one(&mut superuser).await.unwrap();
+    assert_eq!(at_half_past_two, 1);
+
+    let mut changed = body.clone();
+    changed["cron"] = json!("0 3 * * *");
+    operator
+        .post(&format!("{JOBS}/schedule"), changed)
+        .await
+        .expect(200);
+    let listed = operator.get(&format!("{JOBS}/schedules")).await.expect(200);
+    let names: Vec<&str> = listed["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        ["clear-expired", "clear-jobs", "make-partitions", "tidy-at-night"]
+    );
+    assert_eq!(listed["items"][3]["cron"], "0 3 * * *");
+    assert_eq!(listed["items"][3]["nextRuns"].as_array().unwrap().len(), 5);
+
+    let due = "UPDATE job_schedules SET next_at = now() WHERE name = 'tidy-at-night'";
+    superuser.execute(due).await.unwrap();
+    let done = "schedule = 'tidy-at-night' AND state = 'completed'";
+    wait_until("it was done", async || count(&mut superuser, done).await == 1).await;
+    let delete = async || operator.delete(&format!("{JOBS}/schedules/tidy-at-night")).await;
+    assert_eq!(delete().await.status.as_u16(), 204);
+    assert_eq!(delete().await.problem(), "not-found");
+
+    for (field, value) in [
+        ("cron", json!("every night")),
+        ("cron", json!("0 0 30 2 *")),
+        ("timeZone", json!("Berlin")),
+        ("kind", json!("rm")),
+        ("queue", json!("none")),
+        ("missed", json!("never")),
+    ] {
+        let mut faulty = body.clone();
+        faulty[field] = value;
+        let refused = operator.post(&format!("{JOBS}/schedule"), faulty).await;
+        assert_eq!(refused.problem(), "invalid-input", "{field}");
+        assert!(
+            refused.json()["errors"][0]["pointer"]
+                .as_str()
+                .unwrap()
+                .contains(field),
+            "{refused:?}"
+        );
+    }
+}
