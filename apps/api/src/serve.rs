@@ -37,6 +37,9 @@ pub fn serve(
     .keep_alive(settings.keep_alive)
     .client_request_timeout(settings.client_timeout)
     .client_disconnect_timeout(settings.client_timeout)
+    // A client that closes is gone. Otherwise a stream finds out when it has been silent for long, and then the second
+    // thing it says is not taken.
+    .h1_allow_half_closed(false)
     .shutdown_timeout(settings.shutdown.as_secs())
     // The process decides what signals mean; it stops more than the server.
     .disable_signals();

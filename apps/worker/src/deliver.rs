@@ -37,7 +37,7 @@ const BACKOFF: Backoff = Backoff {
 pub(crate) enum GivingUp {
     /// When it has failed several times.
     AfterAttempts,
-    /// When it is from before a moment; what is younger may still be brought by the broker, and is tried once.
+    /// The same, if it is from before a moment. What is younger the broker may still bring: it is tried once.
     IfBefore(OffsetDateTime),
 }
 
@@ -99,14 +99,13 @@ impl Delivery {
         }
         let mut undone = None;
         for event in events {
-            let is_done = match giving_up {
-                GivingUp::AfterAttempts => {
-                    self.insist(consumer, &event).await?;
-                    true
-                }
-                GivingUp::IfBefore(moment) => self.try_once(consumer, &event, moment).await?,
+            let is_others = match giving_up {
+                GivingUp::AfterAttempts => false,
+                GivingUp::IfBefore(moment) => event.occurred_at >= moment,
             };
-            if !is_done {
+            if !is_others {
+                self.insist(consumer, &event).await?;
+            } else if !self.try_once(consumer, &event).await? {
                 undone.get_or_insert(event.cursor);
             }
         }
@@ -139,18 +138,12 @@ impl Delivery {
         }
     }
 
-    /// Hands one event over that somebody else may try again, unless it is from before `moment`. Returns whether it is
-    /// done with.
-    async fn try_once(
-        &self,
-        consumer: &dyn Consumer,
-        event: &Event,
-        moment: OffsetDateTime,
-    ) -> Result<bool, StoreError> {
+    /// Hands one event over that somebody else may try again. Returns whether it is done with.
+    async fn try_once(&self, consumer: &dyn Consumer, event: &Event) -> Result<bool, StoreError> {
         match self.attempt(consumer, std::slice::from_ref(event)).await {
             Ok(()) => Ok(true),
             Err(HandleError::Store(error)) if is_away(&error) => Err(error),
-            Err(error) if event.occurred_at < moment || matches!(error, HandleError::Reject(_)) => {
+            Err(error @ HandleError::Reject(_)) => {
                 self.put_aside(consumer, event, &error).await?;
                 Ok(true)
             }

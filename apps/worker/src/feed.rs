@@ -125,8 +125,11 @@ async fn step(
     };
     let cursors: Vec<EventCursor> = stretch.events.iter().map(|event| event.cursor).collect();
     let giving_up = match &shared.broker {
-        Some(parts) => GivingUp::IfBefore(parts.clock.now() - parts.give_up_after),
-        None => GivingUp::AfterAttempts,
+        // Who is away brings nothing, and there is much to do.
+        Some(parts) if parts.broker.link().is_up => {
+            GivingUp::IfBefore(parts.clock.now() - parts.give_up_after)
+        }
+        _ => GivingUp::AfterAttempts,
     };
     let undone = shared
         .delivery

@@ -25,6 +25,9 @@ use crate::signal::Waiter;
 
 /// Events of a tenant that may wait for who is slow.
 const RING: usize = 256;
+/// Events that are told at a time: a bulk of thousands would overrun the ring of everybody, however fast.
+const PART: usize = RING / 2;
+const BETWEEN_PARTS: Duration = Duration::from_millis(1);
 /// The task begins to read for the first who follows within a moment, unless the database is away.
 const BEGIN_WITHIN: Duration = Duration::from_secs(5);
 const BACKOFF: Backoff = Backoff {
@@ -132,17 +135,28 @@ impl Live {
         self.0.begun.send_modify(|times| *times = times.wrapping_add(1));
     }
 
-    /// Passes events on. Returns whether anybody still follows.
-    fn tell(&self, events: Vec<Event>) -> bool {
+    /// Passes events on, with a moment for those who take them as they come. Returns whether anybody still follows.
+    async fn tell(&self, events: Vec<Event>) -> bool {
+        let mut parts = events.into_iter();
+        loop {
+            if !self.tell_part(parts.by_ref().take(PART)) {
+                return false;
+            }
+            if parts.len() == 0 {
+                return true;
+            }
+            sleep(BETWEEN_PARTS).await;
+        }
+    }
+
+    fn tell_part(&self, events: impl Iterator<Item = Event>) -> bool {
         let mut told = self.told();
         if told.followers == 0 {
             told.place = None;
             return false;
         }
-        if let Some(last) = events.last() {
-            told.place = Some(last.cursor);
-        }
         for event in events {
+            told.place = Some(event.cursor);
             if let Some(followers) = told.tenants.get(&event.tenant) {
                 // There are some, or they leave just now.
                 let _ = followers.events.send(Arc::new(event));
@@ -159,6 +173,7 @@ impl LiveLog for Live {
             return Err(FollowError::Closing);
         }
         let mut begun = self.0.begun.subscribe();
+        let mut closing = self.0.closing.subscribe();
         let follower = self.join(tenant)?;
         loop {
             // The task does not stop telling while there is a follower, so this place holds for this one.
@@ -170,9 +185,12 @@ impl LiveLog for Live {
                 });
             }
             self.0.wanted.notify_one();
-            match timeout(BEGIN_WITHIN, begun.changed()).await {
-                Ok(Ok(())) => {}
-                _ => return Err(FollowError::Unavailable),
+            tokio::select! {
+                _ = closing.wait_for(|is_closing| *is_closing) => return Err(FollowError::Closing),
+                begins = timeout(BEGIN_WITHIN, begun.changed()) => match begins {
+                    Ok(Ok(())) => {}
+                    _ => return Err(FollowError::Unavailable),
+                },
             }
         }
     }
@@ -199,6 +217,10 @@ impl LiveEvents for Follower {
                 Err(RecvError::Closed) => Heard::Closing,
             },
         }
+    }
+
+    fn is_closing(&self) -> bool {
+        *self.closing.borrow()
     }
 }
 
@@ -230,16 +252,31 @@ pub(crate) async fn tell(worker: Arc<crate::Shared>) {
     let mut waiter = worker.signal.waiter();
     loop {
         live.0.wanted.notified().await;
+        let Some(place) = end(&worker).await else {
+            continue;
+        };
+        live.begin(place);
+        tell_from(place, &worker, &mut waiter).await;
+    }
+}
+
+/// Where the log ends, as soon as that can be read; `None` when nobody waits for it any more.
+async fn end(worker: &crate::Shared) -> Option<EventCursor> {
+    let mut failures = 0;
+    loop {
         match worker.log.end().await {
-            Ok(place) => {
-                live.begin(place);
-                tell_from(place, &worker, &mut waiter).await;
-            }
-            // Those who wait find out by themselves.
+            Ok(place) => return Some(place),
             Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                tracing::warn!(error, "the end of the log of events cannot be read");
+                failures += 1;
+                if failures == 1 {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "the end of the log of events cannot be read");
+                }
+                sleep(BACKOFF.after(failures)).await;
             }
+        }
+        if worker.live.followers() == 0 {
+            return None;
         }
     }
 }
@@ -254,7 +291,7 @@ async fn tell_from(mut place: EventCursor, worker: &crate::Shared, waiter: &mut 
                 failures = 0;
                 let found = events.len();
                 place = events.last().map_or(place, |last| last.cursor);
-                if !worker.live.tell(events) {
+                if !worker.live.tell(events).await {
                     return;
                 }
                 if found < STRETCH as usize {

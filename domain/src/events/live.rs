@@ -26,6 +26,9 @@ pub struct Followed {
 pub trait LiveEvents: Debug + Send {
     /// Waits for the next event. Whoever stops waiting misses nothing by it.
     async fn next(&mut self) -> Heard;
+
+    /// Whether the process stops. Whoever does not wait for what comes, but reads the log, asks.
+    fn is_closing(&self) -> bool;
 }
 
 /// What one who follows hears.

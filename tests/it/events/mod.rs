@@ -8,5 +8,6 @@ mod faults;
 mod log;
 mod retention;
 mod stream;
+mod stream_ends;
 mod stream_reader;
 mod subscriber;

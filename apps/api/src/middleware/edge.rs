@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::body::{self, BodySize, BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::Method;
@@ -30,7 +30,8 @@ pub(crate) async fn edge<B: MessageBody + 'static>(
     let services = Services::of(request.request()).clone();
     let context = Arc::new(open_context(&request, &services.settings, started));
     let line = Line::begin(&request, started);
-    if request.method() == Method::HEAD {
+    let is_head = request.method() == Method::HEAD;
+    if is_head {
         request.head_mut().method = Method::GET;
     }
     let place = headers::Place::of(request.path());
@@ -42,6 +43,10 @@ pub(crate) async fn edge<B: MessageBody + 'static>(
         match handled {
             Ok(Handled { response, route }) => {
                 let mut response = compressed(response, &settings.compression);
+                if is_head && matches!(response.response().body().size(), BodySize::Stream) {
+                    // The server would drive it to its end all the same, and a stream of events has none.
+                    response = response.map_body(|_, _| BoxBody::new(body::None::new()));
+                }
                 headers::set(response.headers_mut(), place, settings, &context, started);
                 line.write(Ok((&response, route)), &context, &services);
                 Ok(response)

@@ -200,6 +200,13 @@ const GENERAL: &[Key] = {
         )
         .unit("ms"),
         Key::new(
+            "http.unread_timeout_ms",
+            range(1000, 600_000),
+            "60000",
+            "how long a client may leave unread what it is sent",
+        )
+        .unit("ms"),
+        Key::new(
             "http.shutdown_timeout_ms",
             range(1000, 600_000),
             "30000",

@@ -53,6 +53,8 @@ pub struct HttpConfig {
     pub keep_alive: Duration,
     #[serde(rename = "client_timeout_ms", with = "millis")]
     pub client_timeout: Duration,
+    #[serde(rename = "unread_timeout_ms", with = "millis")]
+    pub unread_timeout: Duration,
     #[serde(rename = "shutdown_timeout_ms", with = "millis")]
     pub shutdown_timeout: Duration,
     pub body_limit_bytes: usize,

@@ -28,6 +28,7 @@ use fairlead_domain::events::EventsMonitor as _;
 use fairlead_domain::jobs::JobHandler;
 use fairlead_domain::store::Store;
 use fairlead_worker::{JobTasks, Live, Worker};
+use socket2::SockRef;
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
@@ -286,6 +287,11 @@ fn listen(config: &Config) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind(wanted).with_context(|| {
         format!("cannot listen on {wanted}; choose another port (--port, FAIRLEAD__HTTP__PORT; 0 takes a free one)")
     })?;
+    // All connections have it from here. Of a client that does not read, nothing else is heard: what waits for it is
+    // not even looked at.
+    SockRef::from(&listener)
+        .set_tcp_user_timeout(Some(config.http.unread_timeout))
+        .context("cannot limit how long a client may leave unread what it is sent")?;
     Ok(listener)
 }
 

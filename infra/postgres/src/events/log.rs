@@ -24,8 +24,9 @@ const READ: &str = "
     ORDER BY GREATEST(xid, xid), position
     LIMIT $3";
 
-const IS_HELD: &str = "
-    SELECT EXISTS (SELECT FROM events WHERE GREATEST(xid, xid) >= pg_snapshot_xmin(pg_current_snapshot()))";
+// Whatever is behind the last one that was read: it could not be read then, though by now it may be.
+const IS_MORE: &str = "
+    SELECT EXISTS (SELECT FROM events WHERE (GREATEST(xid, xid), position) > ($1, $2))";
 
 const END: &str = "
     SELECT xid, position
@@ -80,7 +81,13 @@ impl EventLog for PgSystemStore {
             events.push(event(row, 1, Id::from_uuid(tenant))?);
         }
         let is_held = if events.len() < limit as usize {
-            let row = connection.sql(IS_HELD).fetch_one().await?;
+            let last = events.last().map_or(after, |event| event.cursor);
+            let row = connection
+                .sql(IS_MORE)
+                .bind(Xid(last.xid))
+                .bind(last.position)
+                .fetch_one()
+                .await?;
             row.try_get(0).map_err(SqlError::from)?
         } else {
             false

@@ -3,9 +3,10 @@
 //!
 //! One who comes back with the id it saw last is first given what the log has behind it, and then what comes. Whoever
 //! is too slow for what comes goes back to the log in the same way. So nothing is missed, nothing comes twice, and
-//! nothing waits in memory for anybody.
+//! no more than a few hundred events wait in memory, for all clients of a tenant together.
 
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use actix_web::http::header;
@@ -36,8 +37,8 @@ const PING_EVERY: Duration = Duration::from_secs(20);
 const CHUNK: usize = 32 << 10;
 const LAST_EVENT_ID: &str = "last-event-id";
 const MEDIA_TYPE: &str = "text/event-stream";
-/// How long a client waits before it comes back, in milliseconds.
-const RETRY: &str = "retry: 1000\n";
+/// How long a client waits before it comes back, in milliseconds: not all of them as long, who are sent away together.
+const RETRY_MS: RangeInclusive<u32> = 500..=3_000;
 
 /// What a [`StreamQuery`] is read from beside the filter, for the specification.
 #[derive(IntoParams)]
@@ -87,8 +88,9 @@ impl FromQuery for StreamQuery {
 
 /// Follow the log as a stream.
 ///
-/// Server-sent events: each has the type of the event, the event in the envelope of the log, and an id to come back with. The stream
-/// ends when the credential does, and when the server stops; a client that comes back with the last id misses nothing.
+/// Server-sent events: each has the type of the event, the event in the envelope of the log, and an id to come back
+/// with. The stream ends when the credential does, and when the server stops; a client that comes back with the last id
+/// misses nothing.
 #[utoipa::path(
     tag = "events",
     operation_id = "streamEvents",
@@ -135,6 +137,10 @@ pub(super) async fn stream(
         .streaming(Box::pin(try_unfold(stream, EventStream::next))))
 }
 
+fn retry() -> String {
+    format!("retry: {}\n", rand::random_range(RETRY_MS))
+}
+
 fn last_event_id(request: &HttpRequest) -> Result<Option<String>, Problem> {
     let Some(value) = request.headers().get(LAST_EVENT_ID) else {
         return Ok(None);
@@ -168,10 +174,12 @@ impl EventStream {
         let mut text = String::new();
         if self.sent.is_none() {
             // Whoever is cut off before the first event comes back to where this begins.
-            text = format!("{RETRY}id: {}\n\n", self.seal(self.last));
+            text = format!("{}id: {}\n\n", retry(), self.seal(self.last));
         }
         while text.is_empty() && !self.is_over {
-            if self.is_behind {
+            if self.is_behind && self.live.is_closing() {
+                self.send_away(&mut text);
+            } else if self.is_behind {
                 self.catch_up(&mut text).await?;
                 if self.ticks.tick().now_or_never().is_some() {
                     self.check(&mut text).await;
@@ -228,9 +236,7 @@ impl EventStream {
                     return;
                 }
                 Heard::Closing => {
-                    text.push_str(RETRY);
-                    text.push('\n');
-                    self.is_over = true;
+                    self.send_away(text);
                     return;
                 }
             }
@@ -238,6 +244,12 @@ impl EventStream {
                 .then(|| self.live.next().now_or_never())
                 .flatten();
         }
+    }
+
+    fn send_away(&mut self, text: &mut String) {
+        text.push_str(&retry());
+        text.push('\n');
+        self.is_over = true;
     }
 
     /// Ends the stream of one who may not follow any more, and shows others that it lives.
