@@ -25,10 +25,10 @@ pub(crate) const READ_SOURCE: HeaderName = HeaderName::from_static("fairlead-rea
 /// Asks for everything that was committed before, instead of for one write.
 const STRONG: &str = "strong";
 
-const VERSION: u8 = 1;
-/// Version, timeline, position.
-const PAYLOAD: usize = 1 + 4 + 8;
-const TAG: usize = 17;
+const VERSION: u8 = 2;
+/// Version, timeline, position, mark.
+const PAYLOAD: usize = 1 + 4 + 8 + 4;
+const TAG: usize = 16;
 
 /// Makes tokens of writes, and reads them.
 ///
@@ -52,6 +52,7 @@ impl ConsistencyTokens {
         sealed.push(VERSION);
         sealed.extend(position.timeline.to_be_bytes());
         sealed.extend(position.lsn.to_be_bytes());
+        sealed.extend(position.mark.to_be_bytes());
         let tag = self.mac(tenant, &sealed).finalize().into_bytes();
         sealed.extend(&tag[..TAG]);
         URL_SAFE_NO_PAD.encode(sealed)
@@ -66,10 +67,12 @@ impl ConsistencyTokens {
         self.mac(tenant, payload).verify_truncated_left(tag).ok()?;
         let (&[version], rest) = payload.split_first_chunk()?;
         let (timeline, rest) = rest.split_first_chunk()?;
-        let (lsn, _) = rest.split_first_chunk()?;
+        let (lsn, rest) = rest.split_first_chunk()?;
+        let (mark, _) = rest.split_first_chunk()?;
         (version == VERSION).then_some(LogPosition {
             timeline: u32::from_be_bytes(*timeline),
             lsn: u64::from_be_bytes(*lsn),
+            mark: u32::from_be_bytes(*mark),
         })
     }
 
@@ -135,6 +138,7 @@ mod tests {
     const WRITE: LogPosition = LogPosition {
         timeline: 3,
         lsn: 0x16_B374_D848,
+        mark: 7,
     };
 
     fn tenant(number: u128) -> TenantId {

@@ -70,7 +70,7 @@ impl Fill<'_> {
     async fn run(&self, loader: &dyn Loader) {
         let Some(shared) = &self.inner.shared else {
             let landing = self.load(None, loader).await;
-            self.land(landing.map(|(found, ..)| found));
+            self.land(landing.map(|landing| landing.found));
             return;
         };
         let opened = match self.ask(shared).await {
@@ -82,32 +82,45 @@ impl Fill<'_> {
             }
             Asked::Load(opened) => opened,
         };
-        match (self.load(opened.as_ref(), loader).await, opened) {
-            (Ok((found, answer, cost, fresh_for)), opened) => {
+        let mut is_gone = false;
+        match self.load(opened.as_ref(), loader).await {
+            Ok(Landing { found, keeps }) => {
                 self.land(Ok(found));
                 // What is known here to have changed meanwhile need not be offered.
                 let is_valid = self.inner.generations.holds(&self.flight.snapshot);
-                if let Some(opened) = opened.filter(|_| is_valid) {
-                    let began = Instant::now();
-                    shared
-                        .store(self.question(), &opened, &answer, cost, fresh_for)
-                        .await;
-                    self.inner
-                        .meters
-                        .note_time(Operation::SharedWrite, began.elapsed());
+                if let (Some(opened), Some(keeps), true) = (&opened, keeps, is_valid) {
+                    self.offer(shared, opened, &keeps).await;
+                    return;
                 }
             }
-            (Err(failure), opened) => {
-                let is_gone = failure.is_definite();
+            Err(failure) => {
+                is_gone = failure.is_definite();
                 self.land(Err(failure));
-                if is_gone && opened.is_some() {
-                    shared.forget(self.flight.key.tenant, &self.flight.key.key).await;
-                }
-                if let Some(lease) = opened.and_then(|opened| opened.lease) {
-                    shared.give_back(self.question(), lease).await;
-                }
             }
         }
+        let Some(opened) = opened else { return };
+        if is_gone {
+            shared.forget(self.flight.key.tenant, &self.flight.key.key).await;
+        }
+        if let Some(lease) = opened.lease {
+            shared.give_back(self.question(), lease).await;
+        }
+    }
+
+    /// Keeps an answer in the shared level, which takes the lease back.
+    async fn offer(&self, shared: &Shared, opened: &Opened, keeps: &Keeps) {
+        let began = Instant::now();
+        let Keeps {
+            answer,
+            cost,
+            fresh_for,
+        } = keeps;
+        shared
+            .store(self.question(), opened, answer, *cost, *fresh_for)
+            .await;
+        self.inner
+            .meters
+            .note_time(Operation::SharedWrite, began.elapsed());
     }
 
     /// Tells those who wait. The next one who asks finds the answer in memory, or takes off anew.
@@ -211,11 +224,7 @@ impl Fill<'_> {
         }
     }
 
-    async fn load(
-        &self,
-        opened: Option<&Opened>,
-        loader: &dyn Loader,
-    ) -> Result<(Found, Loaded, Duration, Duration), LoadFailure> {
+    async fn load(&self, opened: Option<&Opened>, loader: &dyn Loader) -> Result<Landing, LoadFailure> {
         let required = self
             .inner
             .required(self.flight.consistency, &self.flight.snapshot);
@@ -225,19 +234,45 @@ impl Fill<'_> {
             Some(Fence::Unknown { .. }) => Consistency::Strong,
         };
         let began = Instant::now();
-        let limit = self.inner.settings.load_limit + GRACE;
-        let answer = timeout(limit, loader.load(required)).await;
-        let answer = answer.unwrap_or_else(|_| Err(StoreError::TimedOut.into()));
+        let asked = self.flight.consistency;
+        let answer = match self.read(loader, required).await {
+            // Only the cache wants the primary, because nobody knows what was written last, and the primary is gone. A
+            // replica has what the caller asks for; whether it has all else nobody can tell, so it is not kept.
+            Err(failure)
+                if failure.is_outage() && required == Consistency::Strong && asked != Consistency::Strong =>
+            {
+                let answer = self.read(loader, asked).await.map_err(|_| failure)?;
+                return Ok(Landing {
+                    found: fresh(Arc::new(Entry::new(answer))),
+                    keeps: None,
+                });
+            }
+            answer => answer?,
+        };
         let cost = began.elapsed();
-        self.inner.meters.note_time(Operation::Load, cost);
-        self.inner.note_database(&answer);
-        let answer = answer?;
         self.inner.note_seen(answer.as_of);
 
         let entry = Arc::new(Entry::new(answer.clone()));
         let fresh_for = jittered(self.question().policy.ttl);
         self.keep(&entry, opened, self.life(fresh_for), cost);
-        Ok((fresh(entry), answer, cost, fresh_for))
+        Ok(Landing {
+            found: fresh(entry),
+            keeps: Some(Keeps {
+                answer,
+                cost,
+                fresh_for,
+            }),
+        })
+    }
+
+    async fn read(&self, loader: &dyn Loader, required: Consistency) -> Result<Loaded, LoadFailure> {
+        let began = Instant::now();
+        let limit = self.inner.settings.load_limit + GRACE;
+        let answer = timeout(limit, loader.load(required)).await;
+        let answer = answer.unwrap_or_else(|_| Err(StoreError::TimedOut.into()));
+        self.inner.meters.note_time(Operation::Load, began.elapsed());
+        self.inner.note_database(&answer);
+        answer
     }
 
     fn life(&self, fresh: Duration) -> Life {
@@ -275,6 +310,19 @@ impl Fill<'_> {
         };
         inner.memory.insert(Held::from(held));
     }
+}
+
+/// What a load has brought.
+struct Landing {
+    found: Found,
+    /// What may be kept of it.
+    keeps: Option<Keeps>,
+}
+
+struct Keeps {
+    answer: Loaded,
+    cost: Duration,
+    fresh_for: Duration,
 }
 
 /// What the shared level said.

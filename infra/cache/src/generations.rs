@@ -147,12 +147,19 @@ impl Generations {
 
     /// Notes that the bumps of a commit, and all that were told before them, have arrived here.
     pub(crate) fn settle(&self, tenant: TenantId, position: LogPosition) {
+        if position.mark == 0 {
+            return;
+        }
         let hash = commit_hash(tenant, position);
         self.settled[settled_slot(hash)].store(hash, Ordering::Release);
     }
 
-    /// Whether [`Generations::settle`] was called for this commit; `false` also when that is long ago.
+    /// Whether [`Generations::settle`] was called for this commit; `false` also when that is long ago, and when no commit
+    /// is meant: two that ended at one place are told one after the other.
     pub(crate) fn has_settled(&self, tenant: TenantId, position: LogPosition) -> bool {
+        if position.mark == 0 {
+            return false;
+        }
         let hash = commit_hash(tenant, position);
         self.settled[settled_slot(hash)].load(Ordering::Acquire) == hash
     }
@@ -175,6 +182,7 @@ fn commit_hash(tenant: TenantId, position: LogPosition) -> u64 {
     Mixer::new(tenant.as_uuid().as_u128())
         .mix(u64::from(position.timeline))
         .mix(position.lsn)
+        .mix(u64::from(position.mark))
         .finish()
         // Zero is the empty slot.
         | 1 << 63

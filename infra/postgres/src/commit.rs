@@ -82,6 +82,7 @@ pub(crate) async fn commit(
     let work = async move {
         match connection.commit().await {
             Ok(position) => {
+                let position = position.of_commit(rand::random());
                 audience.revoked.add(&deeds.revocations);
                 audience.tell_of_jobs(&deeds.queues);
                 audience.hear(wrote, deeds.recorded, position).await;

@@ -132,7 +132,10 @@ impl Origin {
 }
 
 fn position(lsn: u64) -> LogPosition {
-    LogPosition { timeline: 1, lsn }
+    LogPosition {
+        mark: u32::try_from(lsn).unwrap(),
+        ..LogPosition::new(1, lsn)
+    }
 }
 
 #[derive(Debug)]

@@ -12,7 +12,6 @@ use redis::aio::PubSub;
 use tokio::time::{sleep, timeout};
 
 use super::message::Message;
-use super::names::parse_position;
 use super::peers::Peers;
 use super::{Shared, keeper};
 use crate::cache::Inner;
@@ -74,12 +73,10 @@ async fn take_in(inner: &Arc<Inner>, peers: &mut Peers, message: Message) {
             tenant,
             tags,
             position,
+            mark,
         } => {
             let tenant = TenantId::from_uuid(tenant);
-            let committed = match position.as_str() {
-                "" => None,
-                text => Some(parse_position(text).unwrap_or(LogPosition::UNKNOWN)),
-            };
+            let committed = Message::position(&position, mark);
             let mut is_complete = true;
             if node != shared.node {
                 is_complete = peers.hear(node, sequence);
@@ -109,7 +106,6 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::shared::names::position_text;
     use crate::{CacheSettings, SharedSettings, TieredCache};
 
     #[tokio::test]
@@ -121,14 +117,14 @@ mod tests {
         };
         let cache = TieredCache::start(settings).unwrap();
         let tenant = TenantId::from_uuid(Uuid::from_u128(1));
-        let commit = |sequence: u64| LogPosition {
-            timeline: 1,
-            lsn: sequence * 10,
+        let commit = |sequence: u32| LogPosition {
+            mark: sequence,
+            ..LogPosition::new(1, u64::from(sequence) * 10)
         };
         let mut peers = Peers::default();
-        let mut hear = async |sequence: u64| {
-            let position = position_text(commit(sequence));
-            let message = Message::bump(7, sequence, tenant, vec![sequence], position);
+        let mut hear = async |sequence: u32| {
+            let (number, position) = (u64::from(sequence), Some(commit(sequence)));
+            let message = Message::bump(7, number, tenant, vec![number], position);
             take_in(&cache.inner, &mut peers, message).await;
             cache.inner.generations.has_settled(tenant, commit(sequence))
         };

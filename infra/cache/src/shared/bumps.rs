@@ -7,8 +7,7 @@ use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::identity::TenantId;
 
 use super::link::LinkError;
-use super::message::Message;
-use super::names::position_text;
+use super::message::{Message, told};
 use super::owed::OwedCounter;
 use super::{Shared, keeper, millis, seed};
 use crate::cache::Inner;
@@ -53,19 +52,14 @@ impl Shared {
         is_owed: IsOwed,
     ) -> Result<(), LinkError> {
         let number = self.sequence.next();
-        let position = match position {
-            None => String::new(),
-            Some(LogPosition::UNKNOWN) => "?".to_owned(),
-            Some(position) => position_text(position),
-        };
         let hashes = counters.iter().map(|counter| counter.hash).collect();
-        let message = Message::bump(self.node, number.value, tenant, hashes, position.clone());
+        let message = Message::bump(self.node, number.value, tenant, hashes, position);
         let mut call = self.scripts.bump.prepare_invoke();
         call.key(self.names.last_write(tenant));
         for counter in counters {
             call.key(&counter.name);
         }
-        call.arg(position)
+        call.arg(told(position))
             .arg(millis(self.counter_life))
             .arg(seed())
             .arg(self.names.channel())

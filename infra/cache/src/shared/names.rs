@@ -110,8 +110,6 @@ pub(crate) fn position_text(position: LogPosition) -> String {
 
 pub(crate) fn parse_position(text: &str) -> Option<LogPosition> {
     let (timeline, lsn) = text.split_at_checked(8)?;
-    Some(LogPosition {
-        timeline: u32::from_str_radix(timeline, 16).ok()?,
-        lsn: u64::from_str_radix(lsn, 16).ok()?,
-    })
+    let timeline = u32::from_str_radix(timeline, 16).ok()?;
+    Some(LogPosition::new(timeline, u64::from_str_radix(lsn, 16).ok()?))
 }

@@ -130,7 +130,7 @@ mod tests {
     }
 
     fn at(lsn: u64) -> LogPosition {
-        LogPosition { timeline: 1, lsn }
+        LogPosition::new(1, lsn)
     }
 
     #[test]

@@ -96,10 +96,7 @@ pub(crate) fn decode(
     }
     // The value that stands for none is no moment either.
     let modified = OffsetDateTime::from_unix_timestamp_nanos(rest.get_i128()).ok();
-    let as_of = LogPosition {
-        timeline: rest.get_u32(),
-        lsn: rest.get_u64(),
-    };
+    let as_of = LogPosition::new(rest.get_u32(), rest.get_u64());
     let cost = Duration::from_micros(rest.get_u64());
     let body = if flags & COMPRESSED == 0 {
         // A copy of its own: what Redis sent in one piece with it is let go.
@@ -156,10 +153,7 @@ mod tests {
             entity_tag: "7".into(),
             content_type: "application/json".into(),
             modified: Some(OffsetDateTime::UNIX_EPOCH + time::Duration::milliseconds(1_700_000_000_789)),
-            as_of: LogPosition {
-                timeline: 3,
-                lsn: 1 << 40,
-            },
+            as_of: LogPosition::new(3, 1 << 40),
         }
     }
 

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
@@ -9,6 +9,7 @@ use fairlead_domain::cache::{
 };
 use fairlead_domain::consistency::{Consistency, LogPosition};
 use fairlead_domain::identity::TenantId;
+use fairlead_domain::store::StoreError;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -16,7 +17,10 @@ use crate::memory::MemoryKeyRef;
 use crate::{CacheSettings, TieredCache};
 
 pub(super) fn position(lsn: u64) -> LogPosition {
-    LogPosition { timeline: 1, lsn }
+    LogPosition {
+        mark: u32::try_from(lsn).unwrap(),
+        ..LogPosition::new(1, lsn)
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "a test acts for whom it likes")]
@@ -35,6 +39,8 @@ pub(super) struct Origin {
     /// Loads that have read and wait to return.
     pub(super) held: AtomicUsize,
     failure: Mutex<Option<LoadFailure>>,
+    /// The replica alone answers.
+    pub(super) is_primary_gone: AtomicBool,
     gate: Semaphore,
 }
 
@@ -56,6 +62,7 @@ impl Origin {
             loads: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
             failure: Mutex::default(),
+            is_primary_gone: AtomicBool::new(false),
             gate: Semaphore::new(permits),
         })
     }
@@ -93,6 +100,9 @@ impl Loader for Origin {
         self.loads.fetch_add(1, Ordering::SeqCst);
         if let Some(failure) = self.failure.lock().unwrap().clone() {
             return Err(failure);
+        }
+        if consistency == Consistency::Strong && self.is_primary_gone.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("the primary is gone".into()).into());
         }
         let replayed = self.replayed.load(Ordering::SeqCst);
         let committed = self.committed.load(Ordering::SeqCst);

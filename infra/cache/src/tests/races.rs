@@ -1,4 +1,6 @@
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -55,6 +57,48 @@ async fn after_a_change_the_refill_reads_at_least_the_commit_though_the_replica_
     reader.bump(commit).await;
 
     assert_eq!(reader.value().await, 2, "the replica's old value was kept");
+}
+
+/// As at the start of a process, and after Redis has lost what it knew.
+#[tokio::test]
+async fn while_nobody_knows_the_last_write_and_the_primary_is_gone_a_replica_answers_and_nothing_is_kept() {
+    let reader = Reader::new(Origin::open(), CacheSettings::default());
+    let is_gone = &reader.origin.is_primary_gone;
+    is_gone.store(true, Ordering::SeqCst);
+
+    for _ in 0..2 {
+        let found = reader.ask(Consistency::Eventual).await.unwrap();
+        assert_eq!((found.source, value(&found)), (Source::Loader, 1));
+    }
+    let strong = reader.ask(Consistency::Strong).await;
+    assert!(strong.is_err_and(|failure| failure.is_outage()));
+    reader.origin.commit();
+    is_gone.store(false, Ordering::SeqCst);
+
+    assert_eq!(reader.value().await, 2);
+    let kept = reader.ask(Consistency::Eventual).await.unwrap();
+    assert_eq!((kept.source, value(&kept)), (Source::Memory, 2));
+}
+
+/// Two processes that commit at once are told one position. What one has told says nothing of the other.
+#[tokio::test]
+async fn a_commit_that_was_not_heard_is_not_taken_for_another_at_its_place() {
+    let reader = Reader::new(Origin::open(), CacheSettings::default());
+    assert_eq!(reader.value().await, 1);
+    let unheard = reader.origin.commit();
+    let heard = unheard.of_commit(NonZeroU32::MAX);
+    let inner = &reader.cache.inner;
+
+    inner.generations.settle(scope(1).tenant(), heard);
+
+    let found = reader.ask(Consistency::AtLeast(heard)).await.unwrap();
+    assert_eq!(
+        (found.source, value(&found)),
+        (Source::Memory, 1),
+        "it changed nothing here"
+    );
+    let found = reader.ask(Consistency::AtLeast(unheard)).await.unwrap();
+    assert_eq!((found.source, value(&found)), (Source::Loader, 2));
 }
 
 #[tokio::test]

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     fn at(lsn: u64) -> LogPosition {
-        LogPosition { timeline: 1, lsn }
+        LogPosition::new(1, lsn)
     }
 
     fn seconds(seconds: u64) -> Duration {
@@ -134,16 +134,10 @@ mod tests {
         assert_eq!(history.lag(at(1), now), None);
 
         history.saw(at(5), now);
-        history.saw(LogPosition { timeline: 2, lsn: 3 }, now);
+        history.saw(LogPosition::new(2, 3), now);
 
         assert_eq!(history.lag(at(5), now), None);
-        assert_eq!(
-            history
-                .lag(LogPosition { timeline: 2, lsn: 3 }, now)
-                .unwrap()
-                .bytes,
-            0
-        );
+        assert_eq!(history.lag(LogPosition::new(2, 3), now).unwrap().bytes, 0);
     }
 
     #[test]

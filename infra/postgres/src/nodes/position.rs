@@ -27,7 +27,7 @@ impl AtomicPosition {
         let lsn = self.lsn.load(Ordering::Acquire);
         // Bytes of a newer timeline become visible after its number only; then the number differs now.
         if self.timeline.load(Ordering::Acquire) == timeline {
-            LogPosition { timeline, lsn }
+            LogPosition::new(timeline, lsn)
         } else {
             LogPosition::UNKNOWN
         }
@@ -61,10 +61,7 @@ mod tests {
         };
 
         for timeline in 1..200_000 {
-            position.store(LogPosition {
-                timeline,
-                lsn: u64::from(timeline) * 7,
-            });
+            position.store(LogPosition::new(timeline, u64::from(timeline) * 7));
         }
         done.store(true, Ordering::Relaxed);
 

@@ -14,7 +14,7 @@ const INTERACTIVE: ReadIntent = ReadIntent::INTERACTIVE;
 const ANALYTICS: ReadIntent = ReadIntent::ANALYTICS;
 
 fn at(lsn: u64) -> LogPosition {
-    LogPosition { timeline: 1, lsn }
+    LogPosition::new(1, lsn)
 }
 
 /// A node that serves, as far as `lsn`.
@@ -107,7 +107,7 @@ async fn replicas_that_are_fresh_enough_take_turns() {
 
 #[tokio::test]
 async fn a_position_on_another_timeline_is_read_on_the_primary() {
-    let other = LogPosition { timeline: 2, lsn: 1 };
+    let other = LogPosition::new(2, 1);
 
     assert_eq!(chosen(&three(), INTERACTIVE.raised_to(other), &[]), ["primary"]);
 }
