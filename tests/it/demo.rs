@@ -28,7 +28,7 @@ impl Filler {
         let cluster = Cluster::connect(&config).await.unwrap();
         let parts = store_parts();
         Self {
-            store: PgStore::new(Arc::clone(&cluster), &config, parts.clone()),
+            store: PgStore::new(Arc::clone(&cluster), parts.clone()),
             system: PgSystemStore::new(cluster, &config, parts),
             hasher: Argon2PasswordHasher::new(HasherLimits::default()),
         }

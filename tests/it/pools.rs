@@ -198,7 +198,7 @@ async fn a_statement_that_nobody_waits_for_any_more_is_given_up() {
     let mut config = store_config(url.clone(), url, 1);
     config.statement_timeout = Duration::from_hours(1);
     let cluster = Cluster::connect(&config).await.unwrap();
-    let store = PgStore::new(cluster, &config, store_parts());
+    let store = PgStore::new(cluster, store_parts());
     let mut superuser = database.connect(DatabaseRole::Superuser).await;
     let mut blocker = database.connect(DatabaseRole::Superuser).await;
     blocker

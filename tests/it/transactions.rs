@@ -51,7 +51,7 @@ impl Stores {
         let config = store_config(proxy.through(&app_url), system_url, connections);
         let cluster = Cluster::connect(&config).await.unwrap();
         Self {
-            store: PgStore::new(cluster.clone(), &config, store_parts()),
+            store: PgStore::new(cluster.clone(), store_parts()),
             system: PgSystemStore::new(cluster, &config, store_parts()),
             tenant: Id::from_uuid(id),
             database,

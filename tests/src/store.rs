@@ -10,7 +10,7 @@ use crate::TestClock;
 pub async fn connect_store(url: String, connections: u32) -> PgStore {
     let config = store_config(url.clone(), url, connections);
     let cluster = Cluster::connect(&config).await.expect("the role can connect");
-    PgStore::new(cluster, &config, store_parts())
+    PgStore::new(cluster, store_parts())
 }
 
 /// What stores are made of below HTTP.
@@ -50,7 +50,6 @@ pub fn store_config(app_url: String, system_url: String, connections: u32) -> Pg
         },
         statement_timeout: Duration::from_secs(30),
         slow_statement: Duration::from_secs(30),
-        access_token_lifetime: Duration::from_mins(15),
         throttle_secret: [7; 32],
     }
 }

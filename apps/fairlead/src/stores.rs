@@ -43,7 +43,7 @@ impl Stores {
         };
         let revoked = Arc::clone(&parts.revoked);
         Ok(Self {
-            store: Arc::new(PgStore::new(Arc::clone(&cluster), config, parts.clone())),
+            store: Arc::new(PgStore::new(Arc::clone(&cluster), parts.clone())),
             system: Arc::new(PgSystemStore::new(Arc::clone(&cluster), config, parts)),
             cluster,
             revoked,
@@ -138,7 +138,6 @@ fn configured(config: &Config, urls: &DatabaseUrls, secret: &Secret) -> PgConfig
         },
         statement_timeout: database.statement_timeout,
         slow_statement: database.slow_query,
-        access_token_lifetime: config.auth.access_ttl.unsigned_abs(),
         throttle_secret: derived_key::derive(secret, "login-throttle"),
     }
 }

@@ -389,6 +389,10 @@ pub struct PresentedSecret {
     pub hash: Vec<u8>,
 }
 
+/// No access token lives longer, whatever is configured: so long a revoked session is remembered. Processes that are
+/// configured otherwise than each other, or than they were, agree on it.
+pub const LONGEST_ACCESS_TOKEN: time::Duration = time::Duration::HOUR;
+
 /// The sessions whose access tokens are refused although they have not expired.
 pub trait RevokedSessions: Debug + Send + Sync {
     fn contains(&self, session: SessionId) -> bool;

@@ -23,8 +23,6 @@ pub struct PgConfig {
     pub statement_timeout: Duration,
     /// Statements that take longer are logged.
     pub slow_statement: Duration,
-    /// How long an access token is good for: so long a revoked session is remembered.
-    pub access_token_lifetime: Duration,
     /// Keys the hashes under which failed logins are counted. The same in every process of an installation.
     pub throttle_secret: [u8; 32],
 }
@@ -91,7 +89,6 @@ impl fmt::Debug for PgConfig {
             .field("monitor", &self.monitor)
             .field("statement_timeout", &self.statement_timeout)
             .field("slow_statement", &self.slow_statement)
-            .field("access_token_lifetime", &self.access_token_lifetime)
             .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,7 @@
 use async_trait::async_trait;
 use fairlead_domain::Id;
 use fairlead_domain::clock::Ids;
-use fairlead_domain::identity::{Revocation, SessionId, Sessions, UserId};
+use fairlead_domain::identity::{LONGEST_ACCESS_TOKEN, Revocation, SessionId, Sessions, UserId};
 use fairlead_domain::store::StoreError;
 use time::OffsetDateTime;
 use tokio_postgres::Row;
@@ -35,7 +35,7 @@ impl Sessions for PgUnitOfWork {
             .fetch_all()
             .await?;
         let ended = session_ids(&ended)?;
-        let until = self.now + self.access_token_lifetime;
+        let until = self.now + LONGEST_ACCESS_TOKEN;
         insert_revocations(&self.connection, &*self.ids, self.tenant_id(), &ended, until).await?;
         self.revoke(ended.iter().map(|session| (*session, until)));
         Ok(ended.len() as u64)

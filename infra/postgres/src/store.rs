@@ -1,6 +1,5 @@
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use fairlead_domain::Id;
@@ -19,7 +18,6 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::commit::{self, Audience, Deeds};
-use crate::config::PgConfig;
 use crate::connection::Connection;
 use crate::entity::ById;
 use crate::nodes::Cluster;
@@ -43,17 +41,15 @@ pub struct PgStore {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     audience: Audience,
-    access_token_lifetime: Duration,
 }
 
 impl PgStore {
-    pub fn new(cluster: Arc<Cluster>, config: &PgConfig, parts: StoreParts) -> Self {
+    pub fn new(cluster: Arc<Cluster>, parts: StoreParts) -> Self {
         Self {
             audience: Audience::new(&cluster, parts.revoked, parts.listeners),
             cluster,
             clock: parts.clock,
             ids: parts.ids,
-            access_token_lifetime: config.access_token_lifetime,
         }
     }
 
@@ -77,7 +73,6 @@ impl PgStore {
             claimed_key: None,
             deeds: Deeds::default(),
             audience: self.audience.clone(),
-            access_token_lifetime: self.access_token_lifetime,
         })
     }
 }
@@ -110,7 +105,6 @@ pub(crate) struct PgUnitOfWork {
     pub(crate) claimed_key: Option<String>,
     deeds: Deeds,
     audience: Audience,
-    pub(crate) access_token_lifetime: Duration,
     /// Whether reads that follow must see what it writes.
     is_awaited: bool,
 }

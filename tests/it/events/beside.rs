@@ -130,7 +130,7 @@ impl Beside {
         let log = Arc::new(PgSystemStore::new(Arc::clone(&cluster), &config, store_parts()));
         let worker = Worker::new(WorkerParts {
             log: log.clone(),
-            store: Arc::new(PgStore::new(cluster, &config, store_parts())),
+            store: Arc::new(PgStore::new(cluster, store_parts())),
             consumers: vec![consumer],
             signal: CommitSignal::default(),
             live: Live::new(FollowLimits {

@@ -15,7 +15,11 @@ use fairlead_postgres::{Cluster, PgSystemStore, StoreParts};
 use reqwest::Method;
 use serde_json::json;
 use support::database::DatabaseRole;
-use support::{PASSWORD, Response, TestApp, TestClock, store_config, store_parts};
+use support::process::Program;
+use support::{
+    Client, PASSWORD, Response, TestApp, TestClock, TestDatabase, TestTenant, store_config, store_parts,
+    wait_until,
+};
 
 use super::{Session, invite, log_in, sign_up, try_login, try_login_to};
 
@@ -201,6 +205,35 @@ async fn a_logout_ends_the_session_at_once_and_no_other() {
     assert_eq!(super::try_refresh(&app, &here.refresh_token).await.status, 401);
     assert!(there.is_alive().await);
     super::try_refresh(&app, &there.refresh_token).await.expect(200);
+}
+
+/// As while a change of `auth.access_ttl_seconds` is rolled out.
+#[tokio::test]
+async fn a_logout_is_heard_by_processes_whose_tokens_live_longer() {
+    let database = TestDatabase::create().await;
+    let program = Program::on(&database);
+    let one = program.serve().await.unwrap();
+    let other = program
+        .with("FAIRLEAD__AUTH__ACCESS_TTL_SECONDS", "30")
+        .serve()
+        .await
+        .unwrap();
+    let acme = TestTenant::sign_up(one.anonymous(), "acme").await;
+    let first = acme.log_in().await;
+    let log_out = async |client: &Client| {
+        client.post("/api/v1/auth/logout", json!({})).await.expect(204);
+    };
+    let is_refused = async |client: &Client| client.get("/api/v1/auth/me").await.status == 401;
+
+    // The one has heard of a session whose tokens live long; then one ends where they do not.
+    log_out(&first).await;
+    wait_until("both refuse it", async || {
+        is_refused(&first).await && is_refused(&first.at(&other.url)).await
+    })
+    .await;
+    log_out(&acme.owner.at(&other.url)).await;
+
+    wait_until("the one refuses it, too", async || is_refused(&acme.owner).await).await;
 }
 
 /// Counts what it is asked to do.

@@ -37,7 +37,7 @@ impl Bench {
         let mut parts = store_parts();
         parts.listeners = listeners;
         Self {
-            store: Arc::new(PgStore::new(Arc::clone(&cluster), &config, parts.clone())),
+            store: Arc::new(PgStore::new(Arc::clone(&cluster), parts.clone())),
             system: Arc::new(PgSystemStore::new(Arc::clone(&cluster), &config, parts)),
             cluster,
         }
@@ -121,4 +121,15 @@ pub(super) async fn count(database: &mut PgConnection, condition: &str) -> i64 {
         .fetch_one(database)
         .await
         .unwrap()
+}
+
+/// How many workers hear of the jobs of others.
+pub(super) async fn listening(database: &mut PgConnection) -> i64 {
+    sqlx::query_scalar(
+        "SELECT count(*) FROM pg_stat_activity
+         WHERE application_name = 'fairlead-jobs' AND query LIKE 'LISTEN%' AND datname = current_database()",
+    )
+    .fetch_one(database)
+    .await
+    .unwrap()
 }

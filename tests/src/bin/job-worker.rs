@@ -18,7 +18,7 @@ async fn main() -> Result<()> {
         .map_err(|given| anyhow::anyhow!("wants two URLs and a lease, not {given:?}"))?;
     let config = store_config(app_url, system_url, 8);
     let cluster = Cluster::connect(&config).await.context("cannot connect")?;
-    let store = Arc::new(PgStore::new(Arc::clone(&cluster), &config, store_parts()));
+    let store = Arc::new(PgStore::new(Arc::clone(&cluster), store_parts()));
     let system = Arc::new(PgSystemStore::new(cluster, &config, store_parts()));
     let settings = QueueSettings {
         concurrency: 4,

@@ -2,6 +2,7 @@
 
 mod jobs;
 
+use fairlead_domain::identity::LONGEST_ACCESS_TOKEN;
 use serde::{Deserialize, Serialize};
 
 use super::kind::Kind;
@@ -756,7 +757,7 @@ const GENERAL: &[Key] = {
         ),
         Key::new(
             "auth.access_ttl_seconds",
-            range(30, DAY_SECONDS),
+            range(30, LONGEST_ACCESS_TOKEN.whole_seconds().unsigned_abs()),
             "900",
             "lifetime of an access token",
         )

@@ -1,8 +1,8 @@
 use async_trait::async_trait;
 use fairlead_domain::Id;
 use fairlead_domain::identity::{
-    Account, Accounts, ApiKey, ApiKeyId, RefreshToken, Revocation, Session, SessionId, Tenant,
-    TenantConflict, TenantId, User, UserId,
+    Account, Accounts, ApiKey, ApiKeyId, LONGEST_ACCESS_TOKEN, RefreshToken, Revocation, Session, SessionId,
+    Tenant, TenantConflict, TenantId, User, UserId,
 };
 use fairlead_domain::store::StoreError;
 use time::OffsetDateTime;
@@ -305,7 +305,7 @@ impl Accounts for PgSystemUnitOfWork {
             .fetch_all()
             .await?;
         let ended = session_ids(&ended)?;
-        let until = self.now + self.access_token_lifetime;
+        let until = self.now + LONGEST_ACCESS_TOKEN;
         insert_revocations(&self.connection, &*self.ids, tenant.as_uuid(), &ended, until).await?;
         self.revoke(ended.into_iter().map(|session| (session, until)));
         Ok(())

@@ -11,7 +11,6 @@ mod throttle;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use fairlead_domain::access::SystemScope;
@@ -41,7 +40,6 @@ pub struct PgSystemStore {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     audience: Audience,
-    access_token_lifetime: Duration,
     throttle_keys: ThrottleKeys,
     /// Tells this process from others.
     process: Arc<str>,
@@ -55,7 +53,6 @@ impl PgSystemStore {
             process: parts.ids.next().to_string().into(),
             clock: parts.clock,
             ids: parts.ids,
-            access_token_lifetime: config.access_token_lifetime,
             throttle_keys: ThrottleKeys::new(config.throttle_secret),
         }
     }
@@ -87,7 +84,6 @@ impl SystemStore for PgSystemStore {
             ids: Arc::clone(&self.ids),
             deeds: Deeds::default(),
             audience: self.audience.clone(),
-            access_token_lifetime: self.access_token_lifetime,
             throttle_keys: self.throttle_keys.clone(),
         }))
     }
@@ -100,7 +96,6 @@ pub(crate) struct PgSystemUnitOfWork {
     ids: Arc<dyn Ids>,
     deeds: Deeds,
     audience: Audience,
-    access_token_lifetime: Duration,
     throttle_keys: ThrottleKeys,
 }
 
