@@ -20,23 +20,33 @@ pub trait JobOperations: Debug + Send + Sync {
     /// Has a queue go on; returns whether it was stopped.
     async fn resume(&self, queue: Queue) -> Result<bool, StoreError>;
 
-    /// Has dead jobs wait again, with all their attempts; returns how many. Of several with one unique key the last one
-    /// is, and none while one like it is not finished.
-    async fn retry_dead(&self, queue: Queue, which: &Which) -> Result<u64, StoreError>;
+    /// Has dead jobs wait again, with all their attempts, up to some ten thousand. Of several with one unique key the
+    /// last one does, and none while one like it is not finished.
+    async fn retry_dead(&self, queue: Queue, which: &Which) -> Result<Retried, StoreError>;
 
     /// The dead jobs of a queue by what they failed of, the most first.
     async fn dead_groups(&self, queue: Queue) -> Result<Vec<DeadGroup>, StoreError>;
 
-    /// The newest `limit` that are wanted.
+    /// The newest `limit` that are wanted, of those made before `before`.
     async fn list(
         &self,
         queue: Queue,
         state: Option<JobState>,
         which: &Which,
+        before: Option<JobId>,
         limit: u32,
     ) -> Result<Vec<JobRecord>, StoreError>;
 
-    async fn find(&self, id: JobId) -> Result<Option<JobRecord>, StoreError>;
+    /// A job with its payload.
+    async fn find(&self, id: JobId) -> Result<Option<(JobRecord, Box<RawValue>)>, StoreError>;
+}
+
+/// What came of retrying dead jobs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Retried {
+    pub jobs: u64,
+    /// Whether there are likely to be more: ask again.
+    pub has_more: bool,
 }
 
 /// Which jobs of a queue are meant; what is `None` does not matter.
@@ -172,7 +182,6 @@ pub struct JobRecord {
     pub id: JobId,
     pub queue: Queue,
     pub kind: String,
-    pub payload: Box<RawValue>,
     pub unique_key: Option<String>,
     pub priority: i32,
     pub state: JobState,

@@ -97,6 +97,8 @@ pub struct Claim<'c> {
 #[derive(Clone, Debug)]
 pub struct Claimed {
     pub jobs: Vec<Job>,
+    /// How many tenants had a turn, whether or not they had a job that may be begun now.
+    pub tenants: usize,
     /// Whose turn was last.
     pub last: JobOwner,
 }

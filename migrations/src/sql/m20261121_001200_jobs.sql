@@ -40,7 +40,8 @@ CREATE INDEX jobs_leases ON jobs (lease_until) INCLUDE (queue) WHERE state = 'ac
 -- Operators list the newest of a queue, and look one up by its id.
 CREATE INDEX jobs_newest ON jobs (queue, id);
 -- Dead letters, figures of what was done lately, and clearing away by age.
-CREATE INDEX jobs_finished ON jobs (queue, state, finished_at) WHERE state IN ('completed', 'dead');
+CREATE INDEX jobs_finished ON jobs (queue, state, finished_at) INCLUDE (run_at, started_at)
+    WHERE state IN ('completed', 'dead');
 CREATE UNIQUE INDEX jobs_unique_key ON jobs (tenant_id, queue, unique_key)
     WHERE unique_key IS NOT NULL AND state IN ('delayed', 'waiting', 'active');
 -- Of dead jobs with one unique key the last one is retried.
@@ -49,7 +50,8 @@ CREATE INDEX jobs_dead_key ON jobs (tenant_id, queue, unique_key, id) WHERE uniq
 CREATE UNIQUE INDEX jobs_fired ON jobs (tenant_id, schedule, fire_at) WHERE schedule IS NOT NULL;
 CALL protect_tenant_table('jobs');
 -- Requests enqueue; handlers finish their jobs in the transaction of what they did.
-GRANT SELECT, INSERT, UPDATE (state, lease_until, finished_at) ON jobs TO fairlead_app;
+GRANT SELECT, INSERT (tenant_id, id, queue, kind, payload, unique_key, priority, state, trace_context, run_at),
+    UPDATE (state, lease_until, finished_at) ON jobs TO fairlead_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON jobs TO fairlead_system;
 
 -- Queues that operators have stopped; one that is not here runs.

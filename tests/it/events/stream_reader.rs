@@ -66,15 +66,21 @@ impl StreamReader {
 
     /// The next event.
     pub(super) async fn event(&mut self) -> Value {
+        let waiting = timeout(Duration::from_secs(30), self.block_with_data());
+        let block = waiting
+            .await
+            .expect("an event comes")
+            .expect("the stream goes on");
+        let data = block.data.unwrap();
+        assert_eq!(block.event.as_deref(), data["type"].as_str());
+        data
+    }
+
+    async fn block_with_data(&mut self) -> Option<Block> {
         loop {
-            let waiting = timeout(Duration::from_secs(30), self.block());
-            let block = waiting
-                .await
-                .expect("an event comes")
-                .expect("the stream goes on");
-            if let Some(data) = block.data {
-                assert_eq!(block.event.as_deref(), data["type"].as_str());
-                return data;
+            let block = self.block().await?;
+            if block.data.is_some() {
+                return Some(block);
             }
         }
     }

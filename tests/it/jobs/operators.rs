@@ -45,7 +45,7 @@ async fn a_paused_queue_begins_nothing_until_it_is_resumed_or_its_time_is_over()
     let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
     let done = "queue = 'maintenance' AND state = 'completed'";
     wait_until("the chores of the start are done", async || {
-        count(&mut superuser, done).await == 3
+        count(&mut superuser, done).await >= 3
     })
     .await;
     let chores = "UPDATE job_schedules SET next_at = now()";
@@ -58,10 +58,12 @@ async fn a_paused_queue_begins_nothing_until_it_is_resumed_or_its_time_is_over()
         .expect(200);
     assert_eq!(stopped["operator"], "olga");
     superuser.execute(chores).await.unwrap();
-    wait_until("three wait", async || count(&mut superuser, waiting).await == 3).await;
+    // Not the three alone, should their moment come just now.
+    wait_until("three wait", async || count(&mut superuser, waiting).await >= 3).await;
     let figures = metrics(&operator, "maintenance").await;
     assert_eq!(figures["stopped"]["reason"], "a look at the disk");
-    assert_eq!((&figures["waiting"], &figures["active"]), (&json!(3), &json!(0)));
+    assert!(figures["waiting"].as_i64().unwrap() >= 3, "{figures}");
+    assert_eq!(figures["active"], 0);
     assert!(figures["oldestWaitingMs"].as_f64().unwrap() > 0.0, "{figures}");
 
     let resume = async || {
@@ -69,7 +71,7 @@ async fn a_paused_queue_begins_nothing_until_it_is_resumed_or_its_time_is_over()
         operator.post(&path, json!({})).await
     };
     assert_eq!(resume().await.expect(200)["wasStopped"], true);
-    wait_until("they are done", async || count(&mut superuser, done).await == 6).await;
+    wait_until("they are done", async || count(&mut superuser, done).await >= 6).await;
     assert_eq!(resume().await.expect(200)["wasStopped"], false);
 
     let past = json!({ "reason": "too late", "until": "2020-01-01T00:00:00Z" });
@@ -189,6 +191,30 @@ async fn dead_letters_are_grouped_by_what_they_failed_of_and_can_be_retried() {
         (&json!("dead"), &json!(7))
     );
     assert_eq!(letters["items"].as_array().unwrap().len(), 6);
+    assert_eq!(letters["items"][0].get("payload"), None, "a list has none");
+    let first = operator
+        .get(&format!("{JOBS}/lead-processing/dead-letter?limit=4"))
+        .await
+        .expect(200);
+    let cursor = first["nextCursor"].as_str().unwrap();
+    let rest = operator
+        .get(&format!(
+            "{JOBS}/lead-processing/dead-letter?limit=4&cursor={cursor}"
+        ))
+        .await
+        .expect(200);
+    assert_eq!(
+        (&rest["hasMore"], &rest["nextCursor"]),
+        (&json!(false), &Value::Null)
+    );
+    let both: Vec<&Value> = [&first, &rest]
+        .into_iter()
+        .flat_map(|page| page["items"].as_array().unwrap())
+        .collect();
+    assert_eq!(
+        both,
+        letters["items"].as_array().unwrap().iter().collect::<Vec<_>>()
+    );
 
     let retry = async |query: &str| {
         let path = format!("{JOBS}/lead-processing/retry-failed{query}");
@@ -222,7 +248,7 @@ async fn a_schedule_is_made_shown_with_its_next_runs_changed_and_deleted() {
     let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
     let body = json!({
         "name": "tidy-at-night", "queue": "maintenance", "kind": "clear-jobs", "cron": "30 2 * * *",
-        "timeZone": "Europe/Berlin",
+        "timeZone": "Asia/Tokyo",
     });
 
     let made = operator

@@ -9,7 +9,7 @@ use support::{TestDatabase, wait_until};
 use time::OffsetDateTime;
 
 use super::bench::{QUEUE, count, job};
-use super::worker::{SETTINGS, Working};
+use super::worker::{CHORE, LONG_CHORE, SETTINGS, Working};
 
 fn schedule(name: &str, kind: &'static str, missed: Missed, overlap: Overlap) -> Schedule {
     let NewJob { payload, .. } = job(kind);
@@ -56,7 +56,7 @@ async fn a_moment_fires_once_however_many_processes_look() {
         Working::on(&database, SETTINGS, OFTEN).await,
         Working::on(&database, SETTINGS, OFTEN).await,
     ];
-    let nightly = schedule("nightly", "quick", Missed::Once, Overlap::Allow);
+    let nightly = schedule("nightly", CHORE, Missed::Once, Overlap::Allow);
     workings[0].bench.system.put(&nightly).await.unwrap();
 
     for moment in 1..=10 {
@@ -68,7 +68,7 @@ async fn a_moment_fires_once_however_many_processes_look() {
         assert!(has_moved_on(&mut superuser, "nightly").await);
     }
 
-    let begun: usize = workings.iter().map(|working| working.script.begun("quick")).sum();
+    let begun: usize = workings.iter().map(|working| working.script.begun(CHORE)).sum();
     assert_eq!(begun, 10);
     let of_schedule = "schedule = 'nightly' AND fire_at IS NOT NULL";
     assert_eq!(count(&mut superuser, of_schedule).await, 10);
@@ -80,7 +80,7 @@ async fn what_was_missed_is_left_out_or_made_up_for_once() {
     let mut superuser = database.connect(DatabaseRole::Superuser).await;
     let working = Working::on(&database, SETTINGS, OFTEN).await;
     for (name, missed) in [("skips", Missed::Skip), ("makes-up", Missed::Once)] {
-        let schedule = schedule(name, "quick", missed, Overlap::Allow);
+        let schedule = schedule(name, CHORE, missed, Overlap::Allow);
         working.bench.system.put(&schedule).await.unwrap();
     }
 
@@ -102,7 +102,7 @@ async fn a_schedule_whose_last_job_is_not_finished_waits_or_does_not() {
     let mut superuser = database.connect(DatabaseRole::Superuser).await;
     let working = Working::on(&database, SETTINGS, OFTEN).await;
     for (name, overlap) in [("one-at-a-time", Overlap::Skip), ("side-by-side", Overlap::Allow)] {
-        let schedule = schedule(name, "takes long", Missed::Once, overlap);
+        let schedule = schedule(name, LONG_CHORE, Missed::Once, overlap);
         working.bench.system.put(&schedule).await.unwrap();
     }
 

@@ -13,7 +13,7 @@ use support::{TestDatabase, wait_until};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::bench::{Bench, LEASE, QUEUE, count, fill, job, tenant};
+use super::bench::{Bench, LEASE, QUEUE, count, fill, job, listening, tenant};
 
 /// Does as the kind of the job says, and writes down what it has begun.
 #[derive(Debug, Default)]
@@ -38,14 +38,20 @@ struct Actor {
     script: Arc<Script>,
 }
 
-const KINDS: [&str; 6] = [
+const KINDS: [&str; 9] = [
     "quick",
     "takes 20 ms",
     "takes long",
     "fails",
     "panics",
     "is rejected",
+    "fails of what cannot be kept",
+    CHORE,
+    LONG_CHORE,
 ];
+/// Of the platform.
+pub(super) const CHORE: &str = "a chore";
+pub(super) const LONG_CHORE: &str = "a chore that takes long";
 
 #[async_trait]
 impl JobHandler for Actor {
@@ -53,14 +59,23 @@ impl JobHandler for Actor {
         self.kind
     }
 
+    fn is_of_platform(&self) -> bool {
+        [CHORE, LONG_CHORE].contains(&self.kind)
+    }
+
     async fn run(&self, job: &Job) -> Result<Done, JobError> {
         let begun = (job.owner().as_uuid(), job.kind.clone());
         self.script.begun.lock().unwrap().push(begun);
         match self.kind {
             "takes 20 ms" => sleep(Duration::from_millis(20)).await,
-            "takes long" => sleep(Duration::from_hours(1)).await,
+            "takes long" | LONG_CHORE => sleep(Duration::from_hours(1)).await,
             "fails" => return Err(JobError::Retry("the line was busy".into())),
             "panics" => panic!("as it was told to"),
+            "fails of what cannot be kept" => {
+                return Err(JobError::Reject(
+                    "an answer\0with a line\nand a page".repeat(200).into(),
+                ));
+            }
             "is rejected" => return Err(JobError::Reject("it makes no sense".into())),
             _ => {}
         }
@@ -159,18 +174,8 @@ async fn a_process_with_more_jobs_than_it_can_do_wakes_the_others() {
     let one = Working::on(&database, SETTINGS, NEVER).await;
     let other = Working::on(&database, SETTINGS, NEVER).await;
     // Once it was heard of, so that it listens.
-    wait_until("both listen", async || {
-        let mut superuser = database.connect(DatabaseRole::Superuser).await;
-        let listening: i64 = sqlx::query_scalar(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'fairlead-jobs' AND query LIKE 'LISTEN%'
-               AND datname = current_database()",
-        )
-        .fetch_one(&mut superuser)
-        .await
-        .unwrap();
-        listening == 2
-    })
-    .await;
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    wait_until("both listen", async || listening(&mut superuser).await == 2).await;
 
     let jobs = |number| (tenant(number), (0..4).map(|_| job("takes long")));
     for number in 1..=3 {
@@ -217,6 +222,57 @@ async fn what_fails_is_tried_as_often_as_its_queue_says() {
         assert_eq!(count(&mut superuser, &dead).await, 1, "{kind}");
     }
     assert_eq!(working.report().retried, 6);
+}
+
+#[tokio::test]
+async fn a_fault_that_cannot_be_kept_as_it_is_costs_no_place() {
+    let database = TestDatabase::create().await;
+    let working = Working::on(&database, SETTINGS, SOON).await;
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+
+    working
+        .bench
+        .enqueue(tenant(1), [job("fails of what cannot be kept")])
+        .await;
+    working.until("it is given up", |report| report.dead == 1).await;
+
+    let kept =
+        "fault LIKE 'the job cannot be done: an answer with a line and a page%' AND length(fault) = 2000";
+    assert_eq!(count(&mut superuser, kept).await, 1);
+    assert_eq!(working.report().active, 0);
+}
+
+#[tokio::test]
+async fn a_tenant_has_no_chores_of_the_platform_done() {
+    let database = TestDatabase::create().await;
+    let working = Working::on(&database, SETTINGS, SOON).await;
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+
+    working.bench.enqueue(tenant(1), [job(CHORE)]).await;
+    wait_until("it is given up", async || {
+        count(&mut superuser, "state = 'dead'").await == 1
+    })
+    .await;
+
+    assert_eq!(working.script.begun(CHORE), 0);
+}
+
+#[tokio::test]
+async fn what_one_tenant_leaves_of_its_share_is_for_those_who_have_more() {
+    let database = TestDatabase::create().await;
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    fill(&mut superuser, tenant(1), 1, "takes long").await;
+    fill(&mut superuser, tenant(2), 100, "takes long").await;
+    let settings = QueueSettings {
+        concurrency: 10,
+        ..SETTINGS
+    };
+
+    let working = Working::on(&database, settings, NEVER).await;
+
+    working
+        .until("no place is left", |report| report.active == 10)
+        .await;
 }
 
 #[tokio::test]
@@ -302,7 +358,7 @@ async fn a_worker_that_stops_finishes_what_it_can_and_gives_the_rest_back() {
         .until("the others are being done", |report| report.completed > 2)
         .await;
 
-    working.tasks.stop(Duration::from_millis(500)).await;
+    working.tasks.stop(Duration::from_secs(3)).await;
 
     let mut superuser = database.connect(DatabaseRole::Superuser).await;
     assert_eq!(count(&mut superuser, "state = 'active'").await, 0);

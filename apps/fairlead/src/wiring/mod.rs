@@ -329,9 +329,10 @@ impl Running {
         }
     }
 
-    /// Takes no new requests, finishes those in flight within `http.shutdown_timeout_ms`, then jobs within
-    /// `jobs.stop_timeout_ms`, and closes what they used.
+    /// Takes no new requests and begins no more jobs, finishes the requests in flight within
+    /// `http.shutdown_timeout_ms`, then the jobs within `jobs.stop_timeout_ms`, and closes what they used.
     pub async fn stop(self) {
+        self.jobs.close();
         // Streams would go on for ever.
         self.live.close();
         self.handle.stop(true).await;

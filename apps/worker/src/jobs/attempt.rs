@@ -4,7 +4,8 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fairlead_domain::jobs::{Done, Job, JobError, JobHandler, Ticket};
+use fairlead_domain::jobs::{Done, Job, JobError, JobHandler, JobOwner, Ticket};
+use fairlead_domain::store::StoreError;
 use futures_util::FutureExt as _;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::Instrument as _;
@@ -17,14 +18,21 @@ const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(100),
     most: Duration::from_secs(5),
 };
-/// When a job comes again whose kind this process does not know: a newer one will have it.
-const OF_OTHERS: Duration = Duration::from_secs(5);
+/// When a job comes again whose kind this process does not know: a newer one will have it. Later each time, because
+/// after a way back to an older release nobody may.
+const OF_OTHERS: Backoff = Backoff {
+    first: Duration::from_secs(5),
+    most: Duration::from_mins(10),
+};
+const CUT_OFF_WITHIN: Duration = Duration::from_secs(1);
+/// What is kept of a fault: an answer of an upstream may be a page.
+const FAULT_CHARACTERS: usize = 2_000;
 
-/// Begins an attempt, in a task of its own.
-pub(super) fn begin(shared: &Arc<Shared>, lane: usize, job: Job) {
+/// Begins an attempt, in a task of its own. The job's claim was asked for at `since`.
+pub(super) fn begin(shared: &Arc<Shared>, lane: usize, job: Job, since: Instant) {
     let ticket = job.ticket;
     let hand = &shared.lanes[lane].hand;
-    let held = hand.take(ticket);
+    let held = hand.take(ticket, since);
     let span = tracing::info_span!(
         "job",
         job.id = %ticket.id,
@@ -45,9 +53,21 @@ pub(super) fn begin(shared: &Arc<Shared>, lane: usize, job: Job) {
 async fn make(shared: &Shared, lane: &Lane, job: &Job) {
     let Some(handler) = shared.handlers.get(job.kind.as_str()) else {
         tracing::warn!("a job of a kind that this process does not know is left to others");
-        note(shared, &job.ticket, Note::GiveBack).await;
+        let claims = u32::try_from(job.ticket.fence).unwrap_or(1);
+        note(shared, &job.ticket, Note::GiveBack(OF_OTHERS.after(claims))).await;
         return;
     };
+    if handler.is_of_platform() != (job.owner() == JobOwner::Platform) {
+        // A row that no code of this release has written.
+        let fault = "a job of the platform is the platform's, and no other is";
+        let dead = Note::Fail {
+            fault,
+            retry_after: None,
+        };
+        note(shared, &job.ticket, dead).await;
+        tracing::error!(fault, "a job is given up");
+        return;
+    }
     let began = Instant::now();
     let result = run(&**handler, job, lane.settings.timeout).await;
     let took = began.elapsed();
@@ -121,20 +141,26 @@ enum Note<'n> {
         fault: &'n str,
         retry_after: Option<Duration>,
     },
-    GiveBack,
+    GiveBack(Duration),
 }
 
-/// Tries for as long as the database does not answer; returns whether the claim was not lost before.
+/// Tries for as long as the database does not answer; returns whether the claim was not lost before. What the database
+/// refuses is not tried again: the claim lapses, and so is put back.
 async fn note(shared: &Shared, ticket: &Ticket, note: Note<'_>) -> bool {
     let mut failures = 0;
     loop {
         let noted = match note {
             Note::Complete => shared.store.complete(ticket).await,
             Note::Fail { fault, retry_after } => shared.store.fail(ticket, fault, retry_after).await,
-            Note::GiveBack => shared.store.give_back(ticket, OF_OTHERS).await,
+            Note::GiveBack(after) => shared.store.give_back(ticket, after).await,
         };
         match noted {
             Ok(kept) => return kept,
+            Err(error) if !may_pass(&error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(error, "what became of a job cannot be noted");
+                return false;
+            }
             Err(error) => {
                 failures += 1;
                 if failures == 1 {
@@ -147,7 +173,14 @@ async fn note(shared: &Shared, ticket: &Ticket, note: Note<'_>) -> bool {
     }
 }
 
-/// The error with its causes, in one line.
+fn may_pass(error: &StoreError) -> bool {
+    matches!(
+        error,
+        StoreError::Unavailable(_) | StoreError::TimedOut | StoreError::Contended
+    )
+}
+
+/// The error with its causes, in one line that PostgreSQL takes.
 fn told(error: &JobError) -> String {
     let mut told = error.to_string();
     let mut source = std::error::Error::source(error);
@@ -155,7 +188,8 @@ fn told(error: &JobError) -> String {
         told = format!("{told}: {cause}");
         source = cause.source();
     }
-    told
+    let printed = |character: char| if character.is_control() { ' ' } else { character };
+    told.chars().take(FAULT_CHARACTERS).map(printed).collect()
 }
 
 /// Cuts off all attempts of a queue and gives their jobs back.
@@ -164,7 +198,8 @@ pub(super) async fn give_back_all(shared: &Shared, lane: &Lane) {
     for ticket in &tickets {
         lane.hand.cut_off(ticket);
     }
-    lane.hand.emptied().await;
+    // One that blocks its thread cannot be cut off; what it may still do is refused, because the job is given back.
+    let _ = timeout(CUT_OFF_WITHIN, lane.hand.emptied()).await;
     for ticket in &tickets {
         // It may have come to its end meanwhile, and else its claim lapses by itself.
         match shared.store.give_back(ticket, Duration::ZERO).await {

@@ -2,8 +2,12 @@ use chrono::{DateTime, TimeZone as _};
 use chrono_tz::Tz;
 use croner::errors::CronError;
 use croner::parser::{CronParser, Seconds, Year};
+use croner::{Cron, CronPattern};
 use fairlead_domain::jobs::{BadTiming, Calendar, Timing};
 use time::OffsetDateTime;
+
+/// One for each minute of a day. What names more is taken for what recurs within the hour.
+const MOST_TIMES: usize = 1_440;
 
 /// The calendar of the zones of the IANA database, as this program was built with it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -12,24 +16,68 @@ pub struct ZonedCalendar;
 impl Calendar for ZonedCalendar {
     fn next(&self, timing: &Timing, after: OffsetDateTime) -> Result<OffsetDateTime, BadTiming> {
         let zone: Tz = timing.time_zone.parse().map_err(|_| BadTiming::TimeZone)?;
-        let cron = CronParser::builder()
-            .seconds(Seconds::Optional)
-            .year(Year::Disallowed)
-            .build()
-            .parse(&timing.cron)
-            .map_err(|error| BadTiming::Cron(error.to_string()))?;
         // Schedules fire on whole seconds.
         let after: DateTime<Tz> = zone
             .timestamp_opt(after.unix_timestamp(), 0)
             .single()
             .ok_or(BadTiming::Never)?;
-        let next = match cron.find_next_occurrence(&after, false) {
-            Ok(next) => next.timestamp(),
-            Err(CronError::TimeSearchLimitExceeded) => return Err(BadTiming::Never),
-            Err(error) => return Err(BadTiming::Cron(error.to_string())),
+        let cron = parse(&timing.cron)?;
+        let times = times_of_day(&cron, &timing.cron);
+        let next = if times.is_empty() {
+            next(&cron, &after)?
+        } else {
+            let each = times.iter().map(|time| next(&parse(time)?, &after));
+            let nexts: Vec<i64> = each.collect::<Result<_, _>>()?;
+            nexts.into_iter().min().ok_or(BadTiming::Never)?
         };
         OffsetDateTime::from_unix_timestamp(next).map_err(|_| BadTiming::Never)
     }
+}
+
+fn parse(cron: &str) -> Result<Cron, BadTiming> {
+    CronParser::builder()
+        .seconds(Seconds::Optional)
+        .year(Year::Disallowed)
+        .build()
+        .parse(cron)
+        .map_err(|error| BadTiming::Cron(error.to_string()))
+}
+
+fn next(cron: &Cron, after: &DateTime<Tz>) -> Result<i64, BadTiming> {
+    match cron.find_next_occurrence(after, false) {
+        Ok(next) => Ok(next.timestamp()),
+        Err(CronError::TimeSearchLimitExceeded) => Err(BadTiming::Never),
+        Err(error) => Err(BadTiming::Cron(error.to_string())),
+    }
+}
+
+/// Takes apart what names several times of day, `0 2,14 * * *` into `0 2 * * *` and `0 14 * * *`. Where clocks change, the
+/// library moves or leaves out only what names one; more it takes for what recurs within the hour. Empty where there is
+/// nothing to take apart.
+fn times_of_day(cron: &Cron, text: &str) -> Vec<String> {
+    let CronPattern {
+        seconds,
+        minutes,
+        hours,
+        ..
+    } = &cron.pattern;
+    let fields: Vec<&str> = text.split_whitespace().collect();
+    let recurs = [seconds, minutes, hours].iter().any(|field| field.from_wildcard);
+    let (seconds, minutes, hours) = (seconds.values(), minutes.values(), hours.values());
+    let count = seconds.len() * minutes.len() * hours.len();
+    if recurs || !(2..=MOST_TIMES).contains(&count) || fields.len() < 5 {
+        return Vec::new();
+    }
+    let days = fields[fields.len() - 3..].join(" ");
+    let mut times = Vec::with_capacity(count);
+    for hour in &hours {
+        for minute in &minutes {
+            for second in &seconds {
+                times.push(format!("{second} {minute} {hour} {days}"));
+            }
+        }
+    }
+    times
 }
 
 #[cfg(test)]
@@ -76,6 +124,36 @@ mod tests {
                 "2026-10-26T01:30:00Z",
                 "2026-10-27T01:30:00Z",
                 "2026-10-28T01:30:00Z",
+            ]
+        );
+    }
+
+    #[test]
+    fn each_of_several_times_of_day_is_due_once_and_none_is_left_out() {
+        assert_eq!(
+            moments("0 2,14 * * *", "Europe/Berlin", datetime!(2026-03-28 12:00 UTC))[..4],
+            [
+                "2026-03-28T13:00:00Z",
+                "2026-03-29T01:00:00Z",
+                "2026-03-29T12:00:00Z",
+                "2026-03-30T00:00:00Z",
+            ]
+        );
+        assert_eq!(
+            moments("0,30 2 * * *", "Europe/Berlin", datetime!(2026-10-24 12:00 UTC))[..3],
+            [
+                "2026-10-25T00:00:00Z",
+                "2026-10-25T00:30:00Z",
+                "2026-10-26T01:00:00Z"
+            ]
+        );
+        assert_eq!(
+            moments("15 0 1-3 * * *", "Europe/Berlin", datetime!(2026-10-24 12:00 UTC))[..4],
+            [
+                "2026-10-24T23:00:15Z",
+                "2026-10-25T00:00:15Z",
+                "2026-10-25T02:00:15Z",
+                "2026-10-26T00:00:15Z",
             ]
         );
     }

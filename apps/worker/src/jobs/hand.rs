@@ -6,12 +6,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use fairlead_domain::jobs::{JobOwner, Ticket};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
+use tokio::time::Instant;
 
 #[derive(Debug, Default)]
 pub(super) struct Hand {
-    jobs: Mutex<HashMap<Ticket, Option<AbortHandle>>>,
+    jobs: Mutex<HashMap<Ticket, Taken>>,
     /// How many there are; whoever waits for one to leave watches it.
     count: watch::Sender<usize>,
+}
+
+#[derive(Clone, Debug)]
+struct Taken {
+    /// Its lease began no earlier.
+    since: Instant,
+    /// Cuts its attempt off, once that is begun.
+    abort: Option<AbortHandle>,
 }
 
 /// A job in hand, until this is dropped.
@@ -22,9 +31,10 @@ pub(super) struct Held {
 }
 
 impl Hand {
-    pub(super) fn take(self: &Arc<Self>, ticket: Ticket) -> Held {
+    /// Takes a job whose claim was asked for at `since`.
+    pub(super) fn take(self: &Arc<Self>, ticket: Ticket, since: Instant) -> Held {
         let mut jobs = self.jobs();
-        jobs.insert(ticket, None);
+        jobs.insert(ticket, Taken { since, abort: None });
         // Nobody waits for that.
         self.count.send_if_modified(|count| {
             *count = jobs.len();
@@ -39,7 +49,7 @@ impl Hand {
     /// By what its attempt is cut off. It may have ended already.
     pub(super) fn set_abort(&self, ticket: Ticket, abort: AbortHandle) {
         if let Some(known) = self.jobs().get_mut(&ticket) {
-            *known = Some(abort);
+            known.abort = Some(abort);
         }
     }
 
@@ -51,13 +61,20 @@ impl Hand {
         self.jobs().keys().copied().collect()
     }
 
+    /// Those that were taken before `moment`.
+    pub(super) fn taken_before(&self, moment: Instant) -> Vec<Ticket> {
+        let jobs = self.jobs();
+        let before = jobs.iter().filter(|(_, taken)| taken.since < moment);
+        before.map(|(ticket, _)| *ticket).collect()
+    }
+
     pub(super) fn owners(&self) -> Vec<JobOwner> {
         self.jobs().keys().map(|ticket| ticket.owner).collect()
     }
 
     /// Cuts an attempt off; returns whether it was under way.
     pub(super) fn cut_off(&self, ticket: &Ticket) -> bool {
-        let abort = self.jobs().get(ticket).cloned().flatten();
+        let abort = self.jobs().get(ticket).and_then(|taken| taken.abort.clone());
         abort.map(|abort| abort.abort()).is_some()
     }
 
@@ -72,7 +89,7 @@ impl Hand {
         let _ = self.watch().wait_for(|count| *count == 0).await;
     }
 
-    fn jobs(&self) -> MutexGuard<'_, HashMap<Ticket, Option<AbortHandle>>> {
+    fn jobs(&self) -> MutexGuard<'_, HashMap<Ticket, Taken>> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

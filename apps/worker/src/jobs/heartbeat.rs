@@ -2,41 +2,61 @@
 
 use std::sync::Arc;
 
-use tokio::time::{MissedTickBehavior, interval};
+use fairlead_domain::jobs::Ticket;
+use fairlead_domain::store::StoreError;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::Shared;
+use super::{Lane, Shared};
 
 /// Extends the claims of all attempts under way, until the task is aborted. Attempts whose claims are lost are cut off:
-/// somebody else makes them.
+/// somebody else makes them. So are those whose claims have lapsed as far as anybody here knows, because the database
+/// does not answer.
 pub(super) async fn extend_claims(shared: Arc<Shared>) {
-    let mut ticks = interval(shared.lease / 3);
+    let every = shared.lease / 3;
+    let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut is_reachable = true;
+    let mut extended = tokio::time::Instant::now();
     loop {
-        ticks.tick().await;
+        let began = ticks.tick().await;
         let tickets: Vec<_> = shared.lanes.iter().flat_map(|lane| lane.hand.tickets()).collect();
         if tickets.is_empty() {
+            extended = began;
             continue;
         }
-        match shared.store.extend(&tickets, shared.lease).await {
+        let answer = timeout(every, shared.store.extend(&tickets, shared.lease)).await;
+        match answer.unwrap_or(Err(StoreError::TimedOut)) {
             Ok(lost) => {
                 is_reachable = true;
-                for lane in &shared.lanes {
-                    for ticket in &lost {
-                        if lane.hand.cut_off(ticket) {
-                            tracing::warn!(job.id = %ticket.id, "the claim of a job was lost; its attempt is cut off");
-                            shared.counts.note_lost(lane.queue);
-                        }
-                    }
+                extended = began;
+                cut_off(&shared, |_| lost.clone());
+            }
+            Err(error) => {
+                // Once, not each time.
+                if is_reachable {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "cannot extend the claims of jobs under way");
+                }
+                is_reachable = false;
+                // What was claimed or extended before this lapses before the next look has an answer.
+                let Some(lapses) = began.checked_sub(every + every / 2) else {
+                    continue;
+                };
+                if extended < lapses {
+                    cut_off(&shared, |lane| lane.hand.taken_before(lapses));
                 }
             }
-            // Once, not each time.
-            Err(error) if is_reachable => {
-                is_reachable = false;
-                let error: &dyn std::error::Error = &error;
-                tracing::warn!(error, "cannot extend the claims of jobs under way");
+        }
+    }
+}
+
+fn cut_off(shared: &Shared, lost: impl Fn(&Lane) -> Vec<Ticket>) {
+    for lane in &shared.lanes {
+        for ticket in lost(lane) {
+            if lane.hand.cut_off(&ticket) {
+                tracing::warn!(job.id = %ticket.id, "the claim of a job was lost; its attempt is cut off");
+                shared.counts.note_lost(lane.queue);
             }
-            Err(_) => {}
         }
     }
 }

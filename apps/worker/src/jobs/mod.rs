@@ -143,14 +143,22 @@ impl JobWorker {
 }
 
 impl JobTasks {
+    /// Begins no more jobs. Those under way go on.
+    pub fn close(&self) {
+        self.worker.shared.stops.send_replace(true);
+    }
+
     /// Begins no more jobs, waits until those under way have ended, and gives back what has not after `limit`.
     pub async fn stop(self, limit: Duration) {
+        self.close();
         let deadline = Instant::now() + limit;
         let shared = &self.worker.shared;
-        shared.stops.send_replace(true);
-        for task in self.loops {
-            if task.await.is_err() {
-                tracing::error!("a queue's loop has panicked");
+        for mut task in self.loops {
+            match timeout_at(deadline, &mut task).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => tracing::error!("a queue's loop has panicked"),
+                // It waits for the database. What it claims all the same lapses.
+                Err(_) => task.abort(),
             }
         }
         for lane in &shared.lanes {

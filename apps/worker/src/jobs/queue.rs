@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fairlead_domain::jobs::{Claim, Claimed, JobOwner};
+use fairlead_domain::jobs::{Claim, Claimed, Job, JobOwner};
 use fairlead_domain::store::StoreError;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::{Lane, Shared, attempt};
 use crate::backoff::Backoff;
@@ -14,6 +14,10 @@ const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(100),
     most: Duration::from_secs(5),
 };
+
+/// Tenants in a row that had a turn and no job that may be begun, after which a loop rests. They are passed over where a
+/// queue is drained, or other processes are claiming their jobs.
+const LOOKED_AT: usize = 1_000;
 
 /// Claims and begins jobs until the worker stops.
 pub(super) async fn work(shared: Arc<Shared>, lane: usize) {
@@ -25,38 +29,24 @@ pub(super) async fn work(shared: Arc<Shared>, lane: usize) {
     let mut failures = 0;
     while !*stops.borrow_and_update() {
         left.mark_unchanged();
-        let room = at.settings.concurrency.saturating_sub(at.hand.len());
-        let pause = if room == 0 {
-            None
-        } else {
-            match claim(&shared, at, room, after).await {
-                Ok(claimed) => {
-                    failures = 0;
-                    after = claimed.last;
-                    let is_all = claimed.jobs.len() < room;
-                    for job in claimed.jobs {
-                        attempt::begin(&shared, lane, job);
-                    }
-                    if !is_all {
-                        // There may be more than this process can do.
-                        shared.others.wake();
-                    }
-                    None
+        let pause = match fill(&shared, lane, &mut after).await {
+            Ok(()) => {
+                failures = 0;
+                None
+            }
+            Err(error) => {
+                failures += 1;
+                if failures == 1 {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(queue = %at.queue, error, "jobs wait for the database");
                 }
-                Err(error) => {
-                    failures += 1;
-                    if failures == 1 {
-                        let error: &dyn std::error::Error = &error;
-                        tracing::warn!(queue = %at.queue, error, "jobs wait for the database");
-                    }
-                    Some(BACKOFF.after(failures))
-                }
+                Some(BACKOFF.after(failures))
             }
         };
         tokio::select! {
             () = rest(pause) => {}
             () = waiter.woken(), if pause.is_none() => {
-                if at.settings.concurrency == 0 || at.hand.len() >= at.settings.concurrency {
+                if at.hand.len() >= at.settings.concurrency {
                     shared.others.wake();
                 }
             }
@@ -65,6 +55,52 @@ pub(super) async fn work(shared: Arc<Shared>, lane: usize) {
             _ = stops.changed() => {}
         }
     }
+}
+
+/// Claims and begins jobs until there is no room, or none that may be begun.
+async fn fill(shared: &Arc<Shared>, lane: usize, after: &mut JobOwner) -> Result<(), StoreError> {
+    let at = &shared.lanes[lane];
+    let mut looked_at = 0;
+    loop {
+        let room = at.settings.concurrency.saturating_sub(at.hand.len());
+        if room == 0 || *shared.stops.borrow() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let claimed = claim(shared, at, room, *after).await?;
+        *after = claimed.last;
+        let most = most_of_one(&claimed);
+        let (jobs, tenants) = (claimed.jobs.len(), claimed.tenants);
+        for job in claimed.jobs {
+            attempt::begin(shared, lane, job, began);
+        }
+        // A tenant that got all it may have is likely to have more.
+        let share = room.div_ceil(tenants.max(1));
+        if most >= share.min(at.settings.concurrency_of_tenant()) {
+            shared.others.wake();
+        }
+        looked_at = if jobs > 0 { 0 } else { looked_at + tenants };
+        let is_over = if jobs > 0 {
+            // Nobody had more than was taken.
+            most < share
+        } else {
+            // All tenants were looked at, or many.
+            tenants < room || looked_at >= LOOKED_AT
+        };
+        if is_over {
+            return Ok(());
+        }
+    }
+}
+
+/// How many jobs the tenant got that got most.
+fn most_of_one(claimed: &Claimed) -> usize {
+    claimed
+        .jobs
+        .chunk_by(|one, next| one.owner() == next.owner())
+        .map(<[Job]>::len)
+        .max()
+        .unwrap_or(0)
 }
 
 /// Waits for so long; for ever, if for nothing.

@@ -65,14 +65,19 @@ const CLAIM: &str = "
             LIMIT LEAST(turns.room, ($3 + (SELECT COUNT(*) FROM turns) - 1) / (SELECT COUNT(*) FROM turns))
             FOR UPDATE SKIP LOCKED) AS next
         LIMIT $3
+    ), claimed AS (
+        UPDATE jobs
+        SET state = 'active', attempts = attempts + 1, fence = fence + 1, worker = $6, started_at = now(),
+            lease_until = now() + $7 * interval '1 millisecond',
+            max_attempts = COALESCE((SELECT other.attempts FROM unnest($9::text[], $10::int[]) AS other (kind, attempts)
+                                     WHERE other.kind = jobs.kind), $8)
+        WHERE ctid = ANY (ARRAY(SELECT place FROM picked))
+        RETURNING tenant_id, id, fence, queue, kind, payload::text, attempts, max_attempts, trace_context
     )
-    UPDATE jobs
-    SET state = 'active', attempts = attempts + 1, fence = fence + 1, worker = $6, started_at = now(),
-        lease_until = now() + $7 * interval '1 millisecond',
-        max_attempts = COALESCE((SELECT other.attempts FROM unnest($9::text[], $10::int[]) AS other (kind, attempts)
-                                 WHERE other.kind = jobs.kind), $8)
-    WHERE ctid = ANY (ARRAY(SELECT place FROM picked))
-    RETURNING tenant_id, id, fence, queue, kind, payload::text, attempts, max_attempts, trace_context";
+    SELECT claimed.*, looked.tenants, looked.last
+    FROM (SELECT COUNT(*) AS tenants, (array_agg(tenant ORDER BY tenant <= $2 DESC, tenant DESC))[1] AS last
+          FROM turns) AS looked
+    LEFT JOIN claimed ON true";
 
 pub(super) async fn claim(connection: Connection, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
     let owners = |owners: &[JobOwner]| -> Vec<Uuid> { owners.iter().map(|owner| owner.as_uuid()).collect() };
@@ -96,22 +101,31 @@ pub(super) async fn claim(connection: Connection, claim: &Claim<'_>) -> Result<C
         .fetch_all()
         .await?;
     connection.commit().await?;
+    let looked = || -> Result<(i64, Option<Uuid>), Error> {
+        match rows.first() {
+            Some(row) => Ok((row.try_get(9)?, row.try_get(10)?)),
+            None => Ok((0, None)),
+        }
+    };
+    let (tenants, last) = looked().map_err(SqlError::from)?;
     let mut jobs = Vec::with_capacity(rows.len());
     for row in &rows {
-        jobs.push(job(row)?);
+        // Where nothing was claimed there is one row, without a job.
+        if row
+            .try_get::<_, Option<Uuid>>(1)
+            .map_err(SqlError::from)?
+            .is_some()
+        {
+            jobs.push(job(row)?);
+        }
     }
     // Rows are returned as they lie; turns are taken behind the last one, and around.
-    let turn = |owner: JobOwner| (owner <= claim.after, owner);
-    jobs.sort_unstable_by_key(|job| (turn_key(job, claim.after), job.ticket.id));
-    let last = jobs.iter().map(Job::owner).max_by_key(|owner| turn(*owner));
+    jobs.sort_unstable_by_key(|job: &Job| (job.owner() <= claim.after, job.owner(), job.ticket.id));
     Ok(Claimed {
         jobs,
-        last: last.unwrap_or(claim.after),
+        tenants: usize::try_from(tenants).unwrap_or(usize::MAX),
+        last: last.map_or(claim.after, JobOwner::from_uuid),
     })
-}
-
-fn turn_key(job: &Job, after: JobOwner) -> (bool, JobOwner) {
-    (job.owner() <= after, job.owner())
 }
 
 fn job(row: &Row) -> Result<Job, StoreError> {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use fairlead_domain::Id;
 use fairlead_domain::jobs::{
     DeadGroup, JobId, JobOperations, JobOwner, JobRecord, JobState, JobStore as _, NewStop, Queue,
-    QueueFigures, Stop, StopMode, Times, Which,
+    QueueFigures, Retried, Stop, StopMode, Times, Which,
 };
 use fairlead_domain::store::StoreError;
 use serde_json::value::RawValue;
@@ -18,29 +18,45 @@ use crate::system::PgSystemStore;
 
 /// Rows per statement.
 const BATCH: i64 = 1_000;
+/// Of dead jobs that are retried by one request, which has a deadline.
+const MOST_BATCHES: usize = 10;
 const MOST_GROUPS: i64 = 100;
 
+// One pass over an index for each state, for all queues together.
 const FIGURES: &str = "
+    WITH delayed AS (
+        SELECT queue, COUNT(*) AS jobs FROM jobs WHERE state = 'delayed' GROUP BY queue
+    ), waiting AS (
+        SELECT queue, COUNT(*) AS jobs, EXTRACT(epoch FROM now() - MIN(run_at))::float8 AS oldest
+        FROM jobs WHERE state = 'waiting' GROUP BY queue
+    ), active AS (
+        SELECT queue, COUNT(*) AS jobs FROM jobs WHERE state = 'active' GROUP BY queue
+    ), dead AS (
+        SELECT queue, COUNT(*) AS jobs,
+               COUNT(*) FILTER (WHERE finished_at > now() - $2 * interval '1 millisecond') AS lately
+        FROM jobs WHERE state = 'dead' GROUP BY queue
+    ), done AS (
+        SELECT q.queue, COUNT(*) AS jobs, AVG(wait) AS wait_mean, AVG(run) AS run_mean,
+               percentile_cont(0.95) WITHIN GROUP (ORDER BY wait) AS wait_p95,
+               percentile_cont(0.95) WITHIN GROUP (ORDER BY run) AS run_p95
+        FROM unnest($1::text[]) AS q (queue), LATERAL (
+            SELECT EXTRACT(epoch FROM started_at - run_at)::float8 AS wait,
+                   EXTRACT(epoch FROM finished_at - started_at)::float8 AS run
+            FROM jobs
+            WHERE queue = q.queue AND state = 'completed' AND finished_at > now() - $2 * interval '1 millisecond') AS times
+        GROUP BY q.queue
+    )
     SELECT q.queue, s.mode, s.reason, s.operator, s.since, s.until,
-           delayed.jobs, waiting.jobs, waiting.oldest, active.jobs, dead.jobs, dead.lately,
-           done.jobs, done.wait_mean, done.wait_p95, done.run_mean, done.run_p95
+           COALESCE(delayed.jobs, 0), COALESCE(waiting.jobs, 0), waiting.oldest, COALESCE(active.jobs, 0),
+           COALESCE(dead.jobs, 0), COALESCE(dead.lately, 0),
+           COALESCE(done.jobs, 0), done.wait_mean, done.wait_p95, done.run_mean, done.run_p95
     FROM unnest($1::text[]) AS q (queue)
-    LEFT JOIN job_queues AS s ON s.queue = q.queue AND (s.until IS NULL OR s.until > now()),
-    LATERAL (SELECT COUNT(*) AS jobs FROM jobs WHERE queue = q.queue AND state = 'delayed') AS delayed,
-    LATERAL (SELECT COUNT(*) AS jobs, EXTRACT(epoch FROM now() - MIN(run_at))::float8 AS oldest
-             FROM jobs WHERE queue = q.queue AND state = 'waiting') AS waiting,
-    LATERAL (SELECT COUNT(*) AS jobs FROM jobs WHERE queue = q.queue AND state = 'active') AS active,
-    LATERAL (SELECT COUNT(*) AS jobs,
-                    COUNT(*) FILTER (WHERE finished_at > now() - $2 * interval '1 millisecond') AS lately
-             FROM jobs WHERE queue = q.queue AND state = 'dead') AS dead,
-    LATERAL (SELECT COUNT(*) AS jobs, AVG(wait) AS wait_mean, AVG(run) AS run_mean,
-                    percentile_cont(0.95) WITHIN GROUP (ORDER BY wait) AS wait_p95,
-                    percentile_cont(0.95) WITHIN GROUP (ORDER BY run) AS run_p95
-             FROM (SELECT EXTRACT(epoch FROM started_at - run_at)::float8 AS wait,
-                          EXTRACT(epoch FROM finished_at - started_at)::float8 AS run
-                   FROM jobs
-                   WHERE queue = q.queue AND state = 'completed'
-                     AND finished_at > now() - $2 * interval '1 millisecond') AS times) AS done
+    LEFT JOIN job_queues AS s ON s.queue = q.queue AND (s.until IS NULL OR s.until > now())
+    LEFT JOIN delayed ON delayed.queue = q.queue
+    LEFT JOIN waiting ON waiting.queue = q.queue
+    LEFT JOIN active ON active.queue = q.queue
+    LEFT JOIN dead ON dead.queue = q.queue
+    LEFT JOIN done ON done.queue = q.queue
     ORDER BY q.queue";
 
 const STOP: &str = "
@@ -81,21 +97,24 @@ const DEAD_GROUPS: &str = "
 
 macro_rules! select {
     () => {
-        "SELECT tenant_id, id, queue, kind, payload::text, unique_key, priority, state, attempts, worker, fault, schedule,
-                trace_context, created_at, run_at, started_at, lease_until, finished_at
-         FROM jobs "
+        "SELECT tenant_id, id, queue, kind, unique_key, priority, state, attempts, worker, fault, schedule,
+                trace_context, created_at, run_at, started_at, lease_until, finished_at"
     };
 }
 
 const LIST: &str = concat!(
     select!(),
-    "WHERE queue = $1 AND ($2::text IS NULL OR state = $2) AND ($3::text IS NULL OR kind = $3)
-       AND ($4::uuid IS NULL OR tenant_id = $4) AND ($5::uuid IS NULL OR id = $5)
+    " FROM jobs
+     WHERE queue = $1 AND ($2::text IS NULL OR state = $2) AND ($3::text IS NULL OR kind = $3)
+       AND ($4::uuid IS NULL OR tenant_id = $4) AND ($5::uuid IS NULL OR id < $5)
      ORDER BY id DESC
      LIMIT $6"
 );
 
-const FIND: &str = concat!(select!(), "WHERE queue = ANY ($2) AND id = $1 LIMIT 1");
+const FIND: &str = concat!(
+    select!(),
+    ", payload::text FROM jobs WHERE queue = ANY ($2) AND id = $1 LIMIT 1"
+);
 
 #[async_trait]
 impl JobOperations for PgSystemStore {
@@ -144,9 +163,9 @@ impl JobOperations for PgSystemStore {
     }
 
     #[tracing::instrument(level = "debug", name = "db.job_operations.retry_dead", skip_all)]
-    async fn retry_dead(&self, queue: Queue, which: &Which) -> Result<u64, StoreError> {
-        let mut all = 0;
-        loop {
+    async fn retry_dead(&self, queue: Queue, which: &Which) -> Result<Retried, StoreError> {
+        let mut all = Retried::default();
+        for _ in 0..MOST_BATCHES {
             let connection = self.cluster().system();
             let retried = connection
                 .sql(RETRY)
@@ -159,8 +178,9 @@ impl JobOperations for PgSystemStore {
                 .await
                 .map_err(meanwhile)?;
             connection.commit().await?;
-            all += retried;
-            if retried < BATCH.unsigned_abs() {
+            all.jobs += retried;
+            all.has_more = retried == BATCH.unsigned_abs();
+            if !all.has_more {
                 break;
             }
         }
@@ -199,6 +219,7 @@ impl JobOperations for PgSystemStore {
         queue: Queue,
         state: Option<JobState>,
         which: &Which,
+        before: Option<JobId>,
         limit: u32,
     ) -> Result<Vec<JobRecord>, StoreError> {
         let connection = self.cluster().system();
@@ -208,7 +229,7 @@ impl JobOperations for PgSystemStore {
             .bind(state.map(JobState::as_str))
             .bind(which.kind.as_deref())
             .bind(which.owner.map(JobOwner::as_uuid))
-            .bind(which.id.map(Id::as_uuid))
+            .bind(before.map(Id::as_uuid))
             .bind(i64::from(limit))
             .fetch_all()
             .await?;
@@ -217,7 +238,7 @@ impl JobOperations for PgSystemStore {
     }
 
     #[tracing::instrument(level = "debug", name = "db.job_operations.find", skip_all)]
-    async fn find(&self, id: JobId) -> Result<Option<JobRecord>, StoreError> {
+    async fn find(&self, id: JobId) -> Result<Option<(JobRecord, Box<RawValue>)>, StoreError> {
         let connection = self.cluster().system();
         let row = connection
             .sql(FIND)
@@ -226,7 +247,10 @@ impl JobOperations for PgSystemStore {
             .fetch_optional()
             .await?;
         connection.commit().await?;
-        row.as_ref().map(record).transpose()
+        let Some(row) = row else { return Ok(None) };
+        let payload = RawValue::from_string(row.try_get(17).map_err(SqlError::from)?)
+            .map_err(|error| corrupt("jobs", id.as_uuid(), format!("its payload is no JSON: {error}")))?;
+        Ok(Some((record(&row)?, payload)))
     }
 }
 
@@ -287,29 +311,26 @@ fn stop(row: &Row, first: usize) -> Result<Option<Stop>, StoreError> {
 fn record(row: &Row) -> Result<JobRecord, StoreError> {
     let get = |error| StoreError::from(SqlError::from(error));
     let id = row.try_get(1).map_err(get)?;
-    let (queue, state): (String, String) = (row.try_get(2).map_err(get)?, row.try_get(7).map_err(get)?);
-    let attempts: i32 = row.try_get(8).map_err(get)?;
-    let payload = RawValue::from_string(row.try_get(4).map_err(get)?)
-        .map_err(|error| corrupt("jobs", id, format!("its payload is no JSON: {error}")))?;
+    let (queue, state): (String, String) = (row.try_get(2).map_err(get)?, row.try_get(6).map_err(get)?);
+    let attempts: i32 = row.try_get(7).map_err(get)?;
     Ok(JobRecord {
         owner: JobOwner::from_uuid(row.try_get(0).map_err(get)?),
         id: Id::from_uuid(id),
         queue: known(&queue)?,
         kind: row.try_get(3).map_err(get)?,
-        payload,
-        unique_key: row.try_get(5).map_err(get)?,
-        priority: row.try_get(6).map_err(get)?,
+        unique_key: row.try_get(4).map_err(get)?,
+        priority: row.try_get(5).map_err(get)?,
         state: JobState::parse(&state).ok_or_else(|| corrupt("jobs", id, format!("is {state}")))?,
         attempts: attempts.unsigned_abs(),
-        worker: row.try_get(9).map_err(get)?,
-        fault: row.try_get(10).map_err(get)?,
-        schedule: row.try_get(11).map_err(get)?,
-        trace_parent: row.try_get(12).map_err(get)?,
-        created_at: row.try_get(13).map_err(get)?,
-        run_at: row.try_get(14).map_err(get)?,
-        started_at: row.try_get(15).map_err(get)?,
-        lease_until: row.try_get(16).map_err(get)?,
-        finished_at: row.try_get(17).map_err(get)?,
+        worker: row.try_get(8).map_err(get)?,
+        fault: row.try_get(9).map_err(get)?,
+        schedule: row.try_get(10).map_err(get)?,
+        trace_parent: row.try_get(11).map_err(get)?,
+        created_at: row.try_get(12).map_err(get)?,
+        run_at: row.try_get(13).map_err(get)?,
+        started_at: row.try_get(14).map_err(get)?,
+        lease_until: row.try_get(15).map_err(get)?,
+        finished_at: row.try_get(16).map_err(get)?,
     })
 }
 

@@ -84,8 +84,9 @@ impl Schedules for PgSystemStore {
         connection.commit().await?;
         let mut due = Vec::with_capacity(rows.len());
         for row in &rows {
+            let Some(schedule) = known(row) else { continue };
             due.push(Due {
-                schedule: schedule(row)?,
+                schedule,
                 now: row.try_get(11).map_err(SqlError::from)?,
             });
         }
@@ -114,7 +115,7 @@ impl Schedules for PgSystemStore {
         let connection = self.cluster().system();
         let rows = connection.sql(LIST).fetch_all().await?;
         connection.commit().await?;
-        rows.iter().map(schedule).collect()
+        Ok(rows.iter().filter_map(known).collect())
     }
 
     #[tracing::instrument(level = "debug", name = "db.job_schedules.put", skip_all)]
@@ -145,6 +146,16 @@ impl Schedules for PgSystemStore {
         connection.commit().await?;
         Ok(deleted == 1)
     }
+}
+
+/// One that this release cannot read, as a newer one may have made it, does not keep the others from firing.
+fn known(row: &Row) -> Option<Schedule> {
+    let schedule = schedule(row);
+    if let Err(error) = &schedule {
+        let error: &dyn std::error::Error = error;
+        tracing::error!(error, "a schedule is left alone");
+    }
+    schedule.ok()
 }
 
 fn schedule(row: &Row) -> Result<Schedule, StoreError> {

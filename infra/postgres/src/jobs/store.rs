@@ -14,14 +14,17 @@ use crate::system::PgSystemStore;
 
 /// Rows per statement.
 const BATCH: i64 = 1_000;
+/// Rows that are put back per statement: a little work each, and others wait for those that come behind.
+const SWEEP: i64 = 5_000;
 
-// A job whose row is locked is being finished by its own transaction: it is passed over, and not lost.
+// A job whose row is locked is being finished by its own transaction: it is passed over, and not lost. Nor is one that
+// is finished: its handler may be about to return.
 const EXTEND: &str = "
     WITH held AS (
         SELECT j.tenant_id, j.id, j.fence
         FROM unnest($1::uuid[], $2::uuid[], $3::int[]) AS t (tenant_id, id, fence)
         JOIN jobs AS j ON j.tenant_id = t.tenant_id AND j.id = t.id AND j.fence = t.fence
-        WHERE j.state = 'active'
+        WHERE j.state IN ('active', 'completed')
     ), free AS MATERIALIZED (
         SELECT j.ctid AS place
         FROM unnest($1::uuid[], $2::uuid[], $3::int[]) AS t (tenant_id, id, fence)
@@ -168,26 +171,31 @@ impl JobStore for PgSystemStore {
 
     #[tracing::instrument(level = "debug", name = "db.job_store.sweep", skip_all)]
     async fn sweep(&self, queues: &[Queue]) -> Result<Swept, StoreError> {
-        let connection = self.cluster().system();
-        let due = connection.sql(DUE).bind(BATCH).execute().await?;
-        let rescued = connection.sql(RESCUE).bind(BATCH).fetch_all().await?;
+        let mut swept = Swept::default();
+        // To the end: what is due next may be somebody else's.
+        loop {
+            let connection = self.cluster().system();
+            let due = connection.sql(DUE).bind(SWEEP).execute().await?;
+            let rescued = connection.sql(RESCUE).bind(SWEEP).fetch_all().await?;
+            connection.commit().await?;
+            swept.due += due;
+            swept.rescued += rescued.len() as u64;
+            for row in &rescued {
+                swept.dead += u64::from(row.try_get::<_, bool>(0).map_err(SqlError::from)?);
+            }
+            if due.max(rescued.len() as u64) < SWEEP.unsigned_abs() {
+                break;
+            }
+        }
         let names: Vec<&str> = queues.iter().map(|queue| queue.as_str()).collect();
+        let connection = self.cluster().system();
         let rows = connection.sql(WAITING).bind(names).fetch_all().await?;
         connection.commit().await?;
-        let mut dead = 0;
-        for row in &rescued {
-            dead += u64::from(row.try_get::<_, bool>(0).map_err(SqlError::from)?);
-        }
-        let mut waiting = Vec::with_capacity(rows.len());
         for row in &rows {
-            waiting.extend(Queue::parse(row.try_get(0).map_err(SqlError::from)?));
+            let queue = Queue::parse(row.try_get(0).map_err(SqlError::from)?);
+            swept.waiting.extend(queue);
         }
-        Ok(Swept {
-            due,
-            rescued: rescued.len() as u64,
-            dead,
-            waiting,
-        })
+        Ok(swept)
     }
 
     #[tracing::instrument(level = "debug", name = "db.job_store.clear", skip_all)]

@@ -72,12 +72,12 @@ const IMPORTS: [Key; 5] = queue!(
         timeout_ms: "3600000",
     }
 );
-// Pauses of a day, together.
+// Pauses of about a day, together: of each a quarter is left out on average.
 const WEBHOOKS: [Key; 5] = queue!(
     "webhooks",
     Defaults {
         concurrency: "10",
-        attempts: "24",
+        attempts: "27",
         backoff_ms: "5000",
         max_backoff_ms: "7200000",
         timeout_ms: "30000",

@@ -1,13 +1,11 @@
 use actix_web::{HttpResponse, get, web};
 use fairlead_domain::jobs::{DeadGroup, JobState, Which};
-use fairlead_domain::paging::{DEFAULT_LIMIT, MAX_LIMIT};
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::list::which;
-use super::view::JobView;
+use super::list::{JobsView, PageOfJobs, which};
 use super::{NoSuchQueue, PathQueue, QueueName};
 use crate::Services;
 use crate::authentication::Operator;
@@ -29,19 +27,22 @@ struct DeadParameters {
     /// How many items are answered at the most.
     #[param(minimum = 1, maximum = 200, default = 50, nullable = false)]
     limit: Option<u32>,
+    /// `nextCursor` of the page before.
+    #[param(nullable = false)]
+    cursor: Option<Uuid>,
 }
 
 #[derive(Debug)]
 struct DeadQuery {
     which: Which,
-    limit: u32,
+    page: PageOfJobs,
 }
 
 impl FromQuery for DeadQuery {
     fn read(query: &mut QueryReader) -> Self {
         Self {
             which: which(query),
-            limit: query.integer("limit", 1..=MAX_LIMIT).unwrap_or(DEFAULT_LIMIT),
+            page: PageOfJobs::read(query),
         }
     }
 }
@@ -54,13 +55,13 @@ impl FromQuery for DeadQuery {
         "tenants": 2, "firstAt": "2026-11-21T09:00:00Z", "lastAt": "2026-11-21T10:00:00Z",
         "exampleId": "01934f6e-7b1a-7cc3-98a4-0242ac120009",
     }],
-    "items": [],
+    "items": [], "nextCursor": null, "hasMore": false,
 }))]
 struct DeadLettersView {
     /// By what they failed of, the most first; at most a hundred.
     groups: Vec<GroupView>,
-    /// The newest.
-    items: Vec<JobView>,
+    #[serde(flatten)]
+    page: JobsView,
 }
 
 /// Jobs that failed alike.
@@ -114,13 +115,13 @@ pub(super) async fn dead_letter(
     query: QueryOf<DeadQuery>,
 ) -> Result<HttpResponse, Problem> {
     let operations = &services.jobs.operations;
-    let DeadQuery { which, limit } = query.0;
+    let DeadQuery { which, page } = query.0;
     let groups = operations.dead_groups(queue.0).await?;
-    let items = operations
-        .list(queue.0, Some(JobState::Dead), &which, limit)
+    let page = page
+        .of(&**operations, queue.0, Some(JobState::Dead), &which)
         .await?;
     Ok(HttpResponse::Ok().json(DeadLettersView {
         groups: groups.into_iter().map(GroupView::from).collect(),
-        items: items.into_iter().map(JobView::from).collect(),
+        page,
     }))
 }

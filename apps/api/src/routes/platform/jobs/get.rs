@@ -2,7 +2,7 @@ use actix_web::{HttpResponse, get, web};
 use fairlead_domain::jobs::Job;
 
 use super::NoSuchQueue;
-use super::view::JobView;
+use super::view::JobWithPayloadView;
 use crate::Services;
 use crate::authentication::Operator;
 use crate::path::PathId;
@@ -15,7 +15,7 @@ use crate::spec::Problems;
     operation_id = "getJob",
     params(("id" = uuid::Uuid, Path, description = "The job's id.")),
     responses(
-        (status = 200, description = "The job as it is kept.", body = JobView),
+        (status = 200, description = "The job as it is kept.", body = JobWithPayloadView),
         Problems<NoSuchQueue>,
     ),
     extensions(("x-permit" = json!("Operator"))),
@@ -28,5 +28,5 @@ pub(super) async fn get(
 ) -> Result<HttpResponse, Problem> {
     let job = services.jobs.operations.find(id.0).await?;
     let job = job.ok_or_else(Problem::not_found)?;
-    Ok(HttpResponse::Ok().json(JobView::from(job)))
+    Ok(HttpResponse::Ok().json(JobWithPayloadView::from(job)))
 }

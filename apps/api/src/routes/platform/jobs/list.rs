@@ -1,8 +1,10 @@
 use actix_web::{HttpResponse, get, web};
-use fairlead_domain::jobs::{JobOwner, JobState, Queue, Which};
+use fairlead_domain::Id;
+use fairlead_domain::jobs::{JobId, JobOperations, JobOwner, JobState, Queue, Which};
 use fairlead_domain::paging::{DEFAULT_LIMIT, MAX_LIMIT};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 use super::QueueName;
 use super::view::JobView;
@@ -30,6 +32,9 @@ struct ListParameters {
     /// How many are answered at the most.
     #[param(minimum = 1, maximum = 200, default = 50, nullable = false)]
     limit: Option<u32>,
+    /// `nextCursor` of the page before.
+    #[param(nullable = false)]
+    cursor: Option<uuid::Uuid>,
 }
 
 #[derive(ToSchema)]
@@ -48,7 +53,43 @@ struct ListQuery {
     queue: Option<Queue>,
     state: Option<JobState>,
     which: Which,
+    page: PageOfJobs,
+}
+
+/// Which part of a list is meant.
+#[derive(Debug)]
+pub(super) struct PageOfJobs {
+    before: Option<JobId>,
     limit: u32,
+}
+
+impl PageOfJobs {
+    /// Reads `limit` and `cursor`.
+    pub(super) fn read(query: &mut QueryReader) -> Self {
+        Self {
+            before: query.uuid("cursor").map(Id::from_uuid),
+            limit: query.integer("limit", 1..=MAX_LIMIT).unwrap_or(DEFAULT_LIMIT),
+        }
+    }
+
+    pub(super) async fn of(
+        &self,
+        jobs: &dyn JobOperations,
+        queue: Queue,
+        state: Option<JobState>,
+        which: &Which,
+    ) -> Result<JobsView, Problem> {
+        let one_more = self.limit + 1;
+        let mut found = jobs.list(queue, state, which, self.before, one_more).await?;
+        let has_more = found.len() > self.limit as usize;
+        found.truncate(self.limit as usize);
+        let last = found.last().map(|job| job.id.as_uuid());
+        Ok(JobsView {
+            items: found.into_iter().map(JobView::from).collect(),
+            next_cursor: last.filter(|_| has_more),
+            has_more,
+        })
+    }
 }
 
 impl FromQuery for ListQuery {
@@ -60,7 +101,7 @@ impl FromQuery for ListQuery {
             }),
             state: query.choice("state", JobState::parse, JobState::ALL.map(JobState::as_str)),
             which: which(query),
-            limit: query.integer("limit", 1..=MAX_LIMIT).unwrap_or(DEFAULT_LIMIT),
+            page: PageOfJobs::read(query),
         }
     }
 }
@@ -76,9 +117,14 @@ pub(super) fn which(query: &mut QueryReader) -> Which {
 
 /// Jobs, the newest first.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = Jobs)]
-struct JobsView {
+pub(super) struct JobsView {
     items: Vec<JobView>,
+    /// Where the next page begins; `null` on the last one.
+    #[schema(required = true)]
+    next_cursor: Option<Uuid>,
+    has_more: bool,
 }
 
 /// List the newest jobs of a queue.
@@ -99,10 +145,9 @@ pub(super) async fn list(
         queue,
         state,
         which,
-        limit,
+        page,
     } = query.0;
     let queue = queue.expect("the query had no fault, and must have a queue");
-    let jobs = services.jobs.operations.list(queue, state, &which, limit).await?;
-    let items = jobs.into_iter().map(JobView::from).collect();
-    Ok(HttpResponse::Ok().json(JobsView { items }))
+    let jobs = page.of(&*services.jobs.operations, queue, state, &which).await?;
+    Ok(HttpResponse::Ok().json(jobs))
 }

@@ -42,10 +42,13 @@ impl FromQuery for RetryQuery {
 
 /// What comes of it.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = RetriedJobs, example = json!({"retried": 17}))]
+#[serde(rename_all = "camelCase")]
+#[schema(as = RetriedJobs, example = json!({"retried": 17, "hasMore": false}))]
 struct RetriedView {
     /// Jobs that wait again.
     retried: u64,
+    /// Whether there are likely to be more than one request retries: ask again.
+    has_more: bool,
 }
 
 /// Retry jobs that were given up.
@@ -74,8 +77,11 @@ pub(super) async fn retry_failed(
     tracing::info!(
         operator = operator.0.operator(),
         queue = %queue.0,
-        retried,
+        retried = retried.jobs,
         "dead jobs were retried"
     );
-    Ok(HttpResponse::Ok().json(RetriedView { retried }))
+    Ok(HttpResponse::Ok().json(RetriedView {
+        retried: retried.jobs,
+        has_more: retried.has_more,
+    }))
 }

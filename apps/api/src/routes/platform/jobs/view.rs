@@ -5,12 +5,37 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+/// A job and what it is to be done with.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = JobWithPayload, example = json!({
+    "id": "01934f6e-7b1a-7cc3-98a4-0242ac120009", "tenantId": null, "queue": "maintenance", "kind": "clear-expired",
+    "uniqueKey": "schedule clear-expired", "priority": 1, "state": "completed", "attempts": 1,
+    "worker": "process 4711 at 0.0.0.0:8080", "fault": null, "schedule": "clear-expired", "traceparent": null,
+    "createdAt": "2026-11-21T10:07:00Z", "runAt": "2026-11-21T10:07:00Z", "startedAt": "2026-11-21T10:07:00.1Z",
+    "leaseUntil": null, "finishedAt": "2026-11-21T10:07:00.2Z", "payload": null,
+}))]
+pub(super) struct JobWithPayloadView {
+    #[serde(flatten)]
+    job: JobView,
+    #[schema(value_type = Value)]
+    payload: Box<RawValue>,
+}
+
+impl From<(JobRecord, Box<RawValue>)> for JobWithPayloadView {
+    fn from((job, payload): (JobRecord, Box<RawValue>)) -> Self {
+        Self {
+            job: job.into(),
+            payload,
+        }
+    }
+}
+
 /// A job.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Job, example = json!({
     "id": "01934f6e-7b1a-7cc3-98a4-0242ac120009", "tenantId": null, "queue": "maintenance", "kind": "clear-expired",
-    "payload": null, "uniqueKey": "schedule clear-expired", "priority": 1, "state": "completed", "attempts": 1,
+    "uniqueKey": "schedule clear-expired", "priority": 1, "state": "completed", "attempts": 1,
     "worker": "process 4711 at 0.0.0.0:8080", "fault": null, "schedule": "clear-expired", "traceparent": null,
     "createdAt": "2026-11-21T10:07:00Z", "runAt": "2026-11-21T10:07:00Z", "startedAt": "2026-11-21T10:07:00.1Z",
     "leaseUntil": null, "finishedAt": "2026-11-21T10:07:00.2Z",
@@ -23,9 +48,6 @@ pub(super) struct JobView {
     queue: &'static str,
     /// Names what is to be done.
     kind: String,
-    /// What it is to be done with.
-    #[schema(value_type = Value)]
-    payload: Box<RawValue>,
     #[schema(required = true)]
     unique_key: Option<String>,
     /// Of the jobs of one tenant the lowest is first.
@@ -70,7 +92,6 @@ impl From<JobRecord> for JobView {
             tenant_id: job.owner.tenant().map(fairlead_domain::Id::as_uuid),
             queue: job.queue.as_str(),
             kind: job.kind,
-            payload: job.payload,
             unique_key: job.unique_key,
             priority: job.priority,
             state: job.state.as_str(),
