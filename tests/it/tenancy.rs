@@ -206,7 +206,8 @@ async fn a_row_cannot_be_added_to_another_tenant() {
             &mut superuser,
             &format!(
                 "SELECT quote_ident(attname) FROM pg_attribute
-                 WHERE attrelid = '{table}'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''"
+                 WHERE attrelid = '{table}'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''
+                   AND has_column_privilege('fairlead_app', attrelid, attnum, 'INSERT')"
             ),
         )
         .await
