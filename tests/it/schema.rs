@@ -5,8 +5,9 @@ use support::TestDatabase;
 use support::database::DatabaseRole;
 
 /// Tables without a tenant. The application role can reach none of them.
-const PLATFORM_TABLES: [&str; 6] = [
+const PLATFORM_TABLES: [&str; 7] = [
     "event_readers",
+    "job_pauses",
     "job_queues",
     "job_schedules",
     "login_failures",

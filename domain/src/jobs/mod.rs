@@ -15,8 +15,8 @@ mod schedule;
 pub use handler::{Done, JobError, JobHandler};
 pub use model::{Job, JobId, JobOwner, NewJob, Queue, Ticket};
 pub use operations::{
-    DeadGroup, JobOperations, JobRecord, JobState, NewStop, QueueFigures, Retried, Stop, StopMode, Times,
-    Which,
+    DeadGroup, JobOperations, JobRecord, JobState, NewPause, NewStop, Part, Pause, QueueFigures, Retried,
+    Stop, StopMode, Times, Which,
 };
 pub use port::{
     Claim, Claimed, FinishError, Finished, Hearing, HearingLost, JobStore, Jobs, JobsMonitor, JobsReport,

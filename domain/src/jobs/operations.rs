@@ -17,8 +17,14 @@ pub trait JobOperations: Debug + Send + Sync {
     /// Has a queue begin no more jobs, in all processes, from now on.
     async fn stop(&self, stop: &NewStop) -> Result<Stop, StoreError>;
 
-    /// Has a queue go on; returns whether it was stopped.
+    /// Has a queue go on; returns whether it was stopped. Parts that are paused stay so.
     async fn resume(&self, queue: Queue) -> Result<bool, StoreError>;
+
+    /// Has a part of a queue begin no more jobs, in all processes, from now on.
+    async fn pause_part(&self, pause: &NewPause) -> Result<Pause, StoreError>;
+
+    /// Has that very part go on; returns whether it was paused.
+    async fn resume_part(&self, queue: Queue, part: &Part) -> Result<bool, StoreError>;
 
     /// Has dead jobs wait again, with all their attempts, up to some ten thousand. Of several with one unique key the
     /// last one does, and none while one like it is not finished.
@@ -134,11 +140,67 @@ pub struct Stop {
     pub until: Option<OffsetDateTime>,
 }
 
+/// A part of a queue: the jobs of a kind, of a tenant, or of a kind of a tenant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    Kind(String),
+    Owner(JobOwner),
+    KindOfOwner(String, JobOwner),
+}
+
+impl Part {
+    /// `None`: that is the whole queue.
+    pub fn new(kind: Option<String>, owner: Option<JobOwner>) -> Option<Self> {
+        match (kind, owner) {
+            (None, None) => None,
+            (Some(kind), None) => Some(Self::Kind(kind)),
+            (None, Some(owner)) => Some(Self::Owner(owner)),
+            (Some(kind), Some(owner)) => Some(Self::KindOfOwner(kind, owner)),
+        }
+    }
+
+    pub fn kind(&self) -> Option<&str> {
+        match self {
+            Self::Kind(kind) | Self::KindOfOwner(kind, _) => Some(kind),
+            Self::Owner(_) => None,
+        }
+    }
+
+    pub fn owner(&self) -> Option<JobOwner> {
+        match self {
+            Self::Owner(owner) | Self::KindOfOwner(_, owner) => Some(*owner),
+            Self::Kind(_) => None,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct NewPause {
+    pub queue: Queue,
+    pub part: Part,
+    pub reason: String,
+    pub operator: String,
+    /// `None`: until somebody resumes it.
+    pub until: Option<OffsetDateTime>,
+}
+
+/// A part of a queue that is paused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    pub part: Part,
+    pub reason: String,
+    pub operator: String,
+    pub since: OffsetDateTime,
+    pub until: Option<OffsetDateTime>,
+}
+
 /// How a queue fares.
 #[derive(Clone, Debug)]
 pub struct QueueFigures {
     pub queue: Queue,
     pub stop: Option<Stop>,
+    /// Parts of it that are paused, whether or not all of it is stopped.
+    pub pauses: Vec<Pause>,
     pub delayed: u64,
     pub waiting: u64,
     /// How long the oldest of those that wait has.

@@ -97,9 +97,13 @@ pub struct Claim<'c> {
 #[derive(Clone, Debug)]
 pub struct Claimed {
     pub jobs: Vec<Job>,
-    /// How many tenants had a turn, whether or not they had a job that may be begun now.
-    pub tenants: usize,
-    /// Whose turn was last.
+    /// How many tenants shared what was asked for.
+    pub turns: usize,
+    /// How many tenants were looked at, with those that are paused or have enough in hand.
+    pub looked_at: usize,
+    /// Whether those were all that have jobs waiting.
+    pub is_round: bool,
+    /// Who was looked at last.
     pub last: JobOwner,
 }
 

@@ -66,3 +66,17 @@ CREATE TABLE job_queues (
     CONSTRAINT job_queues_pkey PRIMARY KEY (queue)
 );
 GRANT SELECT, INSERT, UPDATE, DELETE ON job_queues TO fairlead_system;
+
+-- Parts of queues that operators have paused: a kind, a tenant, or a kind of a tenant.
+CREATE TABLE job_pauses (
+    queue       TEXT NOT NULL,
+    kind        TEXT,                               -- NULL: all of the tenant
+    of_tenant   UUID,                               -- NULL: of all; zeros: the platform's own
+    reason      TEXT NOT NULL,
+    operator    TEXT NOT NULL,
+    since       TIMESTAMPTZ NOT NULL DEFAULT now(),
+    until       TIMESTAMPTZ,                        -- NULL: until somebody resumes it
+    CONSTRAINT job_pauses_part UNIQUE NULLS NOT DISTINCT (queue, kind, of_tenant),
+    CONSTRAINT job_pauses_is_part CHECK (num_nonnulls(kind, of_tenant) > 0)
+);
+GRANT SELECT, INSERT, UPDATE, DELETE ON job_pauses TO fairlead_system;

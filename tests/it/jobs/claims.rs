@@ -3,13 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use fairlead_domain::jobs::{Job, JobOwner, JobStore as _, NewJob, Queue};
+use fairlead_domain::jobs::{
+    Job, JobOperations as _, JobOwner, JobStore as _, NewJob, NewPause, Part, Queue,
+};
 use futures_util::future::join_all;
 use sqlx::{Executor as _, PgConnection};
 use support::database::DatabaseRole;
 use support::{TestDatabase, wait_until};
+use time::OffsetDateTime;
+use time::macros::datetime;
 
-use super::bench::{Bench, LEASE, count, fill, job, owner, tenant};
+use super::bench::{Bench, LEASE, QUEUE, count, fill, job, owner, tenant};
 
 fn owners(jobs: &[Job]) -> Vec<JobOwner> {
     jobs.iter().map(Job::owner).collect()
@@ -230,6 +234,57 @@ async fn a_queue_that_is_stopped_begins_nothing_until_its_time() {
 }
 
 #[tokio::test]
+async fn what_is_paused_of_a_queue_keeps_nobody_else_waiting() {
+    let database = TestDatabase::create().await;
+    let bench = Bench::on(&database).await;
+    // Of each tenant one of each kind, the paused kinds first.
+    for number in 1..=6 {
+        for kind in ["paused everywhere", "paused for one", "goes on"] {
+            bench.enqueue(tenant(number), [job(kind)]).await;
+        }
+    }
+    let pause = async |kind: Option<&str>, number: Option<u128>, until: Option<OffsetDateTime>| {
+        let new = NewPause {
+            queue: QUEUE,
+            part: Part::new(kind.map(str::to_owned), number.map(owner)).unwrap(),
+            reason: "a test".to_owned(),
+            operator: "olga".to_owned(),
+            until,
+        };
+        bench.system.pause_part(&new).await.unwrap();
+    };
+    pause(Some("paused everywhere"), None, None).await;
+    pause(Some("paused for one"), Some(6), None).await;
+    for number in 1..=4 {
+        pause(None, Some(number), None).await;
+    }
+    pause(None, Some(5), Some(datetime!(2020-01-01 0:00 UTC))).await;
+
+    // As a worker does that has two places, and looks at two tenants at a time.
+    let mut after = JobOwner::Platform;
+    let mut claimed = Vec::new();
+    for _ in 0..6 {
+        let claim = bench.claim(2, after).await;
+        after = claim.last;
+        claimed.extend(claim.jobs.iter().map(|job| (job.owner(), job.kind.clone())));
+    }
+
+    claimed.sort();
+    let expected = [(5, "goes on"), (5, "paused for one"), (6, "goes on")];
+    assert_eq!(
+        claimed,
+        expected.map(|(number, kind)| (owner(number), kind.to_owned()))
+    );
+    let part = Part::Kind("paused everywhere".to_owned());
+    assert!(bench.system.resume_part(QUEUE, &part).await.unwrap());
+    assert!(!bench.system.resume_part(QUEUE, &part).await.unwrap());
+    let resumed = bench.claim(9, after).await;
+    let mut of_whom = owners(&resumed.jobs);
+    of_whom.sort();
+    assert_eq!(of_whom, [owner(5), owner(6)]);
+}
+
+#[tokio::test]
 async fn what_was_due_before_a_drain_is_begun_whoever_has_enqueued_since() {
     let database = TestDatabase::create().await;
     let bench = Bench::on(&database).await;
@@ -308,6 +363,11 @@ async fn a_claim_reads_as_much_as_it_claims_however_many_jobs_wait() {
     for number in 2..=40 {
         fill(&mut superuser, tenant(number), 20, "of others").await;
     }
+    // What this connection has read itself is told up to a second later, otherwise.
+    superuser
+        .execute("SELECT pg_stat_force_next_flush()")
+        .await
+        .unwrap();
     let before = read_so_far(&mut superuser).await;
 
     let bench = Bench::on(&database).await;

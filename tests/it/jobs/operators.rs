@@ -74,6 +74,28 @@ async fn a_paused_queue_begins_nothing_until_it_is_resumed_or_its_time_is_over()
     wait_until("they are done", async || count(&mut superuser, done).await >= 6).await;
     assert_eq!(resume().await.expect(200)["wasStopped"], false);
 
+    let some = json!({ "reason": "too many of them", "kind": "clear-jobs", "tenantId": tenant(0) });
+    let paused = operator
+        .post(&format!("{JOBS}/maintenance/pause"), some)
+        .await
+        .expect(200);
+    assert_eq!(
+        (&paused["mode"], &paused["kind"]),
+        (&json!("paused"), &json!("clear-jobs"))
+    );
+    assert_eq!(
+        metrics(&operator, "maintenance").await["pausedParts"],
+        json!([paused])
+    );
+    let resume_part = async |query: &str| {
+        let path = format!("{JOBS}/maintenance/resume{query}");
+        operator.post(&path, json!({})).await.expect(200)["wasStopped"].clone()
+    };
+    assert_eq!(resume_part("?kind=clear-jobs").await, false, "another part");
+    let of_tenant = format!("?kind=clear-jobs&tenantId={}", tenant(0));
+    assert_eq!(resume_part(&of_tenant).await, true);
+    assert_eq!(metrics(&operator, "maintenance").await["pausedParts"], json!([]));
+
     let past = json!({ "reason": "too late", "until": "2020-01-01T00:00:00Z" });
     let refused = operator.post(&format!("{JOBS}/maintenance/pause"), past).await;
     assert_eq!(refused.problem(), "invalid-input");

@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::query::{NoQuery, QueryReader};
 
 /// The operations that take a query; a test holds them to the specification, which is too large to be made for this.
-pub(super) const QUERIED: [(Method, &str); 19] = [
+pub(super) const QUERIED: [(Method, &str); 20] = [
     (Method::GET, "/api/v1/activities"),
     (Method::GET, "/api/v1/agents"),
     (Method::GET, "/api/v1/carriers"),
@@ -24,6 +24,7 @@ pub(super) const QUERIED: [(Method, &str); 19] = [
     (Method::GET, "/api/v1/performance/jobs"),
     (Method::GET, "/api/v1/performance/jobs/metrics"),
     (Method::GET, "/api/v1/performance/jobs/{queue}/dead-letter"),
+    (Method::POST, "/api/v1/performance/jobs/{queue}/resume"),
     (Method::POST, "/api/v1/performance/jobs/{queue}/retry-failed"),
     (Method::GET, "/api/v1/tenant/api-keys"),
     (Method::GET, "/api/v1/usage/days"),

@@ -16,7 +16,7 @@ const BACKOFF: Backoff = Backoff {
 };
 
 /// Tenants in a row that had a turn and no job that may be begun, after which a loop rests. They are passed over where a
-/// queue is drained, or other processes are claiming their jobs.
+/// queue is drained or parts of it are paused, or other processes are claiming their jobs.
 const LOOKED_AT: usize = 1_000;
 
 /// Claims and begins jobs until the worker stops.
@@ -67,25 +67,29 @@ async fn fill(shared: &Arc<Shared>, lane: usize, after: &mut JobOwner) -> Result
             return Ok(());
         }
         let began = Instant::now();
-        let claimed = claim(shared, at, room, *after).await?;
+        let mut claimed = claim(shared, at, room, *after).await?;
         *after = claimed.last;
         let most = most_of_one(&claimed);
-        let (jobs, tenants) = (claimed.jobs.len(), claimed.tenants);
-        for job in claimed.jobs {
+        let jobs = claimed.jobs.len();
+        for job in claimed.jobs.drain(..) {
             attempt::begin(shared, lane, job, began);
         }
         // A tenant that got all it may have is likely to have more.
-        let share = room.div_ceil(tenants.max(1));
+        let share = room.div_ceil(claimed.turns.max(1));
         if most >= share.min(at.settings.concurrency_of_tenant()) {
             shared.others.wake();
         }
-        looked_at = if jobs > 0 { 0 } else { looked_at + tenants };
+        looked_at = if jobs > 0 {
+            0
+        } else {
+            looked_at + claimed.looked_at
+        };
         let is_over = if jobs > 0 {
             // Nobody had more than was taken.
             most < share
         } else {
             // All tenants were looked at, or many.
-            tenants < room || looked_at >= LOOKED_AT
+            claimed.is_round || looked_at >= LOOKED_AT
         };
         if is_over {
             return Ok(());

@@ -23,6 +23,8 @@ const CLAIM: &str = "
     WITH RECURSIVE gate AS (
         SELECT COALESCE((SELECT CASE mode WHEN 'draining' THEN since ELSE '-infinity' END FROM job_queues
                          WHERE queue = $1 AND (until IS NULL OR until > now())), 'infinity') AS due_by
+    ), pauses AS MATERIALIZED (
+        SELECT kind, of_tenant FROM job_pauses WHERE queue = $1 AND (until IS NULL OR until > now())
     ), ahead AS (
         (SELECT GREATEST(tenant_id, tenant_id) AS tenant FROM jobs
          WHERE queue = $1 AND state = 'waiting' AND GREATEST(tenant_id, tenant_id) > $2
@@ -47,12 +49,14 @@ const CLAIM: &str = "
         WHERE tenant IS NOT NULL
         LIMIT $3 + cardinality($4::uuid[])
     ), turns AS (
-        SELECT tenant, room
+        SELECT tenant, room,
+               ARRAY(SELECT kind FROM pauses
+                     WHERE kind IS NOT NULL AND (of_tenant IS NULL OR of_tenant = tenant)) AS paused
         FROM (SELECT tenant,
                      CASE WHEN tenant = '00000000-0000-0000-0000-000000000000' THEN $3
                      ELSE $5 - (SELECT COUNT(*) FROM unnest($4::uuid[]) AS held WHERE held = tenant) END AS room
               FROM found) AS rooms
-        WHERE room > 0
+        WHERE room > 0 AND NOT EXISTS (SELECT FROM pauses WHERE kind IS NULL AND of_tenant = tenant)
         ORDER BY tenant <= $2, tenant
         LIMIT $3
     ), picked AS MATERIALIZED (
@@ -60,7 +64,7 @@ const CLAIM: &str = "
         FROM turns, LATERAL (
             SELECT ctid AS place FROM jobs
             WHERE queue = $1 AND state = 'waiting' AND GREATEST(tenant_id, tenant_id) = turns.tenant
-              AND run_at <= (SELECT due_by FROM gate)
+              AND run_at <= (SELECT due_by FROM gate) AND kind <> ALL (turns.paused)
             ORDER BY priority, run_at, id
             LIMIT LEAST(turns.room, ($3 + (SELECT COUNT(*) FROM turns) - 1) / (SELECT COUNT(*) FROM turns))
             FOR UPDATE SKIP LOCKED) AS next
@@ -74,9 +78,12 @@ const CLAIM: &str = "
         WHERE ctid = ANY (ARRAY(SELECT place FROM picked))
         RETURNING tenant_id, id, fence, queue, kind, payload::text, attempts, max_attempts, trace_context
     )
-    SELECT claimed.*, looked.tenants, looked.last
+    SELECT claimed.*, turned.tenants, looked.tenants,
+           CASE WHEN turned.tenants < $3 THEN looked.last ELSE turned.last END
     FROM (SELECT COUNT(*) AS tenants, (array_agg(tenant ORDER BY tenant <= $2 DESC, tenant DESC))[1] AS last
-          FROM turns) AS looked
+          FROM turns) AS turned
+    CROSS JOIN (SELECT COUNT(*) AS tenants, (array_agg(tenant ORDER BY tenant <= $2 DESC, tenant DESC))[1] AS last
+                FROM found) AS looked
     LEFT JOIN claimed ON true";
 
 pub(super) async fn claim(connection: Connection, claim: &Claim<'_>) -> Result<Claimed, StoreError> {
@@ -101,13 +108,14 @@ pub(super) async fn claim(connection: Connection, claim: &Claim<'_>) -> Result<C
         .fetch_all()
         .await?;
     connection.commit().await?;
-    let looked = || -> Result<(i64, Option<Uuid>), Error> {
+    let looked = || -> Result<(i64, i64, Option<Uuid>), Error> {
         match rows.first() {
-            Some(row) => Ok((row.try_get(9)?, row.try_get(10)?)),
-            None => Ok((0, None)),
+            Some(row) => Ok((row.try_get(9)?, row.try_get(10)?, row.try_get(11)?)),
+            None => Ok((0, 0, None)),
         }
     };
-    let (tenants, last) = looked().map_err(SqlError::from)?;
+    let (turns, looked_at, last) = looked().map_err(SqlError::from)?;
+    let count = |tenants: i64| usize::try_from(tenants).unwrap_or(usize::MAX);
     let mut jobs = Vec::with_capacity(rows.len());
     for row in &rows {
         // Where nothing was claimed there is one row, without a job.
@@ -123,7 +131,9 @@ pub(super) async fn claim(connection: Connection, claim: &Claim<'_>) -> Result<C
     jobs.sort_unstable_by_key(|job: &Job| (job.owner() <= claim.after, job.owner(), job.ticket.id));
     Ok(Claimed {
         jobs,
-        tenants: usize::try_from(tenants).unwrap_or(usize::MAX),
+        turns: count(turns),
+        looked_at: count(looked_at),
+        is_round: count(looked_at) < claim.most + claim.in_hand.len(),
         last: last.map_or(claim.after, JobOwner::from_uuid),
     })
 }

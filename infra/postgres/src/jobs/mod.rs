@@ -1,10 +1,11 @@
 //! Jobs: enqueued and finished in the transactions of those who do something (`unit_of_work`), claimed in turns
-//! (`claim`), kept moving (`store`), and enqueued again and again
-//! (`schedules`).
+//! (`claim`), kept moving (`store`), heard of from other processes (`hearing`), enqueued again and again (`schedules`),
+//! and steered by operators (`operations`, `pauses`).
 
 mod claim;
 mod hearing;
 mod operations;
+mod pauses;
 mod schedules;
 mod store;
 mod unit_of_work;

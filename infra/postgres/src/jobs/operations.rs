@@ -5,14 +5,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fairlead_domain::Id;
 use fairlead_domain::jobs::{
-    DeadGroup, JobId, JobOperations, JobOwner, JobRecord, JobState, JobStore as _, NewStop, Queue,
-    QueueFigures, Retried, Stop, StopMode, Times, Which,
+    DeadGroup, JobId, JobOperations, JobOwner, JobRecord, JobState, JobStore as _, NewPause, NewStop, Part,
+    Pause, Queue, QueueFigures, Retried, Stop, StopMode, Times, Which,
 };
 use fairlead_domain::store::StoreError;
 use serde_json::value::RawValue;
 use tokio_postgres::Row;
 
-use super::milliseconds;
+use super::{milliseconds, pauses};
 use crate::error::{SqlError, corrupt, unexpected};
 use crate::system::PgSystemStore;
 
@@ -124,12 +124,19 @@ impl JobOperations for PgSystemStore {
         let names: Vec<&str> = queues.iter().map(|queue| queue.as_str()).collect();
         let rows = connection
             .sql(FIGURES)
-            .bind(names)
+            .bind(names.clone())
             .bind(milliseconds(window))
             .fetch_all()
             .await?;
+        let pauses = pauses::list(&connection, &names).await?;
         connection.commit().await?;
-        rows.iter().map(figures).collect()
+        let mut all: Vec<QueueFigures> = rows.iter().map(figures).collect::<Result<_, _>>()?;
+        for (queue, pause) in pauses {
+            if let Some(figures) = all.iter_mut().find(|figures| figures.queue.as_str() == queue) {
+                figures.pauses.push(pause);
+            }
+        }
+        Ok(all)
     }
 
     #[tracing::instrument(level = "debug", name = "db.job_operations.stop", skip_all)]
@@ -160,6 +167,18 @@ impl JobOperations for PgSystemStore {
         self.tell_workers().await?;
         let was_stopped = row.map(|row| row.try_get(0)).transpose();
         Ok(was_stopped.map_err(SqlError::from)?.unwrap_or(false))
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.job_operations.pause_part", skip_all)]
+    async fn pause_part(&self, new: &NewPause) -> Result<Pause, StoreError> {
+        pauses::pause(self.cluster().system(), new).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.job_operations.resume_part", skip_all)]
+    async fn resume_part(&self, queue: Queue, part: &Part) -> Result<bool, StoreError> {
+        let was_paused = pauses::resume(self.cluster().system(), queue, part).await?;
+        self.tell_workers().await?;
+        Ok(was_paused)
     }
 
     #[tracing::instrument(level = "debug", name = "db.job_operations.retry_dead", skip_all)]
@@ -281,6 +300,7 @@ fn figures(row: &Row) -> Result<QueueFigures, StoreError> {
     Ok(QueueFigures {
         queue: known(&queue)?,
         stop: stop(row, 1)?,
+        pauses: Vec::new(),
         delayed: number(6)?,
         waiting: number(7)?,
         oldest: row.try_get::<_, Option<f64>>(8).map_err(get)?.map(duration),

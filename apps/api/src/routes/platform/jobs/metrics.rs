@@ -45,7 +45,7 @@ impl FromQuery for MetricsQuery {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = JobMetrics, example = json!({"windowMinutes": 5, "queues": [{
-    "queue": "maintenance", "stopped": null, "delayed": 0, "waiting": 0, "oldestWaitingMs": null, "active": 1,
+    "queue": "maintenance", "stopped": null, "pausedParts": [], "delayed": 0, "waiting": 0, "oldestWaitingMs": null, "active": 1,
     "completed": 3, "failed": 0, "deadLetters": 0, "throughputPerMinute": 0.6,
     "waitMs": {"mean": 1.4, "p95": 2.1}, "runMs": {"mean": 12.0, "p95": 18.3},
 }]}))]
@@ -63,6 +63,8 @@ struct QueueView {
     /// How it is stopped; `null`: it runs.
     #[schema(required = true)]
     stopped: Option<StopView>,
+    /// Parts of it that are paused, whether or not all of it is stopped.
+    paused_parts: Vec<StopView>,
     /// Not due yet, or between two attempts.
     delayed: u64,
     /// Due, and not begun.
@@ -114,6 +116,7 @@ impl QueueView {
         Self {
             queue: figures.queue.as_str(),
             stopped: figures.stop.map(StopView::from),
+            paused_parts: figures.pauses.into_iter().map(StopView::from).collect(),
             delayed: figures.delayed,
             waiting: figures.waiting,
             oldest_waiting_ms: figures.oldest.map(milliseconds),

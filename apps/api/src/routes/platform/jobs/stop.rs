@@ -1,18 +1,21 @@
 use actix_web::{HttpResponse, post, web};
 use fairlead_domain::clock;
 use fairlead_domain::invalid::Faults;
-use fairlead_domain::jobs::{NewStop, Queue, StopMode};
+use fairlead_domain::jobs::{JobOwner, NewPause, NewStop, Part, Queue, StopMode, Which};
 use fairlead_domain::text as texts;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
+use super::list::which;
 use super::view::StopView;
 use super::{NoSuchQueue, PathQueue, QueueName};
 use crate::Services;
 use crate::authentication::Operator;
 use crate::json::JsonBody;
 use crate::problem::Problem;
+use crate::query::{FromQuery, QueryOf, QueryReader};
 use crate::spec::Problems;
 use crate::text;
 
@@ -28,6 +31,52 @@ struct StopBody {
     until: Option<OffsetDateTime>,
 }
 
+/// Why a queue or a part of it is paused, and for how long.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(as = NewQueuePause, example = json!({
+    "reason": "its imports are to wait for the night", "until": "2026-11-21T22:00:00Z",
+    "tenantId": "01934f6e-7b1a-7cc3-98a4-0242ac120002",
+}))]
+struct PauseBody {
+    #[schema(schema_with = text::line::<500>)]
+    reason: String,
+    /// When it goes on by itself; when somebody resumes it, unless given.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    until: Option<OffsetDateTime>,
+    /// The jobs of this kind alone.
+    #[serde(default)]
+    #[schema(schema_with = text::line_or_null::<100>)]
+    kind: Option<String>,
+    /// The jobs of this tenant alone; zeros for the platform's own.
+    #[serde(default)]
+    #[schema(nullable = false)]
+    tenant_id: Option<Uuid>,
+}
+
+/// What a [`PartQuery`] is read from, for the specification.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "documents parameters")]
+struct PartParameters {
+    /// The jobs of this kind, as they were paused.
+    #[param(min_length = 1, max_length = 100, nullable = false)]
+    kind: Option<String>,
+    /// The jobs of this tenant, as they were paused; zeros for the platform's own.
+    #[param(nullable = false)]
+    tenant_id: Option<Uuid>,
+}
+
+#[derive(Debug)]
+struct PartQuery(Option<Part>);
+
+impl FromQuery for PartQuery {
+    fn read(query: &mut QueryReader) -> Self {
+        let Which { kind, owner, .. } = which(query);
+        Self(Part::new(kind, owner))
+    }
+}
+
 /// What was resumed.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -37,14 +86,15 @@ struct ResumedView {
     was_stopped: bool,
 }
 
-/// Pause a queue.
+/// Pause a queue, or the jobs of a kind or of a tenant in it.
 ///
-/// In all processes: from the answer on no job of it is begun. Those under way go on.
+/// In all processes: from the answer on no claim of such jobs begins. Those under way go on. By the part of one that is
+/// paused already, that pause is changed.
 #[utoipa::path(
     tag = "platform",
     operation_id = "pauseQueue",
     params(("queue" = inline(QueueName), Path, description = "The queue.")),
-    request_body = StopBody,
+    request_body = PauseBody,
     responses(
         (status = 200, description = "How it is stopped.", body = StopView),
         Problems<NoSuchQueue>,
@@ -56,9 +106,36 @@ pub(super) async fn pause(
     services: web::Data<Services>,
     operator: Operator,
     queue: PathQueue,
-    body: JsonBody<StopBody>,
+    body: JsonBody<PauseBody>,
 ) -> Result<HttpResponse, Problem> {
-    stop(&services, &operator, queue.0, StopMode::Paused, body.value).await
+    let PauseBody {
+        reason,
+        until,
+        kind,
+        tenant_id,
+    } = body.value;
+    let mut faults = Faults::default();
+    let kind = faults.keep_optional("kind", kind.map(|kind| texts::line(&kind, 100)));
+    let why = Why::read(&services, &operator, &StopBody { reason, until }, faults)?;
+    let Some(part) = Part::new(kind, tenant_id.map(JobOwner::from_uuid)) else {
+        return stop(&services, queue.0, StopMode::Paused, why).await;
+    };
+    let new = NewPause {
+        queue: queue.0,
+        part,
+        reason: why.reason,
+        operator: why.operator,
+        until: why.until,
+    };
+    let pause = services.jobs.operations.pause_part(&new).await?;
+    tracing::warn!(
+        operator = new.operator,
+        queue = %new.queue,
+        part = ?new.part,
+        reason = new.reason,
+        "a part of a queue was paused"
+    );
+    Ok(HttpResponse::Ok().json(StopView::from(pause)))
 }
 
 /// Drain a queue.
@@ -82,14 +159,17 @@ pub(super) async fn drain(
     queue: PathQueue,
     body: JsonBody<StopBody>,
 ) -> Result<HttpResponse, Problem> {
-    stop(&services, &operator, queue.0, StopMode::Draining, body.value).await
+    let why = Why::read(&services, &operator, &body.value, Faults::default())?;
+    stop(&services, queue.0, StopMode::Draining, why).await
 }
 
-/// Resume a queue that was paused or drained.
+/// Resume a queue that was paused or drained, or a part of it that was paused.
+///
+/// Parts that are paused stay so when the queue is resumed: each is resumed by itself.
 #[utoipa::path(
     tag = "platform",
     operation_id = "resumeQueue",
-    params(("queue" = inline(QueueName), Path, description = "The queue.")),
+    params(("queue" = inline(QueueName), Path, description = "The queue."), PartParameters),
     responses(
         (status = 200, description = "Whether it was stopped.", body = ResumedView),
         Problems<NoSuchQueue>,
@@ -101,35 +181,57 @@ pub(super) async fn resume(
     services: web::Data<Services>,
     operator: Operator,
     queue: PathQueue,
+    query: QueryOf<PartQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let was_stopped = services.jobs.operations.resume(queue.0).await?;
-    tracing::info!(operator = operator.0.operator(), queue = %queue.0, "a queue was resumed");
+    let PartQuery(part) = query.0;
+    let operations = &services.jobs.operations;
+    let was_stopped = match &part {
+        None => operations.resume(queue.0).await?,
+        Some(part) => operations.resume_part(queue.0, part).await?,
+    };
+    tracing::info!(operator = operator.0.operator(), queue = %queue.0, ?part, "a queue was resumed");
     Ok(HttpResponse::Ok().json(ResumedView {
         queue: queue.0.as_str(),
         was_stopped,
     }))
 }
 
-async fn stop(
-    services: &Services,
-    operator: &Operator,
-    queue: Queue,
-    mode: StopMode,
-    body: StopBody,
-) -> Result<HttpResponse, Problem> {
-    let mut faults = Faults::default();
-    let reason = faults.keep("reason", texts::line(&body.reason, 500));
-    let until = faults.keep_optional("until", body.until.map(clock::stored));
-    if until.is_some_and(|until| until <= services.clock.now()) {
-        faults.add("until", "must lie in the future");
+/// What an operator says who stops something.
+struct Why {
+    reason: String,
+    operator: String,
+    until: Option<OffsetDateTime>,
+}
+
+impl Why {
+    /// Finishes `faults`, which may have some of other fields.
+    fn read(
+        services: &Services,
+        operator: &Operator,
+        body: &StopBody,
+        mut faults: Faults,
+    ) -> Result<Self, Problem> {
+        let reason = faults.keep("reason", texts::line(&body.reason, 500));
+        let until = faults.keep_optional("until", body.until.map(clock::stored));
+        if until.is_some_and(|until| until <= services.clock.now()) {
+            faults.add("until", "must lie in the future");
+        }
+        faults.finish()?;
+        Ok(Self {
+            reason: reason.expect("there was no fault"),
+            operator: operator.0.operator().to_owned(),
+            until,
+        })
     }
-    faults.finish()?;
+}
+
+async fn stop(services: &Services, queue: Queue, mode: StopMode, why: Why) -> Result<HttpResponse, Problem> {
     let new = NewStop {
         queue,
         mode,
-        reason: reason.expect("there was no fault"),
-        operator: operator.0.operator().to_owned(),
-        until,
+        reason: why.reason,
+        operator: why.operator,
+        until: why.until,
     };
     let stop = services.jobs.operations.stop(&new).await?;
     tracing::warn!(

@@ -1,4 +1,4 @@
-use fairlead_domain::jobs::{JobRecord, Schedule, Stop};
+use fairlead_domain::jobs::{JobOwner, JobRecord, Pause, Schedule, Stop, StopMode};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
@@ -109,14 +109,20 @@ impl From<JobRecord> for JobView {
     }
 }
 
-/// A queue that begins no jobs.
+/// A queue, or a part of one, that begins no jobs.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = QueueStop, example = json!({
     "mode": "paused", "reason": "the provider is down", "operator": "olga", "since": "2026-11-21T10:00:00Z",
-    "until": "2026-11-21T12:00:00Z",
+    "until": "2026-11-21T12:00:00Z", "kind": null, "tenantId": null,
 }))]
 pub(super) struct StopView {
+    /// The jobs of this kind alone.
+    #[schema(required = true)]
+    kind: Option<String>,
+    /// The jobs of this tenant alone; zeros: the platform's own.
+    #[schema(required = true)]
+    tenant_id: Option<Uuid>,
     /// `paused`: no job is begun. `draining`: none that became due after `since`.
     mode: &'static str,
     reason: String,
@@ -132,11 +138,27 @@ pub(super) struct StopView {
 impl From<Stop> for StopView {
     fn from(stop: Stop) -> Self {
         Self {
+            kind: None,
+            tenant_id: None,
             mode: stop.mode.as_str(),
             reason: stop.reason,
             operator: stop.operator,
             since: stop.since,
             until: stop.until,
+        }
+    }
+}
+
+impl From<Pause> for StopView {
+    fn from(pause: Pause) -> Self {
+        Self {
+            kind: pause.part.kind().map(str::to_owned),
+            tenant_id: pause.part.owner().map(JobOwner::as_uuid),
+            mode: StopMode::Paused.as_str(),
+            reason: pause.reason,
+            operator: pause.operator,
+            since: pause.since,
+            until: pause.until,
         }
     }
 }
