@@ -43,6 +43,9 @@ pub trait JobOperations: Debug + Send + Sync {
         limit: u32,
     ) -> Result<Vec<JobRecord>, StoreError>;
 
+    /// Changes what a dead job is to be done with; returns whether there was a dead one of this id.
+    async fn edit_dead(&self, id: JobId, payload: &RawValue) -> Result<bool, StoreError>;
+
     /// A job with its payload.
     async fn find(&self, id: JobId) -> Result<Option<(JobRecord, Box<RawValue>)>, StoreError>;
 }

@@ -23,6 +23,7 @@ pub(super) enum Thing {
     Activity,
     ApiKey,
     Carrier,
+    DeadJob,
     Job,
     Lead,
     Queue,
@@ -88,6 +89,9 @@ pub(super) const CASES: &[Case] = &[
     case("drainQueue")
         .of(Thing::Queue)
         .json(|_| json!({ "reason": "a test" })),
+    case("editDeadJob")
+        .of(Thing::DeadJob)
+        .json(|_| json!({ "payload": null })),
     case("explainCacheKey")
         .query("?tenantId=01934f6e-7b1a-7cc3-98a4-0242ac120001&key=leads.list?status%3DNEW"),
     case("exportLeads"),
@@ -268,11 +272,9 @@ pub(super) async fn make(thing: Thing, tenant: &TestTenant, author: &Client, num
         Thing::Queue => return "lead-processing".to_owned(),
         // It comes with the platform.
         Thing::Schedule => return "clear-jobs".to_owned(),
-        Thing::Job => author
-            .get("/api/v1/performance/jobs?queue=maintenance")
-            .await
-            .expect(200)["items"][0]
-            .clone(),
+        Thing::Job => job(author, "queue=maintenance").await,
+        // The test has put one there.
+        Thing::DeadJob => job(author, "queue=lead-processing&state=dead").await,
         Thing::Activity => {
             let lead = tenant.lead("Ann").await;
             let note = json!({ "type": "NOTE", "subject": "a note" });
@@ -296,4 +298,9 @@ pub(super) async fn make(thing: Thing, tenant: &TestTenant, author: &Client, num
         }
     };
     made["id"].as_str().expect("what was made has an id").to_owned()
+}
+
+async fn job(operator: &Client, query: &str) -> Value {
+    let path = format!("/api/v1/performance/jobs?{query}");
+    operator.get(&path).await.expect(200)["items"][0].clone()
 }

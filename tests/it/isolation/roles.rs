@@ -8,9 +8,16 @@ use fairlead::SystemIds;
 use fairlead_domain::access::{ApiScope, POLICY, Role};
 use fairlead_domain::clock::Ids as _;
 use serde_json::json;
+use sqlx::Executor as _;
+use support::database::DatabaseRole;
 use support::{Client, TestApp, TestTenant};
 
 use super::matrix::{call, make, matrix};
+
+const DEAD_JOB: &str = "
+    INSERT INTO jobs (tenant_id, id, queue, kind, payload, priority, state, finished_at)
+    VALUES ('00000000-0000-0000-0000-000000000000', gen_random_uuid(), 'lead-processing', 'a test', 'null', 1, 'dead',
+            now())";
 
 /// Somebody who calls every operation.
 struct Identity {
@@ -71,6 +78,8 @@ async fn identities(app: &TestApp, tenant: &TestTenant) -> Vec<Identity> {
 async fn each_identity_may_do_what_the_policy_says_and_no_more() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
+    let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
+    superuser.execute(DEAD_JOB).await.unwrap();
     let identities = identities(&app, &acme).await;
     let matrix = matrix();
     let (mut number, mut table) = (0, heading(&identities));

@@ -264,6 +264,46 @@ async fn dead_letters_are_grouped_by_what_they_failed_of_and_can_be_retried() {
 }
 
 #[tokio::test]
+async fn a_dead_job_can_be_changed_before_it_is_retried() {
+    let app = TestApp::start().await;
+    let operator = app.operator("olga").await;
+    let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
+    let stop = json!({ "reason": "a test" });
+    operator
+        .post(&format!("{JOBS}/lead-processing/pause"), stop)
+        .await
+        .expect(200);
+    dead(&mut superuser, 1, "score", "there is no lead 7", None).await;
+    let letters = operator
+        .get(&format!("{JOBS}/lead-processing/dead-letter"))
+        .await
+        .expect(200);
+    let id = letters["items"][0]["id"].as_str().unwrap();
+    let path = format!("{JOBS}/{id}");
+    let edit = async |path: &str| {
+        let body = json!({ "payload": { "lead": 8 } });
+        operator.patch(path, body).await
+    };
+
+    let edited = edit(&path).await.expect(200);
+    assert_eq!(
+        (&edited["state"], &edited["payload"]),
+        (&json!("dead"), &json!({ "lead": 8 }))
+    );
+    assert_eq!(operator.get(&path).await.expect(200), edited);
+
+    let retry = format!("{JOBS}/lead-processing/retry-failed?id={id}");
+    operator.post(&retry, json!({})).await.expect(200);
+    let refused = edit(&path).await;
+    assert_eq!(
+        (refused.status.as_u16(), refused.problem()),
+        (409, "conflict".to_owned())
+    );
+    let unknown = edit(&format!("{JOBS}/{}", tenant(1))).await;
+    assert_eq!(unknown.problem(), "not-found");
+}
+
+#[tokio::test]
 async fn a_schedule_is_made_shown_with_its_next_runs_changed_and_deleted() {
     let app = TestApp::start().await;
     let operator = app.operator("olga").await;

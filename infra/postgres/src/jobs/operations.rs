@@ -116,6 +116,9 @@ const FIND: &str = concat!(
     ", payload::text FROM jobs WHERE queue = ANY ($2) AND id = $1 LIMIT 1"
 );
 
+const EDIT: &str = "
+    UPDATE jobs SET payload = $3::text::jsonb WHERE queue = ANY ($2) AND id = $1 AND state = 'dead'";
+
 #[async_trait]
 impl JobOperations for PgSystemStore {
     #[tracing::instrument(level = "debug", name = "db.job_operations.figures", skip_all)]
@@ -254,6 +257,20 @@ impl JobOperations for PgSystemStore {
             .await?;
         connection.commit().await?;
         rows.iter().map(record).collect()
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.job_operations.edit_dead", skip_all)]
+    async fn edit_dead(&self, id: JobId, payload: &RawValue) -> Result<bool, StoreError> {
+        let connection = self.cluster().system();
+        let edited = connection
+            .sql(EDIT)
+            .bind(id.as_uuid())
+            .bind(Queue::ALL.map(Queue::as_str).to_vec())
+            .bind(payload.get())
+            .execute()
+            .await?;
+        connection.commit().await?;
+        Ok(edited == 1)
     }
 
     #[tracing::instrument(level = "debug", name = "db.job_operations.find", skip_all)]

@@ -1,6 +1,7 @@
 //! Jobs, queues and schedules, as operators see them: of all tenants and processes.
 
 mod dead_letter;
+mod edit;
 mod get;
 mod list;
 mod metrics;
@@ -32,7 +33,8 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(stop::resume)
         .service(retry_failed::retry_failed)
         .service(dead_letter::dead_letter)
-        .service(get::get);
+        .service(get::get)
+        .service(edit::edit);
 }
 
 /// The `{queue}` of a path.
