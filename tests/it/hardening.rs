@@ -229,4 +229,6 @@ async fn a_query_that_an_operation_does_not_take_is_refused() {
     let path = format!("/api/v1/leads/{lead}?colour=red");
     assert_eq!(acme.owner.delete(&path).await.problem(), "invalid-input");
     acme.owner.get(&format!("/api/v1/leads/{lead}")).await.expect(200);
+    let put = acme.owner.request(reqwest::Method::PUT, "/api/v1/leads?limit=1");
+    assert_eq!(acme.owner.send(put).await.problem(), "method-not-allowed");
 }
