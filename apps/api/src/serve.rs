@@ -37,7 +37,7 @@ pub fn serve(
     .keep_alive(settings.keep_alive)
     .client_request_timeout(settings.client_timeout)
     .client_disconnect_timeout(settings.client_timeout)
-    // A client that closes is gone. Otherwise a stream finds out when it has been silent for long, and then the second
+    // A client that closes is gone, also by halves, as behind nginx. Otherwise a stream finds out when it has been silent for long, and then the second
     // thing it says is not taken.
     .h1_allow_half_closed(false)
     .shutdown_timeout(settings.shutdown.as_secs())

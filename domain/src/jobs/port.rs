@@ -112,10 +112,10 @@ pub struct Claimed {
 pub struct Swept {
     /// Jobs that became due.
     pub due: u64,
-    /// Those whose workers are gone.
+    /// Those whose workers are gone, that wait again.
     pub rescued: u64,
-    /// Of those, the ones that have had all their attempts.
-    pub dead: u64,
+    /// The queue of each of those that have had all their attempts.
+    pub dead: Vec<Queue>,
     /// Queues with jobs that wait.
     pub waiting: Vec<Queue>,
 }

@@ -72,7 +72,7 @@ async fn a_job_is_finished_with_its_effect_or_neither_is() {
         .await
         .unwrap();
     let swept = bench.system.sweep(&Queue::ALL).await.unwrap();
-    assert_eq!((swept.rescued, swept.dead), (1, 0));
+    assert_eq!((swept.rescued, swept.dead), (1, vec![]));
     let second = bench.claim(1, JobOwner::Platform).await.jobs.remove(0);
     assert_eq!((second.attempt, second.ticket.id), (2, first.ticket.id));
 

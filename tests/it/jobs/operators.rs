@@ -354,8 +354,11 @@ async fn a_schedule_is_made_shown_with_its_next_runs_changed_and_deleted() {
     let delete = async || operator.delete(&format!("{JOBS}/schedules/tidy-at-night")).await;
     assert_eq!(delete().await.status.as_u16(), 204);
     assert_eq!(delete().await.problem(), "not-found");
+    let odd = operator.delete(&format!("{JOBS}/schedules/a%00b")).await;
+    assert_eq!(odd.problem(), "not-found");
 
     for (field, value) in [
+        ("cron", json!(format!("0 0 * * {}", vec!["1"; 120].join(",")))),
         ("cron", json!("every night")),
         ("cron", json!("0 0 30 2 *")),
         ("timeZone", json!("Berlin")),

@@ -255,6 +255,7 @@ async fn a_tenant_has_no_chores_of_the_platform_done() {
     .await;
 
     assert_eq!(working.script.begun(CHORE), 0);
+    working.until("it is counted", |report| report.dead == 1).await;
 }
 
 #[tokio::test]

@@ -202,9 +202,9 @@ const GENERAL: &[Key] = {
         .unit("ms"),
         Key::new(
             "http.unread_timeout_ms",
-            range(1000, 600_000),
-            "60000",
-            "how long a client may leave unread what it is sent",
+            range(1000, 3_600_000),
+            "300000",
+            "how long a client may take nothing of what it is sent",
         )
         .unit("ms"),
         Key::new(

@@ -64,8 +64,10 @@ async fn make(shared: &Shared, lane: &Lane, job: &Job) {
             fault,
             retry_after: None,
         };
-        note(shared, &job.ticket, dead).await;
-        tracing::error!(fault, "a job is given up");
+        if note(shared, &job.ticket, dead).await {
+            tracing::error!(fault, "a job is given up");
+            shared.counts.note(lane.queue, Ended::Dead, Duration::ZERO);
+        }
         return;
     }
     let began = Instant::now();

@@ -6,8 +6,8 @@ use croner::{Cron, CronPattern};
 use fairlead_domain::jobs::{BadTiming, Calendar, Timing};
 use time::OffsetDateTime;
 
-/// One for each minute of a day. What names more is taken for what recurs within the hour.
-const MOST_TIMES: usize = 1_440;
+/// What names more times of day is taken for what recurs within the hour: each is looked for by itself.
+const MOST_TIMES: usize = 24;
 
 /// The calendar of the zones of the IANA database, as this program was built with it.
 #[derive(Clone, Copy, Debug, Default)]

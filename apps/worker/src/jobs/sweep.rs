@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use fairlead_domain::jobs::Queue;
 use fairlead_domain::store::StoreError;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::counts::Ended;
 use super::{Shared, scheduler};
 
 /// Looks again and again, until the task is aborted.
@@ -23,13 +25,16 @@ pub(super) async fn sweep_again(shared: Arc<Shared>) {
         }
         match shared.store.sweep(&queues).await {
             Ok(swept) => {
-                if swept.rescued > 0 {
+                if swept.rescued > 0 || !swept.dead.is_empty() {
                     tracing::warn!(
                         rescued = swept.rescued,
-                        dead = swept.dead,
+                        dead = swept.dead.len(),
                         "workers were gone before their attempts had ended; the jobs are put back"
                     );
                     shared.counts.rescued.fetch_add(swept.rescued, Ordering::Relaxed);
+                }
+                for queue in swept.dead {
+                    shared.counts.note(queue, Ended::Dead, Duration::ZERO);
                 }
                 for queue in swept.waiting {
                     shared.signal.wake(queue);

@@ -1,6 +1,6 @@
 //! Jobs as operators see them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use fairlead_domain::Id;
@@ -16,10 +16,11 @@ use super::{milliseconds, pauses};
 use crate::error::{SqlError, corrupt, unexpected};
 use crate::system::PgSystemStore;
 
-/// Rows per statement.
-const BATCH: i64 = 1_000;
-/// Of dead jobs that are retried by one request, which has a deadline.
-const MOST_BATCHES: usize = 10;
+/// Dead jobs that are retried by one request, which has a deadline, and by a statement, which takes long where the
+/// database does not know yet how many there are.
+const MOST_RETRIED: u64 = 10_000;
+const RETRY_BATCH: i64 = 500;
+const RETRY_FOR: Duration = Duration::from_secs(4);
 const MOST_GROUPS: i64 = 100;
 
 // One pass over an index for each state, for all queues together.
@@ -187,7 +188,8 @@ impl JobOperations for PgSystemStore {
     #[tracing::instrument(level = "debug", name = "db.job_operations.retry_dead", skip_all)]
     async fn retry_dead(&self, queue: Queue, which: &Which) -> Result<Retried, StoreError> {
         let mut all = Retried::default();
-        for _ in 0..MOST_BATCHES {
+        let began = Instant::now();
+        loop {
             let connection = self.cluster().system();
             let retried = connection
                 .sql(RETRY)
@@ -195,14 +197,14 @@ impl JobOperations for PgSystemStore {
                 .bind(which.kind.as_deref())
                 .bind(which.owner.map(JobOwner::as_uuid))
                 .bind(which.id.map(Id::as_uuid))
-                .bind(BATCH)
+                .bind(RETRY_BATCH)
                 .execute()
                 .await
                 .map_err(meanwhile)?;
             connection.commit().await?;
             all.jobs += retried;
-            all.has_more = retried == BATCH.unsigned_abs();
-            if !all.has_more {
+            all.has_more = retried == RETRY_BATCH.unsigned_abs();
+            if !all.has_more || all.jobs >= MOST_RETRIED || began.elapsed() > RETRY_FOR {
                 break;
             }
         }

@@ -69,7 +69,7 @@ const RESCUE: &str = "
     WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM jobs WHERE state = 'active' AND lease_until < now()
         ORDER BY lease_until LIMIT $1 FOR UPDATE SKIP LOCKED))
-    RETURNING state = 'dead'";
+    RETURNING state = 'dead', queue";
 
 const WAITING: &str = "
     SELECT q.queue FROM unnest($1::text[]) AS q (queue)
@@ -179,9 +179,13 @@ impl JobStore for PgSystemStore {
             let rescued = connection.sql(RESCUE).bind(SWEEP).fetch_all().await?;
             connection.commit().await?;
             swept.due += due;
-            swept.rescued += rescued.len() as u64;
             for row in &rescued {
-                swept.dead += u64::from(row.try_get::<_, bool>(0).map_err(SqlError::from)?);
+                if row.try_get(0).map_err(SqlError::from)? {
+                    let queue = Queue::parse(row.try_get(1).map_err(SqlError::from)?);
+                    swept.dead.extend(queue);
+                } else {
+                    swept.rescued += 1;
+                }
             }
             if due.max(rescued.len() as u64) < SWEEP.unsigned_abs() {
                 break;

@@ -99,14 +99,18 @@ fn parse(
         Overlap::parse(word).ok_or_else(|| one_of(&["skip", "allow"]))
     });
     let overlap = faults.keep("overlap", overlap);
+    let cron = faults.keep("cron", texts::line(&body.cron, 200));
+    // Nothing is looked for by what is too long to be kept.
+    let is_short = cron.is_some();
     let timing = Timing {
-        cron: body.cron.trim().to_owned(),
+        cron: cron.unwrap_or_default(),
         time_zone: body.time_zone.unwrap_or_else(|| "UTC".to_owned()),
     };
     let now = services.clock.now();
     let runs = services.jobs.calendar.preview(&timing, now, ScheduleView::AHEAD);
     let runs = match runs {
         Ok(runs) => runs,
+        Err(_) if !is_short => Vec::new(),
         Err(error) => {
             let field = match error {
                 BadTiming::TimeZone => "timeZone",

@@ -1,4 +1,5 @@
 use actix_web::{HttpResponse, delete, get, web};
+use fairlead_domain::text;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -61,6 +62,8 @@ pub(super) async fn delete(
     operator: Operator,
     name: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
+    // What cannot be a name is none.
+    let name = text::line(&name, 100).map_err(|_| Problem::not_found())?;
     if !services.jobs.schedules.delete(&name).await? {
         return Err(Problem::not_found());
     }
