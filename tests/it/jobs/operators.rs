@@ -17,6 +17,15 @@ async fn metrics(operator: &Client, queue: &str) -> Value {
     answer["queues"][0].clone()
 }
 
+/// So that nobody works on what a test puts there.
+async fn stop_lead_processing(operator: &Client) {
+    let stop = json!({ "reason": "a test" });
+    operator
+        .post(&format!("{JOBS}/lead-processing/pause"), stop)
+        .await
+        .expect(200);
+}
+
 /// A dead job of `lead-processing`.
 async fn dead(
     database: &mut PgConnection,
@@ -108,12 +117,7 @@ async fn figures_are_those_of_the_jobs() {
     let app = TestApp::start().await;
     let operator = app.operator("olga").await;
     let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
-    // So that nobody works on them.
-    let stop = json!({ "reason": "a test" });
-    operator
-        .post(&format!("{JOBS}/lead-processing/pause"), stop)
-        .await
-        .expect(200);
+    stop_lead_processing(&operator).await;
     fill(&mut superuser, tenant(1), 20, "done").await;
     superuser
         .execute(
@@ -163,11 +167,7 @@ async fn dead_letters_are_grouped_by_what_they_failed_of_and_can_be_retried() {
     let app = TestApp::start().await;
     let operator = app.operator("olga").await;
     let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
-    let stop = json!({ "reason": "a test" });
-    operator
-        .post(&format!("{JOBS}/lead-processing/pause"), stop)
-        .await
-        .expect(200);
+    stop_lead_processing(&operator).await;
     for lead in [7, 8, 9] {
         dead(
             &mut superuser,
@@ -268,11 +268,7 @@ async fn a_dead_job_can_be_changed_before_it_is_retried() {
     let app = TestApp::start().await;
     let operator = app.operator("olga").await;
     let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
-    let stop = json!({ "reason": "a test" });
-    operator
-        .post(&format!("{JOBS}/lead-processing/pause"), stop)
-        .await
-        .expect(200);
+    stop_lead_processing(&operator).await;
     dead(&mut superuser, 1, "score", "there is no lead 7", None).await;
     let letters = operator
         .get(&format!("{JOBS}/lead-processing/dead-letter"))

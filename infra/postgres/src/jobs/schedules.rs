@@ -4,6 +4,7 @@ use fairlead_domain::store::StoreError;
 use serde_json::value::RawValue;
 use tokio_postgres::Row;
 
+use crate::connection::Sql;
 use crate::error::{SqlError, unexpected};
 use crate::system::PgSystemStore;
 
@@ -60,18 +61,7 @@ impl Schedules for PgSystemStore {
     async fn ensure(&self, schedules: &[Schedule]) -> Result<(), StoreError> {
         let connection = self.cluster().system();
         for schedule in schedules {
-            connection
-                .sql(ENSURE)
-                .bind(schedule.name.as_str())
-                .bind(schedule.queue.as_str())
-                .bind(schedule.kind.as_str())
-                .bind(schedule.payload.get())
-                .bind(schedule.timing.cron.as_str())
-                .bind(schedule.timing.time_zone.as_str())
-                .bind(schedule.missed.as_str())
-                .bind(schedule.overlap.as_str())
-                .enqueue()
-                .await?;
+            bind(connection.sql(ENSURE), schedule).enqueue().await?;
         }
         connection.commit().await?;
         Ok(())
@@ -121,16 +111,7 @@ impl Schedules for PgSystemStore {
     #[tracing::instrument(level = "debug", name = "db.job_schedules.put", skip_all)]
     async fn put(&self, schedule: &Schedule) -> Result<(), StoreError> {
         let connection = self.cluster().system();
-        connection
-            .sql(PUT)
-            .bind(schedule.name.as_str())
-            .bind(schedule.queue.as_str())
-            .bind(schedule.kind.as_str())
-            .bind(schedule.payload.get())
-            .bind(schedule.timing.cron.as_str())
-            .bind(schedule.timing.time_zone.as_str())
-            .bind(schedule.missed.as_str())
-            .bind(schedule.overlap.as_str())
+        bind(connection.sql(PUT), schedule)
             .bind(schedule.created_by.as_str())
             .bind(schedule.next_at)
             .enqueue()
@@ -146,6 +127,18 @@ impl Schedules for PgSystemStore {
         connection.commit().await?;
         Ok(deleted == 1)
     }
+}
+
+/// From `$1`, what operators say of a schedule.
+fn bind<'s>(sql: Sql<'s>, schedule: &Schedule) -> Sql<'s> {
+    sql.bind(schedule.name.as_str())
+        .bind(schedule.queue.as_str())
+        .bind(schedule.kind.as_str())
+        .bind(schedule.payload.get())
+        .bind(schedule.timing.cron.as_str())
+        .bind(schedule.timing.time_zone.as_str())
+        .bind(schedule.missed.as_str())
+        .bind(schedule.overlap.as_str())
 }
 
 /// One that this release cannot read, as a newer one may have made it, does not keep the others from firing.
