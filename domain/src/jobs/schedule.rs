@@ -139,8 +139,8 @@ pub trait Schedules: Debug + Send + Sync {
     /// By their names.
     async fn list(&self) -> Result<Vec<Schedule>, StoreError>;
 
-    /// Makes a schedule, or another of the one of this name.
-    async fn put(&self, schedule: &Schedule) -> Result<(), StoreError>;
+    /// Makes a schedule, or another of the one of this name; returns when that has last fired.
+    async fn put(&self, schedule: &Schedule) -> Result<Option<OffsetDateTime>, StoreError>;
 
     /// Returns whether there was one.
     async fn delete(&self, name: &str) -> Result<bool, StoreError>;

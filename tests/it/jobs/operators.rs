@@ -347,6 +347,11 @@ async fn a_schedule_is_made_shown_with_its_next_runs_changed_and_deleted() {
     superuser.execute(due).await.unwrap();
     let done = "schedule = 'tidy-at-night' AND state = 'completed'";
     wait_until("it was done", async || count(&mut superuser, done).await == 1).await;
+    let again = operator
+        .post(&format!("{JOBS}/schedule"), body.clone())
+        .await
+        .expect(200);
+    assert!(again["lastAt"].is_string(), "{again}");
     let delete = async || operator.delete(&format!("{JOBS}/schedules/tidy-at-night")).await;
     assert_eq!(delete().await.status.as_u16(), 204);
     assert_eq!(delete().await.problem(), "not-found");

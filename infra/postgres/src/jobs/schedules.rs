@@ -27,7 +27,8 @@ const PUT: &str = "
     VALUES ($1, $2, $3, $4::text::jsonb, $5, $6, $7, $8, $9, $10)
     ON CONFLICT ON CONSTRAINT job_schedules_pkey DO UPDATE
     SET queue = $2, kind = $3, payload = $4::text::jsonb, cron = $5, time_zone = $6, missed = $7, overlap = $8,
-        created_by = $9, next_at = $10";
+        created_by = $9, next_at = $10
+    RETURNING last_at";
 
 const DUE: &str = concat!(
     "SELECT ",
@@ -109,15 +110,15 @@ impl Schedules for PgSystemStore {
     }
 
     #[tracing::instrument(level = "debug", name = "db.job_schedules.put", skip_all)]
-    async fn put(&self, schedule: &Schedule) -> Result<(), StoreError> {
+    async fn put(&self, schedule: &Schedule) -> Result<Option<time::OffsetDateTime>, StoreError> {
         let connection = self.cluster().system();
-        bind(connection.sql(PUT), schedule)
+        let row = bind(connection.sql(PUT), schedule)
             .bind(schedule.created_by.as_str())
             .bind(schedule.next_at)
-            .enqueue()
+            .fetch_one()
             .await?;
         connection.commit().await?;
-        Ok(())
+        Ok(row.try_get(0).map_err(SqlError::from)?)
     }
 
     #[tracing::instrument(level = "debug", name = "db.job_schedules.delete", skip_all)]

@@ -66,8 +66,8 @@ pub(super) async fn schedule_job(
     operator: Operator,
     body: JsonBody<ScheduleBody>,
 ) -> Result<HttpResponse, Problem> {
-    let (schedule, runs) = parse(&services, body.value, operator.0.operator())?;
-    services.jobs.schedules.put(&schedule).await?;
+    let (mut schedule, runs) = parse(&services, body.value, operator.0.operator())?;
+    schedule.last_at = services.jobs.schedules.put(&schedule).await?;
     tracing::info!(
         operator = operator.0.operator(),
         schedule = schedule.name,
