@@ -209,7 +209,6 @@ async fn serve(
         clock,
         ids: Arc::new(SystemIds),
         progress: |_| {},
-        job_handlers: Vec::new(),
     };
     match fairlead::start_with(&config, parts)
         .await

@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::backoff::Backoff;
+use crate::fault;
 use crate::report::Counts;
 
 /// How often an event is tried alone before it is put aside.
@@ -182,14 +183,7 @@ impl Delivery {
         event: &Event,
         error: &HandleError,
     ) -> Result<(), StoreError> {
-        let mut fault = error.to_string();
-        let mut source = std::error::Error::source(error);
-        while let Some(cause) = source {
-            fault = format!("{fault}: {cause}");
-            source = cause.source();
-        }
-        // PostgreSQL keeps no text with it.
-        let fault = fault.replace('\0', "");
+        let fault = fault::told(error);
         let mut uow = self.store.begin_behind(&scope(event)).await?;
         uow.inbox().put_aside(consumer.name(), event, &fault).await?;
         uow.commit().await?;

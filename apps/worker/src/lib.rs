@@ -13,6 +13,7 @@
 mod backoff;
 mod deliver;
 mod dispatch;
+mod fault;
 mod feed;
 mod jobs;
 mod leader;

@@ -13,19 +13,13 @@ use fairlead_worker::{JobSignal, JobWorker, JobWorkerParts, SchedulerParts, Zone
 use crate::config::{Config, JobsConfig, QueueConfig};
 use crate::stores::Stores;
 
-/// All who do jobs: the product's own, and `more`.
-pub(super) fn handlers(
-    config: &Config,
-    stores: &Stores,
-    more: &[Arc<dyn JobHandler>],
-) -> Vec<Arc<dyn JobHandler>> {
-    let mut handlers = stores.system.maintenance(Retention {
+/// All who do jobs.
+pub(super) fn handlers(config: &Config, stores: &Stores) -> Vec<Arc<dyn JobHandler>> {
+    stores.system.maintenance(Retention {
         events: config.events.retention(),
         completed_jobs: config.jobs.completed_retention.unsigned_abs(),
         dead_jobs: config.jobs.dead_retention.unsigned_abs(),
-    });
-    handlers.extend_from_slice(more);
-    handlers
+    })
 }
 
 /// What operators do about jobs.

@@ -25,7 +25,6 @@ use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, 
 use fairlead_domain::clock::{Clock, Ids};
 use fairlead_domain::database::DatabaseNodes as _;
 use fairlead_domain::events::EventsMonitor as _;
-use fairlead_domain::jobs::JobHandler;
 use fairlead_domain::store::Store;
 use fairlead_worker::{JobTasks, Live, Worker};
 use socket2::SockRef;
@@ -53,8 +52,6 @@ pub struct Parts {
     pub ids: Arc<dyn Ids>,
     /// Is told what takes long before the server serves.
     pub progress: Progress,
-    /// Those who do jobs that are not the product's own.
-    pub job_handlers: Vec<Arc<dyn JobHandler>>,
 }
 
 impl Default for Parts {
@@ -63,7 +60,6 @@ impl Default for Parts {
             clock: Arc::new(SystemClock),
             ids: Arc::new(SystemIds),
             progress: |text| tracing::info!("{text}"),
-            job_handlers: Vec::new(),
         }
     }
 }
@@ -194,7 +190,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     );
     let live = events.live.clone();
     let signal = edge.jobs.clone();
-    let handlers = jobs::handlers(config, &stores, &parts.job_handlers);
+    let handlers = jobs::handlers(config, &stores);
     let ready = Ready {
         keys: &keys,
         health,

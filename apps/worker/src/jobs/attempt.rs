@@ -11,13 +11,10 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::Instrument as _;
 
 use super::counts::Ended;
-use super::{Lane, Shared};
+use super::{BACKOFF, Lane, Shared};
 use crate::backoff::Backoff;
+use crate::fault;
 
-const BACKOFF: Backoff = Backoff {
-    first: Duration::from_millis(100),
-    most: Duration::from_secs(5),
-};
 /// When a job comes again whose kind this process does not know: a newer one will have it. Later each time, because
 /// after a way back to an older release nobody may.
 const OF_OTHERS: Backoff = Backoff {
@@ -25,8 +22,6 @@ const OF_OTHERS: Backoff = Backoff {
     most: Duration::from_mins(10),
 };
 const CUT_OFF_WITHIN: Duration = Duration::from_secs(1);
-/// What is kept of a fault: an answer of an upstream may be a page.
-const FAULT_CHARACTERS: usize = 2_000;
 
 /// Begins an attempt, in a task of its own. The job's claim was asked for at `since`.
 pub(super) fn begin(shared: &Arc<Shared>, lane: usize, job: Job, since: Instant) {
@@ -112,7 +107,7 @@ async fn settle(
         JobError::Reject(_) => None,
         _ => retry.after(job.attempt, ticket.id.as_uuid()),
     };
-    let fault = told(&error);
+    let fault = fault::told(&error);
     let failed = Note::Fail {
         fault: &fault,
         retry_after,
@@ -180,18 +175,6 @@ fn may_pass(error: &StoreError) -> bool {
         error,
         StoreError::Unavailable(_) | StoreError::TimedOut | StoreError::Contended
     )
-}
-
-/// The error with its causes, in one line that PostgreSQL takes.
-fn told(error: &JobError) -> String {
-    let mut told = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        told = format!("{told}: {cause}");
-        source = cause.source();
-    }
-    let printed = |character: char| if character.is_control() { ' ' } else { character };
-    told.chars().take(FAULT_CHARACTERS).map(printed).collect()
 }
 
 /// Cuts off all attempts of a queue and gives their jobs back.

@@ -33,6 +33,13 @@ pub use scheduler::SchedulerParts;
 pub use wake::JobSignal;
 
 use crate::CommitSignal;
+use crate::backoff::Backoff;
+
+/// Between two tries while the database does not answer.
+const BACKOFF: Backoff = Backoff {
+    first: Duration::from_millis(100),
+    most: Duration::from_secs(5),
+};
 
 /// What a worker of jobs takes from outside.
 #[derive(Clone, Debug)]

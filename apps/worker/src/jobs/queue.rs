@@ -7,13 +7,7 @@ use fairlead_domain::jobs::{Claim, Claimed, Job, JobOwner};
 use fairlead_domain::store::StoreError;
 use tokio::time::{Instant, sleep};
 
-use super::{Lane, Shared, attempt};
-use crate::backoff::Backoff;
-
-const BACKOFF: Backoff = Backoff {
-    first: Duration::from_millis(100),
-    most: Duration::from_secs(5),
-};
+use super::{BACKOFF, Lane, Shared, attempt};
 
 /// Tenants in a row that had a turn and no job that may be begun, after which a loop rests. They are passed over where a
 /// queue is drained or parts of it are paused, or other processes are claiming their jobs.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::claim::claim;
 use super::hearing::PgHearing;
 use super::milliseconds;
+use super::unit_of_work::FINISH;
 use crate::error::SqlError;
 use crate::system::PgSystemStore;
 
@@ -36,10 +37,6 @@ const EXTEND: &str = "
         WHERE ctid = ANY (ARRAY(SELECT place FROM free))
     )
     SELECT tenant_id, id, fence FROM held";
-
-const COMPLETE: &str = "
-    UPDATE jobs SET state = 'completed', lease_until = NULL, finished_at = now()
-    WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND fence = $3";
 
 const FAIL: &str = "
     UPDATE jobs
@@ -148,7 +145,7 @@ impl JobStore for PgSystemStore {
 
     #[tracing::instrument(level = "debug", name = "db.job_store.complete", skip_all)]
     async fn complete(&self, ticket: &Ticket) -> Result<bool, StoreError> {
-        self.end_claim(COMPLETE, ticket, |sql| sql).await
+        self.end_claim(FINISH, ticket, |sql| sql).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.job_store.fail", skip_all)]

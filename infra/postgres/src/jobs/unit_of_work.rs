@@ -14,7 +14,7 @@ const ENQUEUE: &str = "
     ON CONFLICT (tenant_id, queue, unique_key)
         WHERE unique_key IS NOT NULL AND state IN ('delayed', 'waiting', 'active') DO NOTHING";
 
-const FINISH: &str = "
+pub(super) const FINISH: &str = "
     UPDATE jobs SET state = 'completed', lease_until = NULL, finished_at = now()
     WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND fence = $3";
 
