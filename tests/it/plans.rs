@@ -504,7 +504,16 @@ async fn the_log_is_read_through_its_indexes() {
         (
             "of a rare type",
             EventFilter {
-                event_type: Some("lead_deleted".to_owned()),
+                types: vec!["lead_deleted".to_owned()],
+                aggregate: None,
+            },
+            EventCursor::START,
+            &["tenant_id_type", "tenant_id_xid_position"],
+        ),
+        (
+            "of several types",
+            EventFilter {
+                types: vec!["lead_deleted".to_owned(), "lead_restored".to_owned()],
                 aggregate: None,
             },
             EventCursor::START,

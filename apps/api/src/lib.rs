@@ -63,6 +63,7 @@ mod path;
 pub mod problem;
 pub mod query;
 mod read;
+mod realtime;
 pub mod records;
 mod representation;
 mod routes;
@@ -72,6 +73,7 @@ pub mod spec;
 mod state;
 pub mod text;
 mod units;
+mod upgrade;
 mod warming;
 pub mod whole;
 
@@ -83,6 +85,7 @@ pub use middleware::RequestTimes;
 pub use paging::CursorKey;
 pub use path::PathId;
 pub use read::Shortcuts;
+pub use realtime::Connections;
 pub use serve::serve;
 pub use state::{
     ApiSettings, HealthCheck, HealthProbe, HealthReport, HealthStatus, JobServices, MemoryKeeper,

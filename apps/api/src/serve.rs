@@ -1,5 +1,6 @@
 use std::io;
 use std::net::TcpListener;
+use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::middleware::from_fn;
@@ -10,6 +11,9 @@ use crate::fallback::fallback;
 use crate::middleware::edge;
 use crate::routes;
 use crate::state::Services;
+
+/// How long a connection that we have closed waits for its client to close it too.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// Builds the server on sockets that listen already. Each thread that serves requests first calls `on_thread`.
 ///
@@ -36,7 +40,7 @@ pub fn serve(
     .workers(settings.workers)
     .keep_alive(settings.keep_alive)
     .client_request_timeout(settings.client_timeout)
-    .client_disconnect_timeout(settings.client_timeout)
+    .client_disconnect_timeout(LINGER)
     // A client that closes is gone, also by halves, as behind nginx. Otherwise a stream finds out when it has been silent for long, and then the second
     // thing it says is not taken.
     .h1_allow_half_closed(false)

@@ -23,6 +23,7 @@ use crate::consistency::ConsistencyTokens;
 use crate::middleware::RequestTimes;
 use crate::paging::CursorKey;
 use crate::read::{Origin, Shortcuts};
+use crate::realtime::Connections;
 
 /// All that handlers need from outside; made once by the wiring and shared by every worker.
 #[derive(Clone, Debug)]
@@ -47,6 +48,7 @@ pub struct Services {
     pub nodes: Arc<dyn DatabaseNodes>,
     pub jobs: JobServices,
     pub live: Arc<dyn LiveLog>,
+    pub connections: Connections,
     pub cursors: CursorKey,
     pub consistency: ConsistencyTokens,
     pub settings: ApiSettings,
@@ -114,6 +116,8 @@ pub struct ApiSettings {
     pub compression: Compression,
     /// Whether clients reach the server by HTTPS, so that they may be told to use nothing else.
     pub behind_tls: bool,
+    /// The origins whose pages may open a WebSocket, besides the server's own: `https://app.example.com`, or `*`.
+    pub allowed_origins: Arc<[String]>,
     /// Whether the last address in `X-Forwarded-For` is the client's: true behind one trusted proxy, false elsewhere.
     pub trust_forwarded_for: bool,
     /// When failed logins lead to a lock-out.

@@ -7,12 +7,12 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use fairlead_domain::events::{
-    Event, EventCursor, FollowError, Followed, Heard, LiveEvents, LiveLog, Stretch,
+    Event, EventCursor, FollowError, Followed, Heard, LiveEvent, LiveEvents, LiveLog, Stretch,
 };
 use fairlead_domain::identity::TenantId;
 use tokio::sync::broadcast::error::RecvError;
@@ -66,7 +66,7 @@ struct Told {
 
 struct Followers {
     count: usize,
-    events: broadcast::Sender<Arc<Event>>,
+    events: broadcast::Sender<Arc<LiveEvent>>,
 }
 
 impl Live {
@@ -159,7 +159,10 @@ impl Live {
             told.place = Some(event.cursor);
             if let Some(followers) = told.tenants.get(&event.tenant) {
                 // There are some, or they leave just now.
-                let _ = followers.events.send(Arc::new(event));
+                let _ = followers.events.send(Arc::new(LiveEvent {
+                    event,
+                    shown: OnceLock::new(),
+                }));
             }
         }
         true
@@ -198,7 +201,7 @@ impl LiveLog for Live {
 
 /// One who follows.
 struct Follower {
-    events: broadcast::Receiver<Arc<Event>>,
+    events: broadcast::Receiver<Arc<LiveEvent>>,
     closing: watch::Receiver<bool>,
     live: Live,
     tenant: TenantId,
@@ -217,6 +220,21 @@ impl LiveEvents for Follower {
                 Err(RecvError::Closed) => Heard::Closing,
             },
         }
+    }
+
+    fn place(&self) -> EventCursor {
+        let place = self.live.told().place;
+        place.expect("the task does not stop telling while there is a follower")
+    }
+
+    fn waiting(&self) -> usize {
+        self.events.len()
+    }
+
+    async fn closing(&self) {
+        let mut closing = self.closing.clone();
+        // The sender is kept for as long as there is a follower.
+        let _ = closing.wait_for(|is_closing| *is_closing).await;
     }
 
     fn is_closing(&self) -> bool {

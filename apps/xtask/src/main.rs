@@ -51,6 +51,8 @@ enum Verb {
     Test(test::TestArgs),
     /// Measure the product beside its limits and beside a plain service
     Bench(bench::BenchArgs),
+    /// Measure what waiting WebSockets cost, and how soon events reach them
+    BenchSockets(bench::SocketArgs),
     /// Write the description of the API to openapi/
     Openapi(openapi::OpenapiArgs),
     /// Check dependencies: advisories, licences, layering, unused ones
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Verb::Down(args) => down::run(&args),
         Verb::Test(args) => test::run(&args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::BenchSockets(args) => bench::run_sockets(&args),
         Verb::Openapi(args) => openapi::run(&args),
         Verb::Audit => audit::run(),
     });

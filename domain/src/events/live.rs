@@ -1,5 +1,5 @@
 use std::fmt::Debug;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 
@@ -27,14 +27,40 @@ pub trait LiveEvents: Debug + Send {
     /// Waits for the next event. Whoever stops waiting misses nothing by it.
     async fn next(&mut self) -> Heard;
 
+    /// How far everybody has been told by now: what is behind it is still to be heard.
+    fn place(&self) -> EventCursor;
+
+    /// How many events wait to be taken.
+    fn waiting(&self) -> usize;
+
+    /// Waits until the process stops.
+    async fn closing(&self);
+
     /// Whether the process stops. Whoever does not wait for what comes, but reads the log, asks.
     fn is_closing(&self) -> bool;
+}
+
+/// An event that all who follow its tenant hear.
+#[derive(Debug)]
+pub struct LiveEvent {
+    pub event: Event,
+    /// What the first of them has made of it for its client; the others' clients are shown the same.
+    pub shown: OnceLock<Shown>,
+}
+
+/// An event as clients are shown it.
+#[derive(Clone, Debug)]
+pub struct Shown {
+    /// In its envelope, as JSON.
+    pub data: String,
+    /// From which a client goes on behind it.
+    pub cursor: String,
 }
 
 /// What one who follows hears.
 #[derive(Clone, Debug)]
 pub enum Heard {
-    Event(Arc<Event>),
+    Event(Arc<LiveEvent>),
     /// Events came faster than they were taken, and some are gone: they stand in the log.
     Missed,
     /// The process stops.

@@ -7,7 +7,8 @@ use crate::store::StoreError;
 /// Which events of a tenant are wanted.
 #[derive(Clone, Debug, Default)]
 pub struct EventFilter {
-    pub event_type: Option<String>,
+    /// Of these types; all, when there are none.
+    pub types: Vec<String>,
     pub aggregate: Option<AggregateFilter>,
 }
 
@@ -20,12 +21,12 @@ pub struct AggregateFilter {
 
 impl EventFilter {
     pub fn matches(&self, event: &Event) -> bool {
-        let is_of_type = |wanted: &String| *wanted == event.event_type;
         let is_about = |wanted: AggregateFilter| {
             wanted.aggregate.as_str() == event.aggregate_type
                 && wanted.id.is_none_or(|id| id == event.aggregate_id)
         };
-        self.event_type.as_ref().is_none_or(is_of_type) && self.aggregate.is_none_or(is_about)
+        (self.types.is_empty() || self.types.contains(&event.event_type))
+            && self.aggregate.is_none_or(is_about)
     }
 }
 

@@ -14,7 +14,7 @@ pub use broker::{Broker, Delivered, EventHandler, LinkReport, PublishError, Verd
 pub use consumer::{Consumer, HandleError, Inbox};
 pub use entry::{Event, EventCursor};
 pub use envelope::Envelope;
-pub use live::{FollowError, Followed, Heard, LiveEvents, LiveLog};
+pub use live::{FollowError, Followed, Heard, LiveEvent, LiveEvents, LiveLog, Shown};
 pub use log::{AggregateFilter, EventFilter, EventPage, Events};
 pub use reader::{
     Backlog, EventLog, EventsMonitor, EventsReport, Holder, Leadership, LeadershipLost, Stretch,

@@ -13,7 +13,7 @@ use super::stream::until_logged;
 use super::stream_reader::{Block, StreamReader};
 
 /// Reads to the end. Promised are five seconds after a credential ends, and five more where another process ends it.
-async fn last_block(stream: &mut StreamReader) -> Block {
+pub(super) async fn last_block(stream: &mut StreamReader) -> Block {
     let mut last = None;
     let reading = timeout(Duration::from_secs(15), async {
         while let Some(block) = stream.block().await {
@@ -25,7 +25,7 @@ async fn last_block(stream: &mut StreamReader) -> Block {
 }
 
 /// Writes more than all buffers on the way take, and far more than waits in memory.
-async fn write_much(acme: &TestTenant) {
+pub(super) async fn write_much(acme: &TestTenant) {
     let filling = "x".repeat(8_000);
     for bulk in 0..3 {
         let leads: Vec<_> = (0..1000)

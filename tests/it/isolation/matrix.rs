@@ -23,6 +23,7 @@ pub(super) enum Thing {
     Activity,
     ApiKey,
     Carrier,
+    Connection,
     DeadJob,
     Job,
     Lead,
@@ -75,6 +76,7 @@ pub(super) const CASES: &[Case] = &[
     case("assignLead")
         .of(Thing::Lead)
         .json(|_| json!({ "agentId": null })),
+    case("cleanUpConnections"),
     case("clearCache"),
     case("clearTenantCache").of(Thing::Tenant),
     case("createApiKey").json(|_| json!({ "name": "a key", "scopes": ["leads:read"] })),
@@ -92,6 +94,7 @@ pub(super) const CASES: &[Case] = &[
     case("editDeadJob")
         .of(Thing::DeadJob)
         .json(|_| json!({ "payload": null })),
+    case("endConnection").of(Thing::Connection),
     case("explainCacheKey")
         .query("?tenantId=01934f6e-7b1a-7cc3-98a4-0242ac120001&key=leads.list?status%3DNEW"),
     case("exportLeads"),
@@ -122,6 +125,7 @@ pub(super) const CASES: &[Case] = &[
     case("listAgents"),
     case("listApiKeys"),
     case("listCarriers"),
+    case("listConnections"),
     case("listDeadJobs").of(Thing::Queue),
     case("listEvents"),
     case("listJobSchedules"),
@@ -132,6 +136,7 @@ pub(super) const CASES: &[Case] = &[
         .of(Thing::Lead)
         .json(|_| json!({ "type": "NOTE", "subject": "a note" })),
     case("logout"),
+    case("openWebSocket"),
     case("pauseQueue")
         .of(Thing::Queue)
         .json(|_| json!({ "reason": "a test", "until": "2999-01-01T00:00:00Z" })),
@@ -273,6 +278,18 @@ pub(super) async fn make(thing: Thing, tenant: &TestTenant, author: &Client, num
         // It comes with the platform.
         Thing::Schedule => return "clear-jobs".to_owned(),
         Thing::Job => job(author, "queue=maintenance").await,
+        Thing::Connection => {
+            let stream = owner.request(Method::GET, "/api/v1/events/stream").send().await;
+            // It stays open for as long as the test runs.
+            std::mem::forget(stream.expect("the server answers"));
+            let path = "/api/v1/performance/websocket/connections?limit=200";
+            let connections = author.get(path).await.expect(200);
+            connections["items"]
+                .as_array()
+                .and_then(|all| all.last())
+                .expect("it is there")
+                .clone()
+        }
         // The test has put one there.
         Thing::DeadJob => job(author, "queue=lead-processing&state=dead").await,
         Thing::Activity => {

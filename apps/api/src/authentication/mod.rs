@@ -2,17 +2,20 @@
 //!
 //! Extractors read what is established already, so as a handler's first argument they fail before a body is read.
 
+mod credential;
 mod verified;
 
 use std::future::{Ready, ready};
 use std::ops::Deref;
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{self, HeaderName};
+use actix_web::http::header::HeaderName;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 use fairlead_domain::access::{Action, Caller, OperatorPermit, Permit};
 use fairlead_domain::identity::AuthenticateError;
 
+use credential::Credential;
+pub(crate) use credential::KeptCredential;
 pub use verified::VerifiedCredentials;
 
 use crate::problem::{Kind, Problem};
@@ -51,62 +54,18 @@ pub(crate) async fn authenticate(request: &HttpRequest, services: &Services) -> 
     Some(established.unwrap_or_else(Presented::Refused))
 }
 
-/// Whether the caller of a request that goes on may still do `A`. While that cannot be found out, it may.
-pub(crate) async fn still_may<A: Action>(request: &HttpRequest, services: &Services) -> bool {
-    match establish(request, services).await {
-        Ok(Presented::Caller(caller)) => caller.permit::<A>().is_ok(),
-        Ok(_) => false,
+/// Whether somebody who was let in may still do `A`. While that cannot be found out, it may.
+pub(crate) async fn still_may<A: Action>(credential: &KeptCredential, services: &Services) -> bool {
+    match credential.caller(services).await {
+        Ok(caller) => caller.permit::<A>().is_ok(),
         Err(problem) => problem.kind().status().is_server_error(),
     }
 }
 
 async fn establish(request: &HttpRequest, services: &Services) -> Result<Presented, Problem> {
-    let verified = &services.verified;
-    match (
-        only(request, &header::AUTHORIZATION)?,
-        only(request, &KEY_HEADER)?,
-    ) {
-        (None, None) => Ok(Presented::Nothing),
-        (Some(_), Some(_)) => Err(Problem::client(
-            Kind::MalformedRequest,
-            "Authorization and x-tenant-key must not stand together: which one counts?",
-        )),
-        (None, Some(key)) => Ok(Presented::Caller(verified.by_key(services, key).await?)),
-        (Some(authorization), None) => {
-            let token = bearer(authorization)?;
-            if token.starts_with("op_") {
-                let permit = verified.by_operator_secret(services, token).await?;
-                return Ok(Presented::Operator(permit));
-            }
-            Ok(Presented::Caller(verified.by_token(services, token)?))
-        }
-    }
-}
-
-/// The value of a header that may be given once.
-fn only<'a>(request: &'a HttpRequest, name: &HeaderName) -> Result<Option<&'a str>, Problem> {
-    let mut values = request.headers().get_all(name);
-    let Some(value) = values.next() else {
-        return Ok(None);
-    };
-    if values.next().is_some() {
-        return Err(Problem::client(
-            Kind::MalformedRequest,
-            format!("{name} must be given only once"),
-        ));
-    }
-    // Not `to_str`, which looks at each byte by itself: what stands here is checked anyway.
-    str::from_utf8(value.as_bytes())
-        .map(Some)
-        .map_err(|_| not_authenticated("the credential has characters that none of ours has"))
-}
-
-fn bearer(authorization: &str) -> Result<&str, Problem> {
-    match authorization.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
-        _ => Err(not_authenticated(
-            "Authorization must be of the form: Bearer <access token>",
-        )),
+    match Credential::of(request)? {
+        Some(credential) => credential.establish(services).await,
+        None => Ok(Presented::Nothing),
     }
 }
 

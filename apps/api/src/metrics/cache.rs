@@ -3,6 +3,7 @@
 use fairlead_domain::cache::{CacheReport, MemoryReport, SharedReport, TenantReport};
 use fairlead_telemetry::metrics::Page;
 
+use super::OTHERS;
 use super::tenants::{Counters, Listing};
 
 /// `operation` and `result` of each counter of a tenant.
@@ -14,9 +15,6 @@ const OPERATIONS: [[&str; 2]; 6] = [
     ["set", "error"],
     ["delete", "success"],
 ];
-
-/// How tenants without a series of their own are called.
-const OTHERS: &str = "other";
 
 /// The series of the cache, from one look to the next.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 //! new kind of figures is a file beside [`cache`], and a line in [`write_page`].
 
 mod cache;
+mod connections;
 mod database;
 mod events;
 mod jobs;
@@ -26,6 +27,10 @@ use fairlead_telemetry::metrics::{CONTENT_TYPE, Page};
 use cache::CacheSeries;
 
 use crate::middleware::RequestTimes;
+use crate::realtime::Connections;
+
+/// How tenants without a series of their own are called.
+const OTHERS: &str = "other";
 
 /// Whom figures are asked of.
 #[derive(Clone, Debug)]
@@ -35,6 +40,7 @@ pub struct MetricSources {
     pub nodes: Arc<dyn DatabaseNodes>,
     pub events: Arc<dyn EventsMonitor>,
     pub jobs: Arc<dyn JobsMonitor>,
+    pub connections: Connections,
     pub times: RequestTimes,
     /// How many tenants have series of their own, at the most: those that ask most. All others are one.
     pub tenants: usize,
@@ -79,6 +85,7 @@ fn write_page(metrics: &Metrics, page: &mut Page) {
     requests::write(page, &sources.times);
     database::write(page, &sources.nodes.nodes());
     events::write(page, &sources.events.report());
+    connections::write(page, &sources.connections, sources.tenants);
     jobs::write(page, &sources.jobs.report());
     if let Some(cache) = &sources.cache {
         let report = cache.report();

@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::query::{NoQuery, QueryReader};
 
 /// The operations that take a query; a test holds them to the specification, which is too large to be made for this.
-pub(super) const QUERIED: [(Method, &str); 20] = [
+pub(super) const QUERIED: [(Method, &str); 22] = [
     (Method::GET, "/api/v1/activities"),
     (Method::GET, "/api/v1/agents"),
     (Method::GET, "/api/v1/carriers"),
@@ -26,6 +26,8 @@ pub(super) const QUERIED: [(Method, &str); 20] = [
     (Method::GET, "/api/v1/performance/jobs/{queue}/dead-letter"),
     (Method::POST, "/api/v1/performance/jobs/{queue}/resume"),
     (Method::POST, "/api/v1/performance/jobs/{queue}/retry-failed"),
+    (Method::POST, "/api/v1/performance/websocket/cleanup"),
+    (Method::GET, "/api/v1/performance/websocket/connections"),
     (Method::GET, "/api/v1/tenant/api-keys"),
     (Method::GET, "/api/v1/usage/days"),
     (Method::GET, "/api/v1/users"),

@@ -1,6 +1,7 @@
 use fairlead_domain::events::FollowError;
 
 use super::{Kind, Problem};
+use crate::spec::Problematic;
 
 impl From<FollowError> for Problem {
     fn from(error: FollowError) -> Self {
@@ -13,4 +14,8 @@ impl From<FollowError> for Problem {
             }
         }
     }
+}
+
+impl Problematic for FollowError {
+    const KINDS: &'static [Kind] = &[Kind::TooManyStreams, Kind::Unavailable];
 }

@@ -61,6 +61,9 @@ problem_types! {
     NotPermitted: FORBIDDEN, "not-permitted", "Not permitted",
         "The caller is known, but its role or the scopes of its API key do not cover the action.",
         "Use a caller with one of the roles or scopes that `detail` names.";
+    OriginNotAllowed: FORBIDDEN, "origin-not-allowed", "Origin not allowed",
+        "A page of another site wants to open a WebSocket, and is none of those that may.",
+        "Add the origin that `detail` names to `http.allowed_origins`.";
 
     NotFound: NOT_FOUND, "not-found", "Not found",
         "There is nothing of this id in the caller's tenant.",
@@ -121,6 +124,10 @@ problem_types! {
     IdempotencyKeyReused: UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Idempotency key reused",
         "The idempotency key was used before, with another request.",
         "Make a new key for each new request; repeat a request unchanged under its old key.";
+
+    UpgradeRequired: UPGRADE_REQUIRED, "upgrade-required", "Upgrade required",
+        "The operation speaks WebSocket (RFC 6455), and the request is no opening handshake of one.",
+        "Open it by a WebSocket client, through proxies that pass `Upgrade` on; `GET /api/v1/events/stream` goes without.";
 
     TooManyAttempts: TOO_MANY_REQUESTS, "too-many-attempts", "Too many attempts",
         "Too many logins failed for this account or from this address.",

@@ -138,7 +138,7 @@ impl Problem {
     }
 
     /// The body of the answer. A problem on our side says nothing beyond its type.
-    fn view(&self) -> ProblemView {
+    pub(crate) fn view(&self) -> ProblemView {
         let Row { title, status, .. } = self.kind.row();
         ProblemView {
             kind: self.kind.uri(),
@@ -169,6 +169,10 @@ impl ResponseError for Problem {
         }
         if let Some(methods) = &self.allow {
             response.insert_header((header::ALLOW, methods.as_str()));
+        }
+        if self.status_code() == StatusCode::UPGRADE_REQUIRED {
+            response.insert_header((header::UPGRADE, "websocket"));
+            response.insert_header((header::SEC_WEBSOCKET_VERSION, "13"));
         }
         if self.status_code() == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"fairlead\""));

@@ -277,6 +277,11 @@ const GENERAL: &[Key] = {
             "take the last address in X-Forwarded-For for the client's; only behind exactly one proxy of your own",
         ),
         Key::optional(
+            "http.allowed_origins",
+            Kind::Origins,
+            "sites whose pages may open a WebSocket; the one that serves the API always may",
+        ),
+        Key::optional(
             "http.public_url",
             Kind::HttpUrl,
             "where clients reach this service, without a trailing slash; not set: the address listened on",

@@ -23,6 +23,8 @@ pub enum Kind {
     PostgresUrl,
     RedisUrl,
     AmqpUrl,
+    /// Sites, as browsers name them in `Origin`.
+    Origins,
     /// Servers that follow the primary.
     Replicas,
     LogFilter,
@@ -45,6 +47,9 @@ impl Kind {
             Self::PostgresUrl => "postgres://user:password@host:port/database".to_owned(),
             Self::RedisUrl => "redis://[[user]:password@]host:port[/database]".to_owned(),
             Self::AmqpUrl => "amqp://user:password@host:port/vhost, or amqps://".to_owned(),
+            Self::Origins => {
+                "origins such as https://app.example.com, several with commas between, or * for all".to_owned()
+            }
             Self::Replicas => "a list such as [{\"name\": \"replica-1\", \"url\": \"postgres://…\", \"analytics\": false}], \
                                in a file [[database.replicas]]; names of a-z, 0-9 and -"
                 .to_owned(),
@@ -60,6 +65,9 @@ impl Kind {
     pub(super) fn check(self, value: &Value) -> Result<ValueKind, String> {
         if self == Self::Replicas {
             return replicas::check(value);
+        }
+        if self == Self::Origins {
+            return origins(value);
         }
         let text = scalar(value)?;
         match self {
@@ -119,7 +127,7 @@ impl Kind {
             }
             Self::Text => (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control),
             Self::Path => !text.is_empty() && !text.contains('\0'),
-            Self::Bool | Self::Integer { .. } | Self::Replicas => true,
+            Self::Bool | Self::Integer { .. } | Self::Origins | Self::Replicas => true,
         };
         if is_fine {
             Ok(())
@@ -137,6 +145,23 @@ fn scalar(value: &Value) -> Result<String, String> {
         ValueKind::Nil => Err("is empty".to_owned()),
         kind => Ok(kind.to_string()),
     }
+}
+
+/// A list, or its parts in one text.
+fn origins(value: &Value) -> Result<ValueKind, String> {
+    let texts: Vec<String> = match &value.kind {
+        ValueKind::Array(parts) => parts.iter().map(scalar).collect::<Result<_, _>>()?,
+        _ => scalar(value)?
+            .split(',')
+            .map(|part| part.trim().to_owned())
+            .collect(),
+    };
+    let is_origin = |text: &str| text == "*" || (is_http_url(text) && text.matches('/').count() == 2);
+    if let Some(other) = texts.iter().find(|text| !is_origin(text)) {
+        return Err(format!("has {other:?}"));
+    }
+    let values = texts.into_iter().map(Value::from).collect();
+    Ok(ValueKind::Array(values))
 }
 
 fn is_http_url(text: &str) -> bool {

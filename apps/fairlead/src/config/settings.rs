@@ -64,6 +64,7 @@ pub struct HttpConfig {
     pub json_depth: usize,
     pub compression: CompressionConfig,
     pub trust_forwarded_for: bool,
+    pub allowed_origins: Option<Vec<String>>,
     pub public_url: Option<String>,
     pub hsts: bool,
 }

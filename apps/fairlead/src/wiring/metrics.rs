@@ -43,6 +43,7 @@ impl Metrics {
             nodes: services.nodes.clone(),
             events: Arc::new(worker.clone()),
             jobs: Arc::new(jobs.clone()),
+            connections: services.connections.clone(),
             times: services.times.clone(),
             tenants: config.tenants,
             version: env!("CARGO_PKG_VERSION"),

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
-use fairlead_api::{JobServices, RequestTimes, Services, Shortcuts};
+use fairlead_api::{Connections, JobServices, RequestTimes, Services, Shortcuts};
 use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
 use fairlead_domain::clock::{Clock, Ids};
 use fairlead_domain::database::DatabaseNodes as _;
@@ -272,6 +272,7 @@ fn services(config: &Config, parts: &Parts, edge: Edge, stores: &Stores, ready: 
         nodes: stores.cluster.clone(),
         jobs: ready.jobs,
         live: Arc::new(ready.live.clone()),
+        connections: Connections::new(Arc::clone(&parts.ids), Arc::clone(&parts.clock)),
         cursors: edge.cursors,
         consistency: edge.consistency,
         settings: settings::api_settings(config),

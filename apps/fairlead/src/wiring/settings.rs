@@ -8,7 +8,7 @@ use fairlead_api::{ApiSettings, Compression};
 use fairlead_auth::HasherLimits;
 use fairlead_domain::identity::{LoginPolicy, ThrottleLimit};
 
-use crate::config::{Config, LockoutConfig};
+use crate::config::{Config, HttpConfig, LockoutConfig};
 
 pub(super) fn api_settings(config: &Config) -> ApiSettings {
     let http = &config.http;
@@ -30,11 +30,22 @@ pub(super) fn api_settings(config: &Config) -> ApiSettings {
             threshold: http.compression.threshold_bytes,
         },
         behind_tls: http.hsts,
+        allowed_origins: allowed_origins(http).into(),
         trust_forwarded_for: http.trust_forwarded_for,
         login: login_policy(&config.auth.lockout),
         session_lifetime: config.auth.refresh_ttl,
         invitation_lifetime: config.auth.invitation_ttl,
     }
+}
+
+/// Those that are named, and our own where a proxy hides by which name we are reached.
+fn allowed_origins(http: &HttpConfig) -> Vec<String> {
+    let own = http.public_url.as_deref().map(|url| {
+        let end = url.match_indices('/').nth(2).map_or(url.len(), |(at, _)| at);
+        url[..end].to_owned()
+    });
+    let named = http.allowed_origins.iter().flatten().cloned();
+    named.chain(own).collect()
 }
 
 fn login_policy(lockout: &LockoutConfig) -> LoginPolicy {

@@ -35,6 +35,8 @@ pub(crate) struct Binaries {
     pub(crate) product: PathBuf,
     pub(crate) baseline: PathBuf,
     pub(crate) limit: PathBuf,
+    pub(crate) broadcast: PathBuf,
+    pub(crate) followers: PathBuf,
 }
 
 /// The product, the baseline and the limits.

@@ -1,5 +1,6 @@
 //! Where and on what a run took place.
 
+use std::fmt;
 use std::fs;
 use std::process::Command;
 use std::thread;
@@ -41,6 +42,22 @@ impl Machine {
                 .unwrap_or_default()
                 .to_owned(),
         }
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            processor,
+            cores,
+            memory_gib,
+            kernel,
+            load_average,
+        } = self;
+        write!(
+            f,
+            "{cores} cores of {processor}, {memory_gib} GiB, Linux {kernel}; load average at the end {load_average}"
+        )
     }
 }
 

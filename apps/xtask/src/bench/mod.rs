@@ -13,6 +13,7 @@ mod pgbench;
 mod process;
 mod report;
 mod server;
+mod sockets;
 mod stage;
 mod startup;
 mod statements;
@@ -36,6 +37,7 @@ use field::{Binaries, Field};
 use machine::Occasion;
 use measure::Plan;
 use report::Report;
+pub(crate) use sockets::{SocketArgs, run as run_sockets};
 use stage::{Size, Stage};
 use workload::Workload;
 
@@ -47,6 +49,9 @@ Examples:
   cargo xtask bench --save docs/performance.md
 
 The table is printed, and written to bench.json and bench.md in the data folder.";
+
+/// Names the table in a document.
+const MARK: &str = "bench";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -83,7 +88,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode> {
         None => workspace::root().join(".fairlead/bench"),
     };
     if let Some(document) = &args.save {
-        table::check_marks(document)?;
+        table::check_marks(document, MARK)?;
     }
     let mut phases = Phases::default();
     phases.run("looking for programs", || packages::ensure(Need::Bench))?;
@@ -122,7 +127,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode> {
     // Half an hour's work is shown even if it is cut short, but it is no table to keep.
     whole?;
     if let Some(document) = &args.save {
-        table::put_into(document, &text)?;
+        table::put_into(document, MARK, &text)?;
     }
     phases.report();
     eprintln!("bench.json and bench.md are in {}", data_dir.display());
@@ -169,9 +174,12 @@ fn build() -> Result<Binaries> {
         .arg(&target)
         .current_dir(workspace::root().join("tests/bench"));
     child::run(&mut others)?;
+    let other = |name: &str| target.join("release").join(name);
     Ok(Binaries {
         product,
-        baseline: target.join("release/bench-baseline"),
-        limit: target.join("release/bench-limit"),
+        baseline: other("bench-baseline"),
+        limit: other("bench-limit"),
+        broadcast: other("bench-broadcast"),
+        followers: other("bench-followers"),
     })
 }

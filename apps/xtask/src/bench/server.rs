@@ -102,16 +102,20 @@ impl Server {
         http::exchange(self.port, "POST", path, &headers, body)
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.group.id().pid()
+    }
+
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        process::cpu(self.group.id().pid())
+        process::cpu(self.pid())
     }
 
     pub(crate) fn memory(&self) -> Result<Memory> {
-        process::memory(self.group.id().pid())
+        process::memory(self.pid())
     }
 
     pub(crate) fn forget_peak(&self) -> Result<()> {
-        process::forget_peak(self.group.id().pid())
+        process::forget_peak(self.pid())
     }
 
     pub(crate) fn stop(mut self) -> Result<()> {

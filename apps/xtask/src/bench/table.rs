@@ -11,8 +11,10 @@ use super::report::Report;
 use super::workload::Workload;
 
 /// Between these lines a document has the last table.
-const BEGIN: &str = "<!-- bench: begin -->";
-const END: &str = "<!-- bench: end -->";
+/// What stands around the table `name` in a document.
+fn marks(name: &str) -> [String; 2] {
+    ["begin", "end"].map(|place| format!("<!-- {name}: {place} -->"))
+}
 
 const HEAD: &str = "\
 | work | who | requests/s | of the limit | P50 ms | P95 ms | P99 ms | CPU µs: server + database | RSS after · peak MiB | errors |
@@ -46,17 +48,12 @@ fn introduction(report: &Report) -> String {
         .map(|(name, value)| format!("`{name} = {value}`"))
         .collect();
     let mut text = format!(
-        "Commit `{}`, measured {} on {} cores of {}, {} GiB, Linux {}; load average at the end {}.\n\
+        "Commit `{}`, measured {} on {machine}.\n\
          PostgreSQL {}: {}.\n\
          {} tenants; the measured one has {} leads, and {} activities of {} of them.\n\
          {} rounds of {} s each (W4 and W8 twice, W6 five times that), {} database connections per server, {} for pgbench.\n",
         report.occasion.commit,
         report.occasion.taken,
-        machine.cores,
-        machine.processor,
-        machine.memory_gib,
-        machine.kernel,
-        machine.load_average,
         report.postgres,
         settings.join(", "),
         data.tenants,
@@ -206,22 +203,24 @@ fn thousands(number: u64) -> String {
 }
 
 /// Fails if a table could not be put into the document.
-pub(crate) fn check_marks(document: &Path) -> Result<()> {
+pub(crate) fn check_marks(document: &Path, name: &str) -> Result<()> {
+    let [begin, end] = marks(name);
     let text = fs::read_to_string(document).with_context(|| format!("cannot read {}", document.display()))?;
-    let marks = text.find(BEGIN).zip(text.find(END));
-    let in_order = marks.is_some_and(|(begin, end)| begin < end);
-    ensure!(in_order, "{} has no lines {BEGIN} and {END}", document.display());
+    let places = text.find(&begin).zip(text.find(&end));
+    let in_order = places.is_some_and(|(begin, end)| begin < end);
+    ensure!(in_order, "{} has no lines {begin} and {end}", document.display());
     Ok(())
 }
 
 /// Replaces the table between the marks of the document.
-pub(crate) fn put_into(document: &Path, table: &str) -> Result<()> {
+pub(crate) fn put_into(document: &Path, name: &str, table: &str) -> Result<()> {
+    let [begin, end] = marks(name);
     let text = fs::read_to_string(document).with_context(|| format!("cannot read {}", document.display()))?;
     let (before, rest) = text
-        .split_once(BEGIN)
+        .split_once(&begin)
         .context("the document has lost its marks")?;
-    let (_, after) = rest.split_once(END).context("the document has lost its marks")?;
-    fs::write(document, format!("{before}{BEGIN}\n\n{table}\n{END}{after}"))
+    let (_, after) = rest.split_once(&end).context("the document has lost its marks")?;
+    fs::write(document, format!("{before}{begin}\n\n{table}\n{end}{after}"))
         .with_context(|| format!("cannot write {}", document.display()))
 }
 

@@ -45,15 +45,21 @@ const OF_KIND: &str = after!("aggregate_type = $6");
 const OF_KIND_AND_TYPE: &str = after!("aggregate_type = $6" "type = $5");
 const OF_ONE: &str = after!("aggregate_type = $6" "aggregate_id = $7");
 const OF_ONE_AND_TYPE: &str = after!("aggregate_type = $6" "aggregate_id = $7" "type = $5");
+const OF_TYPES: &str = after!("type = ANY($8)");
+const OF_KIND_AND_TYPES: &str = after!("aggregate_type = $6" "type = ANY($8)");
+const OF_ONE_AND_TYPES: &str = after!("aggregate_type = $6" "aggregate_id = $7" "type = ANY($8)");
 
 fn statement(filter: &EventFilter) -> &'static str {
-    match (filter.aggregate, &filter.event_type) {
-        (None, None) => ALL,
-        (None, Some(_)) => OF_TYPE,
-        (Some(AggregateFilter { id: None, .. }), None) => OF_KIND,
-        (Some(AggregateFilter { id: None, .. }), Some(_)) => OF_KIND_AND_TYPE,
-        (Some(_), None) => OF_ONE,
-        (Some(_), Some(_)) => OF_ONE_AND_TYPE,
+    match (filter.aggregate, &filter.types[..]) {
+        (None, []) => ALL,
+        (None, [_]) => OF_TYPE,
+        (None, _) => OF_TYPES,
+        (Some(AggregateFilter { id: None, .. }), []) => OF_KIND,
+        (Some(AggregateFilter { id: None, .. }), [_]) => OF_KIND_AND_TYPE,
+        (Some(AggregateFilter { id: None, .. }), _) => OF_KIND_AND_TYPES,
+        (Some(_), []) => OF_ONE,
+        (Some(_), [_]) => OF_ONE_AND_TYPE,
+        (Some(_), _) => OF_ONE_AND_TYPES,
     }
 }
 
@@ -75,9 +81,10 @@ impl Events for PgUnitOfWork {
             .bind(after.position)
             // One more than wanted tells whether there are more.
             .bind(i64::from(limit) + 1)
-            .bind(filter.event_type.as_deref())
+            .bind(filter.types.first().map(String::as_str))
             .bind(of.map(|of| of.aggregate.as_str()))
             .bind(of.and_then(|of| of.id))
+            .bind(filter.types.clone())
             .fetch_all()
             .await?;
         let Some(first) = rows.first() else {

@@ -34,17 +34,7 @@ enum AggregateTypeName {
 
 /// Reads which events are wanted.
 pub(super) fn read(query: &mut QueryReader) -> EventFilter {
-    let event_type = query.parsed("type", |text| {
-        let is_fine = text.len() <= 64
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-        if is_fine {
-            Ok(text.to_owned())
-        } else {
-            Err("must be the name of a type of events, such as lead_created")
-        }
-    });
+    let event_type = query.parsed("type", type_name);
     let aggregate = query.choice(
         "aggregateType",
         Aggregate::parse,
@@ -55,7 +45,20 @@ pub(super) fn read(query: &mut QueryReader) -> EventFilter {
         query.fault("aggregateId", "must stand together with aggregateType");
     }
     EventFilter {
-        event_type,
+        types: event_type.into_iter().collect(),
         aggregate: aggregate.map(|aggregate| AggregateFilter { aggregate, id }),
+    }
+}
+
+/// Reads the name of a type of events.
+pub(super) fn type_name(text: &str) -> Result<String, &'static str> {
+    let is_fine = (1..=64).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    if is_fine {
+        Ok(text.to_owned())
+    } else {
+        Err("must be the name of a type of events, such as lead_created")
     }
 }

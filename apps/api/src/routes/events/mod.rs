@@ -2,11 +2,14 @@
 
 mod filter;
 mod list;
+mod socket;
+mod stay;
 mod stream;
 mod view;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
+    socket::configure(config);
     config.service(list::list).service(stream::stream);
 }

@@ -1,44 +1,33 @@
 //! The log as a stream that goes on: server-sent events.
 //! <https://html.spec.whatwg.org/multipage/server-sent-events.html>
-//!
-//! One who comes back with the id it saw last is first given what the log has behind it, and then what comes. Whoever
-//! is too slow for what comes goes back to the log in the same way. So nothing is missed, nothing comes twice, and
-//! no more than a few hundred events wait in memory, for all clients of a tenant together.
 
 use std::fmt::Write as _;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, get};
-use fairlead_domain::access::{Permit, ViewEvents};
-use fairlead_domain::consistency::ReadIntent;
-use fairlead_domain::events::{Envelope, Event, EventCursor, EventFilter, Heard, LiveEvents};
+use fairlead_domain::access::ViewEvents;
+use fairlead_domain::events::{Event, EventFilter, FollowError, Shown};
 use futures_util::FutureExt as _;
 use futures_util::stream::try_unfold;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{Instant, Interval};
 use utoipa::IntoParams;
 
 use super::filter::{self, EventFilterParameters};
+use super::stay::{self, CHUNK};
 use crate::Services;
-use crate::authentication::{Permitted, still_may};
+use crate::authentication::{KeptCredential, Permitted};
 use crate::paging::CursorKey;
 use crate::problem::{Kind, Problem};
 use crate::query::{FromQuery, QueryOf, QueryReader};
+use crate::realtime::{ConnectionKind, Follower, Room, Step};
+use crate::spec::Problems;
 
-/// Whether the credential still counts is asked so often: a session that ends anywhere ends its streams within 5 s.
-const CHECK_EVERY: Duration = Duration::from_secs(3);
-/// Events that are read from the log at a time: few enough for many slow clients at once.
-const STRETCH: u32 = 50;
 /// A stream is never silent for longer, so that whatever stands between does not take it for dead.
 const PING_EVERY: Duration = Duration::from_secs(20);
-/// Events that are there already are sent together up to so many bytes.
-const CHUNK: usize = 32 << 10;
 const LAST_EVENT_ID: &str = "last-event-id";
 const MEDIA_TYPE: &str = "text/event-stream";
-/// How long a client waits before it comes back, in milliseconds: not all of them as long, who are sent away together.
-const RETRY_MS: RangeInclusive<u32> = 500..=3_000;
 
 /// What a [`StreamQuery`] is read from beside the filter, for the specification.
 #[derive(IntoParams)]
@@ -95,12 +84,15 @@ impl FromQuery for StreamQuery {
     tag = "events",
     operation_id = "streamEvents",
     params(EventFilterParameters, StreamParameters, LastEventId),
-    responses((
-        status = 200,
-        description = "The events, each as soon as it is durable.",
-        body = String,
-        content_type = "text/event-stream",
-    )),
+    responses(
+        (
+            status = 200,
+            description = "The events, each as soon as it is durable.",
+            body = String,
+            content_type = "text/event-stream",
+        ),
+        Problems<FollowError>,
+    ),
     extensions(("x-permit" = json!("ViewEvents"))),
 )]
 #[get("/events/stream")]
@@ -112,20 +104,15 @@ pub(super) async fn stream(
 ) -> Result<HttpResponse, Problem> {
     let StreamQuery { filter, cursor } = query.0;
     let cursor = last_event_id(&request)?.or(cursor);
+    let credential = KeptCredential::of(&request)?;
     let cursors = services.cursors.of(permit.scope());
     let from = cursor.map(|cursor| cursors.open_event(&cursor)).transpose()?;
-    let followed = services.live.follow(permit.scope().tenant()).await?;
-    let mut ticks = interval(CHECK_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut follower = Follower::join(services, permit.into_inner(), ConnectionKind::Stream).await?;
+    follower.subscribe(filter, from);
     let stream = EventStream {
-        request,
-        services,
-        permit: permit.into_inner(),
-        filter,
-        last: from.unwrap_or(followed.from),
-        is_behind: from.is_some_and(|from| from < followed.from),
-        live: followed.events,
-        ticks,
+        credential,
+        follower,
+        ticks: stay::ticks(),
         sent: None,
         is_over: false,
     };
@@ -138,7 +125,7 @@ pub(super) async fn stream(
 }
 
 fn retry() -> String {
-    format!("retry: {}\n", rand::random_range(RETRY_MS))
+    format!("retry: {}\n", stay::retry_ms())
 }
 
 fn last_event_id(request: &HttpRequest) -> Result<Option<String>, Problem> {
@@ -153,128 +140,106 @@ fn last_event_id(request: &HttpRequest) -> Result<Option<String>, Problem> {
 
 /// A stream under way.
 struct EventStream {
-    /// Holds the credential.
-    request: HttpRequest,
-    services: web::Data<Services>,
-    permit: Permit<ViewEvents>,
-    filter: EventFilter,
-    /// All up to here was sent, or not wanted.
-    last: EventCursor,
-    /// Whether the log has more than `live` will tell.
-    is_behind: bool,
-    live: Box<dyn LiveEvents>,
-    ticks: tokio::time::Interval,
+    credential: KeptCredential,
+    follower: Follower,
+    ticks: Interval,
     /// When something was sent last; `None` before the first.
     sent: Option<Instant>,
     is_over: bool,
 }
 
+/// What is about to be sent.
+#[derive(Default)]
+struct Chunk {
+    text: String,
+    events: u64,
+}
+
 impl EventStream {
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, Problem> {
-        let mut text = String::new();
+        // Whoever asks for more has taken what was there.
+        self.follower.open().note_heard();
+        let mut chunk = Chunk::default();
         if self.sent.is_none() {
             // Whoever is cut off before the first event comes back to where this begins.
-            text = format!("{}id: {}\n\n", retry(), self.seal(self.last));
+            chunk.text = format!("{}id: {}\n\n", retry(), self.place());
         }
-        while text.is_empty() && !self.is_over {
-            if self.is_behind && self.live.is_closing() {
-                self.send_away(&mut text);
-            } else if self.is_behind {
-                self.catch_up(&mut text).await?;
+        while chunk.text.is_empty() && !self.is_over {
+            if self.follower.is_behind() {
+                let step = self.follower.step(|event, shown| chunk.add(event, shown)).await?;
+                self.heed(step, &mut chunk);
                 if self.ticks.tick().now_or_never().is_some() {
-                    self.check(&mut text).await;
+                    self.check(&mut chunk).await;
                 }
             } else {
-                self.listen(&mut text).await;
+                self.wait(&mut chunk).await?;
             }
         }
-        if text.is_empty() {
+        if chunk.text.is_empty() {
             return Ok(None);
         }
         self.sent = Some(Instant::now());
-        Ok(Some((Bytes::from(text), self)))
+        self.follower.open().note_sent(chunk.events, chunk.text.len());
+        Ok(Some((Bytes::from(chunk.text), self)))
     }
 
-    /// Writes what the log has, a stretch at a time.
-    async fn catch_up(&mut self, text: &mut String) -> Result<(), Problem> {
-        // All that `live` does not tell was committed before: the primary shows it.
-        let scope = self.permit.scope();
-        let mut uow = self.services.store.read(scope, ReadIntent::STRONG).await?;
-        let page = uow.events().after(&self.filter, self.last, STRETCH).await?;
-        drop(uow);
-        for event in &page.events {
-            self.write(event, text);
-        }
-        self.last = page.next;
-        self.is_behind = page.has_more;
+    /// Waits for what comes.
+    async fn wait(&mut self, chunk: &mut Chunk) -> Result<(), Problem> {
+        let step = tokio::select! {
+            biased;
+            _ = self.ticks.tick() => {
+                self.check(chunk).await;
+                return Ok(());
+            }
+            step = self.follower.step(|event, shown| chunk.add(event, shown)) => step?,
+        };
+        self.heed(step, chunk);
         Ok(())
     }
 
-    /// Waits for what comes, and writes it.
-    async fn listen(&mut self, text: &mut String) {
-        let heard = tokio::select! {
-            biased;
-            _ = self.ticks.tick() => {
-                self.check(text).await;
-                return;
-            }
-            heard = self.live.next() => heard,
-        };
-        let mut next = Some(heard);
-        while let Some(heard) = next {
-            match heard {
-                Heard::Event(event) if event.cursor > self.last => {
-                    self.last = event.cursor;
-                    if self.filter.matches(&event) {
-                        self.write(&event, text);
-                    }
-                }
-                // It was read from the log.
-                Heard::Event(_) => {}
-                Heard::Missed => {
-                    self.is_behind = true;
-                    return;
-                }
-                Heard::Closing => {
-                    self.send_away(text);
-                    return;
-                }
-            }
-            next = (text.len() < CHUNK)
-                .then(|| self.live.next().now_or_never())
-                .flatten();
+    fn heed(&mut self, step: Step, chunk: &mut Chunk) {
+        if step != Step::GoesOn {
+            chunk.text.push_str(&retry());
+            chunk.text.push('\n');
+            self.is_over = true;
         }
     }
 
-    fn send_away(&mut self, text: &mut String) {
-        text.push_str(&retry());
-        text.push('\n');
-        self.is_over = true;
+    fn place(&mut self) -> String {
+        let cursor = self.follower.cursor();
+        cursor.expect("a stream says what it wants before it begins")
     }
 
     /// Ends the stream of one who may not follow any more, and shows others that it lives.
-    async fn check(&mut self, text: &mut String) {
-        if !still_may::<ViewEvents>(&self.request, &self.services).await {
+    async fn check(&mut self, Chunk { text, .. }: &mut Chunk) {
+        if self.is_over {
+            return;
+        }
+        if !stay::still_may(&self.credential, self.follower.services()).await {
             text.push_str(": the credential has expired, or was revoked\n\n");
             self.is_over = true;
         } else if self
             .sent
-            .is_some_and(|sent| sent.elapsed() + CHECK_EVERY > PING_EVERY)
+            .is_some_and(|sent| sent.elapsed() + stay::CHECK_EVERY > PING_EVERY)
         {
             // With the id: whoever wants few events need not be given the others again to see that they are none.
-            write!(text, "id: {}\n: ping\n\n", self.seal(self.last)).expect("a String takes any text");
+            write!(text, "id: {}\n: ping\n\n", self.place()).expect("a String takes any text");
         }
     }
+}
 
-    fn write(&self, event: &Event, text: &mut String) {
-        let id = self.seal(event.cursor);
+impl Chunk {
+    fn add(&mut self, event: &Event, shown: &Shown) -> Room {
         let Event { event_type, .. } = event;
+        let Shown { data, cursor } = shown;
         // JSON has no line breaks.
-        let data = Envelope(event).to_json();
-        write!(text, "id: {id}\nevent: {event_type}\ndata: {data}\n\n").expect("a String takes any text");
-    }
-
-    fn seal(&self, cursor: EventCursor) -> String {
-        self.services.cursors.of(self.permit.scope()).seal_event(cursor)
+        write!(self.text, "id: {cursor}\nevent: {event_type}\ndata: {data}\n\n")
+            .expect("a String takes any text");
+        self.events += 1;
+        if self.text.len() < CHUNK {
+            Room::Left
+        } else {
+            Room::Full
+        }
     }
 }

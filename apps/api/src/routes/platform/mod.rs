@@ -2,6 +2,7 @@
 
 mod cache;
 mod connection_pool;
+mod connections;
 mod database_size;
 mod jobs;
 mod memory;
@@ -12,6 +13,9 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(database_size::database_size)
         .service(connection_pool::connection_pool)
+        .service(connections::list)
+        .service(connections::clean_up)
+        .service(connections::end)
         .service(memory::release)
         .configure(cache::configure)
         .configure(jobs::configure);

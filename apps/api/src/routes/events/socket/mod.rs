@@ -1,0 +1,392 @@
+//! The log as it grows, by WebSocket (RFC 6455).
+//!
+//! The connection is the body of the answer to its handshake: what is to be sent is made when there is room for it, and
+//! what the client says is read in between. So it has no task and no queue of its own, and takes little while nothing
+//! happens.
+
+mod frames;
+mod message;
+mod origin;
+mod output;
+
+use std::future::pending;
+use std::time::Duration;
+
+use actix_http::ws::{CloseCode, HandshakeError, hash_key, verify_handshake};
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
+use actix_web::http::header;
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpRequest, HttpResponse, get, guard};
+use fairlead_domain::access::ViewEvents;
+use fairlead_domain::events::FollowError;
+use fairlead_domain::store::StoreError;
+use fairlead_telemetry::request;
+use futures_util::stream::unfold;
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::time::{Instant, Interval, sleep_until};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use super::stay;
+use crate::Services;
+use crate::authentication::{KeptCredential, Permitted};
+use crate::problem::{Kind, Problem};
+use crate::realtime::{ConnectionKind, Follower, Step};
+use crate::spec::{Problematic, Problems};
+use crate::upgrade;
+use frames::{Frames, Received};
+use message::{Said, Told};
+use origin::OtherOrigin;
+use output::Output;
+
+/// How often the client is asked whether it is there.
+const PING_EVERY: Duration = Duration::from_secs(25);
+/// A client of which nothing is heard for so long is gone.
+const SILENCE: Duration = Duration::from_mins(1);
+/// What the client and we speak, when it offers more than one.
+const PROTOCOL: &str = "fairlead.v1";
+/// Messages that a client may send between two looks at it, and frames of any kind.
+const MOST_MESSAGES: u32 = 100;
+const MOST_FRAMES: u32 = 1_000;
+/// A message whose rest does not come is not waited for any longer.
+const UNFINISHED: Duration = Duration::from_secs(10);
+/// Why the connection of one who may not follow any more is closed: 401 among the codes that are free to use.
+const CREDENTIAL_ENDED: CloseCode = CloseCode::Other(4401);
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    // Where clients look for it that know the log by its path; the specification has the other.
+    let upgrade = guard::fn_guard(|context| upgrade::is_web_socket(context.head()));
+    config
+        .service(web_socket)
+        .route("/events", web::get().guard(upgrade).to(open));
+}
+
+/// Follow the log by WebSocket.
+///
+/// The client says `{"type": "subscribe", "events": ["lead_created"], "cursor": "…"}`, and is told each event as
+/// `{"type", "data", "cursor"}`, the data in the envelope of the log. What a client may say and is told stands in
+/// `docs/events.md`. One that comes back with the last cursor misses nothing. Pages give their access token as a
+/// subprotocol, `bearer.<token>`, beside `fairlead.v1`.
+#[utoipa::path(
+    tag = "events",
+    operation_id = "openWebSocket",
+    responses(
+        (status = 101, description = "The connection speaks WebSocket from here on."),
+        Problems<NoHandshake>,
+        Problems<OtherOrigin>,
+        Problems<FollowError>,
+    ),
+    extensions(("x-permit" = json!("ViewEvents"))),
+)]
+#[get("/ws")]
+async fn web_socket(
+    request: HttpRequest,
+    services: web::Data<Services>,
+    permit: Permitted<ViewEvents>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    open(request, services, permit, payload).await
+}
+
+async fn open(
+    request: HttpRequest,
+    services: web::Data<Services>,
+    permit: Permitted<ViewEvents>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    verify_handshake(request.head()).map_err(NoHandshake)?;
+    if !upgrade::is_web_socket(request.head()) {
+        return Err(NoHandshake(HandshakeError::NoWebsocketUpgrade).into());
+    }
+    origin::check(&request, &services.settings.allowed_origins)?;
+    let credential = KeptCredential::of(&request)?;
+    let follower = Follower::join(services, permit.into_inner(), ConnectionKind::WebSocket).await?;
+    let socket = Socket {
+        credential,
+        follower,
+        payload: payload.into_inner(),
+        frames: Frames::default(),
+        output: Output::default(),
+        ticks: stay::ticks(),
+        trace: request::current().map(|context| context.trace_id().to_string()),
+        pinged: Instant::now(),
+        unanswered: None,
+        messages: 0,
+        frames_taken: 0,
+        is_over: false,
+    };
+    let mut response = HttpResponse::SwitchingProtocols();
+    let key = request.headers().get(header::SEC_WEBSOCKET_KEY);
+    let key = key.expect("the handshake was verified");
+    response
+        .upgrade("websocket")
+        .insert_header((header::SEC_WEBSOCKET_ACCEPT, hash_key(key.as_bytes()).to_vec()));
+    if offers_protocol(&request) {
+        response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, PROTOCOL));
+    }
+    Ok(response.streaming(Box::pin(unfold(socket, Socket::next))))
+}
+
+/// The request opens no WebSocket.
+#[derive(Clone, Copy, Debug)]
+struct NoHandshake(HandshakeError);
+
+impl From<NoHandshake> for Problem {
+    fn from(NoHandshake(error): NoHandshake) -> Self {
+        match error {
+            HandshakeError::BadWebsocketKey => Self::client(
+                Kind::MalformedRequest,
+                "Sec-WebSocket-Key must be there: 16 random bytes in base64",
+            ),
+            HandshakeError::GetMethodRequired
+            | HandshakeError::NoWebsocketUpgrade
+            | HandshakeError::NoConnectionUpgrade
+            | HandshakeError::NoVersionHeader
+            | HandshakeError::UnsupportedVersion => Self::client(Kind::UpgradeRequired, error.to_string()),
+        }
+    }
+}
+
+impl Problematic for NoHandshake {
+    const KINDS: &'static [Kind] = &[Kind::MalformedRequest, Kind::UpgradeRequired];
+}
+
+fn offers_protocol(request: &HttpRequest) -> bool {
+    let offers = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    let mut offered = offers
+        .filter_map(|offer| offer.to_str().ok())
+        .flat_map(|offer| offer.split(','));
+    offered.any(|protocol| protocol.trim() == PROTOCOL)
+}
+
+/// A connection under way.
+struct Socket {
+    credential: KeptCredential,
+    follower: Follower,
+    payload: Payload,
+    frames: Frames,
+    output: Output,
+    ticks: Interval,
+    /// Of the handshake.
+    trace: Option<String>,
+    /// When the client was asked last whether it is there.
+    pinged: Instant,
+    /// When it was asked first since it was heard last.
+    unanswered: Option<Instant>,
+    /// Since the last look at it.
+    messages: u32,
+    frames_taken: u32,
+    is_over: bool,
+}
+
+impl Socket {
+    /// Waits until there is something to send, or the end.
+    async fn next(mut self) -> Option<(Result<Bytes, PayloadError>, Self)> {
+        while self.output.is_empty() && !self.is_over {
+            if self.follower.is_behind() {
+                self.catch_up().await;
+            } else {
+                self.wait().await;
+            }
+        }
+        if self.output.is_empty() {
+            return None;
+        }
+        let (bytes, events) = self.output.take();
+        self.follower.open().note_sent(events, bytes.len());
+        Some((Ok(bytes), self))
+    }
+
+    /// Reads a stretch of the log to its end, and looks around after it.
+    async fn catch_up(&mut self) {
+        while !self.is_over
+            && let Some(chunk) = self.payload.next().now_or_never()
+        {
+            self.take(chunk).await;
+        }
+        if self.ticks.tick().now_or_never().is_some() {
+            self.check().await;
+        }
+        if !self.is_over {
+            let step = self
+                .follower
+                .step(|event, shown| self.output.tell(event, shown))
+                .await;
+            self.heed(step);
+            self.output.send_batch_if_due();
+        }
+    }
+
+    async fn wait(&mut self) {
+        let due = self.output.batch_due();
+        let step = tokio::select! {
+            biased;
+            // Before the look: what came while there was no room to ask is heard first.
+            chunk = self.payload.next() => return self.take(chunk).await,
+            _ = self.ticks.tick() => return self.check().await,
+            () = until(due) => return self.output.send_batch(),
+            step = self.follower.step(|event, shown| self.output.tell(event, shown)) => step,
+        };
+        self.heed(step);
+    }
+
+    fn heed(&mut self, step: Result<Step, StoreError>) {
+        match step {
+            Ok(Step::GoesOn) => {}
+            Ok(Step::Closing) => self.send_away("the server stops", CloseCode::Restart),
+            Ok(Step::Ended) => self.send_away("an operator has closed the connection", CloseCode::Again),
+            Err(error) => {
+                self.log(&error, "a client cannot be told of events");
+                self.send_away("the events cannot be read just now", CloseCode::Again);
+            }
+        }
+    }
+
+    fn log(&self, error: &(dyn std::error::Error + 'static), message: &'static str) {
+        let connection = self.follower.open().connection();
+        tracing::warn!(error, trace_id = self.trace, connection.id = %connection.id, message);
+    }
+
+    /// Has the client come back later, and tells it from where to go on.
+    fn send_away(&mut self, reason: &'static str, code: CloseCode) {
+        self.output.send_batch();
+        let cursor = self.follower.cursor();
+        let retry_ms = stay::retry_ms();
+        self.output
+            .say(&Told::Closing { reason, retry_ms }, cursor.as_deref());
+        self.close(code, reason);
+    }
+
+    fn close(&mut self, code: CloseCode, reason: &str) {
+        if !self.is_over {
+            self.output.close(code, reason);
+            self.is_over = true;
+        }
+    }
+
+    /// Ends the connection of one who is gone or may not follow any more, and asks others whether they are there.
+    async fn check(&mut self) {
+        if self.is_over {
+            return;
+        }
+        (self.messages, self.frames_taken) = (0, 0);
+        let is_older = |since: Option<Instant>, limit| since.is_some_and(|since| since.elapsed() > limit);
+        if !stay::still_may(&self.credential, self.follower.services()).await {
+            self.close(
+                CREDENTIAL_ENDED,
+                "the credential has expired or was revoked, or may not do this any more",
+            );
+        } else if is_older(self.unanswered, SILENCE) {
+            self.close(
+                CloseCode::Policy,
+                "nothing was heard for 60 s: pings must be answered",
+            );
+        } else if is_older(self.frames.unfinished_since(), UNFINISHED) {
+            self.close(CloseCode::Policy, "the rest of a message did not come for 10 s");
+        } else if self.pinged.elapsed() + stay::CHECK_EVERY > PING_EVERY {
+            self.pinged = Instant::now();
+            self.unanswered.get_or_insert(self.pinged);
+            self.output.ping();
+            // Whoever wants few events need not be given the others again to see that they are none.
+            if let Some(cursor) = self.follower.new_cursor() {
+                self.output.send_batch();
+                self.output.say(&Told::Cursor {}, Some(&cursor));
+            }
+        }
+    }
+
+    /// Takes what has come from the client.
+    async fn take(&mut self, chunk: Option<Result<Bytes, PayloadError>>) {
+        let Some(Ok(bytes)) = chunk else {
+            self.is_over = true;
+            return;
+        };
+        self.follower.open().note_heard();
+        self.unanswered = None;
+        self.frames.push(bytes);
+        while !self.is_over {
+            match self.frames.next() {
+                Ok(Some(received)) => self.answer(received).await,
+                Ok(None) => return,
+                Err(fault) => self.close(fault.code, fault.reason),
+            }
+        }
+    }
+
+    async fn answer(&mut self, received: Received) {
+        self.frames_taken += 1;
+        self.messages += u32::from(matches!(received, Received::Text(_)));
+        if self.messages > MOST_MESSAGES || self.frames_taken > MOST_FRAMES {
+            return self.close(CloseCode::Policy, "too many messages at once");
+        }
+        match received {
+            Received::Ping(payload) => self.output.pong(payload),
+            Received::Part | Received::Pong => {}
+            Received::Close => self.close(CloseCode::Normal, ""),
+            Received::Text(text) => {
+                self.follower.open().note_received();
+                if let Err(problem) = self.heed_said(&text).await {
+                    if let Some(cause) = problem.cause() {
+                        self.log(cause, "what a client said cannot be done");
+                    }
+                    let mut view = problem.view();
+                    view.instance = self.trace.as_ref().map(|trace| format!("urn:trace:{trace}"));
+                    self.output.say(&Told::Error(view), None);
+                }
+            }
+        }
+    }
+
+    async fn heed_said(&mut self, text: &str) -> Result<(), Problem> {
+        match message::read(text)? {
+            Said::Subscribe(said) => {
+                let subscription = said.parse()?;
+                let from = subscription.cursor.as_deref();
+                let from = from.map(|cursor| self.follower.open_cursor(cursor)).transpose()?;
+                self.output.send_batch();
+                self.output.set_batches(subscription.batch);
+                let told = Told::Subscribed {
+                    events: subscription.wanted.types.clone(),
+                };
+                self.follower.subscribe(subscription.wanted, from);
+                let cursor = self.follower.cursor();
+                self.output.say(&told, cursor.as_deref());
+            }
+            Said::Unsubscribe {} => {
+                self.output.send_batch();
+                let cursor = self.follower.cursor();
+                self.follower.unsubscribe();
+                self.output.say(&Told::Unsubscribed {}, cursor.as_deref());
+            }
+            Said::Authenticate { token } => {
+                self.renew(&token).await?;
+                self.output.say(&Told::Authenticated {}, None);
+            }
+            Said::Ping {} => self.output.say(&Told::Pong {}, None),
+        }
+        Ok(())
+    }
+
+    /// Goes on with another access token of the same user.
+    async fn renew(&mut self, token: &str) -> Result<(), Problem> {
+        let credential = KeptCredential::Token(token.into());
+        let caller = credential.caller(self.follower.services()).await?;
+        let permit = caller.permit::<ViewEvents>()?;
+        let ours = self.follower.permit();
+        if permit.scope().tenant() != ours.scope().tenant() || permit.actor() != ours.actor() {
+            return Err(Problem::client(
+                Kind::NotPermitted,
+                "the token is of somebody else; open another connection for them",
+            ));
+        }
+        self.credential = credential;
+        Ok(())
+    }
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
+    }
+}

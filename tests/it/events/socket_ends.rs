@@ -1,0 +1,233 @@
+//! How WebSockets end: with their credentials, with the server, by operators, and with clients that are gone.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use support::process::Program;
+use support::{TestApp, TestDatabase, TestTenant, wait_until};
+use tokio::time::{Instant, timeout};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::consumers::{figure, serve};
+use super::socket_client::Socket;
+use super::stream::until_logged;
+use super::stream_ends::{last_block, write_much};
+use super::stream_reader::StreamReader;
+
+const CONNECTIONS: &str = "/api/v1/performance/websocket/connections";
+
+async fn connections(operator: &support::Client) -> Value {
+    operator.get(CONNECTIONS).await.expect(200)
+}
+
+#[tokio::test]
+async fn a_socket_ends_with_its_credential() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let machine = acme.machine(&["events:read"]).await;
+    let socket = Socket::follow(&machine, &[], None).await;
+
+    let keys = acme.owner.get("/api/v1/tenant/api-keys").await.expect(200);
+    let id = keys["items"][0]["id"].as_str().unwrap();
+    let revoked = acme.owner.delete(&format!("/api/v1/tenant/api-keys/{id}")).await;
+    assert_eq!(revoked.status, 204);
+
+    let ended = timeout(Duration::from_secs(15), socket.ended())
+        .await
+        .expect("it ends");
+    assert_eq!(ended.code(), 4401, "{ended:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_stops_sends_its_clients_away_at_once() {
+    let database = TestDatabase::create().await;
+    let program = Program::on(&database);
+    let serving = serve(&program).await;
+    let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
+    let (follows, idles) = (
+        Socket::follow(&acme.owner, &[], None).await,
+        Socket::open(&acme.owner).await,
+    );
+
+    serving.signal("TERM");
+    let told = Instant::now();
+    for (socket, has_cursor) in [(follows, true), (idles, false)] {
+        let ended = socket.ended().await;
+        assert_eq!(ended.code(), 1012, "{ended:?}");
+        let last = ended.last.expect("a word on when to come back");
+        assert_eq!(last["type"], "closing");
+        assert!(last["data"]["retryMs"].is_u64(), "{last}");
+        // One that has not said where it is must not be told that it is elsewhere.
+        assert_eq!(last["cursor"].is_string(), has_cursor, "{last}");
+    }
+
+    // A connection that is left open is waited for until the process ends, which is far longer.
+    println!(
+        "sent away and closed {} ms after SIGTERM",
+        told.elapsed().as_millis()
+    );
+    assert!(told.elapsed() < Duration::from_secs(4));
+}
+
+#[tokio::test]
+async fn operators_see_who_follows_and_send_them_away() {
+    let app = TestApp::start().await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    let operator = app.operator("olga").await;
+    let mut of_acme = Socket::follow(&acme.owner, &["lead_created"], None).await;
+    let of_globex = Socket::open(&globex.owner).await;
+    acme.lead("Ann").await;
+    of_acme.names(1).await;
+
+    let all = connections(&operator).await;
+    assert_eq!((&all["webSockets"], &all["streams"]), (&json!(2), &json!(0)));
+    assert_eq!(all["sentEvents"], 1);
+    let (first, second) = (&all["items"][0], &all["items"][1]);
+    assert_eq!(first["tenantId"].as_str(), Some(acme.id.as_str()));
+    assert_eq!(first["events"], json!(["lead_created"]));
+    assert_eq!(
+        (&first["sentEvents"], &first["receivedMessages"]),
+        (&json!(1), &json!(1))
+    );
+    assert!(first["sentBytes"].as_u64().unwrap() > 200, "{first}");
+    assert_eq!(second["events"], Value::Null);
+    let of_tenant = operator
+        .get(&format!("{CONNECTIONS}?tenantId={}", globex.id))
+        .await
+        .expect(200);
+    assert_eq!(of_tenant["items"].as_array().unwrap().len(), 1);
+    let page = operator.get(&format!("{CONNECTIONS}?limit=1")).await.expect(200);
+    let next = page["nextCursor"].as_str().unwrap();
+    let rest = operator
+        .get(&format!("{CONNECTIONS}?limit=1&cursor={next}"))
+        .await
+        .expect(200);
+    assert_eq!(
+        (&rest["items"][0]["id"], &rest["hasMore"]),
+        (&second["id"], &json!(false))
+    );
+
+    let id = second["id"].as_str().unwrap();
+    let path = format!("/api/v1/performance/websocket/connection/{id}");
+    assert_eq!(operator.delete(&path).await.status, 204);
+    let ended = of_globex.ended().await;
+    assert_eq!(ended.code(), 1013, "{ended:?}");
+    wait_until("it is not listed any more", async || {
+        connections(&operator).await["webSockets"] == 1
+    })
+    .await;
+    assert_eq!(operator.delete(&path).await.status, 404);
+
+    // Nothing was heard of the other for a moment.
+    let cleanup = "/api/v1/performance/websocket/cleanup?silentForSeconds=1";
+    wait_until("it has been silent for long enough", async || {
+        operator.post(cleanup, json!({})).await.expect(200)["ended"] == 1
+    })
+    .await;
+    assert_eq!(of_acme.ended().await.code(), 1013);
+}
+
+#[tokio::test]
+async fn operators_end_streams_too_also_those_that_catch_up() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let operator = app.operator("olga").await;
+    acme.lead("First").await;
+    let cursor = until_logged(&acme, 1).await;
+    write_much(&acme).await;
+    let mut waits = StreamReader::open(&acme.owner, "", None).await;
+    let mut catches_up = StreamReader::open(&acme.owner, &format!("?cursor={cursor}"), None).await;
+
+    let all = connections(&operator).await;
+    for item in all["items"].as_array().unwrap() {
+        assert_eq!(item["kind"], "stream");
+        let path = format!(
+            "/api/v1/performance/websocket/connection/{}",
+            item["id"].as_str().unwrap()
+        );
+        assert_eq!(operator.delete(&path).await.status, 204);
+    }
+
+    assert!(
+        last_block(&mut waits).await.retry.is_some(),
+        "with a word on when to come back"
+    );
+    assert!(last_block(&mut catches_up).await.retry.is_some());
+}
+
+#[tokio::test]
+async fn sockets_count_by_tenant_and_no_tenant_takes_all() {
+    let app = TestApp::start_with(|config| {
+        config.events.stream.max = 3;
+        config.events.stream.max_per_tenant = 2;
+    })
+    .await;
+    let (acme, globex) = (app.tenant("acme").await, app.tenant("globex").await);
+    let one = Socket::open(&acme.owner).await;
+    let _two = Socket::open(&acme.owner).await;
+
+    let refused = Socket::try_open(&acme.owner, "/api/v1/ws", &[])
+        .await
+        .err()
+        .unwrap();
+    assert_eq!(refused.0, 429, "{refused:?}");
+    let _three = Socket::open(&globex.owner).await;
+    let page = reqwest::get(app.metrics_url())
+        .await
+        .unwrap()
+        .text()
+        .await
+        .unwrap();
+    for (tenant, sockets) in [(&acme.id, 2), (&globex.id, 1)] {
+        let series = format!("websocket_connections_active{{tenant_id=\"{tenant}\"}} {sockets}");
+        assert!(page.contains(&series), "{series} is not in {page}");
+    }
+    drop(one);
+
+    wait_until("there is room again", async || {
+        Socket::try_open(&acme.owner, "/api/v1/ws", &[]).await.is_ok()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_breaks_the_rules_is_sent_away_with_the_code_that_says_so() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let large = "x".repeat(65_537);
+    for (message, times, code) in [
+        (Message::binary(vec![1, 2, 3]), 1, 1003),
+        (Message::text(large), 1, 1009),
+        (Message::text("{\"type\":\"ping\"}"), 250, 1008),
+        (Message::Pong("".into()), 2_500, 1008),
+        (Message::Close(None), 1, 1000),
+    ] {
+        let mut socket = Socket::open(&acme.owner).await;
+        for _ in 0..times {
+            socket.send(message.clone()).await;
+        }
+        let ended = socket.ended().await;
+        assert_eq!(ended.code(), code, "{ended:?}");
+    }
+
+    wait_until("nobody follows", async || {
+        figure(app.metrics_url(), "events_followers").await == 0
+    })
+    .await;
+}
+
+/// What the client takes is all that there is room for: the rest waits in the log.
+#[tokio::test]
+async fn who_reads_slowly_finds_the_rest_in_the_log() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let mut socket = Socket::follow(&acme.owner, &["lead_created"], None).await;
+    write_much(&acme).await;
+
+    let names = socket.names(3000).await;
+
+    let all: Vec<String> = (0..3000)
+        .map(|number| format!("{}/{}", number / 1000, number % 1000))
+        .collect();
+    assert_eq!(names, all);
+}
