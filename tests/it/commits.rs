@@ -167,10 +167,7 @@ async fn listeners_hear_of_a_commit_that_nobody_knows_the_outcome_of() {
     proxy.swallow_commits();
     let in_doubt = uow.commit().await;
 
-    assert!(
-        matches!(in_doubt, Err(StoreError::Unavailable(_))),
-        "{in_doubt:?}"
-    );
+    assert!(matches!(in_doubt, Err(StoreError::InDoubt(_))), "{in_doubt:?}");
     assert_eq!(beside.events().await, 1, "it was committed all the same");
     let told = (beside.scope.tenant(), 1, LogPosition::UNKNOWN);
     assert_eq!(ledger.heard(), [told]);

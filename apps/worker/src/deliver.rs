@@ -127,7 +127,7 @@ impl Delivery {
             let is_over = match &error {
                 HandleError::Reject(_) => true,
                 // As likely as not it is the database that is slow, and not the event that is at fault.
-                HandleError::Store(StoreError::Contended | StoreError::TimedOut) => {
+                HandleError::Store(StoreError::Contended | StoreError::TimedOut | StoreError::InDoubt(_)) => {
                     started.elapsed() >= SLOW_DATABASE
                 }
                 HandleError::Store(_) | HandleError::Retry(_) => failures >= ATTEMPTS,
@@ -217,7 +217,14 @@ async fn handle(
 
 /// Whether no event can be handled: then it is tried for as long as it takes.
 pub(crate) fn is_away(error: &StoreError) -> bool {
-    matches!(error, StoreError::Unavailable(_))
+    match error {
+        StoreError::Unavailable(_) => true,
+        StoreError::InDoubt(error) => is_away(error),
+        StoreError::Contended
+        | StoreError::TimedOut
+        | StoreError::Corrupt { .. }
+        | StoreError::Unexpected(_) => false,
+    }
 }
 
 #[expect(

@@ -140,7 +140,8 @@ impl From<StoreError> for LoadFailure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) => Self::outage(error),
-            StoreError::TimedOut
+            StoreError::InDoubt(_)
+            | StoreError::TimedOut
             | StoreError::Contended
             | StoreError::Corrupt { .. }
             | StoreError::Unexpected(_) => Self::trouble(error),

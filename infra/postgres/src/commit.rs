@@ -55,7 +55,8 @@ pub(crate) enum CommitError {
 impl From<CommitError> for StoreError {
     fn from(error: CommitError) -> Self {
         match error {
-            CommitError::Refused(error) | CommitError::InDoubt(error) => error,
+            CommitError::Refused(error) => error,
+            CommitError::InDoubt(error) => Self::InDoubt(Box::new(error)),
         }
     }
 }
@@ -88,8 +89,8 @@ pub(crate) async fn commit(
                 audience.hear(wrote, deeds.recorded, position).await;
                 Ok(position)
             }
-            Err(CommitError::Refused(error)) => Err(error),
-            Err(CommitError::InDoubt(error)) => {
+            Err(error @ CommitError::Refused(_)) => Err(error.into()),
+            Err(error @ CommitError::InDoubt(_)) => {
                 audience
                     .hear(wrote, deeds.recorded.clone(), LogPosition::UNKNOWN)
                     .await;
@@ -101,14 +102,17 @@ pub(crate) async fn commit(
                             .await;
                     }
                 });
-                Err(error)
+                Err(error.into())
             }
         }
     };
     match fairlead_telemetry::spawn(work).await {
         Ok(result) => result,
         Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-        Err(error) => Err(StoreError::Unavailable(Box::new(error))),
+        // The process ends.
+        Err(error) => Err(StoreError::InDoubt(Box::new(StoreError::Unavailable(Box::new(
+            error,
+        ))))),
     }
 }
 

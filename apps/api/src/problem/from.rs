@@ -36,12 +36,16 @@ impl From<Denied> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        let kind = match &error {
-            StoreError::Contended => Kind::Contended,
-            StoreError::Unavailable(_) => Kind::Unavailable,
-            StoreError::TimedOut => Kind::DeadlineExceeded,
-            StoreError::Corrupt { .. } | StoreError::Unexpected(_) => Kind::Internal,
-        };
-        Self::server(kind, error)
+        Self::server(kind_of(&error), error)
+    }
+}
+
+fn kind_of(error: &StoreError) -> Kind {
+    match error {
+        StoreError::Contended => Kind::Contended,
+        StoreError::Unavailable(_) => Kind::Unavailable,
+        StoreError::InDoubt(error) => kind_of(error),
+        StoreError::TimedOut => Kind::DeadlineExceeded,
+        StoreError::Corrupt { .. } | StoreError::Unexpected(_) => Kind::Internal,
     }
 }
