@@ -3,7 +3,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
-use super::{FinishError, Job, Retry};
+use super::{DeadJob, FinishError, Job, Retry};
 use crate::store::StoreError;
 
 /// Does the jobs of one kind.
@@ -26,6 +26,14 @@ pub trait JobHandler: Debug + Send + Sync {
     /// claim was lost. It may be repeated although it came to its end, unless it finished the job by the unit of work
     /// that has the effect ([`Done::WithItsEffect`]).
     async fn run(&self, job: &Job) -> Result<Done, JobError>;
+
+    /// Told when the process is about to stop. Attempts under way may go on for a while; those that last hand the rest on
+    /// to others.
+    fn close(&self) {}
+
+    /// Told when one of its jobs was given up: by its last attempt, or because the worker of that was gone. Not told
+    /// where this process ends before it could be.
+    async fn died(&self, _job: &DeadJob) {}
 }
 
 /// How an attempt came to its end.

@@ -13,7 +13,7 @@ mod retry;
 mod schedule;
 
 pub use handler::{Done, JobError, JobHandler};
-pub use model::{Job, JobId, JobOwner, NewJob, Queue, Ticket};
+pub use model::{DeadJob, Job, JobId, JobOwner, NewJob, Queue, Ticket};
 pub use operations::{
     DeadGroup, JobOperations, JobRecord, JobState, NewPause, NewStop, Part, Pause, QueueFigures, Retried,
     Stop, StopMode, Times, Which,

@@ -96,6 +96,8 @@ pub struct NewJob {
     pub priority: i32,
     /// `None`: at once.
     pub run_at: Option<OffsetDateTime>,
+    /// W3C `traceparent`; `None`: that of the request under way.
+    pub trace_parent: Option<String>,
 }
 
 impl NewJob {
@@ -111,6 +113,7 @@ impl NewJob {
             unique_key: None,
             priority: Self::PRIORITY,
             run_at: None,
+            trace_parent: None,
         }
     }
 
@@ -135,6 +138,7 @@ pub struct Job {
     pub kind: String,
     /// As it was enqueued.
     pub payload: Box<RawValue>,
+    pub unique_key: Option<String>,
     /// 1 at first.
     pub attempt: u32,
     /// How many there are, at the most.
@@ -156,4 +160,26 @@ pub struct Ticket {
     pub id: JobId,
     /// The number of the claim.
     pub fence: i32,
+}
+
+/// A job that was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadJob {
+    pub owner: JobOwner,
+    pub id: JobId,
+    pub queue: Queue,
+    pub kind: String,
+    pub unique_key: Option<String>,
+}
+
+impl From<&Job> for DeadJob {
+    fn from(job: &Job) -> Self {
+        Self {
+            owner: job.owner(),
+            id: job.ticket.id,
+            queue: job.queue,
+            kind: job.kind.clone(),
+            unique_key: job.unique_key.clone(),
+        }
+    }
 }

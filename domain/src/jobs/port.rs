@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Job, JobOwner, NewJob, Queue, Ticket};
+use super::{DeadJob, Job, JobOwner, NewJob, Queue, Ticket};
 use crate::store::StoreError;
 
 /// The jobs of the owner of a unit of work.
@@ -114,8 +114,8 @@ pub struct Swept {
     pub due: u64,
     /// Those whose workers are gone, that wait again.
     pub rescued: u64,
-    /// The queue of each of those that have had all their attempts.
-    pub dead: Vec<Queue>,
+    /// Those of them that have had all their attempts.
+    pub dead: Vec<DeadJob>,
     /// Queues with jobs that wait.
     pub waiting: Vec<Queue>,
 }

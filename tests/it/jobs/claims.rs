@@ -158,7 +158,8 @@ async fn a_claim_that_is_extended_is_kept_and_one_that_lapses_is_rescued() {
     finishing.commit().await.unwrap();
 
     // It was the last attempt.
-    assert_eq!((swept.rescued, swept.dead), (0, vec![QUEUE]));
+    let dead: Vec<Queue> = swept.dead.iter().map(|job| job.queue).collect();
+    assert_eq!((swept.rescued, dead), (0, vec![QUEUE]));
     assert_eq!(
         count(&mut superuser, "kind = 'lapses' AND state = 'dead'").await,
         1

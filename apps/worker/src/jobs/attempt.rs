@@ -117,6 +117,7 @@ async fn settle(
     }
     let Some(pause) = retry_after else {
         tracing::error!(fault, "a job is given up");
+        handler.died(&job.into()).await;
         return Ended::Dead;
     };
     let retry_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);

@@ -152,7 +152,11 @@ impl JobWorker {
 impl JobTasks {
     /// Begins no more jobs. Those under way go on.
     pub fn close(&self) {
-        self.worker.shared.stops.send_replace(true);
+        let shared = &self.worker.shared;
+        shared.stops.send_replace(true);
+        for handler in shared.handlers.values() {
+            handler.close();
+        }
     }
 
     /// Begins no more jobs, waits until those under way have ended, and gives back what has not after `limit`.

@@ -33,8 +33,11 @@ pub(super) async fn sweep_again(shared: Arc<Shared>) {
                     );
                     shared.counts.rescued.fetch_add(swept.rescued, Ordering::Relaxed);
                 }
-                for queue in swept.dead {
-                    shared.counts.note(queue, Ended::Dead, Duration::ZERO);
+                for job in swept.dead {
+                    shared.counts.note(job.queue, Ended::Dead, Duration::ZERO);
+                    if let Some(handler) = shared.handlers.get(job.kind.as_str()) {
+                        handler.died(&job).await;
+                    }
                 }
                 for queue in swept.waiting {
                     shared.signal.wake(queue);

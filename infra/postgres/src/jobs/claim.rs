@@ -76,7 +76,8 @@ const CLAIM: &str = "
             max_attempts = COALESCE((SELECT other.attempts FROM unnest($9::text[], $10::int[]) AS other (kind, attempts)
                                      WHERE other.kind = jobs.kind), $8)
         WHERE ctid = ANY (ARRAY(SELECT place FROM picked))
-        RETURNING tenant_id, id, fence, queue, kind, payload::text, attempts, max_attempts, trace_context
+        RETURNING tenant_id, id, fence, queue, kind, payload::text, attempts, max_attempts, trace_context,
+                  unique_key
     )
     SELECT claimed.*, turned.tenants, looked.tenants,
            CASE WHEN turned.tenants < $3 THEN looked.last ELSE turned.last END
@@ -110,7 +111,7 @@ pub(super) async fn claim(connection: Connection, claim: &Claim<'_>) -> Result<C
     connection.commit().await?;
     let looked = || -> Result<(i64, i64, Option<Uuid>), Error> {
         match rows.first() {
-            Some(row) => Ok((row.try_get(9)?, row.try_get(10)?, row.try_get(11)?)),
+            Some(row) => Ok((row.try_get(10)?, row.try_get(11)?, row.try_get(12)?)),
             None => Ok((0, 0, None)),
         }
     };
@@ -148,10 +149,19 @@ fn job(row: &Row) -> Result<Job, StoreError> {
         let (queue, kind, payload): (String, String, String) =
             (row.try_get(3)?, row.try_get(4)?, row.try_get(5)?);
         let (attempt, max_attempts): (i32, i32) = (row.try_get(6)?, row.try_get(7)?);
-        let trace_parent = row.try_get(8)?;
-        Ok((ticket, queue, kind, payload, attempt, max_attempts, trace_parent))
+        let (trace_parent, unique_key) = (row.try_get(8)?, row.try_get(9)?);
+        Ok((
+            ticket,
+            queue,
+            kind,
+            payload,
+            attempt,
+            max_attempts,
+            trace_parent,
+            unique_key,
+        ))
     };
-    let (ticket, queue, kind, payload, attempt, max_attempts, trace_parent) =
+    let (ticket, queue, kind, payload, attempt, max_attempts, trace_parent, unique_key) =
         columns().map_err(SqlError::from)?;
     let payload = RawValue::from_string(payload).map_err(|error| {
         corrupt(
@@ -166,6 +176,7 @@ fn job(row: &Row) -> Result<Job, StoreError> {
         ticket,
         kind,
         payload,
+        unique_key,
         attempt: u32::try_from(attempt).unwrap_or_default(),
         max_attempts: u32::try_from(max_attempts).unwrap_or_default(),
         trace_parent,

@@ -2,8 +2,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fairlead_domain::Id;
-use fairlead_domain::jobs::{Claim, Claimed, Finished, Hearing, JobOwner, JobStore, Queue, Swept, Ticket};
+use fairlead_domain::jobs::{
+    Claim, Claimed, DeadJob, Finished, Hearing, JobOwner, JobStore, Queue, Swept, Ticket,
+};
 use fairlead_domain::store::StoreError;
+use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
 use super::claim::claim;
@@ -66,7 +69,7 @@ const RESCUE: &str = "
     WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM jobs WHERE state = 'active' AND lease_until < now()
         ORDER BY lease_until LIMIT $1 FOR UPDATE SKIP LOCKED))
-    RETURNING state = 'dead', queue";
+    RETURNING state = 'dead', queue, tenant_id, id, kind, unique_key";
 
 const WAITING: &str = "
     SELECT q.queue FROM unnest($1::text[]) AS q (queue)
@@ -178,8 +181,7 @@ impl JobStore for PgSystemStore {
             swept.due += due;
             for row in &rescued {
                 if row.try_get(0).map_err(SqlError::from)? {
-                    let queue = Queue::parse(row.try_get(1).map_err(SqlError::from)?);
-                    swept.dead.extend(queue);
+                    swept.dead.extend(dead(row).map_err(SqlError::from)?);
                 } else {
                     swept.rescued += 1;
                 }
@@ -235,4 +237,18 @@ impl JobStore for PgSystemStore {
     async fn hear(&self) -> Result<Box<dyn Hearing>, StoreError> {
         Ok(Box::new(PgHearing::open(self.cluster().system_target()).await?))
     }
+}
+
+/// One of a queue that this release does not know is left aside.
+fn dead(row: &Row) -> Result<Option<DeadJob>, Error> {
+    let Some(queue) = Queue::parse(row.try_get(1)?) else {
+        return Ok(None);
+    };
+    Ok(Some(DeadJob {
+        owner: JobOwner::from_uuid(row.try_get(2)?),
+        id: Id::from_uuid(row.try_get(3)?),
+        queue,
+        kind: row.try_get(4)?,
+        unique_key: row.try_get(5)?,
+    }))
 }

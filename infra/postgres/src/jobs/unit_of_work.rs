@@ -25,6 +25,7 @@ pub(crate) async fn enqueue(
     owner: JobOwner,
     job: &NewJob,
 ) -> Result<(), StoreError> {
+    let of_request = || request::current().map(|request| request.traceparent());
     connection
         .sql(ENQUEUE)
         .bind(owner.as_uuid())
@@ -35,7 +36,7 @@ pub(crate) async fn enqueue(
         .bind(job.unique_key.as_deref())
         .bind(job.priority)
         .bind(job.run_at)
-        .bind(request::current().map(|request| request.traceparent()))
+        .bind(job.trace_parent.clone().or_else(of_request))
         .enqueue()
         .await
 }
