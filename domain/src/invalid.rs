@@ -15,9 +15,20 @@ pub struct FieldError {
 impl FieldError {
     pub fn new(field: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
         Self {
-            field: field.into(),
-            detail: detail.into(),
+            field: visible(field.into()),
+            detail: visible(detail.into().into()).into_owned(),
         }
+    }
+}
+
+/// Faults quote what they found. Control characters are no help to who reads them, and some of those who keep faults
+/// cannot keep all of them.
+fn visible(text: Cow<'static, str>) -> Cow<'static, str> {
+    if text.contains(char::is_control) {
+        let shown = text.replace(char::is_control, "\u{fffd}");
+        Cow::Owned(shown)
+    } else {
+        text
     }
 }
 
@@ -81,5 +92,20 @@ impl Faults {
         } else {
             Err(Invalid(self.0))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_do_not_get_into_faults() {
+        let fault = FieldError::new("x\u{0}".to_owned(), "is \"a\u{0}\nb\"; must be one");
+
+        assert_eq!(
+            (&*fault.field, &*fault.detail),
+            ("x\u{fffd}", "is \"a\u{fffd}\u{fffd}b\"; must be one")
+        );
     }
 }
