@@ -30,6 +30,9 @@ pub trait IdempotencyKeys: Send {
         expires_at: OffsetDateTime,
     ) -> Result<Option<KeptAnswer>, StoreError>;
 
+    /// What the first request with a key was answered, without claiming the key; `None` also while that is under way.
+    async fn find(&mut self, actor: Actor, key: &str) -> Result<Option<KeptAnswer>, StoreError>;
+
     /// Keeps the answer under a key that this unit of work has claimed.
     async fn keep(&mut self, actor: Actor, key: &str, status: u16, body: &[u8]) -> Result<(), StoreError>;
 }

@@ -17,6 +17,7 @@ pub mod identity;
 pub mod invalid;
 pub mod jobs;
 pub mod leads;
+pub mod operations;
 pub mod paging;
 pub mod store;
 pub mod text;

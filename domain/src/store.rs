@@ -21,6 +21,7 @@ use crate::identity::{
 };
 use crate::jobs::{Jobs, Queue};
 use crate::leads::{Assignments, LeadCounters, Leads};
+use crate::operations::Operations;
 
 /// Opens units of work for tenants.
 #[async_trait]
@@ -81,6 +82,7 @@ pub trait UnitOfWork: Send {
     fn inbox(&mut self) -> &mut dyn Inbox;
     fn usage_by_day(&mut self) -> &mut dyn UsageByDay;
     fn jobs(&mut self) -> &mut dyn Jobs;
+    fn operations(&mut self) -> &mut dyn Operations;
     fn idempotency_keys(&mut self) -> &mut dyn IdempotencyKeys;
 
     /// Takes note of a change. Its event and its audit row become durable with the change itself, or not at all.

@@ -26,6 +26,7 @@ mod jobs;
 mod leads;
 mod leads_in_bulk;
 mod metrics;
+mod operations;
 mod plans;
 mod pools;
 mod problems;

@@ -9,15 +9,16 @@ use std::time::Duration;
 
 use fairlead::SystemClock;
 use fairlead_domain::Id;
-use fairlead_domain::access::SystemScope;
+use fairlead_domain::access::{SystemScope, TenantScope};
 use fairlead_domain::activities::ActivityFilter;
 use fairlead_domain::clock::Clock as _;
 use fairlead_domain::consistency::ReadIntent;
 use fairlead_domain::events::{Aggregate, AggregateFilter, EventCursor, EventFilter, EventLog as _};
 use fairlead_domain::leads::{AssignedTo, LeadFilter, LeadQuery, LeadSort, SearchText, StatusName};
+use fairlead_domain::operations::OperationKind;
 use fairlead_domain::paging::{Direction, Paging, Position, SortKey, Start};
 use fairlead_domain::store::{Store as _, UnitOfWork};
-use fairlead_postgres::{Cluster, PgSystemStore};
+use fairlead_postgres::{Cluster, PgStore, PgSystemStore};
 use sqlx::{Executor as _, PgPool, Row as _};
 use support::TestDatabase;
 use support::database::DatabaseRole;
@@ -80,9 +81,9 @@ VACUUM ANALYZE lead_statistics;
 VACUUM ANALYZE activities;
 ";
 
-async fn fill(database: &TestDatabase) {
+async fn fill(database: &TestDatabase, data: &'static str) {
     let mut superuser = database.connect(DatabaseRole::Superuser).await;
-    for statement in FILL.split(";\n") {
+    for statement in data.split(";\n") {
         if !statement.trim().is_empty() {
             superuser.execute(statement).await.expect("the data goes in");
         }
@@ -131,17 +132,42 @@ async fn indexes_used(
     superuser: &PgPool,
     read: impl AsyncFn(&mut dyn UnitOfWork),
 ) -> Vec<String> {
+    used_by(database, superuser, async |store, scope| {
+        let mut uow = store
+            .read(scope, ReadIntent::INTERACTIVE)
+            .await
+            .expect("a unit of work opens");
+        read(&mut *uow).await;
+        uow.commit().await.expect("nothing was changed");
+    })
+    .await
+}
+
+/// The same of units of work that write.
+async fn indexes_used_writing(
+    database: &TestDatabase,
+    superuser: &PgPool,
+    write: impl AsyncFn(&mut dyn UnitOfWork),
+) -> Vec<String> {
+    used_by(database, superuser, async |store, scope| {
+        let mut uow = store.begin_behind(scope).await.expect("a unit of work opens");
+        write(&mut *uow).await;
+        uow.commit().await.expect("it is written");
+    })
+    .await
+}
+
+async fn used_by(
+    database: &TestDatabase,
+    superuser: &PgPool,
+    work: impl AsyncFn(&PgStore, &TenantScope),
+) -> Vec<String> {
     let before = settled_scans(superuser, "fairlead_app").await;
     let store = support::connect_store(database.url(DatabaseRole::App), 1).await;
     #[expect(clippy::disallowed_methods, reason = "the test is the platform")]
     let scope = SystemScope::new("plan test").tenant(Id::from_uuid(LARGE));
     for _ in 0..10 {
-        let mut uow = store
-            .read(&scope, ReadIntent::INTERACTIVE)
-            .await
-            .expect("a unit of work opens");
-        read(&mut *uow).await;
-        uow.commit().await.expect("nothing was changed");
+        work(&store, &scope).await;
     }
     store.cluster().close().await;
     let after = settled_scans(superuser, "fairlead_app").await;
@@ -151,7 +177,7 @@ async fn indexes_used(
         .map(|(name, _)| name)
         // What serves foreign keys and the catalog of tenants is not what is asked here.
         .filter(|name| {
-            ["lead", "activit", "users", "events"]
+            ["lead", "activit", "users", "events", "operation"]
                 .iter()
                 .any(|known| name.contains(known))
         })
@@ -174,7 +200,7 @@ fn list(filter: LeadFilter, sort: LeadSort, start: Start) -> LeadQuery {
 #[tokio::test]
 async fn every_list_filter_and_search_reads_through_its_index() {
     let database = TestDatabase::create().await;
-    fill(&database).await;
+    fill(&database, FILL).await;
     let superuser = database.pool(DatabaseRole::Superuser, 1).await;
     let first = || Start::After(None);
     let day = OffsetDateTime::UNIX_EPOCH + time::Duration::days(20_500);
@@ -471,7 +497,7 @@ async fn every_list_filter_and_search_reads_through_its_index() {
 #[tokio::test]
 async fn the_log_is_read_through_its_indexes() {
     let database = TestDatabase::create().await;
-    fill(&database).await;
+    fill(&database, FILL).await;
     let superuser = database.pool(DatabaseRole::Superuser, 1).await;
     let one = AggregateFilter {
         aggregate: Aggregate::Lead,
@@ -547,7 +573,7 @@ async fn the_log_is_read_through_its_indexes() {
 #[tokio::test]
 async fn the_log_of_all_tenants_is_read_through_its_index() {
     let database = TestDatabase::create().await;
-    fill(&database).await;
+    fill(&database, FILL).await;
     let superuser = database.pool(DatabaseRole::Superuser, 1).await;
     let before = settled_scans(&superuser, "fairlead_system").await;
     let config = support::store_config(
@@ -581,4 +607,88 @@ async fn the_log_of_all_tenants_is_read_through_its_index() {
 fn full_partition() -> String {
     let now = SystemClock.now();
     format!("events_{}_{:02}", now.year(), u8::from(now.month()))
+}
+
+/// Operations of two hundred tenants, nearly all of which have ended; some have faults, and input that is not done.
+const FILL_OPERATIONS: &str = "
+INSERT INTO tenants (tenant_id, id, slug, name, created_at, updated_at)
+SELECT t, t, 'tenant-' || n, 'Tenant ' || n, now(), now()
+FROM (SELECT n, ('01930000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid AS t FROM generate_series(1, 200) n) x;
+
+INSERT INTO operations (tenant_id, id, kind, state, created_by, created_at, finished_at, faults)
+SELECT t.id, ('01930000-0003-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'import-leads',
+       CASE WHEN n > 1 THEN 'completed' ELSE 'queued' END, 'system', now() - n * interval '1 minute',
+       CASE WHEN n > 1 THEN now() END, 100
+FROM tenants t, generate_series(1, 100) n;
+
+INSERT INTO operation_faults (tenant_id, id, operation_id, number, line, field, reason)
+SELECT o.tenant_id, gen_random_uuid(), o.id, n, n, 'email', 'a reason'
+FROM operations o, generate_series(0, 99) n WHERE o.id < '01930000-0003-7000-8000-00000000000b';
+
+INSERT INTO operation_inputs (tenant_id, id, operation_id, number, size_bytes, content)
+SELECT o.tenant_id, gen_random_uuid(), o.id, n, 100, repeat('x', 100)::bytea
+FROM operations o, generate_series(0, 99) n WHERE o.id < '01930000-0003-7000-8000-00000000000b';
+
+VACUUM ANALYZE operations;
+VACUUM ANALYZE operation_faults;
+VACUUM ANALYZE operation_inputs;";
+
+#[tokio::test]
+async fn operations_and_what_they_have_to_do_are_found_through_their_indexes() {
+    let database = TestDatabase::create().await;
+    let superuser = database.pool(DatabaseRole::Superuser, 1).await;
+    fill(&database, FILL_OPERATIONS).await;
+    let waiting = Id::from_uuid(Uuid::from_u128(0x0193_0000_0003_7000_8000_0000_0000_0001));
+
+    let used = indexes_used(&database, &superuser, async |uow| {
+        let page = uow
+            .operations()
+            .list(&OperationKind::ALL, &Paging::first(20))
+            .await;
+        assert_eq!(page.expect("the list is read").items.len(), 20);
+    })
+    .await;
+    assert_eq!(used, ["operations_newest"], "the list");
+
+    let used = indexes_used(&database, &superuser, async |uow| {
+        let found = uow.operations().find(waiting, &OperationKind::ALL).await;
+        assert_eq!(found.expect("it is read").expect("it is there").faults.len(), 100);
+    })
+    .await;
+    assert_eq!(
+        used,
+        ["operation_faults_number", "operations_pkey"],
+        "one with its faults"
+    );
+
+    let used = indexes_used(&database, &superuser, async |uow| {
+        assert_eq!(uow.operations().count_open().await.expect("they are counted"), 1);
+        assert_eq!(
+            uow.operations().input_bytes().await.expect("it is added up"),
+            100_000
+        );
+    })
+    .await;
+    assert_eq!(
+        used,
+        ["operation_inputs_size", "operations_open"],
+        "what limits are for"
+    );
+
+    let used = indexes_used_writing(&database, &superuser, async |uow| {
+        let part = uow.operations().take_input(waiting).await.expect("one is taken");
+        assert_eq!(part.expect("there is one").len(), 100);
+        assert!(uow.operations().has_input(waiting).await.expect("it is looked"));
+    })
+    .await;
+    assert_eq!(used, ["operation_inputs_number"], "a part");
+
+    let used = indexes_used_writing(&database, &superuser, async |uow| {
+        uow.operations()
+            .drop_input(waiting)
+            .await
+            .expect("some are dropped");
+    })
+    .await;
+    assert_eq!(used, ["operation_inputs_number"], "parts");
 }

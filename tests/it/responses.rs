@@ -289,10 +289,17 @@ async fn a_write_is_named_in_its_answer_and_a_read_may_ask_for_it() {
 
 #[tokio::test]
 async fn every_kind_of_write_is_named() {
-    let app = TestApp::start().await;
+    // The operation might end before it is cancelled.
+    let app = TestApp::start_with(|config| config.jobs.imports.concurrency = 0).await;
     let acme = app.tenant("acme").await;
     let lead = format!("/api/v1/leads/{}", acme.lead("Ann").await);
     let owner = &acme.owner;
+    let file = owner
+        .request(Method::POST, "/api/v1/leads/import")
+        .header("content-type", "text/csv")
+        .header("prefer", "respond-async");
+    let accepted = owner.send(file.body("name\nDan\n")).await;
+    let operation = accepted.header("location").unwrap().to_owned();
 
     let answers = [
         owner.patch(&lead, json!({ "name": "Ben" })).await,
@@ -306,6 +313,8 @@ async fn every_kind_of_write_is_named() {
             .patch("/api/v1/tenant", json!({ "name": "Acme Group" }))
             .await,
         owner.delete(&lead).await,
+        accepted,
+        owner.delete(&operation).await,
     ];
 
     for answer in answers {

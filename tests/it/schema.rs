@@ -16,7 +16,7 @@ const PLATFORM_TABLES: [&str; 7] = [
 ];
 
 /// Indexes that do not lead with the tenant, and why.
-const OTHER_LEADING_COLUMNS: [(&str, &str); 12] = [
+const OTHER_LEADING_COLUMNS: [(&str, &str); 13] = [
     ("credentials_email", "login knows no tenant yet"),
     ("events_cursor", "the relay reads all tenants in commit order"),
     (
@@ -32,6 +32,7 @@ const OTHER_LEADING_COLUMNS: [(&str, &str); 12] = [
     ),
     ("jobs_newest", "operators look at queues of all tenants"),
     ("jobs_waiting", "workers look which tenant's turn it is"),
+    ("operations_finished", "housekeeping clears all tenants by age"),
     (
         "revocations_expiry",
         "every process reads the list of all tenants",

@@ -47,6 +47,11 @@ const ONE_OF_EACH: &str = "
         VALUES ('{t}', '2026-11-21', 'lead_created', 'api', 1);
     INSERT INTO jobs (tenant_id, id, queue, kind, payload, priority, state)
         VALUES ('{t}', '{t}', 'lead-processing', 'a kind', '{}', 1, 'waiting');
+    INSERT INTO operations (tenant_id, id, kind, created_by) VALUES ('{t}', '{t}', 'import-leads', 'system');
+    INSERT INTO operation_inputs (tenant_id, id, operation_id, number, size_bytes, content)
+        VALUES ('{t}', '{t}', '{t}', 0, 2, '[]');
+    INSERT INTO operation_faults (tenant_id, id, operation_id, number, line, field, reason)
+        VALUES ('{t}', '{t}', '{t}', 0, 2, 'email', 'a reason');
     ANALYZE";
 
 /// A database in which two tenants have one row in every table.

@@ -208,6 +208,11 @@ pub(crate) async fn collect(
 }
 
 fn request_hash(request: &HttpRequest, body: &[u8]) -> [u8; 32] {
+    request_digest(request).chain_update(body).finalize().into()
+}
+
+/// The digest of a request, to be gone on with over its body.
+pub(crate) fn request_digest(request: &HttpRequest) -> Sha256 {
     let mut hash = Sha256::new();
     hash.update(request.method().as_str());
     hash.update([0]);
@@ -215,8 +220,7 @@ fn request_hash(request: &HttpRequest, body: &[u8]) -> [u8; 32] {
     hash.update([0]);
     hash.update(request.query_string());
     hash.update([0]);
-    hash.update(body);
-    hash.finalize().into()
+    hash
 }
 
 fn explain(path: &serde_path_to_error::Path, error: &serde_json::Error, body: &[u8]) -> Problem {

@@ -60,6 +60,7 @@ pub mod middleware;
 pub mod paging;
 pub mod patch;
 mod path;
+mod prefer;
 pub mod problem;
 pub mod query;
 mod read;

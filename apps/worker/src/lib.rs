@@ -15,6 +15,7 @@ mod deliver;
 mod dispatch;
 mod fault;
 mod feed;
+mod imports;
 mod jobs;
 mod leader;
 mod live;
@@ -32,6 +33,7 @@ use tokio::task::JoinHandle;
 
 use deliver::Delivery;
 use dispatch::Dispatcher;
+pub use imports::Imports;
 pub use jobs::{JobSignal, JobTasks, JobWorker, JobWorkerParts, SchedulerParts, ZonedCalendar};
 pub use live::{FollowLimits, Live};
 use relay::RELAY;

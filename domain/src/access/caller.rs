@@ -52,6 +52,15 @@ impl Actor {
             Self::ApiKey(_) | Self::System => None,
         }
     }
+
+    /// Reads what `Display` writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once(':') {
+            Some(("user", id)) => id.parse().ok().map(Self::User),
+            Some(("api-key", id)) => id.parse().ok().map(Self::ApiKey),
+            _ => (text == "system").then_some(Self::System),
+        }
+    }
 }
 
 impl fmt::Display for Actor {

@@ -1,6 +1,6 @@
 use std::marker::PhantomData;
 
-use super::{Actor, SystemScope, TenantScope};
+use super::{Actor, ImportLeads, SystemScope, TenantScope};
 use crate::identity::{TenantId, UserId};
 
 /// Proof that a caller may do `A` in one tenant.
@@ -57,6 +57,14 @@ impl<A> Permit<A> {
 
     pub fn reach(&self) -> Reach {
         self.reach
+    }
+}
+
+impl Permit<ImportLeads> {
+    /// Lets the platform go on with an import that `actor` was permitted to begin, in its name. Who may import reaches
+    /// every lead.
+    pub fn resumed(scope: &SystemScope, tenant: TenantId, actor: Actor) -> Self {
+        Self::new(scope.tenant(tenant), actor, false)
     }
 }
 

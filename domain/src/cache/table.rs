@@ -27,6 +27,10 @@ pub const EVENT_TYPES: &[&str] = &[
     "carrier_created",
     "carrier_updated",
     "carrier_deleted",
+    "operation_queued",
+    "operation_started",
+    "operation_cancel_requested",
+    "operation_ended",
 ];
 
 /// Adds the tags of what a change touched. An event that is not in the table touches the whole tenant.
@@ -39,8 +43,8 @@ pub fn tags_of(recorded: &Recorded, tags: &mut Vec<Tag>) {
         // Its counters are repaired in its name.
         Aggregate::Tenant => tags.extend([Tag::Tenant, Tag::Statistics]),
         Aggregate::User => of_user(recorded, tags),
-        // Nothing that is cached tells of sessions.
-        Aggregate::Session => {}
+        // Nothing that is cached tells of sessions, nor of operations.
+        Aggregate::Session | Aggregate::Operation => {}
         Aggregate::ApiKey => tags.push(Tag::ApiKeys),
         Aggregate::Lead => of_lead(recorded, tags),
         Aggregate::Activity => of_activity(recorded, tags),

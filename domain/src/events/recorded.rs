@@ -16,10 +16,11 @@ pub enum Aggregate {
     Lead,
     Activity,
     Carrier,
+    Operation,
 }
 
 impl Aggregate {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Tenant,
         Self::User,
         Self::Session,
@@ -27,6 +28,7 @@ impl Aggregate {
         Self::Lead,
         Self::Activity,
         Self::Carrier,
+        Self::Operation,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -38,6 +40,7 @@ impl Aggregate {
             Self::Lead => "lead",
             Self::Activity => "activity",
             Self::Carrier => "carrier",
+            Self::Operation => "operation",
         }
     }
 

@@ -3,6 +3,7 @@ use fairlead_domain::access::Actor;
 use fairlead_domain::idempotency::{IdempotencyKeys, KeptAnswer};
 use fairlead_domain::store::StoreError;
 use time::OffsetDateTime;
+use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::error::{SqlError, corrupt, unexpected};
@@ -20,6 +21,10 @@ const CLAIM: &str = "
 const FIND: &str = "
     SELECT id, request_hash, status, body FROM idempotency_keys
     WHERE tenant_id = $1 AND key = $2 AND actor = $3";
+
+const FIND_VALID: &str = "
+    SELECT id, request_hash, status, body FROM idempotency_keys
+    WHERE tenant_id = $1 AND key = $2 AND actor = $3 AND expires_at > $4";
 
 const KEEP: &str = "
     UPDATE idempotency_keys SET status = $4, body = $5
@@ -62,24 +67,21 @@ impl IdempotencyKeys for PgUnitOfWork {
             .await?;
         // Gone in between: it had expired and was cleared away.
         let row = row.ok_or(StoreError::Contended)?;
-        let get = |error| StoreError::from(SqlError::from(error));
-        let id: Uuid = row.try_get("id").map_err(get)?;
-        let status: Option<i32> = row.try_get("status").map_err(get)?;
-        let body: Option<Vec<u8>> = row.try_get("body").map_err(get)?;
-        let status = status.and_then(|status| u16::try_from(status).ok());
-        let (Some(status), Some(body)) = (status, body) else {
-            return Err(corrupt(
-                "idempotency_keys",
-                id,
-                "claimed and committed without an answer",
-            ));
-        };
-        let request_hash = row.try_get("request_hash").map_err(get)?;
-        Ok(Some(KeptAnswer {
-            request_hash,
-            status,
-            body,
-        }))
+        kept(&row).map(Some)
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.idempotency_keys.find", skip_all)]
+    async fn find(&mut self, actor: Actor, key: &str) -> Result<Option<KeptAnswer>, StoreError> {
+        let found = self
+            .connection
+            .sql(FIND_VALID)
+            .bind(self.tenant_id())
+            .bind(key)
+            .bind(actor.to_string())
+            .bind(self.now)
+            .fetch_optional()
+            .await?;
+        found.as_ref().map(kept).transpose()
     }
 
     #[tracing::instrument(level = "debug", name = "db.idempotency_keys.keep", skip_all)]
@@ -97,4 +99,24 @@ impl IdempotencyKeys for PgUnitOfWork {
             .enqueue()
             .await
     }
+}
+
+fn kept(row: &Row) -> Result<KeptAnswer, StoreError> {
+    let get = |error| StoreError::from(SqlError::from(error));
+    let id: Uuid = row.try_get("id").map_err(get)?;
+    let status: Option<i32> = row.try_get("status").map_err(get)?;
+    let body: Option<Vec<u8>> = row.try_get("body").map_err(get)?;
+    let status = status.and_then(|status| u16::try_from(status).ok());
+    let (Some(status), Some(body)) = (status, body) else {
+        return Err(corrupt(
+            "idempotency_keys",
+            id,
+            "claimed and committed without an answer",
+        ));
+    };
+    Ok(KeptAnswer {
+        request_hash: row.try_get("request_hash").map_err(get)?,
+        status,
+        body,
+    })
 }

@@ -20,6 +20,7 @@ mod idempotency;
 mod jobs;
 mod leads;
 mod nodes;
+mod operations;
 mod paging;
 mod pool;
 mod record;

@@ -13,6 +13,7 @@ use fairlead_domain::idempotency::IdempotencyKeys;
 use fairlead_domain::identity::{ApiKeys, SessionId, Sessions, TenantId, Tenants, UsageByDay, Users};
 use fairlead_domain::jobs::{Jobs, Queue};
 use fairlead_domain::leads::{Assignments, Leads};
+use fairlead_domain::operations::Operations;
 use fairlead_domain::store::{CommitListener, Store, StoreError, UnitOfWork};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -211,6 +212,10 @@ impl UnitOfWork for PgUnitOfWork {
     }
 
     fn jobs(&mut self) -> &mut dyn Jobs {
+        self
+    }
+
+    fn operations(&mut self) -> &mut dyn Operations {
         self
     }
 

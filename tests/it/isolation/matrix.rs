@@ -27,6 +27,7 @@ pub(super) enum Thing {
     DeadJob,
     Job,
     Lead,
+    Operation,
     Queue,
     Schedule,
     Tenant,
@@ -76,6 +77,7 @@ pub(super) const CASES: &[Case] = &[
     case("assignLead")
         .of(Thing::Lead)
         .json(|_| json!({ "agentId": null })),
+    case("cancelOperation").of(Thing::Operation),
     case("cleanUpConnections"),
     case("clearCache"),
     case("clearTenantCache").of(Thing::Tenant),
@@ -110,6 +112,7 @@ pub(super) const CASES: &[Case] = &[
     case("getLead").of(Thing::Lead),
     case("getLimits"),
     case("getMe"),
+    case("getOperation").of(Thing::Operation),
     case("getTenant"),
     case("getTenantCacheStats").of(Thing::Tenant),
     case("getUsage"),
@@ -131,6 +134,7 @@ pub(super) const CASES: &[Case] = &[
     case("listJobSchedules"),
     case("listJobs").query("?queue=maintenance"),
     case("listLeads"),
+    case("listOperations"),
     case("listUsers"),
     case("logActivity")
         .of(Thing::Lead)
@@ -273,6 +277,13 @@ pub(super) async fn make(thing: Thing, tenant: &TestTenant, author: &Client, num
     let owner = &tenant.owner;
     let made = match thing {
         Thing::Lead => return tenant.lead("Ann").await,
+        Thing::Operation => {
+            let file = owner.request(Method::POST, "/api/v1/leads/import");
+            let file = file
+                .header("content-type", "text/csv")
+                .header("prefer", "respond-async");
+            owner.send(file.body("name\nAnn\n")).await.expect(202)
+        }
         Thing::Tenant => return tenant.id.clone(),
         Thing::Queue => return "lead-processing".to_owned(),
         // It comes with the platform.

@@ -6,14 +6,14 @@ use support::{TestApp, wait_until};
 
 use super::bench::{count, fill, tenant};
 
-const CHORES: &str = "clear-expired, clear-jobs, make-partitions";
+const CHORES: &str = "clear-expired, clear-jobs, clear-operations, make-partitions";
 
 #[tokio::test]
 async fn a_server_tidies_up_when_it_starts_and_every_hour() {
     let mut app = TestApp::start().await;
     let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
     wait_until("all chores are done", async || {
-        count(&mut superuser, "queue = 'maintenance' AND state = 'completed'").await >= 3
+        count(&mut superuser, "queue = 'maintenance' AND state = 'completed'").await >= 4
     })
     .await;
     let chores: String = sqlx::query_scalar("SELECT string_agg(name, ', ' ORDER BY name) FROM job_schedules")

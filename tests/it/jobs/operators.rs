@@ -338,10 +338,16 @@ async fn a_schedule_is_made_shown_with_its_next_runs_changed_and_deleted() {
         .collect();
     assert_eq!(
         names,
-        ["clear-expired", "clear-jobs", "make-partitions", "tidy-at-night"]
+        [
+            "clear-expired",
+            "clear-jobs",
+            "clear-operations",
+            "make-partitions",
+            "tidy-at-night"
+        ]
     );
-    assert_eq!(listed["items"][3]["cron"], "0 3 * * *");
-    assert_eq!(listed["items"][3]["nextRuns"].as_array().unwrap().len(), 5);
+    assert_eq!(listed["items"][4]["cron"], "0 3 * * *");
+    assert_eq!(listed["items"][4]["nextRuns"].as_array().unwrap().len(), 5);
 
     let due = "UPDATE job_schedules SET next_at = now() WHERE name = 'tidy-at-night'";
     superuser.execute(due).await.unwrap();

@@ -16,7 +16,7 @@ pub struct WriteAnswer {
     replayed: bool,
 }
 
-/// What the headers of a 201 are made of.
+/// What the headers of a 201 or 202 are made of.
 #[derive(Debug, Deserialize)]
 struct Head {
     id: uuid::Uuid,
@@ -27,6 +27,11 @@ impl WriteAnswer {
     /// 201, with the thing that was made.
     pub fn created(view: &impl Serialize) -> Self {
         Self::new(StatusCode::CREATED, view)
+    }
+
+    /// 202, with the operation that was queued.
+    pub fn accepted(view: &impl Serialize) -> Self {
+        Self::new(StatusCode::ACCEPTED, view)
     }
 
     /// 200, with what was done.
@@ -64,7 +69,7 @@ impl WriteAnswer {
     pub fn respond(self, collection: &str) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);
         response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
-        if self.status == StatusCode::CREATED
+        if matches!(self.status, StatusCode::CREATED | StatusCode::ACCEPTED)
             && let Ok(Head { id, version }) = serde_json::from_slice(&self.body)
         {
             response.insert_header((header::LOCATION, format!("{collection}/{id}")));

@@ -8,6 +8,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header::HeaderName;
 use actix_web::{FromRequest, HttpRequest};
 use fairlead_domain::access::Actor;
+use fairlead_domain::idempotency::KeptAnswer;
 use fairlead_domain::store::UnitOfWork;
 use time::Duration;
 
@@ -59,16 +60,17 @@ impl IdempotencyKey {
     ) -> Result<Option<WriteAnswer>, Problem> {
         let Some(key) = &self.0 else { return Ok(None) };
         let expires_at = uow.now() + LIFETIME;
-        match uow
-            .idempotency_keys()
-            .claim(actor, key, request_hash, expires_at)
-            .await?
-        {
-            Some(kept) if kept.request_hash != request_hash => Err(Problem::client(
-                Kind::IdempotencyKeyReused,
-                "the idempotency key stands for another request: another path, query or body",
-            )),
-            kept => Ok(kept.map(WriteAnswer::replayed)),
+        let keys = uow.idempotency_keys();
+        let kept = keys.claim(actor, key, request_hash, expires_at).await?;
+        kept.map(|kept| replay(kept, request_hash)).transpose()
+    }
+
+    /// What the first request with the key was answered, if there was one that has ended; whether this one is the same is
+    /// for [`replay`] to say. Claims nothing.
+    pub async fn find(&self, uow: &mut dyn UnitOfWork, actor: Actor) -> Result<Option<KeptAnswer>, Problem> {
+        match &self.0 {
+            Some(key) => Ok(uow.idempotency_keys().find(actor, key).await?),
+            None => Ok(None),
         }
     }
 
@@ -85,6 +87,18 @@ impl IdempotencyKey {
                 .await?;
         }
         Ok(())
+    }
+}
+
+/// Answers as the first request with the key was answered, where this one is the same.
+pub fn replay(kept: KeptAnswer, request_hash: &[u8]) -> Result<WriteAnswer, Problem> {
+    if kept.request_hash == request_hash {
+        Ok(WriteAnswer::replayed(kept))
+    } else {
+        Err(Problem::client(
+            Kind::IdempotencyKeyReused,
+            "the idempotency key stands for another request: another path, query or body",
+        ))
     }
 }
 

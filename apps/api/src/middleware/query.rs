@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::query::{NoQuery, QueryReader};
 
 /// The operations that take a query; a test holds them to the specification, which is too large to be made for this.
-pub(super) const QUERIED: [(Method, &str); 22] = [
+pub(super) const QUERIED: [(Method, &str); 23] = [
     (Method::GET, "/api/v1/activities"),
     (Method::GET, "/api/v1/agents"),
     (Method::GET, "/api/v1/carriers"),
@@ -20,6 +20,7 @@ pub(super) const QUERIED: [(Method, &str); 22] = [
     (Method::GET, "/api/v1/leads/search"),
     (Method::GET, "/api/v1/leads/{id}"),
     (Method::GET, "/api/v1/leads/{id}/activities"),
+    (Method::GET, "/api/v1/operations"),
     (Method::GET, "/api/v1/performance/cache/explain"),
     (Method::GET, "/api/v1/performance/jobs"),
     (Method::GET, "/api/v1/performance/jobs/metrics"),

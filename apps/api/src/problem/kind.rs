@@ -100,6 +100,12 @@ problem_types! {
     AutomaticActivity: CONFLICT, "automatic-activity", "Automatic activity",
         "Status changes, assignments and scores are written by the platform and stay as they are.",
         "Add a note that says what should be known.";
+    OperationEnded: CONFLICT, "operation-ended", "Operation ended",
+        "The operation has ended, so there is nothing to stop any more.",
+        "Get it: `state` tells how it ended, and `result` what has come of it.";
+    UploadExpired: CONFLICT, "upload-expired", "Upload expired",
+        "The upload took so long that its first parts were cleared away.",
+        "Send the file again.";
     LimitReached: CONFLICT, "limit-reached", "Limit reached",
         "The tenant has as many of these as it may have.",
         "Remove one that is not needed; `GET /api/v1/limits` tells all limits.";

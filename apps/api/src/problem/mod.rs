@@ -10,6 +10,7 @@ mod from;
 mod identity;
 mod kind;
 mod leads;
+mod operations;
 mod view;
 
 use std::borrow::Cow;

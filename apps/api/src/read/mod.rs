@@ -101,6 +101,15 @@ pub(crate) async fn answer_about(
     answer(request, caller.scope(), question, None).await
 }
 
+/// Answers a caller who may ask `question` in the tenant of `scope`, where the question says itself what it shows to whom.
+pub(crate) async fn answer_in(
+    request: &HttpRequest,
+    scope: &TenantScope,
+    question: impl Question,
+) -> Result<HttpResponse, Problem> {
+    answer(request, scope, question, None).await
+}
+
 /// Answers a caller who may ask `question` in the tenant of `scope`. Whoever passes `checks` may ask it by the same
 /// target.
 async fn answer<Q: Question>(

@@ -6,6 +6,7 @@ mod carriers;
 mod events;
 mod health;
 mod leads;
+mod operations;
 mod pages;
 mod platform;
 mod tenant;
@@ -36,6 +37,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
                 .configure(activities::configure)
                 .configure(carriers::configure)
                 .configure(events::configure)
+                .configure(operations::configure)
                 .configure(platform::configure)
                 .configure(health::configure),
         )

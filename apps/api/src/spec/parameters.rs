@@ -7,6 +7,7 @@ use utoipa::openapi::path::{Parameter, ParameterIn};
 use crate::conditional::IfMatch;
 use crate::consistency::ConsistencyTokens;
 use crate::idempotency::{IdempotencyKey, MAX_LENGTH};
+use crate::prefer::Prefer;
 
 /// Documents `If-None-Match` on an operation that answers with an entity tag.
 #[derive(Debug)]
@@ -31,6 +32,17 @@ impl IntoParams for IfMatch {
              Without the header, whatever is there is changed.",
             &json!({"type": "string", "minLength": 1, "pattern": "^(\\*|\"[1-9][0-9]{0,17}([.-][!#-~]{1,150})?\")$"}),
             "\"7\"",
+        )
+    }
+}
+
+impl IntoParams for Prefer {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        header(
+            "Prefer",
+            "`respond-async`: answer with an operation as soon as the request was read (RFC 7240).",
+            &json!({"type": "string"}),
+            "respond-async",
         )
     }
 }

@@ -8,18 +8,23 @@ use fairlead_domain::jobs::{
     JobHandler, Missed, NewJob, Overlap, Queue, QueueSettings, Retry, Schedule, Timing,
 };
 use fairlead_postgres::{Chore, Retention};
-use fairlead_worker::{JobSignal, JobWorker, JobWorkerParts, SchedulerParts, ZonedCalendar};
+use fairlead_worker::{Imports, JobSignal, JobWorker, JobWorkerParts, SchedulerParts, ZonedCalendar};
 
 use crate::config::{Config, JobsConfig, QueueConfig};
 use crate::stores::Stores;
 
 /// All who do jobs.
 pub(super) fn handlers(config: &Config, stores: &Stores) -> Vec<Arc<dyn JobHandler>> {
-    stores.system.maintenance(Retention {
+    let mut handlers = stores.system.maintenance(Retention {
         events: config.events.retention(),
         completed_jobs: config.jobs.completed_retention.unsigned_abs(),
         dead_jobs: config.jobs.dead_retention.unsigned_abs(),
-    })
+    });
+    handlers.push(Arc::new(Imports::new(
+        stores.store.clone(),
+        config.jobs.imports.backoff,
+    )));
+    handlers
 }
 
 /// What operators do about jobs.
@@ -89,6 +94,7 @@ fn schedules(config: &Config, clock: &dyn Clock) -> Vec<Schedule> {
         Chore::MakePartitions => Some(17),
         Chore::DropOldEvents => config.events.retention().map(|_| 37),
         Chore::ClearJobs => Some(47),
+        Chore::ClearOperations => Some(57),
     };
     let schedule = |chore: Chore| {
         let job = NewJob::new(Queue::Maintenance, chore.as_str(), &());

@@ -5,14 +5,20 @@
 //! that names the fields which cannot be accepted. What no field is there for is kept as a custom field, so that
 //! nothing of the file is lost.
 
+mod begin;
 mod dates;
 mod headers;
 mod json;
 mod names;
+mod parts;
 mod rows;
 mod statuses;
 #[cfg(test)]
 mod tests;
+mod work;
 
+pub use begin::{BadImportJob, BeginImportError, ImportJob, Upload, begin};
 pub use headers::{ColumnUse, Columns, Format, ImportError};
 pub use json::read_json;
+pub use parts::{BadPart, MAX_PART_ROWS, PartWriter};
+pub use work::{ImportStepError, Step, Turn, give_up, hand_on, start, step};

@@ -29,14 +29,17 @@ pub enum Chore {
     DropOldEvents,
     /// Jobs that were finished long ago.
     ClearJobs,
+    /// Operations that nobody does any more or that ended long ago, and uploads that broke off.
+    ClearOperations,
 }
 
 impl Chore {
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::ClearExpired,
         Self::MakePartitions,
         Self::DropOldEvents,
         Self::ClearJobs,
+        Self::ClearOperations,
     ];
 
     /// Names its jobs, and their schedule.
@@ -46,6 +49,7 @@ impl Chore {
             Self::MakePartitions => "make-partitions",
             Self::DropOldEvents => "drop-old-events",
             Self::ClearJobs => "clear-jobs",
+            Self::ClearOperations => "clear-operations",
         }
     }
 }
@@ -103,6 +107,7 @@ impl JobHandler for Maintenance {
                 }
             }
             Chore::ClearJobs => self.store.clear_jobs(self.retention).await?,
+            Chore::ClearOperations => self.store.clear_operations().await?,
         }
         Ok(Done::Now)
     }

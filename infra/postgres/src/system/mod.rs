@@ -5,6 +5,7 @@ mod background;
 mod jobs;
 mod lead_counters;
 mod maintenance;
+mod operations;
 mod operators;
 mod platform;
 mod throttle;
@@ -72,20 +73,24 @@ impl PgSystemStore {
     pub(crate) fn next_id(&self) -> Uuid {
         self.ids.next()
     }
-}
 
-#[async_trait]
-impl SystemStore for PgSystemStore {
-    async fn begin(&self, scope: &SystemScope) -> Result<Box<dyn SystemUnitOfWork>, StoreError> {
-        tracing::debug!(reason = scope.reason(), "system unit of work");
-        Ok(Box::new(PgSystemUnitOfWork {
+    fn unit_of_work(&self) -> PgSystemUnitOfWork {
+        PgSystemUnitOfWork {
             connection: self.cluster.system(),
             now: self.clock.now(),
             ids: Arc::clone(&self.ids),
             deeds: Deeds::default(),
             audience: self.audience.clone(),
             throttle_keys: self.throttle_keys.clone(),
-        }))
+        }
+    }
+}
+
+#[async_trait]
+impl SystemStore for PgSystemStore {
+    async fn begin(&self, scope: &SystemScope) -> Result<Box<dyn SystemUnitOfWork>, StoreError> {
+        tracing::debug!(reason = scope.reason(), "system unit of work");
+        Ok(Box::new(self.unit_of_work()))
     }
 }
 

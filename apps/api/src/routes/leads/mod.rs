@@ -18,6 +18,7 @@ mod view;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(crate) use get::GetLead;
+pub(in crate::routes) use import::MAX_UPLOAD_BYTES;
 pub(crate) use query::LeadListQuery;
 pub(crate) use search::SearchQuery;
 pub(crate) use statistics::CountLeads;

@@ -4,6 +4,7 @@ use fairlead_domain::access::ViewTenant;
 use fairlead_domain::cache::{CacheKey, Tag};
 use fairlead_domain::identity::{MAX_API_KEYS, MAX_USERS};
 use fairlead_domain::leads::{CustomFields, MAX_BULK, SearchText};
+use fairlead_domain::operations::{MAX_INPUT_BYTES, MAX_OPEN_OPERATIONS};
 use fairlead_domain::paging::{DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,6 +14,7 @@ use crate::problem::Problem;
 use crate::read::{Question, Read, Reading};
 use crate::records::{MAX_CELLS, MAX_RECORD_BYTES};
 use crate::representation::Representation;
+use crate::routes::leads::MAX_UPLOAD_BYTES;
 use crate::spec::IfNoneMatch;
 use crate::{ApiSettings, Services};
 
@@ -61,6 +63,8 @@ impl Question for ListLimits {
     async fn load(&self, from: &mut Reading<'_>) -> Result<Representation, Problem> {
         let users = from.uow.users().count().await?;
         let api_keys = from.uow.api_keys().count_valid().await?;
+        let open_operations = from.uow.operations().count_open().await?;
+        let input_bytes = from.uow.operations().input_bytes().await?;
         let mut items = vec![
             counted(
                 "users",
@@ -69,6 +73,18 @@ impl Question for ListLimits {
                 users,
             ),
             counted("apiKeys", "valid API keys of the tenant", MAX_API_KEYS, api_keys),
+            counted(
+                "openOperations",
+                "operations of the tenant that have not ended",
+                MAX_OPEN_OPERATIONS,
+                open_operations,
+            ),
+            counted(
+                "operationInputBytes",
+                "bytes of files of the tenant that wait to be imported in the background, as JSON",
+                MAX_INPUT_BYTES,
+                input_bytes,
+            ),
         ];
         items.extend_from_slice(&self.of_requests);
         Ok(Representation::by_digest(&LimitsView { items }))
@@ -121,6 +137,11 @@ fn of_requests(settings: &ApiSettings) -> Vec<LimitView> {
             "importRecordCells",
             "columns of an imported file",
             size(MAX_CELLS),
+        ),
+        fixed(
+            "importOperationBytes",
+            "bytes of a file that is imported in the background, as JSON, with what is wrong with its bad rows",
+            MAX_UPLOAD_BYTES,
         ),
         fixed(
             "bodyDepth",

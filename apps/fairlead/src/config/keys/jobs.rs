@@ -69,7 +69,7 @@ const IMPORTS: [Key; 5] = queue!(
         attempts: "3",
         backoff_ms: "5000",
         max_backoff_ms: "60000",
-        timeout_ms: "3600000",
+        timeout_ms: "300000",
     }
 );
 // Pauses of about a day, together: of each a quarter is left out on average.

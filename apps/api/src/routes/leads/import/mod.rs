@@ -1,22 +1,34 @@
 //! Leads from a file: read as it arrives, judged row by row, written batch by batch.
 
+mod file;
+mod kept;
 mod report;
 mod run;
+mod upload;
 
-use actix_web::http::header;
+pub(in crate::routes) use self::upload::MAX_UPLOAD_BYTES;
+use self::upload::Upload;
+
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::{self, Bytes, Payload};
 use actix_web::{HttpRequest, HttpResponse, post};
 use fairlead_domain::access::ImportLeads;
 use fairlead_domain::leads::Duplicates;
+use fairlead_domain::leads::import::BeginImportError;
 use tokio::sync::mpsc;
 use utoipa::IntoParams;
 
+use self::file::FileFormat;
 use self::report::{ImportEvent, ImportReport};
-use self::run::{FileFormat, Import, Listener, Options, Stop};
+use self::run::{Import, Listener, Options, Stop};
 use crate::Services;
 use crate::authentication::Permitted;
+use crate::idempotency::{IdempotencyKey, WriteAnswer};
+use crate::prefer::{self, Prefer};
 use crate::problem::{Kind, Problem};
 use crate::query::{FromQuery, QueryOf, QueryReader};
+use crate::routes::operations::{self, OperationView};
+use crate::spec::Problems;
 
 /// How many lines of a streamed report wait for a client that reads slowly; the import waits with it.
 const LINES_AHEAD: usize = 256;
@@ -61,11 +73,16 @@ impl FromQuery for ImportQuery {
 /// others are written, 1,000 in a transaction. With `Accept: application/x-ndjson` the report is streamed while the file
 /// is read: `columns`, then `rejected` rows and `progress`, at last `done` or `stopped`.
 ///
+/// With `Prefer: respond-async` the file is only read and kept, and the answer is an operation that imports it in the
+/// background: it goes on when the client is gone and when a process ends, and can be watched and cancelled. A dry run is
+/// always answered directly. An `Idempotency-Key` counts there alone: the same file under the same key is the same
+/// operation.
+///
 /// In a dry run, repeats further than 1,000 rows apart are not seen as duplicates of each other.
 #[utoipa::path(
     tag = "leads",
     operation_id = "importLeads",
-    params(ImportParameters),
+    params(ImportParameters, Prefer, IdempotencyKey),
     request_body(
         description = "The file. The first row of a CSV file names the columns.",
         content(
@@ -84,7 +101,12 @@ impl FromQuery for ImportQuery {
             "errorsTruncated": false,
         })),
         (String = "application/x-ndjson", example = "{\"type\":\"done\",\"total\":2,\"successful\":2,\"skipped\":0,\"failed\":0,\"dryRun\":false}\n"),
-    ))),
+    )), (status = 202, description = "The whole file was read, and is imported by this operation.", body = OperationView,
+        headers(
+            ("Location" = String, description = "The operation."),
+            ("Preference-Applied" = String, description = "`respond-async`."),
+        ),
+    ), Problems<BeginImportError>),
     extensions(("x-permit" = json!("ImportLeads"))),
 )]
 #[post("/leads/import")]
@@ -92,6 +114,7 @@ pub(super) async fn import(
     request: HttpRequest,
     services: web::Data<Services>,
     permit: Permitted<ImportLeads>,
+    key: IdempotencyKey,
     query: QueryOf<ImportQuery>,
     payload: Payload,
 ) -> Result<HttpResponse, Problem> {
@@ -103,6 +126,16 @@ pub(super) async fn import(
     };
     let store = services.store.clone();
     let permit = permit.into_inner();
+    if !dry_run && prefer::respond_async(request.headers()) {
+        let upload = Upload {
+            store,
+            permit: &permit,
+            key: &key,
+            options,
+        };
+        let answer = upload.take(&request, payload).await?;
+        return Ok(accepted(answer));
+    }
     if wants_stream(&request) {
         let (lines, receiver) = mpsc::channel(LINES_AHEAD);
         let work = Import::new(store, permit, options, Stream(lines));
@@ -135,6 +168,14 @@ pub(super) async fn import(
         }
         Err(Stop::Problem(problem)) => Err(problem),
     }
+}
+
+/// Says where to look how far it has come.
+fn accepted(answer: WriteAnswer) -> HttpResponse {
+    let mut response = answer.respond(operations::COLLECTION);
+    let applied = HeaderValue::from_static(prefer::RESPOND_ASYNC);
+    response.headers_mut().insert(prefer::PREFERENCE_APPLIED, applied);
+    response
 }
 
 /// Runs an import whose report is streamed. The answer has begun, so a problem is its last line.

@@ -1,26 +1,18 @@
-//! Reads a file as it arrives, and writes its leads batch by batch.
+//! Writes the leads of a file batch by batch, while the file is read.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use actix_web::web::{Bytes, Payload};
+use actix_web::web::Payload;
 use fairlead_domain::access::{ImportLeads, Permit};
 use fairlead_domain::events::Source;
 use fairlead_domain::invalid::{FieldError, Invalid};
-use fairlead_domain::leads::import::{Columns, read_json};
+use fairlead_domain::leads::import::{Columns, MAX_PART_ROWS};
 use fairlead_domain::leads::{Duplicates, LeadDraft, RawLead, RejectedRow, create_many};
 use fairlead_domain::store::Store;
-use futures_util::StreamExt as _;
 
+use super::file::{File, FileFormat, Rows};
 use super::report::{ColumnView, ImportEvent, Progress, RejectedRowView};
-use crate::problem::{Kind, Problem};
-use crate::records::{CsvRecords, NdjsonRecords, unguarded};
-
-/// How many rows one transaction writes. Larger ones are no faster, and hold back the readers of events longer.
-const BATCH: usize = 1_000;
-
-/// How long an import waits for more of its file.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::problem::Problem;
 
 /// What the file is, and what to do with it.
 #[derive(Clone, Copy, Debug)]
@@ -28,12 +20,6 @@ pub(super) struct Options {
     pub(super) format: FileFormat,
     pub(super) duplicates: Duplicates,
     pub(super) dry_run: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum FileFormat {
-    Csv,
-    Ndjson,
 }
 
 /// Where what is found is told; `false` means that nobody listens any more.
@@ -49,6 +35,32 @@ pub(super) struct Import<L> {
     listener: L,
     progress: Progress,
     batch: Vec<(u64, LeadDraft)>,
+}
+
+impl<L: Listener> Rows for Import<L> {
+    type Stop = Stop;
+
+    async fn columns(&mut self, columns: &Columns) -> Result<(), Stop> {
+        self.tell(ImportEvent::Columns {
+            format: columns.format().as_str(),
+            columns: columns.uses().map(ColumnView::from).collect(),
+        })
+        .await
+    }
+
+    /// Into the batch, or to the rejected ones.
+    async fn take(&mut self, line: u64, row: Result<RawLead, Invalid>) -> Result<(), Stop> {
+        self.progress.total += 1;
+        match row.and_then(LeadDraft::parse) {
+            Ok(draft) => self.batch.push((line, draft)),
+            Err(reason) => self.reject(line, reason).await?,
+        }
+        if self.batch.len() == MAX_PART_ROWS {
+            self.write().await
+        } else {
+            Ok(())
+        }
+    }
 }
 
 /// Why an import ended before the file did.
@@ -77,92 +89,17 @@ impl<L: Listener> Import<L> {
             options,
             listener,
             progress,
-            batch: Vec::with_capacity(BATCH),
+            batch: Vec::with_capacity(MAX_PART_ROWS),
         }
     }
 
     /// Reads the whole file. What was written before a stop stays written, and the progress says how much that is.
     pub(super) async fn run(mut self, payload: Payload) -> (Progress, L, Result<(), Stop>) {
-        let result = match self.options.format {
-            FileFormat::Csv => self.read_csv(payload).await,
-            FileFormat::Ndjson => self.read_ndjson(payload).await,
-        };
+        let mut result = File::new(payload).read(self.options.format, &mut self).await;
+        if result.is_ok() {
+            result = self.write().await;
+        }
         (self.progress, self.listener, result)
-    }
-
-    async fn read_csv(&mut self, mut payload: Payload) -> Result<(), Stop> {
-        let mut records = CsvRecords::new();
-        let mut columns: Option<Columns> = None;
-        loop {
-            let more = next_chunk(&mut payload).await?;
-            match &more {
-                Some(chunk) => records.push(chunk),
-                None => records.finish(),
-            }
-            while let Some(record) = records.read() {
-                let Some(columns) = &columns else {
-                    let header = record
-                        .content
-                        .map_err(|fault| bad_file(format!("the header row {fault}")))?;
-                    let recognised =
-                        Columns::recognise(header.iter()).map_err(|error| bad_file(error.to_string()))?;
-                    let event = ImportEvent::Columns {
-                        format: recognised.format().as_str(),
-                        columns: recognised.uses().map(ColumnView::from).collect(),
-                    };
-                    self.tell(event).await?;
-                    columns = Some(recognised);
-                    continue;
-                };
-                let row = match record.content {
-                    Ok(cells) => columns.read(cells.iter().map(unguarded)),
-                    Err(fault) => Err(Invalid::field("", fault.to_string())),
-                };
-                self.take(record.line, row).await?;
-            }
-            if more.is_none() {
-                break;
-            }
-        }
-        if columns.is_none() {
-            return Err(bad_file("the file is empty: its first row must name the columns".to_owned()).into());
-        }
-        self.write().await
-    }
-
-    async fn read_ndjson(&mut self, mut payload: Payload) -> Result<(), Stop> {
-        let mut records = NdjsonRecords::new();
-        loop {
-            let more = next_chunk(&mut payload).await?;
-            match &more {
-                Some(chunk) => records.push(chunk),
-                None => records.finish(),
-            }
-            while let Some(record) = records.read() {
-                let row = match record.content {
-                    Ok(line) => read_json(line),
-                    Err(fault) => Err(Invalid::field("", fault.to_string())),
-                };
-                self.take(record.line, row).await?;
-            }
-            if more.is_none() {
-                return self.write().await;
-            }
-        }
-    }
-
-    /// Takes one row: into the batch, or to the rejected ones.
-    async fn take(&mut self, line: u64, row: Result<RawLead, Invalid>) -> Result<(), Stop> {
-        self.progress.total += 1;
-        match row.and_then(LeadDraft::parse) {
-            Ok(draft) => self.batch.push((line, draft)),
-            Err(reason) => self.reject(line, reason).await?,
-        }
-        if self.batch.len() == BATCH {
-            self.write().await
-        } else {
-            Ok(())
-        }
     }
 
     /// Writes the batch in a transaction of its own; a dry run does the same and undoes it.
@@ -213,16 +150,4 @@ impl<L: Listener> Import<L> {
             Err(Stop::NobodyListens)
         }
     }
-}
-
-async fn next_chunk(payload: &mut Payload) -> Result<Option<Bytes>, Problem> {
-    let chunk = tokio::time::timeout(PATIENCE, payload.next()).await;
-    let chunk = chunk
-        .map_err(|_| Problem::client(Kind::MalformedRequest, "no more of the file came"))?
-        .transpose();
-    chunk.map_err(|_| Problem::client(Kind::MalformedRequest, "the file broke off"))
-}
-
-fn bad_file(detail: String) -> Problem {
-    Problem::client(Kind::InvalidInput, detail)
 }
