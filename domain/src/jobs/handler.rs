@@ -43,6 +43,8 @@ pub enum Done {
     Now,
     /// The handler has finished the job by [`Jobs::finish`](super::Jobs::finish), and committed that.
     WithItsEffect,
+    /// The handler has put the job off by [`Jobs::postpone`](super::Jobs::postpone), and committed that.
+    Postponed,
 }
 
 /// Why an attempt has failed.

@@ -12,11 +12,26 @@ pub trait Jobs: Send {
     /// Has a job done after this unit of work is committed. Left out where one with its unique key is not finished.
     async fn enqueue(&mut self, job: NewJob) -> Result<(), StoreError>;
 
+    /// The same for many, by one statement.
+    async fn enqueue_all(&mut self, jobs: Vec<NewJob>) -> Result<(), StoreError>;
+
+    /// Has a job that is due later begun at once, if one with this unique key is.
+    async fn hasten(&mut self, queue: Queue, unique_key: &str) -> Result<(), StoreError>;
+
     /// Finishes a job together with what this unit of work does, or not at all.
     async fn finish(&mut self, ticket: &Ticket) -> Result<(), FinishError>;
+
+    /// Has a job come again after a while, together with what this unit of work does, or not at all. `fault` says why the
+    /// attempt has failed; `None`: it has not, and does not count.
+    async fn postpone(
+        &mut self,
+        ticket: &Ticket,
+        after: Duration,
+        fault: Option<&str>,
+    ) -> Result<(), FinishError>;
 }
 
-/// Why a job was not finished.
+/// Why a job was not finished, or put off.
 #[derive(Debug, thiserror::Error)]
 pub enum FinishError {
     /// The lease lapsed and somebody else claimed the job, or it was given back.
@@ -149,7 +164,7 @@ pub struct QueueReport {
     /// Under way.
     pub active: u64,
     pub completed: u64,
-    /// Attempts that failed and come again.
+    /// Attempts that failed, or were put off, and come again.
     pub retried: u64,
     /// Jobs that were given up.
     pub dead: u64,

@@ -18,7 +18,7 @@ pub(super) fn write(page: &mut Page, report: &JobsReport) {
         ),
         (
             "jobs_retried_total",
-            "Attempts of this process that failed; the jobs come again.",
+            "Attempts of this process that failed, or were put off; the jobs come again.",
             |queue| queue.retried,
         ),
         (

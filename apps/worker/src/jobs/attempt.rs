@@ -95,6 +95,7 @@ async fn settle(
     let ticket = &job.ticket;
     let error = match result {
         Ok(Done::WithItsEffect) => return Ended::Completed,
+        Ok(Done::Postponed) => return Ended::Retried,
         Ok(Done::Now) => {
             let kept = note(shared, ticket, Note::Complete).await;
             return if kept { Ended::Completed } else { lost() };

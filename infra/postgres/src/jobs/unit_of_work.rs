@@ -1,9 +1,13 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 use fairlead_domain::clock::Ids;
-use fairlead_domain::jobs::{FinishError, JobOwner, Jobs, NewJob, Ticket};
+use fairlead_domain::jobs::{FinishError, JobOwner, Jobs, NewJob, Queue, Ticket};
 use fairlead_domain::store::StoreError;
 use fairlead_telemetry::request;
+use uuid::Uuid;
 
+use super::milliseconds;
 use crate::connection::Connection;
 use crate::store::PgUnitOfWork;
 
@@ -13,6 +17,28 @@ const ENQUEUE: &str = "
             COALESCE($8, now()))
     ON CONFLICT (tenant_id, queue, unique_key)
         WHERE unique_key IS NOT NULL AND state IN ('delayed', 'waiting', 'active') DO NOTHING";
+
+// As above, in the order of the keys everywhere: two who enqueue the same do not wait for each other in a circle.
+const ENQUEUE_ALL: &str = "
+    INSERT INTO jobs (tenant_id, id, queue, kind, payload, unique_key, priority, state, trace_context, run_at)
+    SELECT $1, j.id, j.queue, j.kind, j.payload::jsonb, j.unique_key, j.priority,
+           CASE WHEN j.run_at > now() THEN 'delayed' ELSE 'waiting' END, $2, COALESCE(j.run_at, now())
+    FROM unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[], $9::timestamptz[])
+         AS j (id, queue, kind, payload, unique_key, priority, run_at)
+    ORDER BY j.unique_key
+    ON CONFLICT (tenant_id, queue, unique_key)
+        WHERE unique_key IS NOT NULL AND state IN ('delayed', 'waiting', 'active') DO NOTHING";
+
+const HASTEN: &str = "
+    UPDATE jobs SET state = 'waiting', run_at = now()
+    WHERE tenant_id = $1 AND queue = $2 AND unique_key = $3 AND state = 'delayed'";
+
+// Where nothing failed the attempt is taken back.
+const POSTPONE: &str = "
+    UPDATE jobs
+    SET state = 'delayed', run_at = now() + $4 * interval '1 millisecond', lease_until = NULL, fault = $5,
+        attempts = CASE WHEN $5 IS NULL THEN attempts - 1 ELSE attempts END
+    WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND fence = $3";
 
 pub(super) const FINISH: &str = "
     UPDATE jobs SET state = 'completed', lease_until = NULL, finished_at = now()
@@ -41,6 +67,64 @@ pub(crate) async fn enqueue(
         .await
 }
 
+/// The same for many.
+pub(crate) async fn enqueue_all(
+    connection: &Connection,
+    ids: &dyn Ids,
+    owner: JobOwner,
+    jobs: &[NewJob],
+) -> Result<(), StoreError> {
+    let texts = |text: fn(&NewJob) -> &str| -> Vec<&str> { jobs.iter().map(text).collect() };
+    let keys: Vec<Option<&str>> = jobs.iter().map(|job| job.unique_key.as_deref()).collect();
+    connection
+        .sql(ENQUEUE_ALL)
+        .bind(owner.as_uuid())
+        .bind(request::current().map(|request| request.traceparent()))
+        .bind(jobs.iter().map(|_| ids.next()).collect::<Vec<Uuid>>())
+        .bind(texts(|job| job.queue.as_str()))
+        .bind(texts(|job| job.kind))
+        .bind(texts(|job| job.payload.get()))
+        .bind(keys)
+        .bind(jobs.iter().map(|job| job.priority).collect::<Vec<i32>>())
+        .bind(jobs.iter().map(|job| job.run_at).collect::<Vec<_>>())
+        .enqueue()
+        .await
+}
+
+pub(crate) async fn hasten(
+    connection: &Connection,
+    owner: JobOwner,
+    queue: Queue,
+    unique_key: &str,
+) -> Result<(), StoreError> {
+    connection
+        .sql(HASTEN)
+        .bind(owner.as_uuid())
+        .bind(queue.as_str())
+        .bind(unique_key)
+        .enqueue()
+        .await
+}
+
+pub(crate) async fn postpone(
+    connection: &Connection,
+    ticket: &Ticket,
+    after: Duration,
+    fault: Option<&str>,
+) -> Result<(), FinishError> {
+    let postponed = connection
+        .sql(POSTPONE)
+        .bind(ticket.owner.as_uuid())
+        .bind(ticket.id.as_uuid())
+        .bind(ticket.fence)
+        .bind(milliseconds(after))
+        .bind(fault)
+        .execute()
+        .await
+        .map_err(StoreError::from)?;
+    kept(postponed)
+}
+
 pub(crate) async fn finish(connection: &Connection, ticket: &Ticket) -> Result<(), FinishError> {
     let finished = connection
         .sql(FINISH)
@@ -50,11 +134,12 @@ pub(crate) async fn finish(connection: &Connection, ticket: &Ticket) -> Result<(
         .execute()
         .await
         .map_err(StoreError::from)?;
-    if finished == 1 {
-        Ok(())
-    } else {
-        Err(FinishError::Lost)
-    }
+    kept(finished)
+}
+
+/// Whether the claim was still the last one.
+fn kept(rows: u64) -> Result<(), FinishError> {
+    if rows == 1 { Ok(()) } else { Err(FinishError::Lost) }
 }
 
 #[async_trait]
@@ -67,8 +152,35 @@ impl Jobs for PgUnitOfWork {
         Ok(())
     }
 
+    #[tracing::instrument(level = "debug", name = "db.jobs.enqueue_all", skip_all)]
+    async fn enqueue_all(&mut self, jobs: Vec<NewJob>) -> Result<(), StoreError> {
+        let owner = JobOwner::Tenant(self.tenant);
+        enqueue_all(&self.connection, &*self.ids, owner, &jobs).await?;
+        for job in &jobs {
+            self.note_enqueued(job.queue);
+        }
+        Ok(())
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.jobs.hasten", skip_all)]
+    async fn hasten(&mut self, queue: Queue, unique_key: &str) -> Result<(), StoreError> {
+        hasten(&self.connection, JobOwner::Tenant(self.tenant), queue, unique_key).await?;
+        self.note_enqueued(queue);
+        Ok(())
+    }
+
     #[tracing::instrument(level = "debug", name = "db.jobs.finish", skip_all)]
     async fn finish(&mut self, ticket: &Ticket) -> Result<(), FinishError> {
         finish(&self.connection, ticket).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.jobs.postpone", skip_all)]
+    async fn postpone(
+        &mut self,
+        ticket: &Ticket,
+        after: Duration,
+        fault: Option<&str>,
+    ) -> Result<(), FinishError> {
+        postpone(&self.connection, ticket, after, fault).await
     }
 }

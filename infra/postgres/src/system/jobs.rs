@@ -1,5 +1,7 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
-use fairlead_domain::jobs::{FinishError, JobOwner, Jobs, NewJob, Ticket};
+use fairlead_domain::jobs::{FinishError, JobOwner, Jobs, NewJob, Queue, Ticket};
 use fairlead_domain::store::StoreError;
 
 use super::PgSystemUnitOfWork;
@@ -14,8 +16,34 @@ impl Jobs for PgSystemUnitOfWork {
         Ok(())
     }
 
+    #[tracing::instrument(level = "debug", name = "db.jobs.enqueue_all_for_platform", skip_all)]
+    async fn enqueue_all(&mut self, jobs: Vec<NewJob>) -> Result<(), StoreError> {
+        jobs::enqueue_all(&self.connection, &*self.ids, JobOwner::Platform, &jobs).await?;
+        for job in &jobs {
+            self.deeds.note_enqueued(job.queue);
+        }
+        Ok(())
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.jobs.hasten_for_platform", skip_all)]
+    async fn hasten(&mut self, queue: Queue, unique_key: &str) -> Result<(), StoreError> {
+        jobs::hasten(&self.connection, JobOwner::Platform, queue, unique_key).await?;
+        self.deeds.note_enqueued(queue);
+        Ok(())
+    }
+
     #[tracing::instrument(level = "debug", name = "db.jobs.finish", skip_all)]
     async fn finish(&mut self, ticket: &Ticket) -> Result<(), FinishError> {
         jobs::finish(&self.connection, ticket).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.jobs.postpone", skip_all)]
+    async fn postpone(
+        &mut self,
+        ticket: &Ticket,
+        after: Duration,
+        fault: Option<&str>,
+    ) -> Result<(), FinishError> {
+        jobs::postpone(&self.connection, ticket, after, fault).await
     }
 }
