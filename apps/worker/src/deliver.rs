@@ -76,6 +76,8 @@ impl Delivery {
                 of_tenants.entry(event.tenant).or_default().push(event);
             }
         }
+        let concerned = consumer.concerned(of_tenants.keys().copied().collect()).await?;
+        of_tenants.retain(|tenant, _| concerned.contains(tenant));
         // Of one tenant in order; the trouble of one does not hold up the others.
         let delivering = of_tenants
             .into_values()

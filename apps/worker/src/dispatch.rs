@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fairlead_domain::events::{Consumer, Delivered, Event, EventHandler, HandleError, Verdict};
+use fairlead_domain::identity::TenantId;
 use tokio::time::sleep;
 
 use crate::Shared;
@@ -24,6 +25,15 @@ pub(crate) struct Dispatcher {
 impl Dispatcher {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
+    }
+
+    /// Which of the tenants of `delivered` a consumer has anything to do for. Where that cannot be told it is asked for all
+    /// of them, and whatever stands in the way is met there.
+    async fn concerned(&self, consumer: &dyn Consumer, delivered: &[Delivered]) -> Vec<TenantId> {
+        let mut tenants: Vec<TenantId> = delivered.iter().map(|delivered| delivered.event.tenant).collect();
+        tenants.sort_unstable();
+        tenants.dedup();
+        consumer.concerned(tenants.clone()).await.unwrap_or(tenants)
     }
 
     /// Has a consumer handle what it wants of one tenant's events; what fails together is tried one by one.
@@ -90,13 +100,20 @@ fn worse(one: Verdict, other: Verdict) -> Verdict {
 #[async_trait]
 impl EventHandler for Dispatcher {
     async fn handle(&self, delivered: &[Delivered]) -> Vec<Verdict> {
+        let consumers = self.shared.delivery.consumers();
+        let mut concerned = Vec::with_capacity(consumers.len());
+        for consumer in consumers {
+            concerned.push(self.concerned(&**consumer, delivered).await);
+        }
         let mut verdicts = vec![Verdict::Done; delivered.len()];
         let mut begins = 0;
         for run in delivered.chunk_by(|one, next| one.event.tenant == next.event.tenant) {
             let of_run = begins..begins + run.len();
-            for consumer in self.shared.delivery.consumers() {
-                self.hand_over(&**consumer, run, &mut verdicts[of_run.clone()])
-                    .await;
+            for (consumer, concerned) in consumers.iter().zip(&concerned) {
+                if concerned.contains(&run[0].event.tenant) {
+                    self.hand_over(&**consumer, run, &mut verdicts[of_run.clone()])
+                        .await;
+                }
             }
             begins = of_run.end;
         }

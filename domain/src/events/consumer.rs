@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::Event;
+use crate::identity::TenantId;
 use crate::store::{StoreError, UnitOfWork};
 
 /// Something that is done about events after the transaction that recorded them.
@@ -15,6 +16,12 @@ pub trait Consumer: Debug + Send + Sync {
     fn name(&self) -> &'static str;
 
     fn wants(&self, event_type: &str) -> bool;
+
+    /// Which of `tenants` it has anything to do for, now. Events of the others are passed over, and not noted in the inbox: one
+    /// that comes again is looked at anew.
+    async fn concerned(&self, tenants: Vec<TenantId>) -> Result<Vec<TenantId>, StoreError> {
+        Ok(tenants)
+    }
 
     /// Does what is due about `events`, through `uow` alone. They are of the tenant of `uow`, of types that are wanted,
     /// in order, and have not been handled before; what is done becomes durable together with the note that they have.

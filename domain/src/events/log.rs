@@ -54,4 +54,7 @@ pub trait Events: Send {
         after: EventCursor,
         limit: u32,
     ) -> Result<EventPage, StoreError>;
+
+    /// One event, wherever in the log it is.
+    async fn find(&mut self, id: Uuid) -> Result<Option<Event>, StoreError>;
 }

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use fairlead_domain::events::{AggregateFilter, EventCursor, EventFilter, EventPage, Events};
+use fairlead_domain::events::{AggregateFilter, Event, EventCursor, EventFilter, EventPage, Events};
 use fairlead_domain::store::StoreError;
 use uuid::Uuid;
 
@@ -48,6 +48,11 @@ const OF_ONE_AND_TYPE: &str = after!("aggregate_type = $6" "aggregate_id = $7" "
 const OF_TYPES: &str = after!("type = ANY($8)");
 const OF_KIND_AND_TYPES: &str = after!("aggregate_type = $6" "type = ANY($8)");
 const OF_ONE_AND_TYPES: &str = after!("aggregate_type = $6" "aggregate_id = $7" "type = ANY($8)");
+
+const ONE: &str = "
+    SELECT xid, position, id, type, version, aggregate_type, aggregate_id, source, actor, data::text, trace_context,
+           occurred_at
+    FROM events WHERE tenant_id = $1 AND id = $2";
 
 fn statement(filter: &EventFilter) -> &'static str {
     match (filter.aggregate, &filter.types[..]) {
@@ -113,5 +118,17 @@ impl Events for PgUnitOfWork {
             next,
             has_more,
         })
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.events.find", skip_all)]
+    async fn find(&mut self, id: Uuid) -> Result<Option<Event>, StoreError> {
+        let row = self
+            .connection
+            .sql(ONE)
+            .bind(self.tenant_id())
+            .bind(id)
+            .fetch_optional()
+            .await?;
+        row.as_ref().map(|row| event(row, 0, self.tenant)).transpose()
     }
 }
