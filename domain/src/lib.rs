@@ -1,4 +1,4 @@
-//! The model of Fairlead: tenants, users, leads, activities, carriers; the rules they follow, the use cases, and the
+//! The model of Fairlead: tenants, users, leads, activities, carriers, webhooks; the rules they follow, the use cases, and the
 //! ports through which they reach the outside. Nothing here does I/O, reads the clock or makes up an id.
 
 pub mod access;
@@ -21,6 +21,7 @@ pub mod operations;
 pub mod paging;
 pub mod store;
 pub mod text;
+pub mod webhooks;
 
 pub use expected::Expected;
 pub use id::Id;

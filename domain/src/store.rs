@@ -22,6 +22,7 @@ use crate::identity::{
 use crate::jobs::{Jobs, Queue};
 use crate::leads::{Assignments, LeadCounters, Leads};
 use crate::operations::Operations;
+use crate::webhooks::{WebhookDeliveries, WebhookReplays, Webhooks};
 
 /// Opens units of work for tenants.
 #[async_trait]
@@ -83,6 +84,9 @@ pub trait UnitOfWork: Send {
     fn usage_by_day(&mut self) -> &mut dyn UsageByDay;
     fn jobs(&mut self) -> &mut dyn Jobs;
     fn operations(&mut self) -> &mut dyn Operations;
+    fn webhooks(&mut self) -> &mut dyn Webhooks;
+    fn webhook_deliveries(&mut self) -> &mut dyn WebhookDeliveries;
+    fn webhook_replays(&mut self) -> &mut dyn WebhookReplays;
     fn idempotency_keys(&mut self) -> &mut dyn IdempotencyKeys;
 
     /// Takes note of a change. Its event and its audit row become durable with the change itself, or not at all.

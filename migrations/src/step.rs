@@ -34,6 +34,7 @@ const STEPS: &[Step] = steps![
     "m20261121_001200_jobs",
     "m20261121_001300_job_schedules",
     "m20261122_000100_operations",
+    "m20261122_000200_webhooks",
 ];
 
 /// SHA-256 over all SQL, in hexadecimal: two databases that were made from the same files have the same schema.

@@ -37,3 +37,4 @@ mod serve;
 mod statistics;
 mod tenancy;
 mod transactions;
+mod webhooks;

@@ -16,7 +16,7 @@ const PLATFORM_TABLES: [&str; 7] = [
 ];
 
 /// Indexes that do not lead with the tenant, and why.
-const OTHER_LEADING_COLUMNS: [(&str, &str); 13] = [
+const OTHER_LEADING_COLUMNS: [(&str, &str); 15] = [
     ("credentials_email", "login knows no tenant yet"),
     ("events_cursor", "the relay reads all tenants in commit order"),
     (
@@ -39,6 +39,11 @@ const OTHER_LEADING_COLUMNS: [(&str, &str); 13] = [
     ),
     ("sessions_expiry", "housekeeping clears all tenants by age"),
     ("tenants_slug", "a slug names one tenant of the platform"),
+    (
+        "webhook_deliveries_ended",
+        "housekeeping clears all tenants by age",
+    ),
+    ("webhook_replays_ended", "housekeeping clears all tenants by age"),
 ];
 
 async fn column(database: &mut PgConnection, sql: &'static str) -> Vec<String> {

@@ -52,6 +52,14 @@ const ONE_OF_EACH: &str = "
         VALUES ('{t}', '{t}', '{t}', 0, 2, '[]');
     INSERT INTO operation_faults (tenant_id, id, operation_id, number, line, field, reason)
         VALUES ('{t}', '{t}', '{t}', 0, 2, 'email', 'a reason');
+    INSERT INTO webhooks (tenant_id, id, url, created_at, updated_at, secret)
+        VALUES ('{t}', '{t}', 'https://{t}.test/', now(), now(), 'sealed');
+    INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, event_id, event_type, state, tried_since, next_at,
+                                    created_at)
+        VALUES ('{t}', '{t}', '{t}', '{t}', 'lead_created', 'PENDING', now(), now(), now());
+    INSERT INTO webhook_replays (tenant_id, id, webhook_id, place_xid, place_position, until_xid, until_position, state,
+                                 deliveries, created_at)
+        VALUES ('{t}', '{t}', '{t}', '0', 0, '3', 1, 'RUNNING', 0, now());
     ANALYZE";
 
 /// A database in which two tenants have one row in every table.

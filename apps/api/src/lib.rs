@@ -90,6 +90,6 @@ pub use realtime::Connections;
 pub use serve::serve;
 pub use state::{
     ApiSettings, HealthCheck, HealthProbe, HealthReport, HealthStatus, JobServices, MemoryKeeper,
-    ReleasedMemory, Services,
+    ReleasedMemory, Services, WebhookServices,
 };
 pub use warming::datasets;

@@ -14,6 +14,7 @@ use fairlead_domain::identity::{
 };
 use fairlead_domain::jobs::{Calendar, JobOperations, Schedules};
 use fairlead_domain::store::{Store, SystemStore};
+use fairlead_domain::webhooks::{SigningSecrets, WebhookSender};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -48,6 +49,7 @@ pub struct Services {
     pub nodes: Arc<dyn DatabaseNodes>,
     pub jobs: JobServices,
     pub live: Arc<dyn LiveLog>,
+    pub webhooks: WebhookServices,
     pub connections: Connections,
     pub cursors: CursorKey,
     pub consistency: ConsistencyTokens,
@@ -86,6 +88,16 @@ pub struct JobServices {
     pub calendar: Arc<dyn Calendar>,
     /// What can be scheduled.
     pub kinds: Arc<[&'static str]>,
+}
+
+/// What webhooks are made with.
+#[derive(Clone, Debug)]
+pub struct WebhookServices {
+    pub secrets: Arc<dyn SigningSecrets>,
+    /// Says which URLs may be called.
+    pub sender: Arc<dyn WebhookSender>,
+    /// How many a tenant may have.
+    pub max: u64,
 }
 
 /// How the HTTP edge behaves. Every field is read.

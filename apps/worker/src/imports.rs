@@ -166,13 +166,10 @@ impl JobHandler for Imports {
     }
 
     /// Tells who has asked for it that the import is given up. Where that fails too, housekeeping does it.
-    async fn died(&self, job: &DeadJob) {
-        let Some(tenant) = job.owner.tenant() else {
-            return;
-        };
-        if let Err(error) = self.give_up(tenant, job).await {
-            let error: &dyn std::error::Error = &error;
-            tracing::warn!(job.id = %job.id, error, "cannot note that an import is given up");
+    async fn died(&self, job: &DeadJob) -> Result<(), StoreError> {
+        match job.owner.tenant() {
+            Some(tenant) => self.give_up(tenant, job).await,
+            None => Ok(()),
         }
     }
 }

@@ -159,10 +159,11 @@ pub enum ApiScope {
     CarriersRead,
     CarriersWrite,
     EventsRead,
+    WebhooksManage,
 }
 
 impl ApiScope {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::TenantRead,
         Self::UsersRead,
         Self::UsersWrite,
@@ -173,6 +174,7 @@ impl ApiScope {
         Self::CarriersRead,
         Self::CarriersWrite,
         Self::EventsRead,
+        Self::WebhooksManage,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -187,6 +189,7 @@ impl ApiScope {
             Self::CarriersRead => "carriers:read",
             Self::CarriersWrite => "carriers:write",
             Self::EventsRead => "events:read",
+            Self::WebhooksManage => "webhooks:manage",
         }
     }
 

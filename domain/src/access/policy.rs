@@ -69,4 +69,6 @@ policy! {
     ViewCarriers: EVERYONE, Some(ApiScope::CarriersRead);
     /// Create, change and delete carriers.
     ManageCarriers: ADMINS, Some(ApiScope::CarriersWrite);
+    /// See, create, change and delete webhooks: whoever may can have all events of the tenant sent anywhere.
+    ManageWebhooks: ADMINS, Some(ApiScope::WebhooksManage);
 }

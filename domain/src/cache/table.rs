@@ -31,6 +31,13 @@ pub const EVENT_TYPES: &[&str] = &[
     "operation_started",
     "operation_cancel_requested",
     "operation_ended",
+    "webhook_created",
+    "webhook_updated",
+    "webhook_deleted",
+    "webhook_disabled",
+    "webhook_secret_rotated",
+    "webhook_pinged",
+    "webhook_replay_started",
 ];
 
 /// Adds the tags of what a change touched. An event that is not in the table touches the whole tenant.
@@ -43,8 +50,8 @@ pub fn tags_of(recorded: &Recorded, tags: &mut Vec<Tag>) {
         // Its counters are repaired in its name.
         Aggregate::Tenant => tags.extend([Tag::Tenant, Tag::Statistics]),
         Aggregate::User => of_user(recorded, tags),
-        // Nothing that is cached tells of sessions, nor of operations.
-        Aggregate::Session | Aggregate::Operation => {}
+        // Nothing that is cached tells of these.
+        Aggregate::Session | Aggregate::Operation | Aggregate::Webhook => {}
         Aggregate::ApiKey => tags.push(Tag::ApiKeys),
         Aggregate::Lead => of_lead(recorded, tags),
         Aggregate::Activity => of_activity(recorded, tags),

@@ -17,10 +17,11 @@ pub enum Aggregate {
     Activity,
     Carrier,
     Operation,
+    Webhook,
 }
 
 impl Aggregate {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Tenant,
         Self::User,
         Self::Session,
@@ -29,6 +30,7 @@ impl Aggregate {
         Self::Activity,
         Self::Carrier,
         Self::Operation,
+        Self::Webhook,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -41,6 +43,7 @@ impl Aggregate {
             Self::Activity => "activity",
             Self::Carrier => "carrier",
             Self::Operation => "operation",
+            Self::Webhook => "webhook",
         }
     }
 

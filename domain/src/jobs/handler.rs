@@ -33,7 +33,9 @@ pub trait JobHandler: Debug + Send + Sync {
 
     /// Told when one of its jobs was given up: by its last attempt, or because the worker of that was gone. Not told
     /// where this process ends before it could be.
-    async fn died(&self, _job: &DeadJob) {}
+    async fn died(&self, _job: &DeadJob) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 /// How an attempt came to its end.

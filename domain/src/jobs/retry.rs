@@ -48,9 +48,10 @@ pub struct QueueSettings {
 
 impl QueueSettings {
     /// Jobs of one tenant at once: one place less than there are, so that no tenant keeps all others waiting for as
-    /// long as its jobs take.
+    /// long as its jobs take; and no more than four or a quarter, so that two or three tenants do not either.
     pub fn concurrency_of_tenant(self) -> usize {
-        self.concurrency.saturating_sub(1).max(1)
+        let but_one = self.concurrency.saturating_sub(1);
+        but_one.min((self.concurrency / 4).max(4)).max(1)
     }
 }
 
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_leaves_one_place_to_others() {
+    fn a_tenant_leaves_places_to_others() {
         let of = |concurrency| {
             let settings = QueueSettings {
                 concurrency,
@@ -105,6 +106,6 @@ mod tests {
             settings.concurrency_of_tenant()
         };
 
-        assert_eq!([of(1), of(2), of(5)], [1, 1, 4]);
+        assert_eq!([of(1), of(2), of(5), of(10), of(50)], [1, 1, 4, 4, 12]);
     }
 }

@@ -1,11 +1,13 @@
-//! The cryptography of identity: passwords, access tokens and their keys, secrets that are kept as hashes.
+//! The cryptography of identity: passwords, access tokens and their keys, secrets that are kept as hashes; and the
+//! secrets that webhooks are signed with, which are kept sealed.
 //!
-//! The ports served here are those of `fairlead_domain::identity`.
+//! The ports served here are those of `fairlead_domain::identity`, and one of `fairlead_domain::webhooks`.
 
 mod access_tokens;
 mod key_ring;
 mod password_hasher;
 mod secrets;
+mod signing_secrets;
 #[cfg(test)]
 mod temporary;
 
@@ -13,3 +15,4 @@ pub use access_tokens::{AccessTokenSettings, JwtAccessTokens};
 pub use key_ring::{KeyFault, KeyRing, KeyRingError, PublicKey};
 pub use password_hasher::{Argon2PasswordHasher, HasherLimits};
 pub use secrets::Sha256Secrets;
+pub use signing_secrets::SealedSigningSecrets;

@@ -34,6 +34,7 @@ mod system;
 mod tenants;
 mod usage_by_day;
 mod users;
+mod webhooks;
 
 pub use config::{MonitorConfig, PgConfig, PoolConfig, ReplicaConfig};
 pub use nodes::{Cluster, LastWrites, NodeDown, Standing};

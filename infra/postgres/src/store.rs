@@ -15,6 +15,7 @@ use fairlead_domain::jobs::{Jobs, Queue};
 use fairlead_domain::leads::{Assignments, Leads};
 use fairlead_domain::operations::Operations;
 use fairlead_domain::store::{CommitListener, Store, StoreError, UnitOfWork};
+use fairlead_domain::webhooks::{WebhookDeliveries, WebhookReplays, Webhooks};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -216,6 +217,18 @@ impl UnitOfWork for PgUnitOfWork {
     }
 
     fn operations(&mut self) -> &mut dyn Operations {
+        self
+    }
+
+    fn webhooks(&mut self) -> &mut dyn Webhooks {
+        self
+    }
+
+    fn webhook_deliveries(&mut self) -> &mut dyn WebhookDeliveries {
+        self
+    }
+
+    fn webhook_replays(&mut self) -> &mut dyn WebhookReplays {
         self
     }
 

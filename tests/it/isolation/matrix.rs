@@ -7,7 +7,7 @@ use fairlead_api::spec;
 use fairlead_domain::clock::Ids as _;
 use reqwest::Method;
 use serde_json::{Value, json};
-use support::{Client, Response, TestTenant};
+use support::{Client, Response, TestTenant, wait_until};
 
 /// What a test must know to call an operation: what the id in its path names, and a request that it accepts.
 pub(super) struct Case {
@@ -25,6 +25,7 @@ pub(super) enum Thing {
     Carrier,
     Connection,
     DeadJob,
+    Delivery,
     Job,
     Lead,
     Operation,
@@ -32,6 +33,7 @@ pub(super) enum Thing {
     Schedule,
     Tenant,
     User,
+    Webhook,
 }
 
 enum Body {
@@ -85,11 +87,13 @@ pub(super) const CASES: &[Case] = &[
     case("createCarrier").json(|n| json!({ "name": format!("Carrier {n}") })),
     case("createLead").json(|_| json!({ "name": "Ann" })),
     case("createLeads").json(|_| json!({ "leads": [{ "name": "Ann" }] })),
+    case("createWebhook").json(|_| json!({ "url": "https://example.com/" })),
     case("deactivateUser").of(Thing::User),
     case("deleteActivity").of(Thing::Activity),
     case("deleteCarrier").of(Thing::Carrier),
     case("deleteJobSchedule").of(Thing::Schedule),
     case("deleteLead").of(Thing::Lead),
+    case("deleteWebhook").of(Thing::Webhook),
     case("drainQueue")
         .of(Thing::Queue)
         .json(|_| json!({ "reason": "a test" })),
@@ -118,6 +122,7 @@ pub(super) const CASES: &[Case] = &[
     case("getUsage"),
     case("getUsageByDay"),
     case("getUser").of(Thing::User),
+    case("getWebhook").of(Thing::Webhook),
     case("importLeads").text("text/csv", "name\nAnn\n"),
     case("invalidateCache").json(|_| json!({ "namespace": "leads.list" })),
     case("inviteUser")
@@ -130,12 +135,14 @@ pub(super) const CASES: &[Case] = &[
     case("listCarriers"),
     case("listConnections"),
     case("listDeadJobs").of(Thing::Queue),
+    case("listDeliveries").of(Thing::Webhook),
     case("listEvents"),
     case("listJobSchedules"),
     case("listJobs").query("?queue=maintenance"),
     case("listLeads"),
     case("listOperations"),
     case("listUsers"),
+    case("listWebhooks"),
     case("logActivity")
         .of(Thing::Lead)
         .json(|_| json!({ "type": "NOTE", "subject": "a note" })),
@@ -144,10 +151,16 @@ pub(super) const CASES: &[Case] = &[
     case("pauseQueue")
         .of(Thing::Queue)
         .json(|_| json!({ "reason": "a test", "until": "2999-01-01T00:00:00Z" })),
+    case("pingWebhook").of(Thing::Webhook),
     case("releaseMemory"),
+    case("replayEvents")
+        .of(Thing::Webhook)
+        .json(|_| json!({ "cursor": null })),
     case("resumeQueue").of(Thing::Queue),
+    case("retryDelivery").of(Thing::Delivery),
     case("retryFailedJobs").of(Thing::Queue),
     case("revokeApiKey").of(Thing::ApiKey),
+    case("rotateWebhookSecret").of(Thing::Webhook).json(|_| json!({})),
     case("scheduleJob").json(
         |_| json!({ "name": "a test", "queue": "maintenance", "kind": "clear-jobs", "cron": "0 0 1 1 *" }),
     ),
@@ -167,6 +180,9 @@ pub(super) const CASES: &[Case] = &[
     case("updateUser")
         .of(Thing::User)
         .json(|_| json!({ "name": "Changed" })),
+    case("updateWebhook")
+        .of(Thing::Webhook)
+        .json(|_| json!({ "description": "changed" })),
     case("warmCache").json(|_| json!({ "datasets": ["statistics"] })),
 ];
 
@@ -247,14 +263,7 @@ pub(super) async fn call(
     id: &str,
     number: usize,
 ) -> Response {
-    let path = match operation
-        .path
-        .split_once('{')
-        .map(|(before, rest)| (before, rest.split_once('}')))
-    {
-        Some((before, Some((_, after)))) => format!("{before}{id}{after}"),
-        _ => operation.path.clone(),
-    };
+    let path = fill(&operation.path, id);
     let request = client
         .request(operation.method.clone(), &format!("{path}{}", case.query))
         .header("x-request-id", format!("request-{number}"))
@@ -269,6 +278,19 @@ pub(super) async fn call(
             Body::Text(media_type, text) => request.header("content-type", *media_type).body(*text),
         })
         .await
+}
+
+/// Puts an id in its place. Where a path has two, `id` is both with a slash between them, or stands for each.
+fn fill(path: &str, id: &str) -> String {
+    let mut ids = id.split('/').chain(id.split('/').next_back());
+    let mut parts = path.split('{');
+    let mut filled = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (_, after) = part.split_once('}').expect("a parameter ends");
+        filled.push_str(ids.next().expect("no path has more than two ids"));
+        filled.push_str(after);
+    }
+    filled
 }
 
 /// Makes one of these in a tenant and returns its id. An agent changes only what it wrote itself, and
@@ -319,6 +341,8 @@ pub(super) async fn make(thing: Thing, tenant: &TestTenant, author: &Client, num
             let carrier = json!({ "name": format!("Made carrier {number}") });
             owner.post("/api/v1/carriers", carrier).await.expect(201)
         }
+        Thing::Webhook => return webhook(owner).await,
+        Thing::Delivery => return delivery(owner).await,
         Thing::User => {
             let user =
                 json!({ "email": format!("made-{number}@made.test"), "name": "Made", "role": "VIEWER" });
@@ -326,6 +350,29 @@ pub(super) async fn make(thing: Thing, tenant: &TestTenant, author: &Client, num
         }
     };
     made["id"].as_str().expect("what was made has an id").to_owned()
+}
+
+/// One whose receiver does not exist.
+async fn webhook(owner: &Client) -> String {
+    let webhook = json!({ "url": "https://receiver.invalid/" });
+    let made = owner.post("/api/v1/webhooks", webhook).await.expect(201);
+    made["id"].as_str().expect("what was made has an id").to_owned()
+}
+
+/// With its webhook.
+async fn delivery(owner: &Client) -> String {
+    let webhook = webhook(owner).await;
+    let ping = format!("/api/v1/webhooks/{webhook}/ping");
+    owner.send(owner.request(Method::POST, &ping)).await.expect(202);
+    let mut id = None;
+    wait_until("the ping is on its way", async || {
+        let path = format!("/api/v1/webhooks/{webhook}/deliveries");
+        let listed = owner.get(&path).await.expect(200);
+        id = listed["items"][0]["id"].as_str().map(str::to_owned);
+        id.is_some()
+    })
+    .await;
+    format!("{webhook}/{}", id.expect("it was waited for"))
 }
 
 async fn job(operator: &Client, query: &str) -> Value {

@@ -265,14 +265,14 @@ async fn what_one_tenant_leaves_of_its_share_is_for_those_who_have_more() {
     fill(&mut superuser, tenant(1), 1, "takes long").await;
     fill(&mut superuser, tenant(2), 100, "takes long").await;
     let settings = QueueSettings {
-        concurrency: 10,
+        concurrency: 5,
         ..SETTINGS
     };
 
     let working = Working::on(&database, settings, NEVER).await;
 
     working
-        .until("no place is left", |report| report.active == 10)
+        .until("no place is left", |report| report.active == 5)
         .await;
 }
 

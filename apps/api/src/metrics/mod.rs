@@ -11,6 +11,7 @@ mod jobs;
 mod process;
 mod requests;
 mod tenants;
+mod webhooks;
 
 use std::io;
 use std::net::TcpListener;
@@ -22,6 +23,7 @@ use fairlead_domain::cache::CacheControl;
 use fairlead_domain::database::DatabaseNodes;
 use fairlead_domain::events::EventsMonitor;
 use fairlead_domain::jobs::JobsMonitor;
+use fairlead_domain::webhooks::WebhooksMonitor;
 use fairlead_telemetry::metrics::{CONTENT_TYPE, Page};
 
 use cache::CacheSeries;
@@ -40,6 +42,7 @@ pub struct MetricSources {
     pub nodes: Arc<dyn DatabaseNodes>,
     pub events: Arc<dyn EventsMonitor>,
     pub jobs: Arc<dyn JobsMonitor>,
+    pub webhooks: Arc<dyn WebhooksMonitor>,
     pub connections: Connections,
     pub times: RequestTimes,
     /// How many tenants have series of their own, at the most: those that ask most. All others are one.
@@ -87,6 +90,7 @@ fn write_page(metrics: &Metrics, page: &mut Page) {
     events::write(page, &sources.events.report());
     connections::write(page, &sources.connections, sources.tenants);
     jobs::write(page, &sources.jobs.report());
+    webhooks::write(page, &sources.webhooks.report());
     if let Some(cache) = &sources.cache {
         let report = cache.report();
         let mut series = metrics.cache.lock().unwrap_or_else(PoisonError::into_inner);

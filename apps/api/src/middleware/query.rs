@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::query::{NoQuery, QueryReader};
 
 /// The operations that take a query; a test holds them to the specification, which is too large to be made for this.
-pub(super) const QUERIED: [(Method, &str); 23] = [
+pub(super) const QUERIED: [(Method, &str); 25] = [
     (Method::GET, "/api/v1/activities"),
     (Method::GET, "/api/v1/agents"),
     (Method::GET, "/api/v1/carriers"),
@@ -32,6 +32,8 @@ pub(super) const QUERIED: [(Method, &str); 23] = [
     (Method::GET, "/api/v1/tenant/api-keys"),
     (Method::GET, "/api/v1/usage/days"),
     (Method::GET, "/api/v1/users"),
+    (Method::GET, "/api/v1/webhooks"),
+    (Method::GET, "/api/v1/webhooks/{id}/deliveries"),
 ];
 
 /// Tells what is wrong with a query that is not to be there.

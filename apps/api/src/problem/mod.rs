@@ -12,6 +12,7 @@ mod kind;
 mod leads;
 mod operations;
 mod view;
+mod webhooks;
 
 use std::borrow::Cow;
 use std::error::Error;

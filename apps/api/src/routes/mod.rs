@@ -11,6 +11,7 @@ mod pages;
 mod platform;
 mod tenant;
 mod users;
+mod webhooks;
 
 /// What is asked by reads whose answers can be loaded ahead of need.
 pub(crate) mod questions {
@@ -38,6 +39,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
                 .configure(carriers::configure)
                 .configure(events::configure)
                 .configure(operations::configure)
+                .configure(webhooks::configure)
                 .configure(platform::configure)
                 .configure(health::configure),
         )

@@ -1,6 +1,7 @@
 //! The table of all keys.
 
 mod jobs;
+mod webhooks;
 
 use fairlead_domain::identity::LONGEST_ACCESS_TOKEN;
 use serde::{Deserialize, Serialize};
@@ -116,22 +117,23 @@ const DAY_SECONDS: u64 = 86_400;
 const MEBIBYTE: u64 = 1_048_576;
 
 /// Every key there is; none that nothing reads.
-pub static KEYS: &[Key] = &{
-    const ALL: [Key; GENERAL.len() + jobs::KEYS.len()] = joined(GENERAL, jobs::KEYS);
-    ALL
+pub static KEYS: &[Key] = {
+    const PARTS: [&[Key]; 3] = [GENERAL, jobs::KEYS, webhooks::KEYS];
+    static ALL: [Key; PARTS[0].len() + PARTS[1].len() + PARTS[2].len()] = joined(&PARTS);
+    &ALL
 };
 
 /// One behind the other.
-const fn joined<const N: usize>(first: &[Key], second: &[Key]) -> [Key; N] {
-    let mut all = [first[0]; N];
-    let mut at = 0;
-    while at < N {
-        all[at] = if at < first.len() {
-            first[at]
+const fn joined<const N: usize>(parts: &[&[Key]]) -> [Key; N] {
+    let mut all = [parts[0][0]; N];
+    let (mut part, mut at, mut next) = (0, 0, 0);
+    while next < N {
+        if at == parts[part].len() {
+            (part, at) = (part + 1, 0);
         } else {
-            second[at - first.len()]
-        };
-        at += 1;
+            all[next] = parts[part][at];
+            (at, next) = (at + 1, next + 1);
+        }
     }
     all
 }

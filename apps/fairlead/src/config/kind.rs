@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use ::config::{Value, ValueKind};
+use fairlead_http::Network;
 
 use super::replicas;
 
@@ -19,6 +20,8 @@ pub enum Kind {
     Path,
     /// An IP address.
     Address,
+    /// Ranges of IP addresses, with commas between them.
+    Networks,
     HttpUrl,
     PostgresUrl,
     RedisUrl,
@@ -43,6 +46,7 @@ impl Kind {
             Self::Choice(choices) => choices.join(", "),
             Self::Path => "a path".to_owned(),
             Self::Address => "an IP address such as 127.0.0.1, 0.0.0.0 or ::".to_owned(),
+            Self::Networks => "ranges of addresses such as 10.0.0.0/8,fd00::/8".to_owned(),
             Self::HttpUrl => "a URL such as https://api.example.com, without a trailing slash".to_owned(),
             Self::PostgresUrl => "postgres://user:password@host:port/database".to_owned(),
             Self::RedisUrl => "redis://[[user]:password@]host:port[/database]".to_owned(),
@@ -87,6 +91,7 @@ impl Kind {
         let is_fine = match self {
             Self::Choice(choices) => choices.contains(&text),
             Self::Address => text.parse::<IpAddr>().is_ok(),
+            Self::Networks => text.split(',').all(|part| part.trim().parse::<Network>().is_ok()),
             Self::HttpUrl => is_http_url(text),
             Self::LogFilter => is_log_filter(text),
             Self::PostgresUrl => {

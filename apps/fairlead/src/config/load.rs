@@ -1,6 +1,7 @@
 //! From the layers to the typed struct.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ::config::Value;
 
@@ -19,6 +20,8 @@ pub struct Input {
     pub flags: Vec<(&'static str, &'static str, String)>,
 }
 
+/// What it takes to read what is left of an answer, and to note what came of it.
+const NOTING: Duration = Duration::from_secs(5);
 /// The file that is read when nobody names one, if it is there.
 const USUAL_FILE: &str = "fairlead.toml";
 
@@ -154,6 +157,14 @@ fn conflicts(loaded: &Loaded) -> Vec<Fault> {
             "`auth.access_ttl_seconds` ({}) is longer than `auth.refresh_ttl_seconds` ({})",
             origin("auth.access_ttl_seconds"),
             origin("auth.refresh_ttl_seconds"),
+        ));
+    }
+    if config.webhooks.timeout + NOTING > config.jobs.webhooks.timeout {
+        found.push(format!(
+            "`webhooks.timeout_ms` ({}) is not 5,000 less than `jobs.webhooks.timeout_ms` ({}): attempts would be cut off \
+             before it is noted what they came to",
+            origin("webhooks.timeout_ms"),
+            origin("jobs.webhooks.timeout_ms"),
         ));
     }
     let kinds = config.cache.redis.encrypted_kinds().into_iter().flatten();

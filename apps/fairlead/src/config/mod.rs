@@ -28,5 +28,5 @@ pub use settings::{
     AmqpConfig, AuthConfig, CacheConfig, CacheEviction, CacheMemoryConfig, CacheWarmingConfig,
     CompressionConfig, Config, DatabaseConfig, DatabaseUrls, EventsConfig, HttpConfig, JobsConfig,
     LockoutConfig, LogConfig, LogFormat, MetricsConfig, MonitorConfig, PoolConfig, QueueConfig,
-    ReadPoolConfig, RedisConfig, ResponseCacheConfig, SecurityConfig, SystemPoolConfig,
+    ReadPoolConfig, RedisConfig, ResponseCacheConfig, SecurityConfig, SystemPoolConfig, WebhooksConfig,
 };

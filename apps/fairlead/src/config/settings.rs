@@ -20,6 +20,7 @@ pub struct Config {
     pub cache: CacheConfig,
     pub events: EventsConfig,
     pub jobs: JobsConfig,
+    pub webhooks: WebhooksConfig,
     pub auth: AuthConfig,
     // No key of this section has a default, so the section itself may be absent.
     #[serde(default)]
@@ -313,6 +314,27 @@ pub struct QueueConfig {
     pub max_backoff: Duration,
     #[serde(rename = "timeout_ms", with = "millis")]
     pub timeout: Duration,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhooksConfig {
+    pub max_per_tenant: u64,
+    #[serde(rename = "connect_timeout_ms", with = "millis")]
+    pub connect_timeout: Duration,
+    #[serde(rename = "timeout_ms", with = "millis")]
+    pub timeout: Duration,
+    pub delivery_retention_days: u32,
+    pub allow_http: bool,
+    /// Ranges with commas between them; `None`: public addresses alone.
+    pub allowed_networks: Option<String>,
+}
+
+impl WebhooksConfig {
+    /// How long it is kept what became of deliveries.
+    pub fn delivery_retention(&self) -> time::Duration {
+        time::Duration::days(self.delivery_retention_days.into())
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -97,6 +97,7 @@ fn every_key_can_be_set_from_the_environment() {
             Kind::Replicas => REPLICAS,
             Kind::LogFilter => "warn,fairlead=debug",
             Kind::Secret { .. } => "0123456789abcdef0123456789abcdef",
+            Kind::Networks => "10.0.0.0/8, fd00::/8",
         };
         let variable = key.variable();
         let together: &[(&str, &str)] = match key.kind {
@@ -114,6 +115,7 @@ fn every_key_can_be_set_from_the_environment() {
                 ("FAIRLEAD__SECURITY__SECRET", "0123456789abcdef0123456789abcdef"),
             ],
             Kind::Integer { .. } if key.path.contains("pool.min") => &[(&variable, "3")],
+            Kind::Integer { .. } if key.path == "webhooks.timeout_ms" => &[(&variable, "25000")],
             Kind::Integer { .. } if key.path.contains("access_ttl") => &[(&variable, "901")],
             Kind::Text if key.path.contains("encrypt_only") => &[(&variable, "me,users_list")],
             _ => &[(&variable, value)],

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use fairlead_domain::clock::Clock;
 use fairlead_domain::events::Consumer;
 use fairlead_domain::identity::CountUsageByDay;
+use fairlead_domain::webhooks::DispatchWebhooks;
 use fairlead_rabbitmq::{RabbitMq, RabbitMqSettings};
 use fairlead_worker::{BrokerParts, CommitSignal, FollowLimits, Live, Worker, WorkerParts};
 use tokio::task::JoinHandle;
@@ -22,8 +23,11 @@ pub(super) struct Events {
 }
 
 /// Everybody who does something about events.
-fn consumers() -> Vec<Arc<dyn Consumer>> {
-    vec![Arc::new(CountUsageByDay)]
+fn consumers(stores: &Stores) -> Vec<Arc<dyn Consumer>> {
+    vec![
+        Arc::new(CountUsageByDay),
+        Arc::new(DispatchWebhooks::new(stores.system.clone())),
+    ]
 }
 
 impl Events {
@@ -53,7 +57,7 @@ impl Events {
         let worker = Worker::new(WorkerParts {
             log: stores.system.clone(),
             store: stores.store.clone(),
-            consumers: consumers(),
+            consumers: consumers(stores),
             signal,
             live: live.clone(),
             broker: parts,

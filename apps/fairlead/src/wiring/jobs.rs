@@ -10,20 +10,23 @@ use fairlead_domain::jobs::{
 use fairlead_postgres::{Chore, Retention};
 use fairlead_worker::{Imports, JobSignal, JobWorker, JobWorkerParts, SchedulerParts, ZonedCalendar};
 
+use super::webhooks::Webhooks;
 use crate::config::{Config, JobsConfig, QueueConfig};
 use crate::stores::Stores;
 
 /// All who do jobs.
-pub(super) fn handlers(config: &Config, stores: &Stores) -> Vec<Arc<dyn JobHandler>> {
+pub(super) fn handlers(config: &Config, stores: &Stores, webhooks: &Webhooks) -> Vec<Arc<dyn JobHandler>> {
     let mut handlers = stores.system.maintenance(Retention {
         events: config.events.retention(),
         completed_jobs: config.jobs.completed_retention.unsigned_abs(),
         dead_jobs: config.jobs.dead_retention.unsigned_abs(),
+        webhook_deliveries: config.webhooks.delivery_retention(),
     });
     handlers.push(Arc::new(Imports::new(
         stores.store.clone(),
         config.jobs.imports.backoff,
     )));
+    handlers.extend(webhooks.handlers(stores, settings(&config.jobs.webhooks).retry));
     handlers
 }
 
@@ -95,6 +98,7 @@ fn schedules(config: &Config, clock: &dyn Clock) -> Vec<Schedule> {
         Chore::DropOldEvents => config.events.retention().map(|_| 37),
         Chore::ClearJobs => Some(47),
         Chore::ClearOperations => Some(57),
+        Chore::ClearWebhookDeliveries => Some(27),
     };
     let schedule = |chore: Chore| {
         let job = NewJob::new(Queue::Maintenance, chore.as_str(), &());

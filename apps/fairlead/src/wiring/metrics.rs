@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use fairlead_api::{MetricSources, Services};
 use fairlead_worker::{JobWorker, Worker};
 
+use super::webhooks::Webhooks;
 use crate::config::MetricsConfig;
 
 /// A server of metrics that serves.
@@ -24,6 +25,7 @@ impl Metrics {
         services: &Services,
         worker: &Worker,
         jobs: &JobWorker,
+        webhooks: &Webhooks,
     ) -> anyhow::Result<Option<Self>> {
         if !config.enabled {
             return Ok(None);
@@ -43,6 +45,7 @@ impl Metrics {
             nodes: services.nodes.clone(),
             events: Arc::new(worker.clone()),
             jobs: Arc::new(jobs.clone()),
+            webhooks: webhooks.meters.clone(),
             connections: services.connections.clone(),
             times: services.times.clone(),
             tenants: config.tenants,

@@ -13,6 +13,7 @@ mod memory;
 mod metrics;
 mod safety;
 mod settings;
+mod webhooks;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -40,6 +41,7 @@ use edge::Edge;
 use events::Events;
 use health::Caching;
 use metrics::Metrics;
+use webhooks::Webhooks;
 
 pub(crate) use cache::start_to_tell as cache_to_tell;
 pub(crate) use events::broker_settings;
@@ -190,12 +192,14 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     );
     let live = events.live.clone();
     let signal = edge.jobs.clone();
-    let handlers = jobs::handlers(config, &stores);
+    let webhooks = Webhooks::new(&config.webhooks, &secret, &parts.clock)?;
+    let handlers = jobs::handlers(config, &stores, &webhooks);
     let ready = Ready {
         keys: &keys,
         health,
         jobs: jobs::services(&stores, &handlers),
         live: &live,
+        webhooks: &webhooks,
     };
     let services = services(config, parts, edge, &stores, ready);
 
@@ -205,7 +209,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         .context("cannot tell the address listened on")?;
     let name = format!("process {} at {address}", std::process::id());
     let jobs = jobs::worker(config, &stores, signal, &*parts.clock, handlers, name);
-    let metrics = Metrics::start(&config.metrics, &services, &worker, &jobs)?;
+    let metrics = Metrics::start(&config.metrics, &services, &worker, &jobs, &webhooks)?;
     let cluster = Arc::clone(&stores.cluster);
     let started = fairlead_api::serve(services, vec![listener], move || cluster.keep_open_here());
     let (server, handle) = match started {
@@ -242,6 +246,7 @@ struct Ready<'a> {
     health: health::PgHealthProbe,
     jobs: JobServices,
     live: &'a Live,
+    webhooks: &'a Webhooks,
 }
 
 fn services(config: &Config, parts: &Parts, edge: Edge, stores: &Stores, ready: Ready<'_>) -> Services {
@@ -272,6 +277,7 @@ fn services(config: &Config, parts: &Parts, edge: Edge, stores: &Stores, ready: 
         nodes: stores.cluster.clone(),
         jobs: ready.jobs,
         live: Arc::new(ready.live.clone()),
+        webhooks: ready.webhooks.services(config),
         connections: Connections::new(Arc::clone(&parts.ids), Arc::clone(&parts.clock)),
         cursors: edge.cursors,
         consistency: edge.consistency,

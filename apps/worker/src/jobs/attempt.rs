@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fairlead_domain::jobs::{Done, Job, JobError, JobHandler, JobOwner, Ticket};
+use fairlead_domain::jobs::{DeadJob, Done, Job, JobError, JobHandler, JobOwner, Ticket};
 use fairlead_domain::store::StoreError;
 use futures_util::FutureExt as _;
 use tokio::time::{Instant, sleep, timeout};
@@ -118,7 +118,7 @@ async fn settle(
     }
     let Some(pause) = retry_after else {
         tracing::error!(fault, "a job is given up");
-        handler.died(&job.into()).await;
+        tell_of_death(handler, &job.into()).await;
         return Ended::Dead;
     };
     let retry_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
@@ -197,5 +197,13 @@ pub(super) async fn give_back_all(shared: &Shared, lane: &Lane) {
                 tracing::warn!(job.id = %ticket.id, error, "a job was cut off; others have it once its claim lapses");
             }
         }
+    }
+}
+
+/// Lets a handler do what is to be done about a job that was given up.
+pub(super) async fn tell_of_death(handler: &dyn JobHandler, job: &DeadJob) {
+    if let Err(error) = handler.died(job).await {
+        let error: &dyn std::error::Error = &error;
+        tracing::error!(job.id = %job.id, job.kind = job.kind, error, "cannot note what follows from a job's end");
     }
 }

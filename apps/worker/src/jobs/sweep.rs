@@ -8,6 +8,7 @@ use fairlead_domain::jobs::Queue;
 use fairlead_domain::store::StoreError;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::attempt::tell_of_death;
 use super::counts::Ended;
 use super::{Shared, scheduler};
 
@@ -36,7 +37,7 @@ pub(super) async fn sweep_again(shared: Arc<Shared>) {
                 for job in swept.dead {
                     shared.counts.note(job.queue, Ended::Dead, Duration::ZERO);
                     if let Some(handler) = shared.handlers.get(job.kind.as_str()) {
-                        handler.died(&job).await;
+                        tell_of_death(&**handler, &job).await;
                     }
                 }
                 for queue in swept.waiting {

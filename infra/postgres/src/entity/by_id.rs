@@ -4,6 +4,7 @@ use fairlead_domain::activities::Activity;
 use fairlead_domain::carriers::Carrier;
 use fairlead_domain::identity::User;
 use fairlead_domain::leads::Lead;
+use fairlead_domain::webhooks::Webhook;
 use sea_orm::sea_query::extension::postgres::PgFunc;
 use sea_orm::sea_query::{Expr, ExprTrait as _, LockType};
 use sea_orm::{
@@ -11,7 +12,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{activity, carrier, lead, user};
+use super::{activity, carrier, lead, user, webhook};
 use crate::rows::FromRow;
 
 /// What is found by its tenant and its id.
@@ -66,7 +67,7 @@ macro_rules! by_id {
     )*};
 }
 
-by_id!(Activity: activity, Carrier: carrier, Lead: lead, User: user);
+by_id!(Activity: activity, Carrier: carrier, Lead: lead, User: user, Webhook: webhook);
 
 #[cfg(test)]
 mod tests {

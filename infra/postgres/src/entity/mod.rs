@@ -9,6 +9,8 @@ mod json_text;
 pub(crate) mod lead;
 pub(crate) mod tenant;
 pub(crate) mod user;
+pub(crate) mod webhook;
+pub(crate) mod webhook_delivery;
 
 pub(crate) use by_id::ById;
 pub(crate) use json_text::JsonText;

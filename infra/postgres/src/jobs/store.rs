@@ -22,13 +22,13 @@ const BATCH: i64 = 1_000;
 const SWEEP: i64 = 5_000;
 
 // A job whose row is locked is being finished by its own transaction: it is passed over, and not lost. Nor is one that
-// is finished: its handler may be about to return.
+// is finished or put off: its handler may be about to return.
 const EXTEND: &str = "
     WITH held AS (
         SELECT j.tenant_id, j.id, j.fence
         FROM unnest($1::uuid[], $2::uuid[], $3::int[]) AS t (tenant_id, id, fence)
         JOIN jobs AS j ON j.tenant_id = t.tenant_id AND j.id = t.id AND j.fence = t.fence
-        WHERE j.state IN ('active', 'completed')
+        WHERE j.state IN ('active', 'completed', 'delayed')
     ), free AS MATERIALIZED (
         SELECT j.ctid AS place
         FROM unnest($1::uuid[], $2::uuid[], $3::int[]) AS t (tenant_id, id, fence)

@@ -51,6 +51,14 @@ const CLEAR_INBOX: &str = "
           AND (i.xid, i.position) <= (r.xid, r.position)
         LIMIT $2)";
 
+const CLEAR_WEBHOOK_DELIVERIES: &str = "
+    DELETE FROM webhook_deliveries
+    WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM webhook_deliveries WHERE ended_at < $1 LIMIT $2)";
+
+const CLEAR_WEBHOOK_REPLAYS: &str = "
+    DELETE FROM webhook_replays
+    WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM webhook_replays WHERE ended_at < $1 LIMIT $2)";
+
 const MAKE_PARTITIONS: &str = "SELECT make_partitions(3)";
 
 impl PgSystemStore {
@@ -124,16 +132,26 @@ impl PgSystemStore {
             connection.commit().await?;
         }
         for text in [CLEAR_IDEMPOTENCY_KEYS, CLEAR_SESSIONS, CLEAR_INBOX] {
-            loop {
-                let connection = self.cluster.system();
-                let cleared = connection.sql(text).bind(now).bind(BATCH).execute().await?;
-                connection.commit().await?;
-                if i64::try_from(cleared).is_ok_and(|cleared| cleared < BATCH) {
-                    break;
-                }
-            }
+            self.clear_in_batches(text, now).await?;
         }
         Ok(())
+    }
+
+    /// Clears away what ended before a moment.
+    pub(super) async fn clear_webhook_deliveries(&self, before: OffsetDateTime) -> Result<(), StoreError> {
+        self.clear_in_batches(CLEAR_WEBHOOK_DELIVERIES, before).await?;
+        self.clear_in_batches(CLEAR_WEBHOOK_REPLAYS, before).await
+    }
+
+    async fn clear_in_batches(&self, text: &'static str, moment: OffsetDateTime) -> Result<(), StoreError> {
+        loop {
+            let connection = self.cluster.system();
+            let cleared = connection.sql(text).bind(moment).bind(BATCH).execute().await?;
+            connection.commit().await?;
+            if i64::try_from(cleared).is_ok_and(|cleared| cleared < BATCH) {
+                return Ok(());
+            }
+        }
     }
 
     pub(super) async fn make_partitions(&self) -> Result<(), StoreError> {

@@ -16,6 +16,8 @@ pub struct Retention {
     pub events: Option<time::Duration>,
     pub completed_jobs: Duration,
     pub dead_jobs: Duration,
+    /// What became of webhook deliveries.
+    pub webhook_deliveries: time::Duration,
 }
 
 /// What is to be done again and again.
@@ -31,15 +33,18 @@ pub enum Chore {
     ClearJobs,
     /// Operations that nobody does any more or that ended long ago, and uploads that broke off.
     ClearOperations,
+    /// What was sent to webhooks long ago, or given up.
+    ClearWebhookDeliveries,
 }
 
 impl Chore {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::ClearExpired,
         Self::MakePartitions,
         Self::DropOldEvents,
         Self::ClearJobs,
         Self::ClearOperations,
+        Self::ClearWebhookDeliveries,
     ];
 
     /// Names its jobs, and their schedule.
@@ -50,6 +55,7 @@ impl Chore {
             Self::DropOldEvents => "drop-old-events",
             Self::ClearJobs => "clear-jobs",
             Self::ClearOperations => "clear-operations",
+            Self::ClearWebhookDeliveries => "clear-webhook-deliveries",
         }
     }
 }
@@ -108,6 +114,10 @@ impl JobHandler for Maintenance {
             }
             Chore::ClearJobs => self.store.clear_jobs(self.retention).await?,
             Chore::ClearOperations => self.store.clear_operations().await?,
+            Chore::ClearWebhookDeliveries => {
+                let before = self.store.now() - self.retention.webhook_deliveries;
+                self.store.clear_webhook_deliveries(before).await?;
+            }
         }
         Ok(Done::Now)
     }

@@ -30,6 +30,7 @@ enum AggregateTypeName {
     Lead,
     Activity,
     Carrier,
+    Webhook,
 }
 
 /// Reads which events are wanted.

@@ -46,6 +46,7 @@ struct LimitView {
 }
 
 struct ListLimits {
+    max_webhooks: u64,
     of_requests: Vec<LimitView>,
 }
 
@@ -65,6 +66,7 @@ impl Question for ListLimits {
         let api_keys = from.uow.api_keys().count_valid().await?;
         let open_operations = from.uow.operations().count_open().await?;
         let input_bytes = from.uow.operations().input_bytes().await?;
+        let webhooks = from.uow.webhooks().count().await?;
         let mut items = vec![
             counted(
                 "users",
@@ -84,6 +86,12 @@ impl Question for ListLimits {
                 "bytes of files of the tenant that wait to be imported in the background, as JSON",
                 MAX_INPUT_BYTES,
                 input_bytes,
+            ),
+            counted(
+                "webhooks",
+                "webhooks of the tenant, disabled ones included",
+                self.max_webhooks,
+                webhooks,
             ),
         ];
         items.extend_from_slice(&self.of_requests);
@@ -105,7 +113,12 @@ pub(super) async fn limits(
     read: Read<ViewTenant>,
 ) -> Result<HttpResponse, Problem> {
     let of_requests = of_requests(&services.settings);
-    read.answer(ListLimits { of_requests }).await
+    let max_webhooks = services.webhooks.max;
+    read.answer(ListLimits {
+        max_webhooks,
+        of_requests,
+    })
+    .await
 }
 
 /// The limits of single requests, taken from the constants and settings that are enforced.

@@ -72,11 +72,12 @@ const IMPORTS: [Key; 5] = queue!(
         timeout_ms: "300000",
     }
 );
-// Pauses of about a day, together: of each a quarter is left out on average.
+// The pauses are those of deliveries, which are tried for a day; the attempts are those of replays.
 const WEBHOOKS: [Key; 5] = queue!(
     "webhooks",
     Defaults {
-        concurrency: "10",
+        // An attempt holds nothing but a connection to its receiver.
+        concurrency: "50",
         attempts: "27",
         backoff_ms: "5000",
         max_backoff_ms: "7200000",

@@ -25,7 +25,7 @@ struct ApiKeyBody {
     /// What the key is for.
     #[schema(schema_with = text::line::<100>)]
     name: String,
-    #[schema(min_items = 1, max_items = 9)]
+    #[schema(min_items = 1, max_items = 11)]
     scopes: Vec<ScopeName>,
     /// After how many days the key expires; never, when absent.
     #[schema(value_type = Option<i64>, minimum = 1, maximum = 3650)]

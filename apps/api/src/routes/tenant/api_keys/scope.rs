@@ -26,6 +26,8 @@ pub(in crate::routes) enum ScopeName {
     CarriersWrite,
     #[serde(rename = "events:read")]
     EventsRead,
+    #[serde(rename = "webhooks:manage")]
+    WebhooksManage,
 }
 
 impl From<ApiScope> for ScopeName {
@@ -41,6 +43,7 @@ impl From<ApiScope> for ScopeName {
             ApiScope::CarriersRead => Self::CarriersRead,
             ApiScope::CarriersWrite => Self::CarriersWrite,
             ApiScope::EventsRead => Self::EventsRead,
+            ApiScope::WebhooksManage => Self::WebhooksManage,
         }
     }
 }
@@ -58,6 +61,7 @@ impl From<ScopeName> for ApiScope {
             ScopeName::CarriersRead => Self::CarriersRead,
             ScopeName::CarriersWrite => Self::CarriersWrite,
             ScopeName::EventsRead => Self::EventsRead,
+            ScopeName::WebhooksManage => Self::WebhooksManage,
         }
     }
 }

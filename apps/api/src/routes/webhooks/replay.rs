@@ -1,0 +1,95 @@
+use actix_web::{HttpResponse, post, web};
+use fairlead_domain::access::ManageWebhooks;
+use fairlead_domain::events::EventCursor;
+use fairlead_domain::webhooks::{self, Replay, ReplayError, StartReplay, Webhook};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::Services;
+use crate::authentication::Permitted;
+use crate::json::JsonBody;
+use crate::path::PathId;
+use crate::problem::Problem;
+use crate::spec::Problems;
+
+/// Which events are to be sent once more.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[schema(as = NewReplay, example = json!({"cursor": null}))]
+struct ReplayBody {
+    /// A cursor of the log of events: what comes behind it is sent. `null`: from the beginning of the log.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(
+        required = true,
+        min_length = 44,
+        max_length = 44,
+        pattern = "^[A-Za-z0-9_-]{44}$"
+    )]
+    cursor: Option<String>,
+    /// The last event that is sent; up to now, when absent or `null`.
+    #[serde(default)]
+    #[schema(min_length = 44, max_length = 44, pattern = "^[A-Za-z0-9_-]{44}$")]
+    until: Option<String>,
+}
+
+/// A stretch of the log that is being sent once more.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Replay, example = json!({
+    "id": "01934f6e-7b1a-7cc3-98a4-0242ac120007", "webhookId": "01934f6e-7b1a-7cc3-98a4-0242ac120005",
+    "createdAt": "2026-11-20T09:30:00Z",
+}))]
+struct ReplayView {
+    /// `replayId` of its deliveries.
+    id: Uuid,
+    webhook_id: Uuid,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+}
+
+impl From<Replay> for ReplayView {
+    fn from(replay: Replay) -> Self {
+        Self {
+            id: replay.id.as_uuid(),
+            webhook_id: replay.webhook.as_uuid(),
+            created_at: replay.created_at,
+        }
+    }
+}
+
+/// Send events of the log to a webhook once more.
+///
+/// Those of the types that the webhook wants now, each with the id that it had, also those that it has taken. They are
+/// sent step by step: no more than a thousand wait for a webhook at a time. A webhook has one replay at a time; to stop
+/// it, disable the webhook.
+#[utoipa::path(
+    tag = "webhooks",
+    operation_id = "replayEvents",
+    params(("id" = uuid::Uuid, Path, description = "The webhook's id.")),
+    request_body = ReplayBody,
+    responses((status = 202, description = "It has begun.", body = ReplayView), Problems<ReplayError>),
+    extensions(("x-permit" = json!("ManageWebhooks"))),
+)]
+#[post("/webhooks/{id}/replay")]
+pub(super) async fn replay_events(
+    services: web::Data<Services>,
+    permit: Permitted<ManageWebhooks>,
+    id: PathId<Webhook>,
+    body: JsonBody<ReplayBody>,
+) -> Result<HttpResponse, Problem> {
+    let ReplayBody { cursor, until } = body.value;
+    let cursors = services.cursors.of(permit.scope());
+    let open = |cursor: String| cursors.open_event(&cursor);
+    let cmd = StartReplay {
+        after: cursor.map(open).transpose()?.unwrap_or(EventCursor::START),
+        until: until.map(open).transpose()?,
+    };
+
+    let mut uow = services.store.begin(permit.scope()).await?;
+    let replay = webhooks::start_replay(&mut *uow, &permit, id.0, cmd).await?;
+    uow.commit().await?;
+
+    Ok(HttpResponse::Accepted().json(ReplayView::from(replay)))
+}

@@ -1,0 +1,80 @@
+//! What webhooks are made of, and who sends them.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use fairlead_api::WebhookServices;
+use fairlead_auth::SealedSigningSecrets;
+use fairlead_domain::clock::Clock;
+use fairlead_domain::jobs::{JobHandler, Retry};
+use fairlead_domain::webhooks::{DeliverWebhook, DeliverWebhookParts, ReplayWebhook, WebhookMeters};
+use fairlead_http::{GuardedClient, GuardedClientSettings, HttpWebhookSender, Network};
+
+use crate::config::{Config, Secret, WebhooksConfig};
+use crate::derived_key;
+use crate::stores::Stores;
+
+#[derive(Clone, Debug)]
+pub(super) struct Webhooks {
+    sender: Arc<HttpWebhookSender>,
+    secrets: Arc<SealedSigningSecrets>,
+    clock: Arc<dyn Clock>,
+    pub(super) meters: Arc<WebhookMeters>,
+}
+
+impl Webhooks {
+    pub(super) fn new(
+        config: &WebhooksConfig,
+        secret: &Secret,
+        clock: &Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
+        let networks = config.allowed_networks.as_deref().unwrap_or_default();
+        let networks = networks
+            .split(',')
+            .map(str::trim)
+            .filter(|network| !network.is_empty());
+        let settings = GuardedClientSettings {
+            user_agent: concat!("Fairlead/", env!("CARGO_PKG_VERSION")).to_owned(),
+            allows_http: config.allow_http,
+            allowed: networks
+                .map(str::parse)
+                .collect::<Result<Vec<Network>, _>>()
+                .context("webhooks.allowed_networks")?,
+            connect_timeout: config.connect_timeout,
+            timeout: config.timeout,
+        };
+        let client = GuardedClient::new(settings).context("cannot call the receivers of webhooks")?;
+        Ok(Self {
+            sender: Arc::new(HttpWebhookSender::new(client, Arc::clone(clock))),
+            secrets: Arc::new(SealedSigningSecrets::new(derived_key::derive(
+                secret,
+                "webhook-secrets",
+            ))),
+            clock: Arc::clone(clock),
+            meters: Arc::default(),
+        })
+    }
+
+    pub(super) fn services(&self, config: &Config) -> WebhookServices {
+        WebhookServices {
+            secrets: self.secrets.clone(),
+            sender: self.sender.clone(),
+            max: config.webhooks.max_per_tenant,
+        }
+    }
+
+    /// Who does their jobs, with the pauses of their queue.
+    pub(super) fn handlers(&self, stores: &Stores, retry: Retry) -> [Arc<dyn JobHandler>; 2] {
+        [
+            Arc::new(DeliverWebhook::new(DeliverWebhookParts {
+                store: stores.store.clone(),
+                sender: self.sender.clone(),
+                secrets: self.secrets.clone(),
+                clock: Arc::clone(&self.clock),
+                retry,
+                meters: Arc::clone(&self.meters),
+            })),
+            Arc::new(ReplayWebhook::new(stores.store.clone())),
+        ]
+    }
+}

@@ -1,0 +1,297 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::disable::{disable, disable_if_failing};
+use super::verdict::{Verdict, for_a_time, judge};
+use super::{
+    Answer, Assignment, Attempt, Delivery, DeliveryId, DeliveryState, DisabledReason, Message,
+    SigningSecrets, WebhookMeters, WebhookSender,
+};
+use crate::Id;
+use crate::access::{SystemScope, TenantScope};
+use crate::clock::Clock;
+use crate::consistency::ReadIntent;
+use crate::events::Event;
+use crate::identity::TenantId;
+use crate::jobs::{DeadJob, Done, Job, JobError, JobHandler, Retry};
+use crate::store::{Store, StoreError};
+
+/// What it takes to make deliveries.
+#[derive(Clone, Debug)]
+pub struct DeliverWebhookParts {
+    pub store: Arc<dyn Store>,
+    pub sender: Arc<dyn WebhookSender>,
+    pub secrets: Arc<dyn SigningSecrets>,
+    pub clock: Arc<dyn Clock>,
+    /// Its pauses count, and not its attempts: a delivery is tried for a time.
+    pub retry: Retry,
+    pub meters: Arc<WebhookMeters>,
+}
+
+/// Makes a delivery: reads what is to be sent, sends it, and notes what became of it.
+///
+/// Nothing of the database is held while the receiver is waited for. When the process ends in between, the delivery is
+/// made again: at least once, under the same id.
+#[derive(Clone, Debug)]
+pub struct DeliverWebhook {
+    parts: DeliverWebhookParts,
+}
+
+/// What an attempt came to.
+struct Sent {
+    at: OffsetDateTime,
+    took: Duration,
+    answer: Option<Answer>,
+    fault: Option<String>,
+}
+
+impl DeliverWebhook {
+    pub fn new(mut parts: DeliverWebhookParts) -> Self {
+        parts.retry = for_a_time(parts.retry);
+        Self { parts }
+    }
+
+    async fn read(
+        &self,
+        scope: &TenantScope,
+        id: DeliveryId,
+    ) -> Result<Option<(Assignment, Option<Event>)>, StoreError> {
+        let mut uow = self.parts.store.read(scope, ReadIntent::STRONG).await?;
+        let Some(assignment) = uow.webhook_deliveries().assignment(id).await? else {
+            return Ok(None);
+        };
+        let event = uow.events().find(assignment.delivery.event).await?;
+        uow.commit().await?;
+        Ok(Some((assignment, event)))
+    }
+
+    /// Sends an event, or says why it cannot be sent.
+    async fn send(&self, scope: &TenantScope, assignment: &Assignment, event: &Event) -> Sent {
+        let Assignment { webhook, secrets, .. } = assignment;
+        let at = self.parts.clock.now();
+        let open = |sealed: &Vec<u8>| self.parts.secrets.open(sealed, scope.tenant(), webhook.id);
+        let Some(present) = open(&secrets.present) else {
+            let fault = "the secret cannot be read since the installation has another key: rotate it";
+            return Sent {
+                at,
+                took: Duration::ZERO,
+                answer: None,
+                fault: Some(fault.to_owned()),
+            };
+        };
+        let counts = webhook.old_secret_until.is_some_and(|until| until > at);
+        let old = secrets.old.as_ref().filter(|_| counts).and_then(open);
+        let keys: Vec<_> = [Some(present), old].into_iter().flatten().collect();
+        let message = Message::sign(event, at, &*self.parts.secrets, &keys);
+        let result = self.parts.sender.send(&webhook.url, &message).await;
+        let took = (self.parts.clock.now() - at).try_into().unwrap_or_default();
+        self.parts.meters.attempts.note(took);
+        Sent {
+            at,
+            took,
+            answer: result.ok(),
+            fault: match result {
+                Ok(answer) => answer.fault(),
+                Err(fault) => Some(fault.to_string()),
+            },
+        }
+    }
+
+    /// There is nothing to send any more.
+    async fn finish(&self, scope: &TenantScope, job: &Job, id: DeliveryId) -> Result<Done, JobError> {
+        let mut uow = self.parts.store.begin_behind(scope).await?;
+        let canceled = DeliveryState::Canceled { at: uow.now() };
+        uow.webhook_deliveries().end_pending(id, canceled).await?;
+        uow.jobs().finish(&job.ticket).await?;
+        uow.commit().await?;
+        Ok(Done::WithItsEffect)
+    }
+
+    /// Ends a delivery without an attempt.
+    async fn end(
+        &self,
+        scope: &TenantScope,
+        job: &Job,
+        mut delivery: Delivery,
+        state: fn(OffsetDateTime) -> DeliveryState,
+    ) -> Result<Done, JobError> {
+        let mut uow = self.parts.store.begin_behind(scope).await?;
+        delivery.state = state(uow.now());
+        uow.webhook_deliveries().update(&delivery).await?;
+        uow.jobs().finish(&job.ticket).await?;
+        uow.commit().await?;
+        let meters = &self.parts.meters;
+        note(match delivery.state {
+            DeliveryState::Canceled { .. } => &meters.canceled,
+            _ => &meters.failed,
+        });
+        Ok(Done::WithItsEffect)
+    }
+
+    /// Notes an attempt, and has the job finished or put off with that.
+    async fn settle(
+        &self,
+        scope: &TenantScope,
+        job: &Job,
+        mut delivery: Delivery,
+        sent: Sent,
+    ) -> Result<Done, JobError> {
+        let retry = self.parts.retry;
+        let pause = retry.after(job.attempt, delivery.id.as_uuid());
+        let webhook = delivery.webhook;
+        let mut uow = self.parts.store.begin_behind(scope).await?;
+        let now = uow.now();
+        let verdict = judge(
+            &delivery,
+            sent.answer,
+            pause.unwrap_or(retry.most),
+            retry.most,
+            now,
+        );
+        let fault = sent.fault.clone().unwrap_or_default();
+        delivery.attempts += 1;
+        delivery.last = Some(Attempt {
+            at: sent.at,
+            status: sent.answer.map(|answer| answer.status),
+            took: sent.took,
+            fault: sent.fault,
+        });
+        let mut disabled = false;
+        match verdict {
+            Verdict::Succeeded => {
+                delivery.state = DeliveryState::Succeeded { at: now };
+                uow.webhooks().note_success(webhook).await?;
+            }
+            Verdict::Again(pause) => {
+                delivery.failing_since.get_or_insert(now);
+                delivery.state = DeliveryState::Pending { next_at: now + pause };
+                uow.webhooks().note_failure(webhook, now).await?;
+            }
+            Verdict::GivenUp => {
+                delivery.state = DeliveryState::Failed { at: now };
+                disabled = !delivery.is_ping() && disable_if_failing(&mut *uow, &delivery).await?;
+            }
+            Verdict::Gone => {
+                delivery.state = DeliveryState::Failed { at: now };
+                disabled = disable(&mut *uow, webhook, DisabledReason::Gone).await?;
+            }
+        }
+        uow.webhook_deliveries().update(&delivery).await?;
+        if let Verdict::Again(pause) = verdict {
+            uow.jobs().postpone(&job.ticket, pause, Some(&fault)).await?;
+        } else {
+            uow.jobs().finish(&job.ticket).await?;
+        }
+        uow.commit().await?;
+        let meters = &self.parts.meters;
+        if disabled {
+            note(&meters.disabled);
+        }
+        Ok(match verdict {
+            Verdict::Succeeded => {
+                note(&meters.succeeded);
+                Done::WithItsEffect
+            }
+            Verdict::Again(_) => {
+                note(&meters.retried);
+                Done::Postponed
+            }
+            Verdict::GivenUp | Verdict::Gone => {
+                note(&meters.failed);
+                Done::WithItsEffect
+            }
+        })
+    }
+}
+
+fn note(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// The rows of the tenant whose job it is.
+pub(super) fn scope(job: &Job) -> Result<TenantScope, JobError> {
+    let tenant = job.owner().tenant();
+    tenant
+        .map(of_tenant)
+        .ok_or_else(|| JobError::Reject("webhooks belong to tenants".into()))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a job names its tenant, which has enqueued it"
+)]
+pub(super) fn of_tenant(tenant: TenantId) -> TenantScope {
+    SystemScope::new("to send webhooks").tenant(tenant)
+}
+
+/// The id that is all of a job's payload.
+pub(super) fn payload(job: &Job) -> Result<Uuid, JobError> {
+    serde_json::from_str(job.payload.get()).map_err(|error| JobError::Reject(error.into()))
+}
+
+#[async_trait]
+impl JobHandler for DeliverWebhook {
+    fn kind(&self) -> &'static str {
+        Delivery::JOB
+    }
+
+    fn retry(&self) -> Option<Retry> {
+        Some(self.parts.retry)
+    }
+
+    async fn run(&self, job: &Job) -> Result<Done, JobError> {
+        let scope = scope(job)?;
+        let id = Id::from_uuid(payload(job)?);
+        let Some((assignment, event)) = self.read(&scope, id).await? else {
+            return self.finish(&scope, job, id).await;
+        };
+        let delivery = assignment.delivery.clone();
+        if !delivery.state.is_pending() {
+            return self.finish(&scope, job, id).await;
+        }
+        if !assignment.webhook.state.is_enabled() && !delivery.is_ping() {
+            let canceled = |at| DeliveryState::Canceled { at };
+            return self.end(&scope, job, delivery, canceled).await;
+        }
+        let Some(event) = event else {
+            // Events are kept for less time than this one was tried, or waited.
+            let mut delivery = delivery;
+            delivery.last = Some(Attempt {
+                at: self.parts.clock.now(),
+                status: None,
+                took: Duration::ZERO,
+                fault: Some("the event is not kept any more".to_owned()),
+            });
+            return self
+                .end(&scope, job, delivery, |at| DeliveryState::Failed { at })
+                .await;
+        };
+        if job.attempt == 1 && delivery.replay.is_none() && !delivery.is_ping() {
+            let waited = self.parts.clock.now() - event.occurred_at;
+            self.parts
+                .meters
+                .waits
+                .note(waited.try_into().unwrap_or_default());
+        }
+        let sent = self.send(&scope, &assignment, &event).await;
+        self.settle(&scope, job, delivery, sent).await
+    }
+
+    /// Has the delivery end with its job: whoever looks sees that nobody tries any more.
+    async fn died(&self, job: &DeadJob) -> Result<(), StoreError> {
+        let (Some(tenant), Some(id)) = (job.owner.tenant(), Delivery::of_job_key(job)) else {
+            return Ok(());
+        };
+        let mut uow = self.parts.store.begin_behind(&of_tenant(tenant)).await?;
+        let failed = DeliveryState::Failed { at: uow.now() };
+        uow.webhook_deliveries().end_pending(id, failed).await?;
+        uow.commit().await?;
+        note(&self.parts.meters.failed);
+        Ok(())
+    }
+}

@@ -1,0 +1,81 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Delivery, NewDelivery, PING, Subscriber, WebhookDirectory};
+use crate::Id;
+use crate::events::{Consumer, Event, HandleError};
+use crate::identity::TenantId;
+use crate::jobs::{NewJob, Queue};
+use crate::store::{StoreError, UnitOfWork};
+
+/// Has each event delivered to the webhooks that want it.
+#[derive(Clone, Debug)]
+pub struct DispatchWebhooks {
+    directory: Arc<dyn WebhookDirectory>,
+}
+
+impl DispatchWebhooks {
+    pub fn new(directory: Arc<dyn WebhookDirectory>) -> Self {
+        Self { directory }
+    }
+}
+
+#[async_trait]
+impl Consumer for DispatchWebhooks {
+    fn name(&self) -> &'static str {
+        "webhooks"
+    }
+
+    fn wants(&self, _: &str) -> bool {
+        true
+    }
+
+    /// An event that is passed over here and comes again, to a webhook that was made meanwhile, is from before it was
+    /// made: see [`Subscriber::since`].
+    async fn concerned(&self, tenants: Vec<TenantId>) -> Result<Vec<TenantId>, StoreError> {
+        self.directory.with_webhooks(tenants).await
+    }
+
+    async fn handle(&self, events: &[Event], uow: &mut dyn UnitOfWork) -> Result<(), HandleError> {
+        let subscribers = uow.webhooks().subscribers().await?;
+        let mut deliveries = Vec::new();
+        for event in events {
+            for subscriber in subscribers.iter().filter(|subscriber| subscriber.wants(event)) {
+                deliveries.push(NewDelivery {
+                    id: Id::from_uuid(uow.next_id()),
+                    webhook: subscriber.id,
+                    event: event.id,
+                    event_type: event.event_type.clone(),
+                    replay: None,
+                });
+            }
+        }
+        Ok(deliver_later(uow, &deliveries).await?)
+    }
+}
+
+impl Subscriber {
+    fn wants(&self, event: &Event) -> bool {
+        if event.event_type == PING {
+            return event.aggregate_id == self.id.as_uuid();
+        }
+        self.is_enabled && event.cursor.xid > self.since && self.events.matches(&event.event_type)
+    }
+}
+
+/// Adds deliveries, with a job for each.
+pub(super) async fn deliver_later(
+    uow: &mut dyn UnitOfWork,
+    deliveries: &[NewDelivery],
+) -> Result<(), StoreError> {
+    if deliveries.is_empty() {
+        return Ok(());
+    }
+    uow.webhook_deliveries().add(deliveries).await?;
+    let jobs = deliveries.iter().map(|delivery| {
+        NewJob::new(Queue::Webhooks, Delivery::JOB, &delivery.id.as_uuid())
+            .unique(Delivery::job_key(delivery.id))
+    });
+    uow.jobs().enqueue_all(jobs.collect()).await
+}

@@ -1,0 +1,42 @@
+use bytes::Bytes;
+use time::OffsetDateTime;
+
+use super::SigningSecrets;
+use crate::events::{Envelope, Event};
+use crate::identity::Secret;
+
+/// What is posted to a receiver.
+///
+/// The headers are those of Standard Webhooks: `id` is that of the event, so it is the same in each attempt; what is
+/// signed is the id, the moment of the attempt and the body, with a dot between them.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// `webhook-id`.
+    pub id: String,
+    /// `webhook-timestamp`, in Unix seconds.
+    pub timestamp: i64,
+    /// `webhook-signature`: one for each secret that counts, with spaces between them.
+    pub signature: String,
+    pub body: Bytes,
+}
+
+impl Message {
+    pub const MEDIA_TYPE: &'static str = Envelope::MEDIA_TYPE;
+
+    /// Signs an event with each of `keys`.
+    pub fn sign(event: &Event, at: OffsetDateTime, secrets: &dyn SigningSecrets, keys: &[Secret]) -> Self {
+        let (id, timestamp) = (event.id.to_string(), at.unix_timestamp());
+        let body = Envelope(event).to_json();
+        let content = format!("{id}.{timestamp}.{body}");
+        let signatures: Vec<String> = keys
+            .iter()
+            .map(|key| secrets.sign(key, content.as_bytes()))
+            .collect();
+        Self {
+            id,
+            timestamp,
+            signature: signatures.join(" "),
+            body: body.into(),
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Calls to others over HTTP.
+//!
+//! Where tenants say who is called, they must not reach what only this installation can: its own network, its own
+//! machine, the addresses where clouds tell machines their credentials. So a URL is looked at before it is used
+//! (`guard`), a name is resolved here, and the connection goes to one of the addresses that were found fit (`resolver`):
+//! a name that leads elsewhere the next time it is asked leads nowhere. Redirects are not followed, and no proxy of the
+//! environment is used (`client`).
+
+mod client;
+mod guard;
+mod network;
+mod resolver;
+mod tls;
+mod webhooks;
+
+pub use client::{BadClient, GuardedClient, GuardedClientSettings};
+pub use network::{BadNetwork, Network};
+pub use webhooks::HttpWebhookSender;

@@ -1,0 +1,10 @@
+//! Webhooks: events are posted to them, signed, until they are taken; and nowhere they must not be.
+
+mod bench;
+mod deliver;
+mod guard;
+mod manage;
+mod processes;
+mod replay;
+mod retries;
+mod secrets;
