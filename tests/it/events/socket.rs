@@ -1,7 +1,5 @@
 //! The log by WebSocket: nothing is missed and nothing comes twice, whatever happens to the connection.
 
-use std::collections::BTreeSet;
-
 use fairlead_telemetry::spawn;
 use serde_json::{Value, json};
 use support::process::Program;
@@ -12,7 +10,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use super::consumers::serve;
 use super::socket_client::Socket;
-use super::stream::until_logged;
+use super::stream::{assert_each_once_in_order, until_logged, write_at};
 
 #[tokio::test]
 async fn events_are_told_as_they_happen_to_those_of_their_tenant() {
@@ -147,18 +145,7 @@ async fn who_is_cut_off_again_and_again_misses_nothing_and_sees_nothing_twice() 
     let (one, other) = (serve(&program).await, serve(&program).await);
     let acme = TestTenant::sign_up(one.anonymous(), "acme").await;
     let mut socket = Socket::follow(&acme.owner, &["lead_created"], None).await;
-    let writers: Vec<_> = [&one, &other]
-        .into_iter()
-        .enumerate()
-        .map(|(writer, serving)| {
-            let acme = acme.at(&serving.url);
-            spawn(async move {
-                for number in 0..events / 2 {
-                    acme.lead(&format!("{writer}/{number}")).await;
-                }
-            })
-        })
-        .collect();
+    let writers = write_at(&acme, [&one, &other], events / 2);
 
     let mut names = Vec::new();
     for round in 0..times {
@@ -178,20 +165,7 @@ async fn who_is_cut_off_again_and_again_misses_nothing_and_sees_nothing_twice() 
     acme.lead("The last").await;
     assert_eq!(socket.names(1).await, ["The last"]);
 
-    let distinct: BTreeSet<&String> = names.iter().collect();
-    assert_eq!((names.len(), distinct.len()), (events, events));
-    for writer in 0..2 {
-        let prefix = format!("{writer}/");
-        let in_order: Vec<String> = (0..events / 2)
-            .map(|number| format!("{prefix}{number}"))
-            .collect();
-        let seen: Vec<String> = names
-            .iter()
-            .filter(|name| name.starts_with(&prefix))
-            .cloned()
-            .collect();
-        assert_eq!(seen, in_order, "in the order of their commits");
-    }
+    assert_each_once_in_order(&names, events / 2);
     println!("{events} events, {times} times cut off: each seen once");
 }
 

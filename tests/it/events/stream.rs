@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use fairlead_telemetry::spawn;
 use serde_json::json;
-use support::process::Program;
+use support::process::{Program, Serving};
 use support::{TestApp, TestDatabase, TestTenant, repetitions, wait_until};
+use tokio::task::JoinHandle;
 
 use super::consumers::serve;
 use super::stream_reader::StreamReader;
@@ -22,6 +23,35 @@ pub(super) async fn until_logged(tenant: &TestTenant, leads: usize) -> String {
     })
     .await;
     cursor
+}
+
+/// Writes so many leads at each of two processes, in tasks of their own.
+pub(super) fn write_at(acme: &TestTenant, [one, other]: [&Serving; 2], leads: usize) -> [JoinHandle<()>; 2] {
+    [(0, one), (1, other)].map(|(writer, serving)| {
+        let acme = acme.at(&serving.url);
+        spawn(async move {
+            for number in 0..leads {
+                acme.lead(&format!("{writer}/{number}")).await;
+            }
+        })
+    })
+}
+
+/// Holds what was seen of [`write_at`] against what was written.
+#[track_caller]
+pub(super) fn assert_each_once_in_order(names: &[String], leads: usize) {
+    let distinct: BTreeSet<&String> = names.iter().collect();
+    assert_eq!((names.len(), distinct.len()), (2 * leads, 2 * leads));
+    for writer in 0..2 {
+        let prefix = format!("{writer}/");
+        let in_order: Vec<String> = (0..leads).map(|number| format!("{prefix}{number}")).collect();
+        let seen: Vec<String> = names
+            .iter()
+            .filter(|name| name.starts_with(&prefix))
+            .cloned()
+            .collect();
+        assert_eq!(seen, in_order, "in the order of their commits");
+    }
 }
 
 #[tokio::test]
@@ -90,18 +120,7 @@ async fn who_is_cut_off_again_and_again_misses_nothing_and_sees_nothing_twice() 
     let (one, other) = (serve(&program).await, serve(&program).await);
     let acme = TestTenant::sign_up(one.anonymous(), "acme").await;
     let mut stream = StreamReader::open(&acme.owner, "?type=lead_created", None).await;
-    let writers: Vec<_> = [&one, &other]
-        .into_iter()
-        .enumerate()
-        .map(|(writer, serving)| {
-            let acme = acme.at(&serving.url);
-            spawn(async move {
-                for number in 0..events / 2 {
-                    acme.lead(&format!("{writer}/{number}")).await;
-                }
-            })
-        })
-        .collect();
+    let writers = write_at(&acme, [&one, &other], events / 2);
 
     let mut names = Vec::new();
     for round in 0..times {
@@ -120,20 +139,7 @@ async fn who_is_cut_off_again_and_again_misses_nothing_and_sees_nothing_twice() 
     acme.lead("The last").await;
     assert_eq!(stream.names(1).await, ["The last"]);
 
-    let distinct: BTreeSet<&String> = names.iter().collect();
-    assert_eq!((names.len(), distinct.len()), (events, events));
-    for writer in 0..2 {
-        let prefix = format!("{writer}/");
-        let in_order: Vec<String> = (0..events / 2)
-            .map(|number| format!("{prefix}{number}"))
-            .collect();
-        let seen: Vec<String> = names
-            .iter()
-            .filter(|name| name.starts_with(&prefix))
-            .cloned()
-            .collect();
-        assert_eq!(seen, in_order, "in the order of their commits");
-    }
+    assert_each_once_in_order(&names, events / 2);
     println!("{events} events, {times} times cut off: each seen once");
 }
 
