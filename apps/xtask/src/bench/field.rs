@@ -200,7 +200,7 @@ fn product_variables(
     set("FAIRLEAD__DATABASE__POOL__ACQUIRE_TIMEOUT_MS", "60000");
     set("FAIRLEAD__DATABASE__STATEMENT_TIMEOUT_MS", "120000");
     set("FAIRLEAD__HTTP__REQUEST_TIMEOUT_MS", "120000");
-    set("FAIRLEAD__AUTH__ACCESS_TTL_SECONDS", "86400");
+    set("FAIRLEAD__AUTH__ACCESS_TTL_SECONDS", "3600");
     if let Some((_, variable)) = keys.iter().find(|(key, _)| key.ends_with("redis.url")) {
         set(variable, &stage.redis);
     }
