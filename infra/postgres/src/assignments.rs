@@ -1,12 +1,12 @@
 use std::collections::{BTreeMap, HashMap};
 
+use crate::wire::Row;
 use async_trait::async_trait;
 use fairlead_domain::access::Reach;
 use fairlead_domain::identity::{User, UserId};
 use fairlead_domain::leads::{Assignment, Assignments, LeadId, LoadConflict, WantedAgent};
 use fairlead_domain::store::StoreError;
 use time::OffsetDateTime;
-use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::error::SqlError;
@@ -165,7 +165,7 @@ impl PgUnitOfWork {
             .bind(agent.as_uuid())
             .fetch_optional()
             .await?;
-        let is_agent = |row: Row| row.try_get::<_, bool>(0).map_err(SqlError::from);
+        let is_agent = |row: Row| row.try_get::<bool>(0).map_err(SqlError::from);
         Ok(match row.map(is_agent).transpose()? {
             Some(true) => LoadConflict::NoRoom(agent),
             Some(false) | None => LoadConflict::NotAnAgent(agent),

@@ -1,9 +1,9 @@
 //! What a database error means to the callers of the ports.
 
 use fairlead_domain::store::StoreError;
-use tokio_postgres::Error;
-use tokio_postgres::error::{DbError, Severity};
 use uuid::Uuid;
+
+use crate::wire::Error;
 
 /// Why a statement failed. It becomes a [`StoreError`] by `?`, or a conflict of a port by the constraint it names.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ impl SqlError {
     /// The constraint or unique index that was violated.
     pub(crate) fn constraint(&self) -> Option<&str> {
         match self {
-            Self::Driver(error) => error.as_db_error()?.constraint(),
+            Self::Driver(error) => error.constraint(),
             Self::Elsewhere(_) => None,
         }
     }
@@ -67,22 +67,11 @@ pub(crate) enum Meaning {
     Unexpected,
 }
 
-/// Whether the connection that an error came by is gone with it. Not so with most of what means that the database is
-/// out of reach for a statement, such as a full disk.
-pub(crate) fn ends_connection(error: &Error) -> bool {
-    let severity = error.as_db_error().and_then(DbError::parsed_severity);
-    error.is_closed() || is_io(error) || matches!(severity, Some(Severity::Fatal | Severity::Panic))
-}
-
-fn is_io(error: &Error) -> bool {
-    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<std::io::Error>)
-}
-
 impl Meaning {
     pub(crate) fn of(error: &Error) -> Self {
         match error.code() {
-            Some(code) => Self::of_code(code.code()),
-            None if error.is_closed() || is_io(error) => Self::Unavailable,
+            Some(code) => Self::of_code(code),
+            None if error.is_of_link() => Self::Unavailable,
             None => Self::Unexpected,
         }
     }

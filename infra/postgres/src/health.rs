@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::wire::Row;
 use fairlead_domain::store::StoreError;
-use tokio_postgres::Row;
 
 use crate::connection::Connection;
 use crate::error::SqlError;
@@ -60,7 +60,7 @@ pub async fn server(system: &PgSystemStore) -> Result<Server, StoreError> {
         extensions: extensions
             .iter()
             .map(extension)
-            .collect::<Result<_, tokio_postgres::Error>>()
+            .collect::<Result<_, crate::wire::Error>>()
             .map_err(SqlError::from)?,
     })
 }

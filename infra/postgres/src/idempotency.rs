@@ -1,9 +1,9 @@
+use crate::wire::Row;
 use async_trait::async_trait;
 use fairlead_domain::access::Actor;
 use fairlead_domain::idempotency::{IdempotencyKeys, KeptAnswer};
 use fairlead_domain::store::StoreError;
 use time::OffsetDateTime;
-use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::error::{SqlError, corrupt, unexpected};
@@ -103,9 +103,9 @@ impl IdempotencyKeys for PgUnitOfWork {
 
 fn kept(row: &Row) -> Result<KeptAnswer, StoreError> {
     let get = |error| StoreError::from(SqlError::from(error));
-    let id: Uuid = row.try_get("id").map_err(get)?;
-    let status: Option<i32> = row.try_get("status").map_err(get)?;
-    let body: Option<Vec<u8>> = row.try_get("body").map_err(get)?;
+    let id: Uuid = row.try_get(0).map_err(get)?;
+    let status: Option<i32> = row.try_get(2).map_err(get)?;
+    let body: Option<Vec<u8>> = row.try_get(3).map_err(get)?;
     let status = status.and_then(|status| u16::try_from(status).ok());
     let (Some(status), Some(body)) = (status, body) else {
         return Err(corrupt(
@@ -115,7 +115,7 @@ fn kept(row: &Row) -> Result<KeptAnswer, StoreError> {
         ));
     };
     Ok(KeptAnswer {
-        request_hash: row.try_get("request_hash").map_err(get)?,
+        request_hash: row.try_get(1).map_err(get)?,
         status,
         body,
     })

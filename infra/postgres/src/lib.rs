@@ -35,6 +35,7 @@ mod tenants;
 mod usage_by_day;
 mod users;
 mod webhooks;
+mod wire;
 
 pub use config::{MonitorConfig, PgConfig, PoolConfig, ReplicaConfig};
 pub use nodes::{Cluster, LastWrites, NodeDown, Standing};
@@ -42,3 +43,4 @@ pub use pool::{BadUrl, ConnectError, NoConnection, PoolExhausted, PoolName, Serv
 pub use revoked::MemoryRevokedSessions;
 pub use store::{PgStore, StoreParts};
 pub use system::{Chore, PgSystemStore, Retention};
+pub use wire::{Error as WireError, ServerError};

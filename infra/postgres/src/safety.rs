@@ -127,10 +127,10 @@ async fn role_faults(
     let mut faults = Vec::with_capacity(rows.len());
     for row in rows {
         let get = |error| StoreError::from(SqlError::from(error));
-        let is_self: bool = row.try_get("is_self").map_err(get)?;
-        let name: String = row.try_get("name").map_err(get)?;
-        let kind: String = row.try_get("kind").map_err(get)?;
-        let through: Vec<String> = row.try_get("through").map_err(get)?;
+        let is_self: bool = row.try_get(0).map_err(get)?;
+        let name: String = row.try_get(1).map_err(get)?;
+        let kind: String = row.try_get(2).map_err(get)?;
+        let through: Vec<String> = row.try_get(3).map_err(get)?;
         faults.push(if is_self {
             own_fault(role, &kind)
         } else {
@@ -188,11 +188,11 @@ async fn table_faults(
     let mut faults = Vec::new();
     for row in rows {
         let get = |error| StoreError::from(SqlError::from(error));
-        let name: String = row.try_get("name").map_err(get)?;
-        let enabled: bool = row.try_get("enabled").map_err(get)?;
-        let forced: bool = row.try_get("forced").map_err(get)?;
-        let has_policy: bool = row.try_get("has_policy").map_err(get)?;
-        let others: Option<String> = row.try_get("other_policies").map_err(get)?;
+        let name: String = row.try_get(0).map_err(get)?;
+        let enabled: bool = row.try_get(1).map_err(get)?;
+        let forced: bool = row.try_get(2).map_err(get)?;
+        let has_policy: bool = row.try_get(3).map_err(get)?;
+        let others: Option<String> = row.try_get(4).map_err(get)?;
         if !enabled {
             faults.push(Fault {
                 what: format!("table {name} is without row-level security"),

@@ -1,10 +1,10 @@
+use crate::wire::Row;
 use async_trait::async_trait;
 use fairlead_domain::Id;
 use fairlead_domain::clock::Ids;
 use fairlead_domain::identity::{LONGEST_ACCESS_TOKEN, Revocation, SessionId, Sessions, UserId};
 use fairlead_domain::store::StoreError;
 use time::OffsetDateTime;
-use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::connection::Connection;

@@ -82,7 +82,7 @@ impl Tenants for PgUnitOfWork {
             .fetch_one()
             .await?;
         let count = |column: usize| -> Result<u64, SqlError> {
-            Ok(u64::try_from(row.try_get::<_, i64>(column)?).unwrap_or_default())
+            Ok(u64::try_from(row.try_get::<i64>(column)?).unwrap_or_default())
         };
         Ok(Usage {
             users: count(0)?,

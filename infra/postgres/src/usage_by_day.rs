@@ -1,8 +1,8 @@
+use crate::wire::{Error, Row};
 use async_trait::async_trait;
 use fairlead_domain::identity::{DayUsage, UsageByDay};
 use fairlead_domain::store::StoreError;
 use time::Date;
-use tokio_postgres::{Error, Row};
 
 use crate::error::SqlError;
 use crate::store::PgUnitOfWork;
@@ -54,7 +54,7 @@ impl UsageByDay for PgUnitOfWork {
                 day: row.try_get(0)?,
                 event_type: row.try_get(1)?,
                 source: row.try_get(2)?,
-                events: u64::try_from(row.try_get::<_, i64>(3)?).unwrap_or_default(),
+                events: u64::try_from(row.try_get::<i64>(3)?).unwrap_or_default(),
             })
         };
         Ok(rows

@@ -17,13 +17,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use crate::wire::Row;
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::store::StoreError;
 use tokio::sync::oneshot;
-use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::first_message::first_message;
+use super::opening::opening;
 use super::{Reach, cost};
 use crate::entity::ById;
 use crate::nodes::{Node, Standing};
@@ -33,7 +33,7 @@ use crate::statement::{Arguments, Bind, Statement};
 /// How many go together: enough to make it cheap for each, and few enough that none waits for long.
 const MOST: usize = 100;
 /// The planner would look at the ids of each statement, to arrive at the same plan.
-const SAME_PLAN: &str = "; SET LOCAL plan_cache_mode = force_generic_plan";
+const SAME_PLAN: &str = "SELECT set_config('plan_cache_mode', 'force_generic_plan', true)";
 
 /// The reads by id of one node.
 pub(crate) struct ReadsById {
@@ -191,7 +191,11 @@ impl<T: ById> UnderWay<T> {
         }
         let statement = statement(&T::selects().many, self.tenant, ids).ok()?;
         let statements = [&statement];
-        let opening = |limit| first_message(Reach::Read(self.tenant), limit) + SAME_PLAN;
+        let opening = |limit| {
+            let mut opening = opening(Reach::Read(self.tenant), limit)?;
+            opening.push(Statement::bare(SAME_PLAN));
+            Ok(opening)
+        };
         let answered = tokio::select! {
             biased;
             answered = pool.begin(opening, &statements, Some(End::Read)) => answered,

@@ -9,14 +9,12 @@ use crate::statement::Statement;
 
 /// Reports the statements of a pipeline, answered or not.
 pub(super) fn note(statements: &[&Statement], result: &Result<&Answers, &Failed>, slow: Duration) {
-    let (answered, round_trips) = match result {
-        Ok(answers) => (&answers.statements, answers.round_trips),
-        Err(failed) => (&failed.answered, 1),
+    let answered = match result {
+        Ok(answers) => &answers.statements,
+        Err(failed) => &failed.answered,
     };
     if let Some(request) = request::current() {
-        for _ in 0..round_trips {
-            request.note_round_trip();
-        }
+        request.note_round_trip();
     }
     for (statement, answer) in statements.iter().zip(answered) {
         note_statement(statement, answer.took, answer.count, Outcome::Answered, slow);

@@ -7,19 +7,19 @@
 
 mod by_id;
 mod cost;
-mod first_message;
+mod opening;
 mod reading;
 mod sql;
 mod transaction;
 
 use std::sync::{Arc, PoisonError};
 
+use crate::wire::Row;
 use fairlead_domain::consistency::{LogPosition, NodeName};
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::store::StoreError;
 use sea_orm::{DbBackend, QueryTrait, Value};
 use tokio::sync::Mutex;
-use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::commit::CommitError;

@@ -1,14 +1,14 @@
-//! Statements that read, each whole in one round trip: BEGIN with the tenant and the time limit, the statement, COMMIT.
+//! Statements that read, each whole in one round trip and one transaction, with the tenant and the time limit.
 
 use std::sync::Arc;
 
+use crate::wire::Row;
 use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::identity::TenantId;
-use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::by_id::{ReadsById, Turn, statement};
-use super::first_message::first_message;
+use super::opening::opening;
 use super::{Reach, Served, cost};
 use crate::entity::ById;
 use crate::error::SqlError;
@@ -110,7 +110,7 @@ impl Reading {
     async fn attempt(&self, statement: &Statement) -> Result<Answers, Failure> {
         let node = Arc::clone(self.route.node());
         let statements = [statement];
-        let opening = |limit| first_message(Reach::Read(self.route.tenant()), limit);
+        let opening = |limit| opening(Reach::Read(self.route.tenant()), limit);
         let beginning = node.pool.begin(opening, &statements, Some(End::Read));
         let result = self.route.attempt(beginning).await;
         match result {

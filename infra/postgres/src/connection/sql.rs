@@ -1,5 +1,5 @@
+use crate::wire::Row;
 use fairlead_domain::store::StoreError;
-use tokio_postgres::Row;
 
 use super::Connection;
 use super::transaction::Queued;

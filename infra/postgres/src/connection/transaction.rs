@@ -9,15 +9,15 @@ use std::sync::Arc;
 
 use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::store::StoreError;
-use tokio_postgres::SimpleQueryMessage;
 
-use super::first_message::first_message;
+use super::opening::opening;
 use super::{Reach, cost};
 use crate::commit::CommitError;
 use crate::error::{SqlError, unexpected};
 use crate::nodes::Cluster;
 use crate::pool::{Answer, Answers, End, Failure, Lent, Pipeline, Pool};
 use crate::statement::Statement;
+use crate::wire::Row;
 
 pub(super) struct Transaction {
     cluster: Arc<Cluster>,
@@ -77,7 +77,7 @@ impl Transaction {
         let statements: Vec<&Statement> = queue.iter().map(|queued| &queued.statement).collect();
         match self.send(&statements, Some(End::Commit)).await {
             Ok(answers) => {
-                let position = position(&answers.end).ok_or_else(|| {
+                let position = answers.position.as_ref().and_then(position).ok_or_else(|| {
                     CommitError::InDoubt(unexpected("COMMIT was not answered by a position of the log"))
                 })?;
                 Ok(Some(position))
@@ -97,7 +97,7 @@ impl Transaction {
             State::Unopened => self.open(statements, end).await,
             State::Open(mut lent) => {
                 let pipeline = Pipeline {
-                    begin: None,
+                    opening: &[],
                     statements,
                     end,
                 };
@@ -125,7 +125,7 @@ impl Transaction {
     }
 
     async fn open(&self, statements: &[&Statement], end: Option<End>) -> Result<(Lent, Answers), Failure> {
-        let opening = |limit| first_message(self.reach, limit);
+        let opening = |limit| opening(self.reach, limit);
         let beginning = self.pool.begin(opening, statements, end);
         if end.is_none() {
             return self.cluster.with_primary(beginning).await;
@@ -147,12 +147,8 @@ fn translated(failure: Failure, queue: &[Queued]) -> SqlError {
 }
 
 /// Reads the answer to COMMIT.
-fn position(answer: &[SimpleQueryMessage]) -> Option<LogPosition> {
-    let row = answer.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    })?;
-    parse(row.get(0)?, row.get(1)?)
+fn position(row: &Row) -> Option<LogPosition> {
+    parse(row.try_get(0).ok()?, row.try_get(1).ok()?)
 }
 
 fn parse(segment: &str, lsn: &str) -> Option<LogPosition> {

@@ -5,7 +5,8 @@ use sea_orm::entity::prelude::*;
 use time::OffsetDateTime;
 
 use crate::error::{SqlError, corrupt};
-use crate::rows::{Columns, FromRow};
+use crate::rows::FromRow;
+use crate::wire::Columns;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "api_keys")]
@@ -31,7 +32,7 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl FromRow for ApiKey {
     fn from_columns(columns: &mut Columns<'_>) -> Result<Self, SqlError> {
-        columns.skip();
+        columns.skip()?;
         let id: Uuid = columns.take()?;
         let (name, prefix) = (columns.take()?, columns.take()?);
         let scopes: Vec<&str> = columns.take()?;

@@ -17,8 +17,8 @@ use crate::rows::FromRow;
 
 /// What is found by its tenant and its id.
 pub(crate) trait ById: FromRow + 'static {
-    /// The name of the id's column.
-    const ID: &'static str = "id";
+    /// The place of the id among its columns.
+    const ID: usize = 1;
 
     fn selects() -> &'static Selects;
 }

@@ -6,7 +6,8 @@ use time::OffsetDateTime;
 
 use super::JsonText;
 use crate::error::{SqlError, corrupt};
-use crate::rows::{Columns, FromRow};
+use crate::rows::FromRow;
+use crate::wire::Columns;
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
 #[sea_orm(table_name = "leads")]
@@ -39,7 +40,7 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl FromRow for Lead {
     fn from_columns(columns: &mut Columns<'_>) -> Result<Self, SqlError> {
-        columns.skip();
+        columns.skip()?;
         let id: Uuid = columns.take()?;
         let fault = |fault| SqlError::from(corrupt("leads", id, fault));
         Ok(Self {

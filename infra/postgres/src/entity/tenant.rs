@@ -4,7 +4,8 @@ use sea_orm::entity::prelude::*;
 use time::OffsetDateTime;
 
 use crate::error::SqlError;
-use crate::rows::{Columns, FromRow};
+use crate::rows::FromRow;
+use crate::wire::Columns;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "tenants")]
@@ -27,7 +28,7 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl FromRow for Tenant {
     fn from_columns(columns: &mut Columns<'_>) -> Result<Self, SqlError> {
-        columns.skip();
+        columns.skip()?;
         Ok(Self {
             id: Id::from_uuid(columns.take()?),
             slug: columns.take()?,

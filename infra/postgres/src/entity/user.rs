@@ -5,7 +5,8 @@ use sea_orm::entity::prelude::*;
 use time::OffsetDateTime;
 
 use crate::error::{SqlError, corrupt};
-use crate::rows::{Columns, FromRow};
+use crate::rows::FromRow;
+use crate::wire::Columns;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "users")]
@@ -37,7 +38,7 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl FromRow for User {
     fn from_columns(columns: &mut Columns<'_>) -> Result<Self, SqlError> {
-        columns.skip();
+        columns.skip()?;
         let id: Uuid = columns.take()?;
         let (email, name) = (columns.take()?, columns.take()?);
         let role = Role::parse(columns.take()?).ok_or_else(|| corrupt("users", id, "unknown role"))?;

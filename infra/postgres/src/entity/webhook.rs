@@ -4,7 +4,8 @@ use sea_orm::entity::prelude::*;
 use time::OffsetDateTime;
 
 use crate::error::{SqlError, corrupt};
-use crate::rows::{Columns, FromRow};
+use crate::rows::FromRow;
+use crate::wire::Columns;
 
 /// Without the secrets, which nobody reads by the way.
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -32,7 +33,7 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl FromRow for Webhook {
     fn from_columns(columns: &mut Columns<'_>) -> Result<Self, SqlError> {
-        columns.skip();
+        columns.skip()?;
         let id: Uuid = columns.take()?;
         let (url, description) = (columns.take()?, columns.take()?);
         let events: Option<Vec<String>> = columns.take()?;

@@ -6,7 +6,8 @@ use sea_orm::entity::prelude::*;
 use time::OffsetDateTime;
 
 use crate::error::{SqlError, corrupt};
-use crate::rows::{Columns, FromRow};
+use crate::rows::FromRow;
+use crate::wire::Columns;
 
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "webhook_deliveries")]
@@ -39,7 +40,7 @@ impl ActiveModelBehavior for ActiveModel {}
 
 impl FromRow for Delivery {
     fn from_columns(columns: &mut Columns<'_>) -> Result<Self, SqlError> {
-        columns.skip();
+        columns.skip()?;
         let id: Uuid = columns.take()?;
         let (webhook, event): (Uuid, Uuid) = (columns.take()?, columns.take()?);
         let event_type = columns.take()?;

@@ -7,12 +7,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fairlead_domain::events::{Leadership, LeadershipLost};
 use fairlead_domain::store::StoreError;
-use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
-use tokio_postgres::SimpleQueryMessage;
 
-use crate::error::{SqlError, unexpected};
-use crate::pool::{Target, Wire};
+use crate::error::SqlError;
+use crate::pool::Target;
+use crate::wire::{Conversation, Error};
 
 /// How PostgreSQL lists the connection.
 const NAME: &str = "fairlead-events";
@@ -27,8 +26,8 @@ const LISTEN: &str = "LISTEN fairlead_events";
 
 /// The lock is the connection's, so it ends when this is dropped, however that comes about.
 pub(super) struct PgLeadership {
-    heard: watch::Receiver<u64>,
-    _wire: Wire,
+    conversation: Conversation,
+    process: Arc<str>,
 }
 
 impl PgLeadership {
@@ -39,42 +38,50 @@ impl PgLeadership {
         told: &(dyn Fn() + Send + Sync),
     ) -> Result<Self, StoreError> {
         let target = target.named(NAME).with_options(KEEPALIVES);
-        let opening = timeout(CONNECT_WITHIN, target.open_hearing(Some(Arc::clone(process)))).await;
-        let (wire, mut heard) = opening
+        let opening = timeout(CONNECT_WITHIN, target.open()).await;
+        let conversation = opening
             .map_err(|_| StoreError::TimedOut)?
             .map_err(SqlError::from)?;
-        wire.client.simple_query(LISTEN).await.map_err(SqlError::from)?;
+        let mut standing_by = Self {
+            conversation,
+            process: Arc::clone(process),
+        };
+        standing_by.lead(told).await.map_err(SqlError::from)?;
+        Ok(standing_by)
+    }
+
+    /// Waits until the lock is free.
+    async fn lead(&mut self, told: &(dyn Fn() + Send + Sync)) -> Result<(), Error> {
+        self.conversation.ask(LISTEN).await?;
         loop {
-            let answer = wire.client.simple_query(TRY_LOCK).await.map_err(SqlError::from)?;
-            if is_true(&answer) {
-                break;
+            let answer = self.conversation.ask(TRY_LOCK).await?;
+            if answer.first().map(|row| row.try_get(0)).transpose()? == Some(true) {
+                return Ok(());
             }
             let asks_again = sleep(ASK_EVERY);
             tokio::pin!(asks_again);
             loop {
                 tokio::select! {
                     () = &mut asks_again => break,
-                    changed = heard.changed() => match changed {
-                        Ok(()) => told(),
-                        Err(_) => return Err(unexpected("the connection to stand by on is gone")),
-                    },
+                    others = self.told_by_others() => {
+                        others?;
+                        told();
+                    }
                 }
             }
         }
-        Ok(Self { heard, _wire: wire })
     }
-}
 
-fn is_true(answer: &[SimpleQueryMessage]) -> bool {
-    answer
-        .iter()
-        .any(|message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("t")))
+    async fn told_by_others(&mut self) -> Result<(), Error> {
+        while *self.conversation.notified().await? == *self.process {}
+        Ok(())
+    }
 }
 
 #[async_trait]
 impl Leadership for PgLeadership {
     async fn told(&mut self) -> Result<(), LeadershipLost> {
-        self.heard.changed().await.map_err(|_| LeadershipLost)
+        self.told_by_others().await.map_err(|_| LeadershipLost)
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use crate::wire::{Error, Row};
 use async_trait::async_trait;
 use fairlead_domain::Id;
 use fairlead_domain::events::{Backlog, EventCursor, EventLog, Holder, Leadership, Stretch};
 use fairlead_domain::store::StoreError;
-use tokio_postgres::{Error, Row};
 
 use super::leadership::PgLeadership;
 use super::{cursor, event};
@@ -183,7 +183,7 @@ fn holder(row: &Row) -> Result<Holder, Error> {
     let seconds: f64 = row.try_get(2)?;
     Ok(Holder {
         pid: row.try_get(0)?,
-        application: row.try_get::<_, Option<String>>(1)?.unwrap_or_default(),
+        application: row.try_get::<Option<String>>(1)?.unwrap_or_default(),
         open_for: Duration::try_from_secs_f64(seconds).unwrap_or_default(),
     })
 }

@@ -10,10 +10,10 @@ mod log;
 mod retention;
 mod tenant;
 
+use crate::wire::{Error, Row};
 use fairlead_domain::events::{Event, EventCursor};
 use fairlead_domain::identity::TenantId;
 use serde_json::value::RawValue;
-use tokio_postgres::{Error, Row};
 
 use crate::error::{SqlError, corrupt};
 use crate::statement::Xid;

@@ -4,11 +4,11 @@
 //! many tenants with waiting jobs as it may claim jobs, each by one step in the index, and takes its share of each. So
 //! it reads as much as it claims, however many jobs wait, and whose they are.
 
+use crate::wire::{Error, Row};
 use fairlead_domain::Id;
 use fairlead_domain::jobs::{Claim, Claimed, Job, JobOwner, Queue, Ticket};
 use fairlead_domain::store::StoreError;
 use serde_json::value::RawValue;
-use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
 use super::milliseconds;
@@ -120,11 +120,7 @@ pub(super) async fn claim(connection: Connection, claim: &Claim<'_>) -> Result<C
     let mut jobs = Vec::with_capacity(rows.len());
     for row in &rows {
         // Where nothing was claimed there is one row, without a job.
-        if row
-            .try_get::<_, Option<Uuid>>(1)
-            .map_err(SqlError::from)?
-            .is_some()
-        {
+        if row.try_get::<Option<Uuid>>(1).map_err(SqlError::from)?.is_some() {
             jobs.push(job(row)?);
         }
     }

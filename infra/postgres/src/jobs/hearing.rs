@@ -5,37 +5,36 @@ use std::fmt;
 use async_trait::async_trait;
 use fairlead_domain::jobs::{Hearing, HearingLost};
 use fairlead_domain::store::StoreError;
-use tokio::sync::watch;
 
 use crate::error::SqlError;
-use crate::pool::{Target, Wire};
+use crate::pool::Target;
+use crate::wire::Conversation;
 
 /// How PostgreSQL lists the connection.
 const NAME: &str = "fairlead-jobs";
 const LISTEN: &str = "LISTEN fairlead_jobs";
 
 pub(super) struct PgHearing {
-    heard: watch::Receiver<u64>,
-    _wire: Wire,
+    conversation: Conversation,
 }
 
 impl PgHearing {
     pub(super) async fn open(target: &Target) -> Result<Self, StoreError> {
         // Its own words too: what an operator does here concerns the loops here.
-        let (wire, heard) = target
-            .named(NAME)
-            .open_hearing(None)
-            .await
-            .map_err(SqlError::from)?;
-        wire.client.simple_query(LISTEN).await.map_err(SqlError::from)?;
-        Ok(Self { heard, _wire: wire })
+        let mut conversation = target.named(NAME).open().await.map_err(SqlError::from)?;
+        conversation.ask(LISTEN).await.map_err(SqlError::from)?;
+        Ok(Self { conversation })
     }
 }
 
 #[async_trait]
 impl Hearing for PgHearing {
     async fn told(&mut self) -> Result<(), HearingLost> {
-        self.heard.changed().await.map_err(|_| HearingLost)
+        self.conversation
+            .notified()
+            .await
+            .map(drop)
+            .map_err(|_| HearingLost)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::wire::Row;
 use async_trait::async_trait;
 use fairlead_domain::Id;
 use fairlead_domain::jobs::{
@@ -10,7 +11,6 @@ use fairlead_domain::jobs::{
 };
 use fairlead_domain::store::StoreError;
 use serde_json::value::RawValue;
-use tokio_postgres::Row;
 
 use super::{milliseconds, pauses};
 use crate::error::{SqlError, corrupt, unexpected};
@@ -222,7 +222,7 @@ impl JobOperations for PgSystemStore {
             .fetch_all()
             .await?;
         connection.commit().await?;
-        let group = |row: &Row| -> Result<DeadGroup, tokio_postgres::Error> {
+        let group = |row: &Row| -> Result<DeadGroup, crate::wire::Error> {
             Ok(DeadGroup {
                 kind: row.try_get(0)?,
                 fault: row.try_get(1)?,
@@ -300,15 +300,15 @@ fn meanwhile(error: SqlError) -> StoreError {
     }
 }
 
-fn count(row: &Row, column: usize) -> Result<u64, tokio_postgres::Error> {
-    Ok(row.try_get::<_, i64>(column)?.unsigned_abs())
+fn count(row: &Row, column: usize) -> Result<u64, crate::wire::Error> {
+    Ok(row.try_get::<i64>(column)?.unsigned_abs())
 }
 
 fn figures(row: &Row) -> Result<QueueFigures, StoreError> {
     let get = |error| StoreError::from(SqlError::from(error));
     let number = |column| count(row, column).map_err(get);
     let times = |mean: usize, p95: usize| -> Result<Option<Times>, StoreError> {
-        let seconds = |column| row.try_get::<_, Option<f64>>(column).map_err(get);
+        let seconds = |column| row.try_get::<Option<f64>>(column).map_err(get);
         let times = seconds(mean)?.zip(seconds(p95)?);
         Ok(times.map(|(mean, p95)| Times {
             mean: duration(mean),
@@ -322,7 +322,7 @@ fn figures(row: &Row) -> Result<QueueFigures, StoreError> {
         pauses: Vec::new(),
         delayed: number(6)?,
         waiting: number(7)?,
-        oldest: row.try_get::<_, Option<f64>>(8).map_err(get)?.map(duration),
+        oldest: row.try_get::<Option<f64>>(8).map_err(get)?.map(duration),
         active: number(9)?,
         dead: number(10)?,
         died: number(11)?,
@@ -335,7 +335,7 @@ fn figures(row: &Row) -> Result<QueueFigures, StoreError> {
 /// Reads `mode, reason, operator, since, until`; NULL where the queue runs.
 fn stop(row: &Row, first: usize) -> Result<Option<Stop>, StoreError> {
     let get = |error| StoreError::from(SqlError::from(error));
-    let Some(mode) = row.try_get::<_, Option<String>>(first).map_err(get)? else {
+    let Some(mode) = row.try_get::<Option<String>>(first).map_err(get)? else {
         return Ok(None);
     };
     Ok(Some(Stop {

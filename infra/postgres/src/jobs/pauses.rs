@@ -1,8 +1,8 @@
 //! Parts of queues that operators have paused.
 
+use crate::wire::{Error, Row};
 use fairlead_domain::jobs::{JobOwner, NewPause, Part, Pause, Queue};
 use fairlead_domain::store::StoreError;
-use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
 use crate::connection::Connection;

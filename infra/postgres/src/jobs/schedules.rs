@@ -1,8 +1,8 @@
+use crate::wire::Row;
 use async_trait::async_trait;
 use fairlead_domain::jobs::{Due, Missed, Overlap, Queue, Schedule, Schedules, Timing};
 use fairlead_domain::store::StoreError;
 use serde_json::value::RawValue;
-use tokio_postgres::Row;
 
 use crate::connection::Sql;
 use crate::error::{SqlError, unexpected};
@@ -154,7 +154,7 @@ fn known(row: &Row) -> Option<Schedule> {
 
 fn schedule(row: &Row) -> Result<Schedule, StoreError> {
     let get = |error| StoreError::from(SqlError::from(error));
-    let word = |column: usize| row.try_get::<_, String>(column).map_err(get);
+    let word = |column: usize| row.try_get::<String>(column).map_err(get);
     let name = word(0)?;
     let broken = |what: &str| unexpected(format!("the schedule {name} has no good {what}"));
     Ok(Schedule {

@@ -1,12 +1,12 @@
 use std::time::Duration;
 
+use crate::wire::{Error, Row};
 use async_trait::async_trait;
 use fairlead_domain::Id;
 use fairlead_domain::jobs::{
     Claim, Claimed, DeadJob, Finished, Hearing, JobOwner, JobStore, Queue, Swept, Ticket,
 };
 use fairlead_domain::store::StoreError;
-use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
 use super::claim::claim;
@@ -138,7 +138,7 @@ impl JobStore for PgSystemStore {
         for row in &rows {
             held.push(Ticket {
                 owner: JobOwner::from_uuid(row.try_get(0).map_err(SqlError::from)?),
-                id: Id::from_uuid(row.try_get::<_, Uuid>(1).map_err(SqlError::from)?),
+                id: Id::from_uuid(row.try_get::<Uuid>(1).map_err(SqlError::from)?),
                 fence: row.try_get(2).map_err(SqlError::from)?,
             });
         }

@@ -1,10 +1,10 @@
 use std::collections::HashSet;
 
+use crate::wire::Row;
 use fairlead_domain::Id;
 use fairlead_domain::leads::{CloseReason, Lead, LeadId};
 use fairlead_domain::store::StoreError;
 use fairlead_domain::text::{Email, Phone};
-use tokio_postgres::Row;
 
 use crate::connection::Sql;
 use crate::error::SqlError;

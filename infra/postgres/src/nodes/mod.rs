@@ -93,7 +93,7 @@ impl Cluster {
                 config: config.monitor.clone(),
                 seen: Arc::clone(&seen),
                 history: Arc::clone(&history),
-                wire: None,
+                conversation: None,
             });
             let pool_name = PoolName {
                 role: "app",

@@ -8,13 +8,13 @@ use fairlead_domain::consistency::{LogPosition, NodeName};
 use fairlead_domain::database::NodeRole;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
-use tokio_postgres::{SimpleQueryMessage, SimpleQueryRow};
 
 use super::history::History;
 use super::node::Seen;
 use super::rotation::{Fault, Standing};
 use crate::config::MonitorConfig;
-use crate::pool::{Target, Wire};
+use crate::pool::Target;
+use crate::wire::{Conversation, Error, Row};
 
 /// Where the server is in the log, what it has received, its timeline, and whether it follows another server.
 ///
@@ -37,7 +37,7 @@ pub(super) struct Monitor {
     pub(super) seen: Arc<Seen>,
     /// Of the primary, by whose positions lag is measured.
     pub(super) history: Arc<History>,
-    pub(super) wire: Option<Wire>,
+    pub(super) conversation: Option<Conversation>,
 }
 
 /// What a node says of itself.
@@ -77,9 +77,7 @@ impl Monitor {
             Err(_) => Err(Fault::Silent),
         };
         if found.is_err_and(|fault| matches!(fault, Fault::Refuses | Fault::Silent)) {
-            if let Some(wire) = self.wire.take() {
-                wire.cut();
-            }
+            self.conversation = None;
             self.seen.saw_latency(None);
         }
         let (before, now) = self.seen.look(found);
@@ -90,13 +88,12 @@ impl Monitor {
 
     /// Asks over the connection there is; when that one broke, over a new one.
     async fn ask(&mut self) -> Result<Look, LookError> {
-        if let Some(wire) = &self.wire
-            && let Ok(look) = ask(wire).await
+        if let Some(conversation) = &mut self.conversation
+            && let Ok(look) = ask(conversation).await
         {
             return Ok(look);
         }
-        let wire = self.wire.insert(self.target.open().await?);
-        ask(wire).await
+        ask(self.conversation.insert(self.target.open().await?)).await
     }
 
     /// Takes in where the node is, and says whether it may serve.
@@ -134,30 +131,26 @@ impl Monitor {
 #[derive(Debug, thiserror::Error)]
 enum LookError {
     #[error("the server does not answer")]
-    Driver(#[from] tokio_postgres::Error),
+    Driver(#[from] Error),
     #[error("the answer is not what was asked for")]
     Answer,
 }
 
-async fn ask(wire: &Wire) -> Result<Look, LookError> {
-    let answer = wire.client.simple_query(LOOK).await?;
-    let row = answer.iter().find_map(|message| match message {
-        SimpleQueryMessage::Row(row) => Some(row),
-        _ => None,
-    });
-    row.and_then(read).ok_or(LookError::Answer)
+async fn ask(conversation: &mut Conversation) -> Result<Look, LookError> {
+    let answer = conversation.ask(LOOK).await?;
+    answer.first().and_then(read).ok_or(LookError::Answer)
 }
 
-fn read(row: &SimpleQueryRow) -> Option<Look> {
-    let timeline = row.get(3)?;
+fn read(row: &Row) -> Option<Look> {
+    let timeline: &str = row.try_get(3).ok()?;
     let position = |lsn: Option<&str>| match lsn {
         None => Some(LogPosition::UNKNOWN),
         Some(lsn) => format!("{timeline}/{lsn}").parse().ok(),
     };
     Some(Look {
-        is_standby: row.get(0)? == "t",
-        position: position(row.get(1))?,
-        received: position(row.get(2))?.lsn,
+        is_standby: row.try_get(0).ok()?,
+        position: position(row.try_get(1).ok()?)?,
+        received: position(row.try_get(2).ok()?)?.lsn,
     })
 }
 

@@ -34,7 +34,7 @@ const DROP_SOME: &str = "
 
 pub(super) async fn bytes(connection: &Connection, tenant: Uuid) -> Result<u64, StoreError> {
     let row = connection.sql(BYTES).bind(tenant).fetch_one().await?;
-    Ok(row.try_get::<_, i64>(0).map_err(SqlError::from)?.unsigned_abs())
+    Ok(row.try_get::<i64>(0).map_err(SqlError::from)?.unsigned_abs())
 }
 
 pub(super) async fn add(

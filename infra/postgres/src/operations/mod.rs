@@ -217,7 +217,7 @@ impl Operations for PgUnitOfWork {
             .bind(self.tenant_id())
             .fetch_one()
             .await?;
-        Ok(row.try_get::<_, i64>(0).map_err(SqlError::from)?.unsigned_abs())
+        Ok(row.try_get::<i64>(0).map_err(SqlError::from)?.unsigned_abs())
     }
 
     #[tracing::instrument(level = "debug", name = "db.operations.advance", skip_all)]

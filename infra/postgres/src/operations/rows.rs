@@ -8,7 +8,8 @@ use fairlead_domain::operations::{
 use uuid::Uuid;
 
 use crate::error::{SqlError, corrupt};
-use crate::rows::{Columns, FromRow};
+use crate::rows::FromRow;
+use crate::wire::Columns;
 
 /// The columns that an operation is read from.
 macro_rules! columns {

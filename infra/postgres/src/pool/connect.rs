@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::target::{BadUrl, Target};
 use crate::error::Meaning;
+use crate::wire::Error;
 
 /// Between two attempts to connect at start.
 const RETRY_EVERY: Duration = Duration::from_millis(200);
@@ -15,15 +16,12 @@ pub enum ConnectError {
     Url { what: String, source: BadUrl },
     /// The database answered, and refused: wrong password, no such role or database.
     #[error("the database refuses {what}")]
-    Refused {
-        what: String,
-        source: tokio_postgres::Error,
-    },
+    Refused { what: String, source: Error },
     #[error("the database was out of reach for {} s", waited.as_secs())]
     Unreachable {
         waited: Duration,
         /// `None` when the last attempt had no answer at all.
-        source: Option<tokio_postgres::Error>,
+        source: Option<Error>,
     },
 }
 
@@ -45,9 +43,9 @@ pub(crate) async fn wait_for_database(
     loop {
         let attempt = tokio::time::timeout_at(started + patience, target.open()).await;
         let source = match attempt {
-            Ok(Ok(wire)) => {
+            Ok(Ok(conversation)) => {
                 // It has shown what it was opened for.
-                wire.close().await;
+                conversation.close().await;
                 return Ok(());
             }
             Ok(Err(error)) if !matches!(Meaning::of(&error), Meaning::Unavailable | Meaning::NoRoom) => {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use fairlead_domain::consistency::NodeName;
 use fairlead_domain::database::Holder;
 
+use crate::wire::Error;
+
 /// How many holders an error names; the operators' view has all.
 const HOLDERS_NAMED: usize = 5;
 
@@ -46,7 +48,7 @@ pub struct NoConnection {
 )]
 pub struct ServerFull {
     pub pool: PoolName,
-    pub source: tokio_postgres::Error,
+    pub source: Error,
 }
 
 impl fmt::Display for PoolName {

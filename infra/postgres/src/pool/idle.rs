@@ -6,10 +6,9 @@ use fairlead_telemetry::turn_of_this_thread;
 
 use super::client::Client;
 
-/// Connections that nobody uses, by the thread that opened them; those used last are on top.
+/// Connections that nobody uses, by the thread that used them last; those used last are on top.
 ///
-/// A connection's bytes are moved by a task of the thread that opened it. Used on that thread, its answers wake no
-/// other, which is worth more than the order in which connections are used.
+/// That thread is told when there is something to read; to have another one told costs two calls of the system.
 pub(super) struct Idle {
     shards: Vec<Mutex<Vec<Client>>>,
 }
@@ -26,12 +25,12 @@ impl Default for Idle {
 
 impl Idle {
     /// Takes one that is good, of this thread if there is one; those that are not are closed.
-    pub(super) fn take(&self, is_good: impl Fn(&Client) -> bool) -> Option<Client> {
+    pub(super) fn take(&self, is_good: impl Fn(&mut Client) -> bool) -> Option<Client> {
         let (here, shards) = (turn_of_this_thread(), self.shards.len());
         (here..here + shards).find_map(|shard| {
             let mut idle = lock(&self.shards[shard % shards]);
-            while let Some(client) = idle.pop() {
-                if is_good(&client) {
+            while let Some(mut client) = idle.pop() {
+                if is_good(&mut client) {
                     return Some(client);
                 }
             }
@@ -39,15 +38,15 @@ impl Idle {
         })
     }
 
-    /// Back to the thread that opened it.
+    /// Back to its thread.
     pub(super) fn put(&self, mut client: Client) {
         client.note_idle();
         lock(&self.shards[client.home() % self.shards.len()]).push(client);
     }
 
-    pub(super) fn retain(&self, is_good: impl Fn(&Client) -> bool) {
+    pub(super) fn retain(&self, is_good: impl Fn(&mut Client) -> bool) {
         for shard in &self.shards {
-            lock(shard).retain(&is_good);
+            lock(shard).retain_mut(&is_good);
         }
     }
 

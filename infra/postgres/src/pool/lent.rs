@@ -21,8 +21,6 @@ const GIVING_UP: Duration = Duration::from_secs(5);
 pub(crate) struct Lent {
     /// `None` once it is on its way back.
     borrowed: Option<Box<Borrowed>>,
-    /// Whether no transaction is open and no answer outstanding.
-    is_settled: bool,
 }
 
 /// All that goes back together: until then the connection counts as lent.
@@ -39,7 +37,6 @@ impl Lent {
     pub(super) fn new(shared: Arc<Shared>, mut client: Client, permit: OwnedSemaphorePermit) -> Self {
         client.note_use();
         Self {
-            is_settled: true,
             borrowed: Some(Box::new(Borrowed {
                 client,
                 held: shared.counts.hold(),
@@ -60,19 +57,16 @@ impl Lent {
     /// Runs a pipeline on it. After one that failed, or was dropped, nothing more can be run.
     pub(crate) async fn run(&mut self, pipeline: &Pipeline<'_>) -> Result<Answers, Failed> {
         let Borrowed { client, held, .. } = &mut **self.borrowed.as_mut().expect("it leaves in `drop` alone");
-        self.is_settled = false;
-        let answers = client.run(pipeline, held).await?;
-        self.is_settled = pipeline.end.is_some();
-        Ok(answers)
+        client.run(pipeline, held).await
     }
 }
 
 impl Drop for Lent {
     fn drop(&mut self) {
-        let Some(borrowed) = self.borrowed.take() else {
+        let Some(mut borrowed) = self.borrowed.take() else {
             return;
         };
-        if self.is_settled {
+        if borrowed.client.is_settled() {
             borrowed.give_back();
         } else {
             fairlead_telemetry::spawn(borrowed.settle());
@@ -82,15 +76,14 @@ impl Drop for Lent {
 
 impl Borrowed {
     /// Ends whatever the borrower left: the connection may be in a transaction, or in the middle of a statement.
-    async fn settle(self) {
+    async fn settle(mut self) {
         match timeout(GRACE, self.client.settle()).await {
             Ok(Ok(())) => self.give_back(),
-            Ok(Err(_)) => self.client.cut(),
+            Ok(Err(_)) => {}
             // The server looks after a connection that was closed only when the statement ends, so it is told. The
             // connection goes all the same: one cannot know whether the word has arrived, or hits whoever comes next.
             Err(_) => {
                 let _ = timeout(GIVING_UP, self.client.give_up(&self.shared.target)).await;
-                self.client.cut();
             }
         }
     }

@@ -29,7 +29,6 @@ use fairlead_telemetry::request;
 use tokio::sync::Semaphore;
 
 use crate::config::PoolConfig;
-use crate::error::ends_connection;
 use crate::statement::Statement;
 use counts::Counts;
 use idle::Idle;
@@ -41,7 +40,7 @@ pub(crate) use failure::Failure;
 pub(crate) use lent::Lent;
 pub(crate) use pipeline::{Answer, Answers, End, Failed, Pipeline, Step};
 pub use target::BadUrl;
-pub(crate) use target::{Target, Wire};
+pub(crate) use target::Target;
 
 /// A connection that was idle for longer is asked whether it is still there before it is lent.
 const TEST_IF_IDLE_FOR: Duration = Duration::from_secs(30);
@@ -66,7 +65,6 @@ struct Shared {
     idle: Idle,
     counts: Arc<Counts>,
     closing: AtomicBool,
-    growing: AtomicBool,
     /// Permits that the server has no room for.
     withheld: AtomicUsize,
 }
@@ -98,7 +96,6 @@ impl Pool {
                 idle: Idle::default(),
                 counts: Arc::default(),
                 closing: AtomicBool::new(false),
-                growing: AtomicBool::new(false),
                 withheld: AtomicUsize::new(0),
             }),
         }
@@ -117,14 +114,14 @@ impl Pool {
         self.shared.limits.slow
     }
 
-    /// Takes a connection and runs the first pipeline on it. `opening` makes its BEGIN, given how long a statement may
+    /// Takes a connection and runs the first pipeline on it. `opening` makes what opens it, given how long a statement may
     /// run: no longer than configured, nor than the request that has waited for the connection has left.
     ///
     /// After the database restarted, an idle connection may fail at its first use; after the schema changed, what it
     /// has prepared does. While nothing can be durable yet, another one is tried, down to one that is new.
     pub(crate) async fn begin(
         &self,
-        opening: impl Fn(Duration) -> String,
+        opening: impl Fn(Duration) -> Result<Vec<Statement>, StoreError>,
         statements: &[&Statement],
         end: Option<End>,
     ) -> Result<(Lent, Answers), Failure> {
@@ -132,9 +129,9 @@ impl Pool {
         loop {
             let mut lent = self.lend().await?;
             let was_idle = lent.was_idle();
-            let begin = opening(self.statement_timeout()?);
+            let opening = opening(self.statement_timeout()?)?;
             let pipeline = Pipeline {
-                begin: Some(&begin),
+                opening: &opening,
                 statements,
                 end,
             };
@@ -142,7 +139,7 @@ impl Pool {
                 Ok(answers) => return Ok((lent, answers)),
                 Err(failed) => failed,
             };
-            let is_of_connection = ends_connection(&failed.error) || failed.is_of_stale_plan();
+            let is_of_connection = failed.error.ends_connection() || failed.is_of_stale_plan();
             if !(was_idle && is_of_connection && most > 0) || failed.in_doubt {
                 return Err(Failure::Pipeline(failed));
             }
@@ -191,7 +188,7 @@ impl Pool {
         shared.idle.close_idle(spare, shared.config.idle_timeout);
     }
 
-    /// Opens connections up to the minimum, on this thread.
+    /// Opens connections up to the minimum.
     pub(crate) async fn fill(&self) {
         let shared = &self.shared;
         while shared.counts.open() < shared.config.min as usize {

@@ -1,34 +1,25 @@
-//! Messages that are sent together, each behind the other, before the first of them is answered.
+//! Statements that are sent together, and answered together.
 //!
-//! tokio-postgres sends what a future asks for when it is polled for the first time, and answers futures in the order
-//! in which they were. So each future is polled once, in order, before the first is awaited; the task that moves the
-//! bytes of the connection finds them all, and writes them by one system call.
-//!
-//! Each message is answered for itself: when one fails, those behind it run all the same. Inside a transaction that has
-//! failed PostgreSQL refuses them, and answers COMMIT by undoing everything, without an error. Where BEGIN failed there
-//! is no transaction: then the connection's default of reading only refuses to write ([`Target`](super::target)). So
-//! the first error decides, and nothing behind it is believed.
+//! Behind all of them is one Sync: when one fails, the server passes over those behind it, COMMIT too. Without BEGIN
+//! they are a transaction that ends with the Sync.
+//! <https://www.postgresql.org/docs/15/protocol-flow.html#PROTOCOL-FLOW-PIPELINING>
 
-use std::future::poll_fn;
 use std::mem::{replace, take};
-use std::pin::{Pin, pin};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::TryStreamExt as _;
-use futures_util::future::{MaybeDone, maybe_done, try_join_all};
-use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Error, Row, SimpleQueryMessage, Statement as Prepared};
+use tokio_postgres::types::Type;
 
 use super::holders::Held;
+use super::prepared::PreparedStatements;
 use crate::statement::Statement;
+use crate::wire::{Conversation, Done, Error, Reply, Row};
 
 /// What is sent together.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pipeline<'p> {
     /// Opens the transaction, with everything local to it.
-    pub(crate) begin: Option<&'p str>,
+    pub(crate) opening: &'p [Statement],
     pub(crate) statements: &'p [&'p Statement],
     pub(crate) end: Option<End>,
 }
@@ -36,7 +27,7 @@ pub(crate) struct Pipeline<'p> {
 /// How a transaction ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// There is nothing to keep.
+    /// With the answer. There is nothing to keep, and nothing has been begun.
     Read,
     /// The changes are to be kept, and their position in the log told.
     Commit,
@@ -45,14 +36,16 @@ pub(crate) enum End {
 /// The insert position is read after the commit record was written, so it is behind it: possibly also behind records
 /// of others, which only makes a reader wait for more than it must. The first eight digits of a segment's name are its
 /// timeline.
-const COMMIT: &str =
-    "COMMIT; SELECT pg_walfile_name(pg_current_wal_insert_lsn()), pg_current_wal_insert_lsn()::text";
+const COMMIT: [&str; 2] = [
+    "COMMIT",
+    "SELECT pg_walfile_name(pg_current_wal_insert_lsn()), pg_current_wal_insert_lsn()::text",
+];
 
 impl End {
-    fn text(self) -> &'static str {
+    fn statements(self) -> Vec<Statement> {
         match self {
-            Self::Read => "COMMIT",
-            Self::Commit => COMMIT,
+            Self::Read => Vec::new(),
+            Self::Commit => COMMIT.map(Statement::bare).into(),
         }
     }
 }
@@ -62,10 +55,8 @@ impl End {
 pub(crate) struct Answers {
     /// One for each statement, in their order.
     pub(crate) statements: Vec<Answer>,
-    /// To [`End`].
-    pub(crate) end: Vec<SimpleQueryMessage>,
-    /// Waits for the database: one, and another when statements were new to the connection.
-    pub(crate) round_trips: u32,
+    /// Timeline, as the name of a segment, and position of the log: to [`End::Commit`].
+    pub(crate) position: Option<Row>,
 }
 
 impl Answers {
@@ -97,129 +88,152 @@ pub(crate) struct Failed {
     pub(crate) in_doubt: bool,
 }
 
+/// "cached plan must not change result type" is one of its errors.
+const FEATURE_NOT_SUPPORTED: &str = "0A000";
+
 impl Failed {
-    /// Whether statements that were prepared before must be prepared anew, because the schema has changed since:
-    /// "cached plan must not change result type".
+    /// Whether statements that were prepared before must be prepared anew, because the schema has changed since.
     pub(super) fn is_of_stale_plan(&self) -> bool {
-        self.error.code() == Some(&SqlState::FEATURE_NOT_SUPPORTED)
+        self.error.code() == Some(FEATURE_NOT_SUPPORTED)
     }
 }
 
 /// A part of a pipeline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    Begin,
+    Opening,
     /// Counted from 0.
     Statement(usize),
     End,
 }
 
 impl Pipeline<'_> {
-    /// Prepares statements, in the transaction that it begins for that: to prepare may mean to wait for a lock, for
-    /// which the time limit of the transaction should hold.
-    pub(super) async fn prepare(
-        &mut self,
-        client: &Client,
-        statements: &[(usize, &Statement)],
-    ) -> Result<Vec<Prepared>, Failed> {
-        let mut progress = Progress::new();
-        let begun = match self.begin.take() {
-            Some(text) => {
-                let sending = hand_over(client.batch_execute(text)).await;
-                Some(sending.map_err(|error| progress.failed(Step::Begin, error))?)
-            }
-            None => None,
-        };
-        let preparing = statements.iter().map(async |(place, statement)| {
-            let prepared = client.prepare_typed(statement.text(), statement.arguments().types());
-            prepared.await.map_err(|error| (Step::Statement(*place), error))
-        });
-        let preparing = hand_over(try_join_all(preparing)).await;
-        let preparing = preparing.map_err(|(at, error)| progress.failed(at, error))?;
-        if let Some(begun) = begun {
-            done(begun)
-                .await
-                .map_err(|error| progress.failed(Step::Begin, error))?;
-        }
-        done(preparing)
-            .await
-            .map_err(|(at, error)| progress.failed(at, error))
-    }
-
-    /// Sends everything, and waits for all answers. Whoever drops this leaves the connection to be settled; `is_open`
-    /// tells whether the transaction still waits for its end to be sent.
+    /// Sends everything, and waits for all answers. Whoever drops this leaves the connection to be settled.
     pub(super) async fn run(
         &self,
-        client: &Client,
-        prepared: &[Prepared],
+        conversation: &mut Conversation,
+        prepared: &mut PreparedStatements,
         held: &Held,
-        is_open: &AtomicBool,
     ) -> Result<Answers, Failed> {
-        let mut progress = Progress::new();
-        let begun = match self.begin {
-            Some(text) => {
-                let sending = hand_over(client.batch_execute(text)).await;
-                Some(sending.map_err(|error| progress.failed(Step::Begin, error))?)
-            }
-            None => None,
+        let mut run = Run {
+            pipeline: self,
+            conversation,
+            prepared,
+            answered: Vec::with_capacity(self.statements.len()),
+            since: Instant::now(),
+            commits: false,
         };
-        let mut running = Vec::with_capacity(prepared.len());
-        for (number, (statement, prepared)) in self.statements.iter().zip(prepared).enumerate() {
-            let sending = hand_over(answer(client, prepared, statement)).await;
-            running.push(sending.map_err(|error| progress.failed(Step::Statement(number), error))?);
+        match run.go(held).await {
+            Ok(position) => Ok(Answers {
+                statements: run.answered,
+                position,
+            }),
+            Err((at, error)) => Err(run.failed(at, error).await),
         }
-        // Invariant: COMMIT is sent only behind everything that it is to make durable.
-        let ending = match self.end {
-            Some(end) => {
-                progress.commits = end == End::Commit && !client.is_closed();
-                let sending = hand_over(client.simple_query(end.text())).await;
-                let sent = sending.map_err(|error| progress.failed(Step::End, error))?;
-                is_open.store(false, Ordering::Relaxed);
-                Some(sent)
-            }
-            None => None,
-        };
+    }
 
-        if let Some(begun) = begun {
-            done(begun)
-                .await
-                .map_err(|error| progress.failed(Step::Begin, error))?;
+    fn step(&self, place: usize) -> Step {
+        match place.checked_sub(self.opening.len()) {
+            None => Step::Opening,
+            Some(number) if number < self.statements.len() => Step::Statement(number),
+            Some(_) => Step::End,
         }
-        for (number, running) in running.into_iter().enumerate() {
-            held.runs(self.statements[number].text());
-            match done(running).await {
-                Ok((rows, count)) => progress.note(rows, count),
-                Err(error) => return Err(progress.failed(Step::Statement(number), error)),
-            }
-        }
-        let end = match ending {
-            Some(ending) => done(ending)
-                .await
-                .map_err(|error| progress.failed(Step::End, error))?,
-            None => Vec::new(),
-        };
-        Ok(Answers {
-            statements: progress.answered,
-            end,
-            round_trips: 1,
-        })
     }
 }
 
-/// How far a pipeline has come.
-struct Progress {
+/// A pipeline on its way.
+struct Run<'r, 'p> {
+    pipeline: &'r Pipeline<'p>,
+    conversation: &'r mut Conversation,
+    prepared: &'r mut PreparedStatements,
     answered: Vec<Answer>,
+    /// The answer before.
     since: Instant,
     /// Set when COMMIT may be on its way.
     commits: bool,
 }
 
-impl Progress {
-    fn new() -> Self {
-        Self {
-            answered: Vec::new(),
-            since: Instant::now(),
-            commits: false,
+impl Run<'_, '_> {
+    /// Returns the position that COMMIT has told.
+    async fn go(&mut self, held: &Held) -> Result<Option<Row>, (Step, Error)> {
+        let pipeline = self.pipeline;
+        if self.conversation.is_closed() {
+            return Err((pipeline.step(0), Error::Closed));
+        }
+        let ending = pipeline.end.map_or_else(Vec::new, End::statements);
+        let asked = pipeline.statements.iter().copied();
+        let statements: Vec<_> = pipeline.opening.iter().chain(asked).chain(&ending).collect();
+        let mut types = self
+            .write(&statements)
+            .map_err(|error| (pipeline.step(0), error))?;
+        self.commits = pipeline.end == Some(End::Commit);
+        let mut position = None;
+        for place in 0..statements.len() {
+            held.runs(statements[place].text());
+            let answer = self.answer(statements[place], types[place].take()).await;
+            let (rows, done) = answer.map_err(|error| (pipeline.step(place), error))?;
+            match pipeline.step(place) {
+                Step::Opening => {}
+                Step::Statement(_) => self.note(rows, done.count),
+                Step::End if done.undid => {
+                    return Err((Step::End, Error::Protocol("COMMIT has undone the transaction")));
+                }
+                Step::End => position = rows.into_iter().next(),
+            }
+        }
+        match self.conversation.reply().await {
+            Ok(Reply::Ready) => Ok(position),
+            Ok(_) => Err((Step::End, Error::Protocol("an answer to nothing"))),
+            Err(error) => Err((Step::End, error)),
+        }
+    }
+
+    /// Writes all messages; returns the types of the columns of each statement that is known.
+    fn write(&mut self, statements: &[&Statement]) -> Result<Vec<Option<Arc<[Type]>>>, Error> {
+        for name in self.prepared.forgotten() {
+            self.conversation.forget(&name)?;
+        }
+        let mut types = Vec::with_capacity(statements.len());
+        for (place, statement) in statements.iter().enumerate() {
+            let known = self.prepared.know(statement);
+            if known.is_new {
+                self.conversation
+                    .prepare(known.name, statement.text(), statement.arguments().types())?;
+            }
+            self.conversation.execute(known.name, statement.arguments())?;
+            types.push(known.columns);
+            // So that it is known which statement takes long, and of whoever waits for a lock, which waits. What reads
+            // has one.
+            let is_asked = matches!(self.pipeline.step(place), Step::Statement(_));
+            if is_asked && self.pipeline.end != Some(End::Read) {
+                self.conversation.flush();
+            }
+        }
+        self.conversation.sync();
+        Ok(types)
+    }
+
+    /// Waits for the rows of a statement.
+    async fn answer(
+        &mut self,
+        statement: &Statement,
+        mut types: Option<Arc<[Type]>>,
+    ) -> Result<(Vec<Row>, Done), Error> {
+        let mut rows = Vec::new();
+        loop {
+            match self.conversation.reply().await? {
+                Reply::Prepared(columns) => {
+                    self.prepared.learn(statement, &columns);
+                    types = Some(columns);
+                }
+                Reply::Row(values) => {
+                    // It may have been prepared earlier in this pipeline.
+                    let types = types.get_or_insert_with(|| self.prepared.columns(statement));
+                    rows.push(Row::new(values, Arc::clone(types)));
+                }
+                Reply::Done(done) => return Ok((rows, done)),
+                Reply::Ready => return Err(Error::Protocol("a statement without an answer")),
+            }
         }
     }
 
@@ -232,61 +246,22 @@ impl Progress {
         });
     }
 
-    fn failed(&mut self, at: Step, error: Error) -> Failed {
+    async fn failed(&mut self, at: Step, error: Error) -> Failed {
         // The server's own refusal of what stands before COMMIT is certain: there was nothing left to commit.
         // A pooler's word that it has lost the server (class 08) is none.
-        let is_of_server = error.code().is_some_and(|code| !code.code().starts_with("08"));
+        let is_of_server = error.code().is_some_and(|code| !code.starts_with("08"));
         let is_refusal = at != Step::End && is_of_server;
+        let took = self.since.elapsed();
+        if !error.ends_connection() && self.conversation.settle().await.is_ok() {
+            // Those behind the error were passed over, and never prepared.
+            self.prepared.drop_unlearned();
+        }
         Failed {
             at,
             answered: take(&mut self.answered),
-            took: self.since.elapsed(),
+            took,
             in_doubt: self.commits && !is_refusal,
             error,
         }
     }
-}
-
-/// All rows of a statement, and how many it returned or changed.
-async fn answer(
-    client: &Client,
-    prepared: &Prepared,
-    statement: &Statement,
-) -> Result<(Vec<Row>, u64), Error> {
-    let mut stream = pin!(client.query_raw(prepared, statement.arguments().iter()).await?);
-    let mut rows = Vec::new();
-    while let Some(row) = stream.try_next().await? {
-        rows.push(row);
-    }
-    Ok((rows, stream.rows_affected().unwrap_or_default()))
-}
-
-/// A message that is on its way.
-type Sent<F> = Pin<Box<MaybeDone<F>>>;
-
-/// Sends what `sending` sends when it is first polled; fails when that has failed already.
-async fn hand_over<T, E, F>(sending: F) -> Result<Sent<F>, E>
-where
-    F: Future<Output = Result<T, E>>,
-{
-    let mut sent = Box::pin(maybe_done(sending));
-    poll_fn(|context| {
-        let _ = sent.as_mut().poll(context);
-        Poll::Ready(())
-    })
-    .await;
-    match sent.as_mut().output_mut() {
-        Some(Err(_)) => Err(done(sent).await.err().expect("it has failed")),
-        Some(Ok(_)) | None => Ok(sent),
-    }
-}
-
-async fn done<T, E, F>(mut sent: Sent<F>) -> Result<T, E>
-where
-    F: Future<Output = Result<T, E>>,
-{
-    sent.as_mut().await;
-    sent.as_mut()
-        .take_output()
-        .expect("it is done, and asked for once")
 }

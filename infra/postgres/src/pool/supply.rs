@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use fairlead_domain::store::StoreError;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
-use tokio_postgres::Error;
 
 use super::client::Client;
 use super::counts::Counted;
 use super::exhaustion::ServerFull;
 use super::{Shared, TEST_IF_IDLE_FOR, time_left};
 use crate::error::{Meaning, SqlError};
+use crate::wire::Error;
 
 /// How long a pool does with fewer connections after the server had no room for another one.
 const WITHHELD_FOR: Duration = Duration::from_secs(1);
@@ -76,13 +76,11 @@ impl Shared {
     /// A connection that is idle and good, else a new one; for who has a permit.
     async fn client(self: &Arc<Self>) -> Result<Client, StoreError> {
         loop {
-            if let Some(client) = self.idle.take(|client| !client.is_worn(&self.config)) {
-                if client.idle_for() >= TEST_IF_IDLE_FOR && !self.answers(&client).await {
-                    client.cut();
+            if let Some(mut client) = self.idle.take(|client| !client.is_worn(&self.config)) {
+                if client.come_here().is_err()
+                    || client.idle_for() >= TEST_IF_IDLE_FOR && !self.answers(&mut client).await
+                {
                     continue;
-                }
-                if !client.is_at_home() {
-                    self.grow();
                 }
                 return Ok(client);
             }
@@ -96,27 +94,7 @@ impl Shared {
         }
     }
 
-    /// Opens a connection on this thread for those who come next: the one lent just now is moved by another thread. One
-    /// at a time, and in quiet times alone, because nobody else can have its permit meanwhile.
-    fn grow(self: &Arc<Self>) {
-        let is_quiet = self.permits.available_permits() * 2 > self.config.max as usize;
-        if !is_quiet || self.growing.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let shared = Arc::clone(self);
-        fairlead_telemetry::spawn(async move {
-            let permit = Arc::clone(&shared.permits).try_acquire_owned();
-            let open = shared.counts.try_open(shared.config.max as usize);
-            if let (Ok(_permit), Some(open)) = (permit, open)
-                && let Ok(client) = shared.connect(open).await
-            {
-                shared.idle.put(client);
-            }
-            shared.growing.store(false, Ordering::Relaxed);
-        });
-    }
-
-    async fn answers(&self, client: &Client) -> bool {
+    async fn answers(&self, client: &mut Client) -> bool {
         matches!(
             timeout(self.config.create_timeout, client.ping()).await,
             Ok(Ok(()))
@@ -125,8 +103,8 @@ impl Shared {
 
     pub(super) async fn connect(&self, open: Counted) -> Result<Client, StoreError> {
         let connecting = async {
-            let wire = self.target.open().await.map_err(|error| self.refused(error))?;
-            let client = Client::new(wire, open);
+            let conversation = self.target.open().await.map_err(|error| self.refused(error))?;
+            let mut client = Client::new(conversation, open);
             if let Some(known) = &self.known_replay {
                 client.require_replayed(known()).await?;
             }

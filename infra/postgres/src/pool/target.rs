@@ -1,18 +1,14 @@
-use std::future::poll_fn;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::Error as TlsError;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
-use tokio_postgres::config::SslMode;
-use tokio_postgres::{AsyncMessage, Config, Connection, Error, NoTls};
+use tokio_postgres::Config;
+use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::{Url, form_urlencoded};
 
 use super::tls::{self, Trust};
+use crate::wire::{Conversation, Error, Handshake};
 
 /// A connection reads only, unless a transaction says that it writes. So a statement that was sent behind a BEGIN that
 /// failed writes nothing, whatever the role may.
@@ -27,14 +23,7 @@ const SILENT_FOR: Duration = Duration::from_secs(30);
 /// Where to connect, and how safely.
 #[derive(Clone)]
 pub(crate) struct Target {
-    config: Config,
-    tls: Option<MakeRustlsConnect>,
-}
-
-/// A connection, and the task that moves its bytes.
-pub(crate) struct Wire {
-    pub(crate) client: tokio_postgres::Client,
-    driver: JoinHandle<()>,
+    handshake: Handshake,
 }
 
 /// Why a URL cannot be used.
@@ -43,7 +32,9 @@ pub enum BadUrl {
     #[error("it is no URL")]
     Malformed(#[from] url::ParseError),
     #[error("it has parts that PostgreSQL's URLs do not have")]
-    Unknown(#[from] Error),
+    Unknown(#[from] tokio_postgres::Error),
+    #[error("target_session_attrs is not needed: name the primary and the replicas each by a URL")]
+    SessionAttributes,
     #[error("sslmode={0} is not known")]
     SslMode(String),
     #[error("sslcert and sslkey go together")]
@@ -84,59 +75,34 @@ impl Target {
         if config.get_tcp_user_timeout().is_none() {
             config.tcp_user_timeout(SILENT_FOR);
         }
-        Ok(Self { config, tls })
+        if config.get_target_session_attrs() != TargetSessionAttrs::Any {
+            return Err(BadUrl::SessionAttributes);
+        }
+        Ok(Self {
+            handshake: Handshake { config, tls },
+        })
     }
 
     /// The same place, but listed under another name.
     pub(crate) fn named(&self, application_name: &str) -> Self {
         let mut named = self.clone();
-        named.config.application_name(application_name);
+        named.handshake.config.application_name(application_name);
         named
     }
 
     /// The same place, with further settings of the server's for the connection: `-c name=value`.
     pub(crate) fn with_options(mut self, options: &str) -> Self {
-        add_options(&mut self.config, options);
+        add_options(&mut self.handshake.config, options);
         self
     }
 
-    /// Opens a connection that also hears what is notified on it, except where the payload is `own`.
-    pub(crate) async fn open_hearing(
-        &self,
-        own: Option<Arc<str>>,
-    ) -> Result<(Wire, watch::Receiver<u64>), Error> {
-        match &self.tls {
-            None => {
-                let (client, connection) = self.config.connect(NoTls).await?;
-                Ok(Wire::hearing(client, connection, own))
-            }
-            Some(tls) => {
-                let (client, connection) = self.config.connect(tls.clone()).await?;
-                Ok(Wire::hearing(client, connection, own))
-            }
-        }
-    }
-
-    pub(crate) async fn open(&self) -> Result<Wire, Error> {
-        match &self.tls {
-            None => {
-                let (client, connection) = self.config.connect(NoTls).await?;
-                Ok(Wire::new(client, connection))
-            }
-            Some(tls) => {
-                let (client, connection) = self.config.connect(tls.clone()).await?;
-                Ok(Wire::new(client, connection))
-            }
-        }
+    pub(crate) async fn open(&self) -> Result<Conversation, Error> {
+        self.handshake.open().await
     }
 
     /// Has the server give up the statement that runs on a connection, by a word over another one.
-    pub(super) async fn cancel(&self, wire: &Wire) -> Result<(), Error> {
-        let token = wire.client.cancel_token();
-        match &self.tls {
-            None => token.cancel_query(NoTls).await,
-            Some(tls) => token.cancel_query(tls.clone()).await,
-        }
+    pub(super) async fn cancel(&self, conversation: &Conversation) -> Result<(), Error> {
+        self.handshake.cancel(conversation).await
     }
 }
 
@@ -190,59 +156,6 @@ impl TlsParameters {
     }
 }
 
-impl Wire {
-    /// Moves the bytes of a connection until it is closed, on the thread that opened it.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "it outlives the request that happens to open it, and works for others"
-    )]
-    fn new<C>(client: tokio_postgres::Client, connection: C) -> Self
-    where
-        C: Future<Output = Result<(), Error>> + Send + 'static,
-    {
-        // Whoever waits for an answer is told of the error.
-        let driver = tokio::spawn(async move {
-            let _ = connection.await;
-        });
-        Self { client, driver }
-    }
-
-    /// The same; counts the notifications that come and are not its own. The counter is closed when the connection is.
-    #[expect(clippy::disallowed_methods, reason = "as above")]
-    fn hearing<S, T>(
-        client: tokio_postgres::Client,
-        mut connection: Connection<S, T>,
-        own: Option<Arc<str>>,
-    ) -> (Self, watch::Receiver<u64>)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let (heard, hearing) = watch::channel(0);
-        let driver = tokio::spawn(async move {
-            while let Some(Ok(message)) = poll_fn(|context| connection.poll_message(context)).await {
-                if matches!(message, AsyncMessage::Notification(told) if own.as_deref() != Some(told.payload()))
-                {
-                    heard.send_modify(|count: &mut u64| *count = count.wrapping_add(1));
-                }
-            }
-        });
-        (Self { client, driver }, hearing)
-    }
-
-    /// Says farewell, and waits until that is sent.
-    pub(crate) async fn close(self) {
-        drop(self.client);
-        // Whatever it ended by, it has ended.
-        let _ = self.driver.await;
-    }
-
-    /// Closes it without a word: its server does not answer.
-    pub(crate) fn cut(&self) {
-        self.driver.abort();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -254,7 +167,7 @@ mod tests {
 
     #[test]
     fn sslmode_means_what_it_means_elsewhere() {
-        let mode = |query| parse(query).unwrap().config.get_ssl_mode();
+        let mode = |query| parse(query).unwrap().handshake.config.get_ssl_mode();
 
         assert_eq!(mode(""), SslMode::Prefer);
         assert_eq!(mode("?sslmode=disable"), SslMode::Disable);
@@ -271,6 +184,7 @@ mod tests {
             "?sslmode=require&sslrootcert=/nowhere/ca.pem",
             "?sslcert=/nowhere/client.pem",
             "?colour=blue",
+            "?target_session_attrs=read-write",
         ] {
             assert!(parse(query).is_err(), "{query}");
         }
@@ -278,7 +192,10 @@ mod tests {
 
     #[test]
     fn user_password_place_and_options_survive_the_way() {
-        let config = parse("?sslmode=disable&options=-c%20geqo%3Doff").unwrap().config;
+        let config = parse("?sslmode=disable&options=-c%20geqo%3Doff")
+            .unwrap()
+            .handshake
+            .config;
 
         assert_eq!(config.get_user(), Some("app"));
         assert_eq!(config.get_password(), Some(b"p@ss".as_slice()));

@@ -28,6 +28,14 @@ impl Statement {
         })
     }
 
+    /// One without arguments.
+    pub(crate) fn bare(text: &'static str) -> Self {
+        Self {
+            text: text.into(),
+            arguments: Arguments::default(),
+        }
+    }
+
     /// What the query builder has built.
     pub(crate) fn built(built: sea_orm::Statement) -> Result<Self, StoreError> {
         let values = built.values.into_iter().flat_map(|values| values.0);

@@ -1,3 +1,4 @@
+use crate::wire::Row;
 use async_trait::async_trait;
 use fairlead_domain::Id;
 use fairlead_domain::identity::{
@@ -6,11 +7,10 @@ use fairlead_domain::identity::{
 };
 use fairlead_domain::store::StoreError;
 use time::OffsetDateTime;
-use tokio_postgres::Row;
 
 use super::PgSystemUnitOfWork;
 use crate::error::{SqlError, unexpected};
-use crate::rows::{Columns, FromRow as _};
+use crate::rows::FromRow as _;
 use crate::sessions::{insert_revocations, session_ids};
 use crate::users::{self, AgentColumns};
 
@@ -250,7 +250,7 @@ impl Accounts for PgSystemUnitOfWork {
         let Some(row) = row else { return Ok(None) };
         let session = session(&row).map_err(SqlError::from)?;
         let used_at = row.try_get(5).map_err(SqlError::from)?;
-        let user = User::from_columns(&mut Columns::of(&row, 6))?;
+        let user = User::from_columns(&mut row.columns_from(6).map_err(SqlError::from)?)?;
         Ok(Some(RefreshToken {
             session,
             user,
@@ -439,7 +439,7 @@ impl PgSystemUnitOfWork {
     }
 }
 
-fn session(row: &Row) -> Result<Session, tokio_postgres::Error> {
+fn session(row: &Row) -> Result<Session, crate::wire::Error> {
     Ok(Session {
         id: Id::from_uuid(row.try_get(0)?),
         user: Id::from_uuid(row.try_get(1)?),
@@ -451,7 +451,7 @@ fn session(row: &Row) -> Result<Session, tokio_postgres::Error> {
 
 /// From the columns that begin at `first`.
 fn tenant_and_user(row: &Row, first: usize) -> Result<(Tenant, User), StoreError> {
-    let mut columns = Columns::of(row, first);
+    let mut columns = row.columns_from(first).map_err(SqlError::from)?;
     Ok((
         Tenant::from_columns(&mut columns)?,
         User::from_columns(&mut columns)?,

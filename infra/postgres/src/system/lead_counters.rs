@@ -1,9 +1,9 @@
+use crate::wire::Row;
 use async_trait::async_trait;
 use fairlead_domain::Id;
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::leads::{CounterDrift, LeadCounters, StatusName};
 use fairlead_domain::store::StoreError;
-use tokio_postgres::Row;
 
 use super::PgSystemUnitOfWork;
 use crate::error::{SqlError, unexpected};

@@ -11,8 +11,9 @@ use fairlead_domain::store::{StoreError, SystemUnitOfWork as _};
 use uuid::Uuid;
 
 use super::PgSystemStore;
+use crate::error::SqlError;
 use crate::operations::{DROP_BATCH, columns};
-use crate::rows::{Columns, FromRow as _};
+use crate::rows::FromRow as _;
 
 /// Operations per statement. Each may have a thousand faults.
 const BATCH: i64 = 50;
@@ -104,8 +105,8 @@ impl PgSystemStore {
         let sql = uow.connection.sql(ABANDONED).bind(BATCH);
         let rows = sql.bind(kinds).bind(queues).fetch_all().await?;
         for row in &rows {
-            let mut columns = Columns::of(row, 0);
-            let tenant: Uuid = columns.take()?;
+            let mut columns = row.columns();
+            let tenant: Uuid = columns.take().map_err(SqlError::from)?;
             let before = Operation::from_columns(&mut columns)?;
             let why = "it was interrupted too often; what was done until then is there";
             let Ok(after) = before.clone().give_up(why) else {

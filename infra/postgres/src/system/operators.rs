@@ -1,8 +1,8 @@
+use crate::wire::Row;
 use async_trait::async_trait;
 use fairlead_domain::identity::Operators;
 use fairlead_domain::store::StoreError;
 use time::OffsetDateTime;
-use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::PgSystemUnitOfWork;
@@ -55,7 +55,7 @@ impl Operators for PgSystemUnitOfWork {
         Ok(row
             .map(operator)
             .transpose()
-            .map_err(|error: tokio_postgres::Error| SqlError::from(error))?)
+            .map_err(|error: crate::wire::Error| SqlError::from(error))?)
     }
 
     #[tracing::instrument(level = "debug", name = "db.operators.list", skip_all)]
@@ -65,7 +65,7 @@ impl Operators for PgSystemUnitOfWork {
         Ok(rows
             .iter()
             .map(operator)
-            .collect::<Result<_, tokio_postgres::Error>>()
+            .collect::<Result<_, crate::wire::Error>>()
             .map_err(SqlError::from)?)
     }
 

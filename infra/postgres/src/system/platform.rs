@@ -1,7 +1,7 @@
+use crate::wire::Row;
 use async_trait::async_trait;
 use fairlead_domain::identity::{DatabaseSize, Platform, TableSize};
 use fairlead_domain::store::StoreError;
-use tokio_postgres::Row;
 
 use super::PgSystemUnitOfWork;
 use crate::error::SqlError;
@@ -29,18 +29,18 @@ impl Platform for PgSystemUnitOfWork {
         let row = self.connection.sql(DATABASE_BYTES).fetch_one().await?;
         let total_bytes = bytes(row.try_get(0).map_err(SqlError::from)?);
         let rows = self.connection.sql(TABLES).fetch_all().await?;
-        let table = |row: &Row| -> Result<TableSize, tokio_postgres::Error> {
+        let table = |row: &Row| -> Result<TableSize, crate::wire::Error> {
             Ok(TableSize {
                 name: row.try_get(0)?,
                 table_bytes: bytes(row.try_get(1)?),
                 index_bytes: bytes(row.try_get(2)?),
-                estimated_rows: row.try_get::<_, Option<i64>>(3)?.map(bytes),
+                estimated_rows: row.try_get::<Option<i64>>(3)?.map(bytes),
             })
         };
         let tables = rows
             .iter()
             .map(table)
-            .collect::<Result<_, tokio_postgres::Error>>()
+            .collect::<Result<_, crate::wire::Error>>()
             .map_err(SqlError::from)?;
         Ok(DatabaseSize { total_bytes, tables })
     }

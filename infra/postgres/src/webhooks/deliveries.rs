@@ -12,8 +12,9 @@ use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect 
 use crate::entity::webhook_delivery;
 use crate::error::SqlError;
 use crate::paging::{Keyset, page};
-use crate::rows::{Columns, FromRow as _};
+use crate::rows::FromRow as _;
 use crate::store::PgUnitOfWork;
+use crate::wire::Columns;
 
 const ADD: &str = "
     INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, event_id, event_type, replay_id, state, tried_since,
@@ -88,7 +89,7 @@ impl WebhookDeliveries for PgUnitOfWork {
         let Some(row) = row else {
             return Ok(None);
         };
-        let mut columns = Columns::of(&row, 0);
+        let mut columns = row.columns();
         let read = |columns: &mut Columns<'_>| -> Result<Assignment, SqlError> {
             Ok(Assignment {
                 delivery: Delivery::from_columns(columns)?,

@@ -21,7 +21,7 @@ impl WebhookDirectory for PgSystemStore {
         let tenants: Vec<Uuid> = tenants.iter().map(|tenant| tenant.as_uuid()).collect();
         let rows = connection.sql(WITH_WEBHOOKS).bind(tenants).fetch_all().await?;
         connection.commit().await?;
-        let tenant = |row: &tokio_postgres::Row| row.try_get(0).map(Id::from_uuid);
+        let tenant = |row: &crate::wire::Row| row.try_get(0).map(Id::from_uuid);
         let found: Result<_, _> = rows.iter().map(tenant).collect();
         Ok(found.map_err(SqlError::from)?)
     }

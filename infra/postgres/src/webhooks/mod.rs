@@ -4,6 +4,7 @@ mod deliveries;
 mod directory;
 mod replays;
 
+use crate::wire::Row;
 use async_trait::async_trait;
 use fairlead_domain::Id;
 use fairlead_domain::paging::{Page, Paging, Position, SortKey};
@@ -11,7 +12,6 @@ use fairlead_domain::store::StoreError;
 use fairlead_domain::webhooks::{Subscriber, Webhook, WebhookId, Webhooks};
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, Select};
 use time::OffsetDateTime;
-use tokio_postgres::Row;
 use uuid::Uuid;
 
 use crate::entity::webhook;
@@ -165,10 +165,10 @@ impl Webhooks for PgUnitOfWork {
             .bind(self.tenant_id())
             .fetch_all()
             .await?;
-        let subscriber = |row: &Row| -> Result<Subscriber, tokio_postgres::Error> {
+        let subscriber = |row: &Row| -> Result<Subscriber, crate::wire::Error> {
             let Xid(since) = row.try_get(3)?;
             Ok(Subscriber {
-                id: Id::from_uuid(row.try_get::<_, Uuid>(0)?),
+                id: Id::from_uuid(row.try_get::<Uuid>(0)?),
                 events: webhook::selection(row.try_get(1)?),
                 is_enabled: row.try_get(2)?,
                 since,

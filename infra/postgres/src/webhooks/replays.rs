@@ -1,9 +1,9 @@
+use crate::wire::{Error, Row};
 use async_trait::async_trait;
 use fairlead_domain::Id;
 use fairlead_domain::events::EventCursor;
 use fairlead_domain::store::StoreError;
 use fairlead_domain::webhooks::{Replay, ReplayConflict, ReplayId, ReplayState, WebhookId, WebhookReplays};
-use tokio_postgres::{Error, Row};
 use uuid::Uuid;
 
 use crate::error::{SqlError, corrupt};
@@ -114,7 +114,7 @@ fn replay(row: &Row) -> Result<Replay, StoreError> {
             until: Some(cursor(4)?),
             is_settled: row.try_get(10)?,
             state: ReplayState::Running,
-            deliveries: row.try_get::<_, i64>(8)?.unsigned_abs(),
+            deliveries: row.try_get::<i64>(8)?.unsigned_abs(),
             created_at: row.try_get(9)?,
         };
         Ok((id, state, replay))
