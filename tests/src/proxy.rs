@@ -10,7 +10,6 @@ use tokio::task::JoinHandle;
 /// What a client says last on a connection that it closes in order (PostgreSQL protocol 3.0, `Terminate`).
 const TERMINATE: &[u8] = b"X\0\0\0\x04";
 const BEGIN: &[u8] = b"BEGIN READ WRITE";
-const COMMIT: &[u8] = b"COMMIT";
 /// The tag by which the server says that it is done.
 const COMMITTED: &[u8] = b"COMMIT\0";
 
@@ -80,8 +79,8 @@ impl Proxy {
         self.mischief.swallows_commits.store(true, Ordering::SeqCst);
     }
 
-    /// From now on no transaction that writes can be begun: the server does not understand its BEGIN. What was sent
-    /// behind it arrives as it was.
+    /// From now on no transaction that writes can be begun: what the server is asked to run as its BEGIN is nothing that
+    /// it has prepared. What was sent behind it arrives as it was.
     pub fn break_begins(&self) {
         self.mischief.breaks_begins.store(true, Ordering::SeqCst);
     }
@@ -111,6 +110,7 @@ async fn forward(
     mischief: &Mischief,
 ) -> Option<Leftover> {
     let (mut from_client, mut from_server) = (vec![0; 64 << 10], vec![0; 64 << 10]);
+    let mut begin = None;
     loop {
         tokio::select! {
             read = client.read(&mut from_client) => {
@@ -123,44 +123,44 @@ async fn forward(
                     server.write_all(rest).await.ok()?;
                     return inspect(&mut server, setting).await;
                 }
-                if mischief.breaks_begins.load(Ordering::SeqCst) {
-                    server.write_all(&without_begin(message)).await.ok()?;
-                } else {
-                    server.write_all(message).await.ok()?;
-                }
-                let commits = message.windows(COMMIT.len()).any(|part| part == COMMIT);
-                if commits && mischief.swallows_commits.load(Ordering::SeqCst) {
-                    wait_for(COMMITTED, &mut server).await;
-                    return None;
+                begin = name_of_begin(message).or(begin);
+                let breaks = mischief.breaks_begins.load(Ordering::SeqCst);
+                match &begin {
+                    Some(begin) if breaks => server.write_all(&without(begin, message)).await.ok()?,
+                    _ => server.write_all(message).await.ok()?,
                 }
             }
-            read = server.read(&mut from_server) => match read {
-                Ok(length) if length > 0 => client.write_all(&from_server[..length]).await.ok()?,
-                _ => return None,
-            },
+            read = server.read(&mut from_server) => {
+                let answer = match read {
+                    Ok(length) if length > 0 => &from_server[..length],
+                    _ => return None,
+                };
+                let has_committed = answer.windows(COMMITTED.len()).any(|part| part == COMMITTED);
+                if has_committed && mischief.swallows_commits.load(Ordering::SeqCst) {
+                    return None;
+                }
+                client.write_all(answer).await.ok()?;
+            }
         }
     }
 }
 
-/// The same message, of the same length, but with no BEGIN of a transaction that writes.
-fn without_begin(message: &[u8]) -> Vec<u8> {
+/// The name by which a BEGIN is prepared, with the zeros around it: that stands before its text.
+fn name_of_begin(message: &[u8]) -> Option<Vec<u8>> {
+    let text = message.windows(BEGIN.len()).position(|part| part == BEGIN)?;
+    let name = message[..text].strip_suffix(&[0])?;
+    let start = name.iter().rposition(|byte| !byte.is_ascii_alphanumeric())? + 1;
+    Some([&[0], &name[start..], &[0]].concat())
+}
+
+/// The same message, of the same length, but what was to be run by that name is to be run by another one.
+fn without(name: &[u8], message: &[u8]) -> Vec<u8> {
     let mut changed = message.to_vec();
-    let found = message.windows(BEGIN.len()).position(|part| part == BEGIN);
+    let found = message.windows(name.len()).position(|part| part == name);
     if let Some(start) = found {
-        changed[start..start + BEGIN.len()].copy_from_slice(b"BEGUN READ WRITE");
+        changed[start + 1] = b'x';
     }
     changed
-}
-
-/// Reads what the server says until that is in it.
-async fn wait_for(wanted: &[u8], server: &mut TcpStream) {
-    let (mut said, mut from_server) = (Vec::new(), vec![0; 64 << 10]);
-    while !said.windows(wanted.len()).any(|part| part == wanted) {
-        match server.read(&mut from_server).await {
-            Ok(length) if length > 0 => said.extend_from_slice(&from_server[..length]),
-            _ => return,
-        }
-    }
 }
 
 /// Asks by a simple query, and reads messages until the answer to it is complete.

@@ -26,11 +26,12 @@ const TAKE: &str = "
 const ARE_LEFT: &str =
     "SELECT EXISTS (SELECT FROM operation_inputs WHERE tenant_id = $1 AND operation_id = $2)";
 
+// Whoever has refused an upload may not have let go of its parts yet, so they are waited for.
 const DROP_SOME: &str = "
     DELETE FROM operation_inputs
     WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM operation_inputs WHERE tenant_id = $1 AND operation_id = $2
-        LIMIT $3 FOR UPDATE SKIP LOCKED))";
+        LIMIT $3 FOR UPDATE))";
 
 pub(super) async fn bytes(connection: &Connection, tenant: Uuid) -> Result<u64, StoreError> {
     let row = connection.sql(BYTES).bind(tenant).fetch_one().await?;

@@ -97,11 +97,12 @@ impl Client {
 
     /// Waits until everything sent before is answered, and ends the transaction that does not end by itself.
     pub(super) async fn settle(&mut self) -> Result<(), Error> {
+        self.conversation.roll_back().await?;
         // Who was to learn what the server has prepared has gone.
         if self.prepared.is_in_doubt() {
             return Err(Error::Closed);
         }
-        self.conversation.roll_back().await
+        Ok(())
     }
 
     /// Has the server give up the statement that runs.

@@ -169,7 +169,9 @@ impl Run<'_, '_> {
         self.commits = pipeline.end == Some(End::Commit);
         let mut position = None;
         for place in 0..statements.len() {
-            held.runs(statements[place].text());
+            // What opens a transaction is answered together with what is asked first.
+            let asked = statements[place.max(pipeline.opening.len()).min(statements.len() - 1)];
+            held.runs(asked.text());
             let answer = self.answer(statements[place], types[place].take()).await;
             let (rows, done) = answer.map_err(|error| (pipeline.step(place), error))?;
             match pipeline.step(place) {
