@@ -18,6 +18,8 @@ pub(crate) struct Keyset<C> {
     pub(crate) key: C,
     pub(crate) id: C,
     pub(crate) direction: Direction,
+    /// Whether an index has the rows of the list in this order, and no others: then no values make another plan better.
+    pub(crate) is_indexed: bool,
 }
 
 /// Reads one page of `select`; a numbered page also counts the whole list. `position` tells the place of an item.
@@ -62,7 +64,11 @@ where
         .order_by(keyset.id, keyset.order())
         // One more than wanted tells whether there are more.
         .limit(u64::from(paging.limit) + 1);
-    let rows = connection.select(&select).await?;
+    let rows = if keyset.is_indexed {
+        connection.select_keeping_plan(&select).await?
+    } else {
+        connection.select(&select).await?
+    };
     let mut page = Page::from_rows(rows, paging.limit, position);
     page.total = total;
     Ok(page)
@@ -86,6 +92,7 @@ impl<C: ColumnTrait> Keyset<C> {
             key,
             id,
             direction: Direction::Descending,
+            is_indexed: false,
         }
     }
 

@@ -145,6 +145,7 @@ impl Users for PgUnitOfWork {
             key: user::Column::Rating,
             id: user::Column::Id,
             direction: Direction::Descending,
+            is_indexed: false,
         };
         page(&self.connection, select, &order, paging, |user: &User| Position {
             key: SortKey::Number(user.agent.as_ref().map_or(0, |agent| agent.rating.into())),

@@ -23,8 +23,8 @@ use fairlead_domain::store::StoreError;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::opening::opening;
-use super::{Reach, cost};
+use super::cost;
+use super::opening::before;
 use crate::entity::ById;
 use crate::nodes::{Node, Standing};
 use crate::pool::{Answer, End, Failure, PoolExhausted};
@@ -32,8 +32,6 @@ use crate::statement::{Arguments, Bind, Statement};
 
 /// How many go together: enough to make it cheap for each, and few enough that none waits for long.
 const MOST: usize = 100;
-/// The planner would look at the ids of each statement, to arrive at the same plan.
-const SAME_PLAN: &str = "SELECT set_config('plan_cache_mode', 'force_generic_plan', true)";
 
 /// The reads by id of one node.
 pub(crate) struct ReadsById {
@@ -93,7 +91,7 @@ pub(super) fn statement(
     let mut arguments = Arguments::default();
     arguments.push(tenant.as_uuid());
     arguments.push(ids);
-    Statement::new(text, arguments)
+    Ok(Statement::new(text, arguments)?.keeping_plan())
 }
 
 impl Default for ReadsById {
@@ -191,11 +189,7 @@ impl<T: ById> UnderWay<T> {
         }
         let statement = statement(&T::selects().many, self.tenant, ids).ok()?;
         let statements = [&statement];
-        let opening = |limit| {
-            let mut opening = opening(Reach::Read(self.tenant), limit)?;
-            opening.push(Statement::bare(SAME_PLAN));
-            Ok(opening)
-        };
+        let opening = |limit| before(&statement, self.tenant, limit);
         let answered = tokio::select! {
             biased;
             answered = pool.begin(opening, &statements, Some(End::Read)) => answered,

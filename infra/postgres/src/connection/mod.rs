@@ -35,10 +35,9 @@ use reading::Reading;
 pub(crate) use sql::Sql;
 use transaction::{Queued, Transaction};
 
-/// What a transaction may see and do.
+/// What a transaction that writes may see and do.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Reach {
-    Read(TenantId),
     Write(TenantId),
     /// Across tenants; the role's own policies decide.
     System,
@@ -131,6 +130,15 @@ impl Connection {
     pub(crate) async fn select<T: FromRow>(&self, select: &impl QueryTrait) -> Result<Vec<T>, StoreError> {
         let statement = Statement::built(select.build(DbBackend::Postgres))?;
         self.read(statement).await
+    }
+
+    /// The same of a select that an index answers as it stands, whatever is bound to it.
+    pub(crate) async fn select_keeping_plan<T: FromRow>(
+        &self,
+        select: &impl QueryTrait,
+    ) -> Result<Vec<T>, StoreError> {
+        let statement = Statement::built(select.build(DbBackend::Postgres))?;
+        self.read(statement.keeping_plan()).await
     }
 
     /// The one row that a select finds, if any.

@@ -8,8 +8,8 @@ use fairlead_domain::identity::TenantId;
 use uuid::Uuid;
 
 use super::by_id::{ReadsById, Turn, statement};
-use super::opening::opening;
-use super::{Reach, Served, cost};
+use super::opening::before;
+use super::{Served, cost};
 use crate::entity::ById;
 use crate::error::SqlError;
 use crate::nodes::Route;
@@ -110,7 +110,7 @@ impl Reading {
     async fn attempt(&self, statement: &Statement) -> Result<Answers, Failure> {
         let node = Arc::clone(self.route.node());
         let statements = [statement];
-        let opening = |limit| opening(Reach::Read(self.route.tenant()), limit);
+        let opening = |limit| before(statement, self.route.tenant(), limit);
         let beginning = node.pool.begin(opening, &statements, Some(End::Read));
         let result = self.route.attempt(beginning).await;
         match result {

@@ -28,10 +28,12 @@ impl PgUnitOfWork {
             key,
             id: lead::Column::Id,
             direction: query.direction,
+            is_indexed: is_of_status_at_most(&query.filter)
+                && (query.sort == LeadSort::CreatedAt || query.filter.status.is_none()),
         };
         let total = match query.paging.start {
             Start::After(_) => None,
-            Start::Page(_) if is_counted(&query.filter) => {
+            Start::Page(_) if is_of_status_at_most(&query.filter) => {
                 Some(self.counted_leads(query.filter.status).await?)
             }
             Start::Page(_) => Some(count(&self.connection, select.clone()).await?),
@@ -48,8 +50,9 @@ impl PgUnitOfWork {
     }
 }
 
-/// Whether the counters of leads tell how many there are: they know the status, and nothing else.
-fn is_counted(filter: &LeadFilter) -> bool {
+/// Whether nothing is asked for but a status: the counters of leads know how many of those there are, and an index has
+/// them from the newest to the oldest.
+fn is_of_status_at_most(filter: &LeadFilter) -> bool {
     matches!(
         filter,
         LeadFilter {

@@ -17,6 +17,7 @@ pub(crate) use xid::Xid;
 pub(crate) struct Statement {
     text: Cow<'static, str>,
     arguments: Arguments,
+    keeps_plan: bool,
 }
 
 impl Statement {
@@ -25,6 +26,7 @@ impl Statement {
         Ok(Self {
             text: text.into(),
             arguments: arguments.checked().map_err(StoreError::Unexpected)?,
+            keeps_plan: false,
         })
     }
 
@@ -33,6 +35,7 @@ impl Statement {
         Self {
             text: text.into(),
             arguments: Arguments::default(),
+            keeps_plan: false,
         }
     }
 
@@ -40,6 +43,20 @@ impl Statement {
     pub(crate) fn built(built: sea_orm::Statement) -> Result<Self, StoreError> {
         let values = built.values.into_iter().flat_map(|values| values.0);
         Self::new(built.sql, Arguments::of(values))
+    }
+
+    /// Has it planned once, whatever is bound to it: for one that an index answers as it stands. The server would plan it
+    /// each time that it thinks to know better for these values, which takes longer than to run it.
+    #[must_use]
+    pub(crate) fn keeping_plan(self) -> Self {
+        Self {
+            keeps_plan: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn keeps_plan(&self) -> bool {
+        self.keeps_plan
     }
 
     pub(crate) fn text(&self) -> &str {

@@ -231,10 +231,10 @@ impl Conversation {
 
     /// `None` when it is no reply.
     fn understand(&mut self, kind: u8, mut body: Bytes) -> Result<Option<Reply>, Error> {
-        const SHORT: Error = Error::Protocol("a message that is too short");
+        let short = || Error::Protocol("a message that is too short");
         let reply = match kind {
             backend::DATA_ROW_TAG => {
-                body.try_get_u16().map_err(|_| SHORT)?;
+                body.try_get_u16().map_err(|_| short())?;
                 Reply::Row(body)
             }
             backend::COMMAND_COMPLETE_TAG => Reply::Done(Done::read(&body)),
@@ -244,15 +244,15 @@ impl Conversation {
                 self.owed = self
                     .owed
                     .checked_sub(1)
-                    .ok_or(Error::Protocol("an answer to nothing"))?;
+                    .ok_or_else(|| Error::Protocol("an answer to nothing"))?;
                 self.messages.shrink();
                 Reply::Ready
             }
-            backend::ROW_DESCRIPTION_TAG => Reply::Prepared(columns(body).ok_or(SHORT)?),
+            backend::ROW_DESCRIPTION_TAG => Reply::Prepared(columns(body).ok_or_else(short)?),
             backend::NO_DATA_TAG => Reply::Prepared(Arc::default()),
             backend::ERROR_RESPONSE_TAG => return Err(Error::Server(Box::new(ServerError::read(&body)))),
             backend::NOTIFICATION_RESPONSE_TAG => {
-                self.notified.push_back(payload(body).ok_or(SHORT)?);
+                self.notified.push_back(payload(body).ok_or_else(short)?);
                 return Ok(None);
             }
             backend::PARSE_COMPLETE_TAG

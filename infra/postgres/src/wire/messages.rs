@@ -100,7 +100,7 @@ impl Messages {
         let length = usize::try_from(length)
             .ok()
             .filter(|length| *length >= HEADER - 1);
-        let whole = length.ok_or(Error::Protocol("a message of negative length"))? + 1;
+        let whole = length.ok_or_else(|| Error::Protocol("a message of negative length"))? + 1;
         if self.heard.len() < whole {
             self.heard.reserve(whole - self.heard.len());
             return Ok(None);

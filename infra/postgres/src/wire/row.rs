@@ -57,7 +57,7 @@ impl<'r> Columns<'r> {
         let kind = self
             .types
             .get(column)
-            .ok_or(Error::Protocol("fewer columns than asked for"))?;
+            .ok_or_else(|| Error::Protocol("fewer columns than asked for"))?;
         let value = self.value()?;
         let read = if T::accepts(kind) {
             T::from_sql_nullable(kind, value)
@@ -73,15 +73,15 @@ impl<'r> Columns<'r> {
     }
 
     fn value(&mut self) -> Result<Option<&'r [u8]>, Error> {
-        const SHORT: Error = Error::Protocol("a row that is shorter than its values");
-        let (length, rest) = self.rest.split_first_chunk().ok_or(SHORT)?;
+        let short = || Error::Protocol("a row that is shorter than its values");
+        let (length, rest) = self.rest.split_first_chunk().ok_or_else(short)?;
         self.next += 1;
         // A negative length is NULL.
         let Ok(length) = usize::try_from(i32::from_be_bytes(*length)) else {
             self.rest = rest;
             return Ok(None);
         };
-        let (value, rest) = rest.split_at_checked(length).ok_or(SHORT)?;
+        let (value, rest) = rest.split_at_checked(length).ok_or_else(short)?;
         self.rest = rest;
         Ok(Some(value))
     }
