@@ -137,10 +137,14 @@ async fn every_cached_read_is_dropped_by_what_changes_it() {
     let user = format!("/api/v1/users/{agent}");
     let lead = format!("/api/v1/leads/{lead}");
     let activities = format!("{lead}/activities");
+    let of_lead = lead.replace("/leads/", "/activities?leadId=");
     let note = json!({ "type": "NOTE", "subject": "a note" });
+    let noted = owner.post(&activities, note.clone()).await.expect(201);
+    let activity = format!("/api/v1/activities/{}", noted["id"].as_str().unwrap());
+    let closed_for = |reason: &str| json!({ "status": "CLOSED", "closeReason": reason });
 
     // What is read, and the change that must show in it.
-    let changes: [(&str, Method, &str, Value); 12] = [
+    let changes: [(&str, Method, &str, Value); 18] = [
         (
             "/api/v1/carriers",
             Method::PATCH,
@@ -183,6 +187,28 @@ async fn every_cached_read_is_dropped_by_what_changes_it() {
             &activities,
             note,
         ),
+        (&activity, Method::PATCH, &activity, json!({ "subject": "other" })),
+        (
+            "/api/v1/leads/search?q=ann",
+            Method::PATCH,
+            &lead,
+            json!({ "company": "Ltd" }),
+        ),
+        (
+            "/api/v1/leads/statistics",
+            Method::PATCH,
+            &lead,
+            closed_for("LOST"),
+        ),
+        // A close reason that is corrected is written as an activity.
+        (
+            "/api/v1/activities",
+            Method::PATCH,
+            &lead,
+            closed_for("DUPLICATE"),
+        ),
+        (&of_lead, Method::PATCH, &lead, closed_for("DISQUALIFIED")),
+        (&activities, Method::PATCH, &lead, closed_for("LOST")),
     ];
     for (read, method, path, body) in changes {
         let before = owner.get(read).await;

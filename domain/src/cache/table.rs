@@ -76,8 +76,9 @@ fn of_lead(recorded: &Recorded, tags: &mut Vec<Tag>) {
     if moved {
         tags.push(Tag::Statistics);
     }
-    // Moves, assignments and scores write activities of their own; a lead takes its activities with it.
-    if moved || reassigned || changed(recorded, "qualityScore") {
+    // Each of these is also written as an activity; a lead takes its activities with it.
+    let tells = ["closeReason", "qualityScore"];
+    if moved || reassigned || tells.iter().any(|field| changed(recorded, field)) {
         tags.extend([Tag::Activities, Tag::LeadActivities(lead)]);
     }
     // What an agent holds stands in its profile.

@@ -105,6 +105,16 @@ impl LeadChange {
     }
 
     fn activities(&self, uow: &dyn UnitOfWork, actor: Actor) -> Vec<Activity> {
+        self.subjects()
+            .into_iter()
+            .map(|(kind, subject)| {
+                Activity::automatic(uow.next_id(), self.after.id, kind, subject, actor, uow.now())
+            })
+            .collect()
+    }
+
+    /// What the change is written down as, besides the event.
+    fn subjects(&self) -> Vec<(ActivityKind, String)> {
         let Self { before, after } = self;
         let mut subjects = Vec::new();
         if before.status != after.status {
@@ -127,11 +137,12 @@ impl LeadChange {
             ));
         }
         subjects
-            .into_iter()
-            .map(|(kind, subject)| {
-                Activity::automatic(uow.next_id(), after.id, kind, subject, actor, uow.now())
-            })
-            .collect()
+    }
+
+    fn event(&self, actor: Actor) -> Recorded {
+        Recorded::new("lead_updated", Aggregate::Lead, self.after.id.as_uuid(), actor)
+            .before(&LeadSnapshot::from(&self.before))
+            .after(&LeadSnapshot::from(&self.after))
     }
 }
 
@@ -160,11 +171,7 @@ pub(super) async fn write(
                 at: uow.now(),
             }));
         }
-        uow.record(
-            Recorded::new("lead_updated", Aggregate::Lead, change.after.id.as_uuid(), actor)
-                .before(&LeadSnapshot::from(&change.before))
-                .after(&LeadSnapshot::from(&change.after)),
-        );
+        uow.record(change.event(actor));
     }
     if !given_up.is_empty() {
         let now = uow.now();
@@ -204,6 +211,81 @@ impl From<LoadConflict> for UpdateLeadError {
             LoadConflict::NoRoom(agent) => Self::AgentFull(agent),
             LoadConflict::NotAnAgent(agent) => Self::NotAnAgent(agent),
             LoadConflict::Store(error) => Self::Store(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::OffsetDateTime;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::Id;
+    use crate::cache::{Tag, tags_of};
+    use crate::leads::{CloseReason, CustomFields, Status};
+
+    /// Every status, held by nobody or one of two agents, scored or not.
+    fn states() -> Vec<Lead> {
+        let agents =
+            [None, Some(1), Some(2)].map(|agent| agent.map(|agent| Id::from_uuid(Uuid::from_u128(agent))));
+        let statuses = [Status::New, Status::Contacted, Status::Qualified]
+            .into_iter()
+            .chain(CloseReason::ALL.map(Status::Closed));
+        statuses
+            .flat_map(|status| agents.map(|agent| (status, agent)))
+            .flat_map(|(status, agent)| [0, 50].map(|score| lead(status, agent, score)))
+            .collect()
+    }
+
+    fn lead(status: Status, assigned_to: Option<UserId>, quality_score: i32) -> Lead {
+        Lead {
+            id: Id::from_uuid(Uuid::from_u128(7)),
+            name: "Ann".to_owned(),
+            email: None,
+            phone: None,
+            company: None,
+            status,
+            source: None,
+            insurance_type: None,
+            zip_code: None,
+            quality_score,
+            assigned_to,
+            custom_fields: CustomFields::default(),
+            version: 1,
+            created_at: OffsetDateTime::UNIX_EPOCH,
+            updated_at: OffsetDateTime::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn what_a_change_writes_elsewhere_is_dropped_from_the_cache_with_it() {
+        let states = states();
+        let changes = states
+            .iter()
+            .flat_map(|before| states.iter().map(move |after| (before, after)));
+        for (before, after) in changes {
+            let change = LeadChange {
+                before: before.clone(),
+                after: after.clone(),
+            };
+            let mut tags = Vec::new();
+            tags_of(&change.event(Actor::System), &mut tags);
+            let must_drop = |is_due: bool, tag: Tag| {
+                assert!(
+                    !is_due || tags.contains(&tag),
+                    "{before:?} to {after:?} leaves {tag}"
+                );
+            };
+
+            let writes_activities = !change.subjects().is_empty();
+            must_drop(writes_activities, Tag::Activities);
+            must_drop(writes_activities, Tag::LeadActivities(after.id));
+            must_drop(before.status.name() != after.status.name(), Tag::Statistics);
+            for (agent, _) in load_changes(&[change]) {
+                must_drop(true, Tag::User(agent));
+                must_drop(true, Tag::Agents);
+            }
         }
     }
 }
