@@ -112,6 +112,51 @@ async fn a_pool_starved_by_a_lock_refuses_in_time_and_names_who_holds_it() {
     acme.owner.get("/api/v1/leads").await.expect(200);
 }
 
+/// Others have connections again in a moment: answers whose time is over are not shown instead.
+#[tokio::test]
+async fn a_pool_without_a_free_connection_is_no_database_that_is_away() {
+    let database = TestDatabase::create().await;
+    let program = Program::on(&database)
+        .with("DB_POOL_MIN", "0")
+        .with("DB_POOL_MAX", "2")
+        .with("FAIRLEAD__DATABASE__POOL__ACQUIRE_TIMEOUT_MS", "1000")
+        .with("FAIRLEAD__CACHE__TTL_SECONDS__LEADS_LIST", "1")
+        .with("FAIRLEAD__CACHE__STALE_SECONDS", "0");
+    let serving = program.serve().await.unwrap();
+    let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
+    acme.owner.get("/api/v1/leads").await.expect(200);
+    let mut blocker = database.connect(DatabaseRole::Superuser).await;
+    blocker
+        .execute("BEGIN; LOCK TABLE leads IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    let starved: Vec<_> = ["One", "Two"]
+        .map(|name| {
+            let owner = acme.owner.clone();
+            spawn(async move { owner.post("/api/v1/leads", json!({ "name": name })).await })
+        })
+        .into_iter()
+        .collect();
+
+    wait_until("the answer's time is over", async || {
+        let refused = acme.owner.get("/api/v1/leads").await;
+        let warning = refused.header("warning");
+        assert!(
+            warning.is_none(),
+            "it is told that the database is away: {warning:?}"
+        );
+        refused.status == 503
+    })
+    .await;
+
+    blocker.close().await.unwrap();
+    for request in starved {
+        request.await.unwrap().expect(201);
+    }
+    let fresh = acme.owner.get("/api/v1/leads").await.expect(200);
+    assert_eq!(fresh["items"].as_array().unwrap().len(), 2);
+}
+
 async fn app_pool(operator: &Client) -> Value {
     let view = operator
         .get("/api/v1/performance/database/connection-pool")

@@ -220,7 +220,7 @@ async fn handle(
 /// Whether no event can be handled: then it is tried for as long as it takes.
 pub(crate) fn is_away(error: &StoreError) -> bool {
     match error {
-        StoreError::Unavailable(_) => true,
+        StoreError::Unavailable(_) | StoreError::Exhausted(_) => true,
         StoreError::InDoubt(error) => is_away(error),
         StoreError::Contended
         | StoreError::TimedOut

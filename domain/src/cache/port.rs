@@ -140,7 +140,8 @@ impl From<StoreError> for LoadFailure {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Unavailable(_) => Self::outage(error),
-            StoreError::InDoubt(_)
+            StoreError::Exhausted(_)
+            | StoreError::InDoubt(_)
             | StoreError::TimedOut
             | StoreError::Contended
             | StoreError::Corrupt { .. }

@@ -124,12 +124,12 @@ impl VerifiedCredentials {
                 }
                 Ok(who)
             }
-            Err(AuthenticateError::Store(error @ (StoreError::Unavailable(_) | StoreError::TimedOut))) => {
-                match known.filter(|record| now < record.usable_until) {
-                    Some(record) => Ok(record.who.clone()),
-                    None => Err(error.into()),
-                }
-            }
+            Err(AuthenticateError::Store(
+                error @ (StoreError::Unavailable(_) | StoreError::Exhausted(_) | StoreError::TimedOut),
+            )) => match known.filter(|record| now < record.usable_until) {
+                Some(record) => Ok(record.who.clone()),
+                None => Err(error.into()),
+            },
             Err(error) => {
                 records.invalidate(&hash);
                 Err(error)

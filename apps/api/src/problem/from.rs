@@ -43,7 +43,7 @@ impl From<StoreError> for Problem {
 fn kind_of(error: &StoreError) -> Kind {
     match error {
         StoreError::Contended => Kind::Contended,
-        StoreError::Unavailable(_) => Kind::Unavailable,
+        StoreError::Unavailable(_) | StoreError::Exhausted(_) => Kind::Unavailable,
         StoreError::InDoubt(error) => kind_of(error),
         StoreError::TimedOut => Kind::DeadlineExceeded,
         StoreError::Corrupt { .. } | StoreError::Unexpected(_) => Kind::Internal,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use fairlead_domain::access::TenantScope;
 use fairlead_domain::cache::{CacheKey, LoadFailure, Loaded, Loader, Tag};
 use fairlead_domain::consistency::{Consistency, NodeName, ReadIntent, Workload};
-use fairlead_domain::store::{Store, UnitOfWork};
+use fairlead_domain::store::{Store, StoreError, UnitOfWork};
 
 use crate::paging::{CursorKey, Cursors};
 use crate::problem::{Kind, Problem};
@@ -112,9 +112,15 @@ impl<Q: Question> Loader for Asked<Q> {
     async fn load(&self, consistency: Consistency) -> Result<Loaded, LoadFailure> {
         let loaded = Asked::load(self, consistency).await;
         loaded.map_err(|problem| match problem.kind() {
-            Kind::Unavailable => LoadFailure::outage(problem),
+            Kind::Unavailable if !is_exhausted(&problem) => LoadFailure::outage(problem),
             kind if kind.status().is_server_error() => LoadFailure::trouble(problem),
             _ => LoadFailure::definite(problem),
         })
     }
+}
+
+/// Whether there was only no connection free: then the database is there for others, and for this one in a moment.
+fn is_exhausted(problem: &Problem) -> bool {
+    let cause = problem.cause().and_then(|cause| cause.downcast_ref());
+    matches!(cause, Some(StoreError::Exhausted(_)))
 }

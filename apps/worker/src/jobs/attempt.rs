@@ -175,7 +175,11 @@ async fn note(shared: &Shared, ticket: &Ticket, note: Note<'_>) -> bool {
 fn may_pass(error: &StoreError) -> bool {
     matches!(
         error,
-        StoreError::Unavailable(_) | StoreError::InDoubt(_) | StoreError::TimedOut | StoreError::Contended
+        StoreError::Unavailable(_)
+            | StoreError::Exhausted(_)
+            | StoreError::InDoubt(_)
+            | StoreError::TimedOut
+            | StoreError::Contended
     )
 }
 

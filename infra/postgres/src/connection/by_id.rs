@@ -201,7 +201,7 @@ impl<T: ById> UnderWay<T> {
                 cost::note(&statements, &Ok(&answers), pool.slow_statement());
                 Some(Ok(answers.into_one()))
             }
-            Err(Failure::NoConnection(StoreError::Unavailable(cause))) => {
+            Err(Failure::NoConnection(StoreError::Exhausted(cause))) => {
                 Some(Err(cause.downcast_ref::<PoolExhausted>()?.clone()))
             }
             Err(_) => None,

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::position::AtomicPosition;
 use super::rotation::{Fault, Rotation, Standing};
 use crate::connection::ReadsById;
-use crate::pool::{Pool, PoolExhausted, ServerFull};
+use crate::pool::Pool;
 
 /// One server. All that changes is read without a lock.
 pub(crate) struct Node {
@@ -160,10 +160,7 @@ impl Node {
 /// Whether this failure to begin speaks against the node. That all connections are in use, ours or the server's, does
 /// not.
 pub(crate) fn is_fault_of_node(error: &StoreError) -> bool {
-    match error {
-        StoreError::Unavailable(cause) => !cause.is::<PoolExhausted>() && !cause.is::<ServerFull>(),
-        _ => false,
-    }
+    matches!(error, StoreError::Unavailable(_))
 }
 
 impl fmt::Debug for Node {

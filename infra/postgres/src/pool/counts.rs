@@ -79,7 +79,7 @@ impl Counts {
 
     pub(super) fn exhausted(&self, pool: &PoolName, max: u32, waited: Duration) -> StoreError {
         self.timeouts.fetch_add(1, Ordering::Relaxed);
-        StoreError::Unavailable(Box::new(PoolExhausted {
+        StoreError::Exhausted(Box::new(PoolExhausted {
             pool: pool.clone(),
             max,
             waited,

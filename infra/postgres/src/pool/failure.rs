@@ -19,7 +19,9 @@ impl Failure {
     /// what it replays ("canceling statement due to conflict with recovery").
     pub(crate) fn may_detour(&self) -> bool {
         match self {
-            Self::NoConnection(error) => matches!(error, StoreError::Unavailable(_)),
+            Self::NoConnection(error) => {
+                matches!(error, StoreError::Unavailable(_) | StoreError::Exhausted(_))
+            }
             Self::Lost(_) => true,
             Self::Pipeline(failed) => {
                 matches!(
@@ -56,7 +58,7 @@ impl From<StoreError> for Failure {
 
 impl From<PoolExhausted> for Failure {
     fn from(exhausted: PoolExhausted) -> Self {
-        Self::NoConnection(StoreError::Unavailable(Box::new(exhausted)))
+        Self::NoConnection(StoreError::Exhausted(Box::new(exhausted)))
     }
 }
 

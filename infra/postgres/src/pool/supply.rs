@@ -120,7 +120,7 @@ impl Shared {
 
     fn refused(&self, error: Error) -> StoreError {
         match Meaning::of(&error) {
-            Meaning::NoRoom => StoreError::Unavailable(Box::new(ServerFull {
+            Meaning::NoRoom => StoreError::Exhausted(Box::new(ServerFull {
                 pool: self.name.clone(),
                 source: error,
             })),
@@ -130,5 +130,5 @@ impl Shared {
 }
 
 fn is_full(error: &StoreError) -> bool {
-    matches!(error, StoreError::Unavailable(cause) if cause.is::<ServerFull>())
+    matches!(error, StoreError::Exhausted(cause) if cause.is::<ServerFull>())
 }
