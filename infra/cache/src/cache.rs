@@ -64,7 +64,7 @@ impl TieredCache {
         let meters = Arc::new(Meters::default());
         let policies = Namespace::ALL.map(|namespace| settings.policy(namespace));
         let shared = settings.shared.as_ref();
-        let shared = shared.map(|shared| Shared::new(shared, &policies));
+        let shared = shared.map(|shared| Shared::new(shared, &policies, settings.load_limit));
         let inner = Arc::new(Inner {
             policies,
             generations: Generations::new(),

@@ -339,6 +339,58 @@ async fn without_the_database_what_is_known_serves_and_says_so() {
     assert_eq!(newcomer.ask(7).await.unwrap().source, Source::Shared);
 }
 
+/// Whoever asks for ids at random, of which there are none, must not fill Redis with what guards their answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asking_for_what_is_not_there_leaves_nothing_in_redis() {
+    let redis = RedisServer::start().await;
+    let origin = Origin::new();
+    let settings = CacheSettings {
+        shared: Some(SharedSettings {
+            command_timeout: Duration::from_secs(5),
+            lease: Duration::from_millis(500),
+            ..redis.settings()
+        }),
+        load_limit: Duration::from_secs(1),
+        ..CacheSettings::default()
+    };
+    let node = Node::with(&origin, settings).await;
+    node.value(7).await;
+    support::wait_until("it lies in Redis", async || {
+        !redis.keys("fl:*:e:*").await.is_empty()
+    })
+    .await;
+    let kept = redis.keys("fl:*:g:*").await;
+    origin.is_empty.store(true, Ordering::SeqCst);
+
+    let asking: Vec<_> = (0..20_u128)
+        .map(|asker| {
+            let node = node.clone();
+            spawn(async move {
+                for number in 0..500 {
+                    let missing = node.ask(1_000 + asker * 500 + number).await;
+                    assert!(missing.is_err_and(|failure| failure.is_definite()));
+                }
+            })
+        })
+        .collect();
+    for asked in asking {
+        asked.await.unwrap();
+    }
+
+    assert!(node.cache.is_connected(), "Redis was not asked");
+    support::wait_until("what guarded a load is gone with it", async || {
+        redis.keys("fl:*:g:*").await.len() <= kept.len()
+    })
+    .await;
+    for name in kept {
+        let left: i64 = redis.command(redis::cmd("PTTL").arg(&name)).await;
+        assert!(
+            left > 300_000,
+            "{name} must outlive its answers, and ends in {left} ms"
+        );
+    }
+}
+
 #[tokio::test]
 async fn random_keys_leave_memory_as_it_is() {
     let origin = Origin::new();

@@ -31,6 +31,8 @@ pub(super) struct Origin {
     rows: Mutex<Rows>,
     pub(super) loads: AtomicUsize,
     pub(super) is_away: AtomicBool,
+    /// There is no lead at all.
+    pub(super) is_empty: AtomicBool,
     replica_is_stuck: AtomicBool,
     load_time_ms: AtomicU64,
 }
@@ -175,6 +177,9 @@ impl Loader for LeadLoader {
         self.origin.loads.fetch_add(1, Ordering::SeqCst);
         if self.origin.is_away.load(Ordering::SeqCst) {
             return Err(LoadFailure::outage("the database is away"));
+        }
+        if self.origin.is_empty.load(Ordering::SeqCst) {
+            return Err(LoadFailure::definite("there is no such lead"));
         }
         let (value, as_of) = self.origin.read(self.lead, consistency);
         let load_time = self.origin.load_time_ms.load(Ordering::SeqCst);

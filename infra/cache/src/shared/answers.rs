@@ -82,7 +82,8 @@ impl Shared {
             .arg(millis(self.counter_life))
             .arg(seed())
             .arg(known)
-            .arg(millis(question.policy.stale));
+            .arg(millis(question.policy.stale))
+            .arg(millis(self.load_life));
         let answer: (String, String, String, i64, Bytes, u8) = self.invoke(&call).await?;
         let (state, generations, fence, left, value, leased) = answer;
         let state = match state.as_str() {

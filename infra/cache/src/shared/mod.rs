@@ -55,6 +55,8 @@ pub(crate) struct Shared {
     /// This process, among those that share the cache.
     node: u64,
     counter_life: Duration,
+    /// That of counters of which nothing is kept yet: twice what a load may take, so that it is no close run.
+    load_life: Duration,
     is_trusted: AtomicBool,
     /// Grows whenever changes may have gone unheard.
     epoch: AtomicU64,
@@ -96,7 +98,11 @@ struct Eras {
 
 impl Shared {
     /// Fails if the URL is malformed; connections are made later, and again whenever they break.
-    pub(crate) fn new(settings: &SharedSettings, policies: &[Policy]) -> Result<Self, RedisError> {
+    pub(crate) fn new(
+        settings: &SharedSettings,
+        policies: &[Policy],
+        load_limit: Duration,
+    ) -> Result<Self, RedisError> {
         let longest = policies.iter().map(|policy| policy.ttl + policy.stale).max();
         Ok(Self {
             link: Link::new(settings)?,
@@ -109,6 +115,7 @@ impl Shared {
             sealer: settings.encryption_key.as_ref().map(Sealer::new).map(Arc::new),
             node: rand::random(),
             counter_life: longest.unwrap_or_default() + MARGIN,
+            load_life: 2 * (load_limit + settings.lease),
             is_trusted: AtomicBool::new(false),
             epoch: AtomicU64::new(1),
             owed: Mutex::default(),

@@ -3,7 +3,8 @@
 --
 -- KEYS: the answer, its lease, the tenant's last write, one counter per tag
 -- ARGV: 1 who asks, 2 lease in ms, 3 life of counters in ms, 4 seed of lost counters,
---       5 generations of what the process has, 6 ms before its end from which on an answer is stale
+--       5 generations of what the process has, 6 ms before its end from which on an answer is stale,
+--       7 how long a load may take in ms
 -- Returns: state, generations, fence, ms until the answer is gone, the answer, whether the lease was given
 
 local clock = redis.call('TIME')
@@ -25,7 +26,8 @@ for i = 4, #KEYS do
   if not counter[1] then
     counter = { string.format('%.0f', ARGV[4] + i), is_unknown and '?' or written }
     redis.call('HSET', KEYS[i], 'g', counter[1], 'p', counter[2])
-    redis.call('PEXPIRE', KEYS[i], ARGV[3])
+    -- There may be nothing to load: it lives on if the answer is kept.
+    redis.call('PEXPIRE', KEYS[i], ARGV[7])
   end
   if counter[2] == '?' and not is_unknown then
     -- It was lost while nobody knew the last write; since then that is known again, and bounds it.
