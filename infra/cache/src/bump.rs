@@ -14,7 +14,6 @@ use crate::TieredCache;
 use crate::cache::Inner;
 use crate::generations::TagHash;
 use crate::meters::Operation;
-use crate::shared::Shared;
 
 /// A commit that touches more than this is taken to have touched the whole tenant: the work per commit is bounded.
 const MOST_TAGS: usize = 128;
@@ -22,7 +21,7 @@ const MOST_TAGS: usize = 128;
 #[async_trait]
 impl CommitListener for TieredCache {
     /// Invalidates what a commit changed. When this returns, nobody in this process is given what was loaded before;
-    /// and nobody in any other once its message has arrived there, within milliseconds.
+    /// and nobody in any other once its message has arrived there: within milliseconds, unless Redis is away.
     async fn committed(&self, tenant: TenantId, recorded: &[Recorded], position: LogPosition) {
         self.inner.bump(tenant, &touched(recorded), Some(position)).await;
     }
@@ -43,15 +42,15 @@ impl Inner {
         if let Some(account) = self.memory.accounts().find(tenant) {
             account.meter.bumps.fetch_add(1, Ordering::Relaxed);
         }
-        let is_heard = self.shared.as_ref().is_some_and(Shared::is_trusted);
         if let Some(shared) = &self.shared {
             let counters = tags.iter().map(|tag| shared.counter(tenant, *tag));
             shared.bump(tenant, counters.collect(), position).await;
             // Until Redis had heard of it, it vouched for what was there before, and that may be in memory now.
             self.bump_here(hashes(), position);
         }
-        // Else its own message comes back, after all that was told before it.
-        if let Some(position) = position.filter(|_| !is_heard) {
+        // Else its own message comes back, after all that was told before it. While Redis is away it does not: then
+        // others may have committed before, unheard.
+        if let Some(position) = position.filter(|_| self.shared.is_none()) {
             self.generations.settle(tenant, position);
         }
         self.meters.note_time(Operation::Bump, began.elapsed());

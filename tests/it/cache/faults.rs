@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fairlead_cache::{CacheSettings, MemorySettings, SharedSettings};
+use fairlead_cache::{CacheSettings, MemorySettings, OutageSettings, SharedSettings};
 use fairlead_devstack::Service;
 use fairlead_domain::cache::{CacheControl as _, Freshness, Source};
+use fairlead_domain::consistency::Consistency;
 use fairlead_telemetry::spawn;
 use support::{repetitions, soak};
 use tokio::task::JoinHandle;
@@ -258,6 +259,39 @@ async fn redis_may_answer_half_a_second_late() {
         async |_, proxies| slow_by(proxies, Duration::ZERO),
     )
     .await;
+}
+
+/// What each node commits meanwhile the other has not heard of, and no later token may stand for it.
+#[tokio::test]
+async fn while_redis_is_away_a_token_is_met_though_what_was_written_before_it_is_unheard() {
+    let redis = RedisServer::start().await;
+    let origin = Origin::new();
+    let settings = CacheSettings {
+        shared: Some(redis.settings()),
+        outage: OutageSettings {
+            unheard_ttl: Duration::from_mins(5),
+            ..OutageSettings::default()
+        },
+        ..CacheSettings::default()
+    };
+    let nodes = [
+        Node::with(&origin, settings.clone()).await,
+        Node::with(&origin, settings).await,
+    ];
+    nodes[1].value(7).await;
+    redis.with(|stack| stack.pause(Service::Redis).unwrap()).await;
+    let (written, _) = nodes[0].write(7).await;
+    support::wait_until("the other leaves Redis alone, too", async || {
+        nodes[1].write(9).await;
+        !nodes[1].cache.is_connected()
+    })
+    .await;
+
+    let (_, token) = nodes[1].write(8).await;
+    let seen = nodes[1].ask_for(7, Consistency::AtLeast(token), None).await;
+
+    assert_eq!(value(&seen.unwrap()), written);
+    redis.with(|stack| stack.resume(Service::Redis).unwrap()).await;
 }
 
 /// What it has forgotten goes together: the answer is as old as the counters that vouch for it.

@@ -187,7 +187,9 @@ async fn pay(shared: &Shared, tenant: TenantId, debt: Debt) -> Result<(), LinkEr
         Some(counters) => counters.iter().cloned().collect(),
         None => vec![shared.counter(tenant, Tag::Whole)],
     };
-    let told = shared.tell(tenant, &counters, debt.position, IsOwed::Yes).await;
+    // It stands for no commit: others may owe what they committed before.
+    let position = debt.position.map(|position| LogPosition { mark: 0, ..position });
+    let told = shared.tell(tenant, &counters, position, IsOwed::Yes).await;
     if told.is_err() {
         shared.owed().put_back(tenant, debt);
     }
