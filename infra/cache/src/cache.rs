@@ -19,6 +19,7 @@ use crate::memory::{Held, Memory, MemoryKeyRef, Verdict};
 use crate::meters::{Meters, Operation, Outcome, WarmMeter, tag_mask};
 use crate::settings::CacheSettings;
 use crate::shared::Shared;
+use crate::sweep::Sweeps;
 
 /// The times of hits are measured for one in so many.
 const SAMPLE: u64 = 16;
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     policies: [Policy; Namespace::ALL.len()],
     pub(crate) generations: Generations,
     pub(crate) memory: Memory,
+    pub(crate) sweeps: Sweeps,
     pub(crate) flights: Flights,
     pub(crate) meters: Arc<Meters>,
     pub(crate) shared: Option<Shared>,
@@ -69,6 +71,7 @@ impl TieredCache {
             policies,
             generations: Generations::new(),
             memory: Memory::new(settings.memory.clone(), &meters),
+            sweeps: Sweeps::default(),
             flights: Flights::new(),
             meters,
             shared: shared.transpose().map_err(InvalidRedisUrl)?,

@@ -69,9 +69,7 @@ impl TieredCache {
         let memory = &self.inner.memory;
         memory.settle();
         let (answers, bytes) = (memory.entries(), memory.used_bytes());
-        let now = Instant::now();
-        memory.remove_if(|held| self.inner.verdict(held, now) == Verdict::Invalid);
-        memory.settle();
+        self.inner.drop_changed();
         Dropped {
             answers: answers.saturating_sub(memory.entries()),
             bytes: bytes.saturating_sub(memory.used_bytes()),
@@ -80,8 +78,7 @@ impl TieredCache {
 }
 
 impl Inner {
-    /// Nothing is searched: what has become invalid leaves memory when its place is needed, its time is over, or by
-    /// [`TieredCache::shrink`].
+    /// Nothing is searched: what has become invalid leaves memory when its place is needed, or its time is over.
     async fn invalidate(self: &Arc<Self>, what: Invalidate) {
         match what {
             Invalidate::Tag(tenant, tag) => self.bump(tenant, &[tag], None).await,

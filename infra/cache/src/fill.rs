@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::cache::{Inner, in_memory, jittered};
 use crate::flights::Flight;
-use crate::memory::{Held, Life, NewHeld};
+use crate::memory::{Held, Life, NewHeld, Pool};
 use crate::meters::Operation;
 use crate::shared::{Fence, Opened, Question, Shared, State};
 
@@ -308,7 +308,9 @@ impl Fill<'_> {
             account,
             ledger: self.flight.ledger.clone(),
         };
-        inner.memory.insert(Held::from(held));
+        if inner.memory.insert(Held::from(held)) == Some(Pool::Common) {
+            inner.sweep();
+        }
     }
 }
 

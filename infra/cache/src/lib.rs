@@ -18,6 +18,7 @@ mod report;
 mod schedule;
 mod settings;
 mod shared;
+mod sweep;
 mod warm;
 
 #[cfg(test)]

@@ -66,10 +66,10 @@ impl Memory {
         &self.accounts
     }
 
-    /// Keeps an answer, if it is not too large.
-    pub(crate) fn insert(&self, held: Held) {
+    /// Keeps an answer, and says where; `None` when it is too large.
+    pub(crate) fn insert(&self, held: Held) -> Option<Pool> {
         if held.entry().body().len() > self.settings.largest_bytes {
-            return;
+            return None;
         }
         let weight = u64::from(held.weight());
         // What this answer replaces makes room first, in whichever pool it lies.
@@ -82,6 +82,7 @@ impl Memory {
             Pool::Common => &self.common,
         };
         entries.insert(Arc::clone(held.key()), held);
+        Some(pool)
     }
 
     pub(crate) fn remove(&self, tenant: TenantId, key: &CacheKey) {

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use fairlead_domain::cache::{CacheKey, Entry, Loaded, Namespace};
 use fairlead_domain::identity::TenantId;
 
-use super::origin::{position, scope};
+use super::origin::{Origin, Reader, position, scope};
+use crate::CacheSettings;
 use crate::generations::{Generations, Snapshot};
 use crate::memory::{Held, Life, Memory, MemoryKey, NewHeld};
 use crate::meters::Meters;
@@ -141,6 +142,48 @@ fn an_answer_that_is_too_large_is_not_kept() {
     keep(&memory, tenant, 2, 63 << 10);
 
     assert_eq!(kept(&memory, tenant, 1..3), 1);
+}
+
+/// Nobody looks at answers that have changed, and nothing pushes them out of their tenant's own part.
+#[tokio::test]
+async fn what_has_changed_leaves_a_tenants_part_to_what_is_shown() {
+    let settings = CacheSettings {
+        memory: MemorySettings {
+            capacity_bytes: 1_024 * KB,
+            tenant_bytes: 16 * KB,
+            ..MemorySettings::default()
+        },
+        ..CacheSettings::default()
+    };
+    let reader = Reader::new(Origin::open(), settings);
+    let tenant = scope(1).tenant();
+    let page = |number: usize| Reader {
+        key: key(tenant, number).key,
+        ..reader.clone()
+    };
+    let fill = async |pages: std::ops::Range<usize>| {
+        for number in pages {
+            page(number).value().await;
+        }
+    };
+    fill(0..100).await;
+    let account = reader.cache.inner.memory.account(tenant);
+    assert!(account.common_bytes() > 0, "the own part was never full");
+    reader.bump(reader.origin.commit()).await;
+
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let mut next = 100;
+    while account.own_bytes() > 8 * KB {
+        assert!(Instant::now() < deadline, "what has changed is kept");
+        fill(next..next + 1).await;
+        next += 1;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let (own, common) = (account.own_bytes(), account.common_bytes());
+    fill(next..next + 8).await;
+
+    assert!(account.own_bytes() > own, "what is shown has no place of its own");
+    assert_eq!(account.common_bytes(), common);
 }
 
 fn no_tags() -> Snapshot {
