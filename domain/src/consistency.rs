@@ -8,6 +8,8 @@ use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 /// A position in the write-ahead log.
 ///
 /// A cluster that fails over starts a new timeline. Positions of different timelines are not comparable: the end of the
@@ -42,6 +44,14 @@ impl LogPosition {
             mark: mark.get(),
             ..self
         }
+    }
+
+    /// What marks the commit whose first event this is: who reads the log knows the commit by it.
+    pub fn mark_of(first_event: Uuid) -> NonZeroU32 {
+        // The end of an id is random.
+        let (_, end) = first_event.as_u64_pair();
+        #[expect(clippy::cast_possible_truncation, reason = "any bits will do")]
+        NonZeroU32::new(end as u32).unwrap_or(NonZeroU32::MIN)
     }
 
     /// Whether a node at this position has all that was written up to `other`.

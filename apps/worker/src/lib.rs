@@ -35,7 +35,7 @@ use deliver::Delivery;
 use dispatch::Dispatcher;
 pub use imports::Imports;
 pub use jobs::{JobSignal, JobTasks, JobWorker, JobWorkerParts, SchedulerParts, ZonedCalendar};
-pub use live::{FollowLimits, Live};
+pub use live::{FollowLimits, Live, Observing};
 use relay::RELAY;
 use report::Counts;
 pub use signal::CommitSignal;
@@ -50,6 +50,8 @@ pub struct WorkerParts {
     pub signal: CommitSignal,
     /// Those who follow events in this process.
     pub live: Live,
+    /// Sees all events, whether anybody follows or not.
+    pub observing: Option<Observing>,
     /// `None`: consumers are fed from the log alone.
     pub broker: Option<BrokerParts>,
 }
@@ -71,6 +73,7 @@ struct Shared {
     delivery: Delivery,
     signal: CommitSignal,
     live: Live,
+    observing: Option<Observing>,
     broker: Option<BrokerParts>,
     counts: Arc<Counts>,
 }
@@ -90,6 +93,7 @@ impl Worker {
                 delivery: Delivery::new(parts.store, parts.consumers, Arc::clone(&counts)),
                 signal: parts.signal,
                 live: parts.live,
+                observing: parts.observing,
                 broker: parts.broker,
                 counts,
             }),

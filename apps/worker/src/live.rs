@@ -3,7 +3,7 @@
 //! While anybody follows, one task reads the log of all tenants as it grows, whether this process leads or not, and
 //! passes each event on to those of its tenant. Nothing waits for who is slow: each tenant has a ring of its latest
 //! events, and who falls further behind is told so and finds the rest in the log. So memory is bounded, and nobody's
-//! slowness is another's.
+//! slowness is another's. Where there is an observer the same task reads always, if not as often.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fairlead_domain::events::{
-    Event, EventCursor, FollowError, Followed, Heard, LiveEvent, LiveEvents, LiveLog, Stretch,
+    Event, EventCursor, EventObserver, FollowError, Followed, Heard, LiveEvent, LiveEvents, LiveLog, Stretch,
 };
 use fairlead_domain::identity::TenantId;
 use tokio::sync::broadcast::error::RecvError;
@@ -20,7 +20,7 @@ use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::backoff::Backoff;
-use crate::feed::{Looks, STRETCH};
+use crate::feed::{LOOK_EVERY, Looks, STRETCH};
 use crate::signal::Waiter;
 
 /// Events of a tenant that may wait for who is slow.
@@ -34,6 +34,14 @@ const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(50),
     most: Duration::from_secs(2),
 };
+
+/// One who sees all events of all tenants, in this process.
+#[derive(Clone, Debug)]
+pub struct Observing {
+    pub observer: Arc<dyn EventObserver>,
+    /// All events behind it are wanted.
+    pub from: EventCursor,
+}
 
 /// How many may follow at once.
 #[derive(Clone, Copy, Debug)]
@@ -88,6 +96,10 @@ impl Live {
     /// How many follow.
     pub(crate) fn followers(&self) -> usize {
         self.told().followers
+    }
+
+    fn is_telling(&self) -> bool {
+        self.told().place.is_some()
     }
 
     fn told(&self) -> MutexGuard<'_, Told> {
@@ -268,6 +280,9 @@ impl fmt::Debug for Live {
 pub(crate) async fn tell(worker: Arc<crate::Shared>) {
     let live = &worker.live;
     let mut waiter = worker.signal.waiter();
+    if let Some(Observing { from, .. }) = &worker.observing {
+        tell_from(*from, &worker, &mut waiter).await;
+    }
     loop {
         live.0.wanted.notified().await;
         let Some(place) = end(&worker).await else {
@@ -299,21 +314,33 @@ async fn end(worker: &crate::Shared) -> Option<EventCursor> {
     }
 }
 
-/// Returns when nobody follows any more.
+/// Returns when nobody follows any more, nor observes.
 async fn tell_from(mut place: EventCursor, worker: &crate::Shared, waiter: &mut Waiter) {
     let mut looks = Looks::default();
     let mut failures = 0;
     loop {
         match worker.log.read(place, STRETCH).await {
-            Ok(Stretch { events, is_held }) => {
+            Ok(Stretch {
+                events,
+                is_held,
+                as_of,
+            }) => {
                 failures = 0;
-                let found = events.len();
-                place = events.last().map_or(place, |last| last.cursor);
-                if !worker.live.tell(events).await {
-                    return;
+                if let Some(Observing { observer, .. }) = &worker.observing {
+                    observer.observe(&events, as_of);
                 }
-                if found < STRETCH as usize {
-                    waiter.woken_within(looks.rest(is_held, found > 0)).await;
+                let found = events.len();
+                let is_at_end = found < STRETCH as usize;
+                place = events.last().map_or(place, |last| last.cursor);
+                if worker.live.is_telling() {
+                    if !worker.live.tell(events).await && worker.observing.is_none() {
+                        return;
+                    }
+                } else if is_at_end && worker.live.followers() > 0 {
+                    worker.live.begin(place);
+                }
+                if is_at_end {
+                    rest(worker, waiter, looks.rest(is_held, found > 0)).await;
                 }
             }
             Err(error) => {
@@ -325,5 +352,15 @@ async fn tell_from(mut place: EventCursor, worker: &crate::Shared, waiter: &mut 
                 sleep(BACKOFF.after(failures)).await;
             }
         }
+    }
+}
+
+/// Waits until there may be something to tell. Who only observes is in no hurry, and reads more at a time.
+async fn rest(worker: &crate::Shared, waiter: &mut Waiter, pause: Duration) {
+    if worker.live.is_telling() {
+        waiter.woken_within(pause).await;
+    } else {
+        // Or until somebody wants to follow.
+        let _ = timeout(LOOK_EVERY, worker.live.0.wanted.notified()).await;
     }
 }

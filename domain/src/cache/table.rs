@@ -3,7 +3,7 @@ use uuid::Uuid;
 
 use super::Tag;
 use crate::Id;
-use crate::events::{Aggregate, Recorded};
+use crate::events::{Aggregate, Event, Recorded};
 
 /// Every event type that [`tags_of`] knows. A test reads the sources and fails for an event that is not here.
 pub const EVENT_TYPES: &[&str] = &[
@@ -42,73 +42,136 @@ pub const EVENT_TYPES: &[&str] = &[
 
 /// Adds the tags of what a change touched. An event that is not in the table touches the whole tenant.
 pub fn tags_of(recorded: &Recorded, tags: &mut Vec<Tag>) {
-    if !EVENT_TYPES.contains(&recorded.event_type) {
-        tags.push(Tag::Whole);
-        return;
+    add(&Change::Recorded(recorded), tags);
+}
+
+/// The same, of an event in the log. That tells less of what was before, so more may be taken to be touched.
+pub fn tags_of_event(event: &Event, tags: &mut Vec<Tag>) {
+    match serde_json::from_str(event.data.get()) {
+        Ok(data @ Value::Object(_)) => add(&Change::Logged { event, data }, tags),
+        _ => tags.push(Tag::Whole),
     }
-    match recorded.aggregate {
+}
+
+fn add(change: &Change<'_>, tags: &mut Vec<Tag>) {
+    let known = change
+        .aggregate()
+        .filter(|_| EVENT_TYPES.contains(&change.event_type()));
+    match known {
+        None => tags.push(Tag::Whole),
         // Its counters are repaired in its name.
-        Aggregate::Tenant => tags.extend([Tag::Tenant, Tag::Statistics]),
-        Aggregate::User => of_user(recorded, tags),
+        Some(Aggregate::Tenant) => tags.extend([Tag::Tenant, Tag::Statistics]),
+        Some(Aggregate::User) => tags.extend([Tag::Users, Tag::User(change.id()), Tag::Agents]),
         // Nothing that is cached tells of these.
-        Aggregate::Session | Aggregate::Operation | Aggregate::Webhook => {}
-        Aggregate::ApiKey => tags.push(Tag::ApiKeys),
-        Aggregate::Lead => of_lead(recorded, tags),
-        Aggregate::Activity => of_activity(recorded, tags),
-        Aggregate::Carrier => {
-            tags.extend([Tag::Carriers, Tag::Carrier(Id::from_uuid(recorded.aggregate_id))]);
-        }
+        Some(Aggregate::Session | Aggregate::Operation | Aggregate::Webhook) => {}
+        Some(Aggregate::ApiKey) => tags.push(Tag::ApiKeys),
+        Some(Aggregate::Lead) => of_lead(change, tags),
+        Some(Aggregate::Activity) => of_activity(change, tags),
+        Some(Aggregate::Carrier) => tags.extend([Tag::Carriers, Tag::Carrier(change.id())]),
     }
 }
 
-fn of_user(recorded: &Recorded, tags: &mut Vec<Tag>) {
-    let user = Id::from_uuid(recorded.aggregate_id);
-    tags.extend([Tag::Users, Tag::User(user), Tag::Agents]);
-}
-
-fn of_lead(recorded: &Recorded, tags: &mut Vec<Tag>) {
-    let lead = Id::from_uuid(recorded.aggregate_id);
+fn of_lead(change: &Change<'_>, tags: &mut Vec<Tag>) {
+    let lead = change.id();
     tags.extend([Tag::Leads, Tag::Lead(lead)]);
 
-    let is_update = recorded.before.is_some() && recorded.after.is_some();
-    let moved = !is_update || changed(recorded, "status");
-    let reassigned = !is_update || changed(recorded, "assignedTo");
+    let moved = change.touches("status");
+    let reassigned = change.touches("assignedTo");
     if moved {
         tags.push(Tag::Statistics);
     }
     // Each of these is also written as an activity; a lead takes its activities with it.
-    let tells = ["closeReason", "qualityScore"];
-    if moved || reassigned || tells.iter().any(|field| changed(recorded, field)) {
+    if moved || reassigned || change.touches("closeReason") || change.touches("qualityScore") {
         tags.extend([Tag::Activities, Tag::LeadActivities(lead)]);
     }
     // What an agent holds stands in its profile.
     if moved || reassigned {
-        let agents = [&recorded.before, &recorded.after]
-            .into_iter()
-            .filter_map(|state| id_in(state.as_ref(), "assignedTo"));
         let before = tags.len();
-        tags.extend(agents.map(|agent| Tag::User(Id::from_uuid(agent))));
+        match change.ids("assignedTo") {
+            Some(agents) => tags.extend(agents.into_iter().map(|agent| Tag::User(Id::from_uuid(agent)))),
+            None => tags.push(Tag::Whole),
+        }
         if tags.len() > before {
             tags.extend([Tag::Users, Tag::Agents]);
         }
     }
 }
 
-fn of_activity(recorded: &Recorded, tags: &mut Vec<Tag>) {
+fn of_activity(change: &Change<'_>, tags: &mut Vec<Tag>) {
     tags.push(Tag::Activities);
-    let state = recorded.after.as_ref().or(recorded.before.as_ref());
-    match id_in(state, "leadId") {
+    match change.id_in_state("leadId") {
         Some(lead) => tags.push(Tag::LeadActivities(Id::from_uuid(lead))),
         // Whose activity it was is not told: nothing of the tenant can be trusted.
         None => tags.push(Tag::Whole),
     }
 }
 
-fn changed(recorded: &Recorded, field: &str) -> bool {
-    let value = |state: &Option<Value>| state.as_ref().and_then(|state| state.get(field)).cloned();
-    value(&recorded.before) != value(&recorded.after)
+/// A change, by whoever tells of it.
+enum Change<'a> {
+    /// The transaction that makes it.
+    Recorded(&'a Recorded),
+    /// The log. `data` is as [`Recorded::data`] makes it.
+    Logged { event: &'a Event, data: Value },
 }
 
-fn id_in(state: Option<&Value>, field: &str) -> Option<Uuid> {
-    state?.get(field)?.as_str()?.parse().ok()
+impl Change<'_> {
+    fn event_type(&self) -> &str {
+        match self {
+            Self::Recorded(recorded) => recorded.event_type,
+            Self::Logged { event, .. } => &event.event_type,
+        }
+    }
+
+    fn aggregate(&self) -> Option<Aggregate> {
+        match self {
+            Self::Recorded(recorded) => Some(recorded.aggregate),
+            Self::Logged { event, .. } => Aggregate::parse(&event.aggregate_type),
+        }
+    }
+
+    fn id<T>(&self) -> Id<T> {
+        Id::from_uuid(match self {
+            Self::Recorded(recorded) => recorded.aggregate_id,
+            Self::Logged { event, .. } => event.aggregate_id,
+        })
+    }
+
+    /// Whether a field has changed, or came or went with the whole.
+    fn touches(&self, field: &str) -> bool {
+        match self {
+            Self::Recorded(Recorded {
+                before: Some(before),
+                after: Some(after),
+                ..
+            }) => before.get(field) != after.get(field),
+            Self::Recorded(_) => true,
+            Self::Logged { data, .. } => match data.get("changed").and_then(Value::as_array) {
+                Some(changed) => changed.iter().any(|name| name == field),
+                None => true,
+            },
+        }
+    }
+
+    /// The ids that stood in a field before and stand there now; `None` when those from before are not told.
+    fn ids(&self, field: &str) -> Option<Vec<Uuid>> {
+        match self {
+            Self::Recorded(recorded) => {
+                let states = [&recorded.before, &recorded.after].into_iter().flatten();
+                Some(states.filter_map(|state| id_in(state, field)).collect())
+            }
+            Self::Logged { data, .. } if data.get("changed").is_some() && self.touches(field) => None,
+            Self::Logged { data, .. } => Some(id_in(data, field).into_iter().collect()),
+        }
+    }
+
+    fn id_in_state(&self, field: &str) -> Option<Uuid> {
+        match self {
+            Self::Recorded(recorded) => id_in(recorded.after.as_ref().or(recorded.before.as_ref())?, field),
+            Self::Logged { data, .. } => id_in(data, field),
+        }
+    }
+}
+
+fn id_in(state: &Value, field: &str) -> Option<Uuid> {
+    state.get(field)?.as_str()?.parse().ok()
 }

@@ -7,6 +7,7 @@ mod entry;
 mod envelope;
 mod live;
 mod log;
+mod observer;
 mod reader;
 mod recorded;
 
@@ -16,6 +17,7 @@ pub use entry::{Event, EventCursor};
 pub use envelope::Envelope;
 pub use live::{FollowError, Followed, Heard, LiveEvent, LiveEvents, LiveLog, Shown};
 pub use log::{AggregateFilter, EventFilter, EventPage, Events};
+pub use observer::EventObserver;
 pub use reader::{
     Backlog, EventLog, EventsMonitor, EventsReport, Holder, Leadership, LeadershipLost, Stretch,
 };

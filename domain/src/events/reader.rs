@@ -4,6 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{Event, EventCursor, LinkReport};
+use crate::consistency::LogPosition;
 use crate::store::StoreError;
 
 /// The log of all tenants, for those who follow it on behalf of the platform.
@@ -42,6 +43,8 @@ pub struct Stretch {
     pub events: Vec<Event>,
     /// Whether there are events that may not be read yet, because a transaction older than theirs is under way.
     pub is_held: bool,
+    /// Behind the commits of all events that were read.
+    pub as_of: LogPosition,
 }
 
 /// Being the one who reads.

@@ -217,12 +217,14 @@ impl From<LoadConflict> for UpdateLeadError {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::value::RawValue;
     use time::OffsetDateTime;
     use uuid::Uuid;
 
     use super::*;
     use crate::Id;
-    use crate::cache::{Tag, tags_of};
+    use crate::cache::{Tag, tags_of, tags_of_event};
+    use crate::events::{Event, EventCursor};
     use crate::leads::{CloseReason, CustomFields, Status};
 
     /// Every status, held by nobody or one of two agents, scored or not.
@@ -258,6 +260,24 @@ mod tests {
         }
     }
 
+    /// As the log of events has it.
+    fn logged(recorded: &Recorded) -> Event {
+        Event {
+            cursor: EventCursor::START,
+            tenant: Id::from_uuid(Uuid::from_u128(1)),
+            id: Uuid::from_u128(9),
+            event_type: recorded.event_type.to_owned(),
+            version: i32::from(recorded.version),
+            aggregate_type: recorded.aggregate.as_str().to_owned(),
+            aggregate_id: recorded.aggregate_id,
+            source: recorded.source.as_str().to_owned(),
+            actor: recorded.actor.to_string(),
+            data: RawValue::from_string(recorded.data().to_string()).unwrap(),
+            trace_parent: None,
+            occurred_at: OffsetDateTime::UNIX_EPOCH,
+        }
+    }
+
     #[test]
     fn what_a_change_writes_elsewhere_is_dropped_from_the_cache_with_it() {
         let states = states();
@@ -269,8 +289,14 @@ mod tests {
                 before: before.clone(),
                 after: after.clone(),
             };
-            let mut tags = Vec::new();
-            tags_of(&change.event(Actor::System), &mut tags);
+            let recorded = change.event(Actor::System);
+            let (mut tags, mut from_log) = (Vec::new(), Vec::new());
+            tags_of(&recorded, &mut tags);
+            tags_of_event(&logged(&recorded), &mut from_log);
+            let is_covered = |tag| from_log.contains(tag) || from_log.contains(&Tag::Whole);
+            assert!(tags.iter().all(is_covered), "{tags:?} became {from_log:?}");
+            let reassigned = before.assigned_to != after.assigned_to;
+            assert_eq!(from_log.contains(&Tag::Whole), reassigned, "{from_log:?}");
             let must_drop = |is_due: bool, tag: Tag| {
                 assert!(
                     !is_due || tags.contains(&tag),

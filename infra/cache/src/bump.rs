@@ -1,5 +1,6 @@
 //! What a commit changed is bumped.
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
@@ -48,6 +49,9 @@ impl Inner {
             // Until Redis had heard of it, it vouched for what was there before, and that may be in memory now.
             self.bump_here(hashes(), position);
         }
+        if let Some(position) = position {
+            self.heard.note_told(tenant, position);
+        }
         // Else its own message comes back, after all that was told before it. While Redis is away it does not: then
         // others may have committed before, unheard.
         if let Some(position) = position.filter(|_| self.shared.is_none()) {
@@ -75,7 +79,12 @@ fn touched(recorded: &[Recorded]) -> Vec<Tag> {
             return vec![Tag::Whole];
         }
     }
-    let mut seen = std::collections::HashSet::with_capacity(tags.len());
+    distinct(tags)
+}
+
+/// Each tag once; the whole tenant instead of too many.
+pub(crate) fn distinct(mut tags: Vec<Tag>) -> Vec<Tag> {
+    let mut seen = HashSet::with_capacity(tags.len());
     tags.retain(|tag| seen.insert(*tag));
     if tags.len() > MOST_TAGS || tags.contains(&Tag::Whole) {
         return vec![Tag::Whole];

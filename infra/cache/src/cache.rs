@@ -15,6 +15,7 @@ use crate::fill;
 use crate::flights::{Flight, Flights};
 use crate::floor::Floor;
 use crate::generations::{Generations, Snapshot, TagHash};
+use crate::heard::Heard;
 use crate::memory::{Held, Memory, MemoryKeyRef, Verdict};
 use crate::meters::{Meters, Operation, Outcome, WarmMeter, tag_mask};
 use crate::settings::CacheSettings;
@@ -41,6 +42,7 @@ pub(crate) struct Inner {
     pub(crate) generations: Generations,
     pub(crate) memory: Memory,
     pub(crate) sweeps: Sweeps,
+    pub(crate) heard: Heard,
     pub(crate) flights: Flights,
     pub(crate) meters: Arc<Meters>,
     pub(crate) shared: Option<Shared>,
@@ -72,6 +74,7 @@ impl TieredCache {
             generations: Generations::new(),
             memory: Memory::new(settings.memory.clone(), &meters),
             sweeps: Sweeps::default(),
+            heard: Heard::default(),
             flights: Flights::new(),
             meters,
             shared: shared.transpose().map_err(InvalidRedisUrl)?,

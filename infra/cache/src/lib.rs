@@ -12,6 +12,7 @@ mod flights;
 mod floor;
 mod generations;
 mod hash;
+mod heard;
 mod memory;
 mod meters;
 mod report;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,6 +77,7 @@ const IN_DOUBT: [Duration; 3] = [
 /// little shows what is no longer so.
 pub(crate) async fn commit(
     connection: Connection,
+    mark: NonZeroU32,
     wrote: Option<TenantId>,
     deeds: Deeds,
     audience: Audience,
@@ -83,7 +85,7 @@ pub(crate) async fn commit(
     let work = async move {
         match connection.commit().await {
             Ok(position) => {
-                let position = position.of_commit(rand::random());
+                let position = position.of_commit(mark);
                 audience.revoked.add(&deeds.revocations);
                 audience.tell_of_jobs(&deeds.queues);
                 audience.hear(wrote, deeds.recorded, position).await;

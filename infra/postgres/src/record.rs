@@ -1,13 +1,17 @@
 //! Writes what was recorded: one statement for all events, one for all audit rows, in the transaction of the change. They
 //! are queued, and travel with COMMIT.
 
+use std::num::NonZeroU32;
+
 use fairlead_domain::clock::Ids;
+use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::events::Recorded;
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::store::StoreError;
 use fairlead_telemetry::request;
 use serde_json::Value;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::connection::Connection;
 
@@ -31,15 +35,18 @@ const INSERT_AUDIT: &str = "
     FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::uuid[], $9::text[], $10::text[])
          AS a (tenant_id, id, action, actor, entity_type, entity_id, before, after)";
 
+/// Returns the mark of the commit to be.
 pub(crate) async fn enqueue(
     connection: &Connection,
     ids: &dyn Ids,
     now: OffsetDateTime,
     recorded: &[(TenantId, Recorded)],
-) -> Result<(), StoreError> {
+) -> Result<NonZeroU32, StoreError> {
     if recorded.is_empty() {
-        return Ok(());
+        return Ok(rand::random());
     }
+    let events: Vec<Uuid> = recorded.iter().map(|_| ids.next()).collect();
+    let mark = LogPosition::mark_of(events[0]);
     let request = request::current();
     let column = Column(recorded);
     connection
@@ -47,7 +54,7 @@ pub(crate) async fn enqueue(
         .bind(request.as_ref().map(|request| request.traceparent()))
         .bind(now)
         .bind(column.of(|tenant, _| tenant.as_uuid()))
-        .bind(column.of(|_, _| ids.next()))
+        .bind(events)
         .bind(column.of(|_, recorded| recorded.event_type))
         .bind(column.of(|_, recorded| i32::from(recorded.version)))
         .bind(column.of(|_, recorded| recorded.aggregate.as_str()))
@@ -70,7 +77,8 @@ pub(crate) async fn enqueue(
         .bind(column.of(|_, recorded| recorded.before.as_ref().map(Value::to_string)))
         .bind(column.of(|_, recorded| recorded.after.as_ref().map(Value::to_string)))
         .enqueue()
-        .await
+        .await?;
+    Ok(mark)
 }
 
 /// Takes one column out of the rows: `unnest` wants an array for each.

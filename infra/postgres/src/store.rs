@@ -245,8 +245,8 @@ impl UnitOfWork for PgUnitOfWork {
         if !self.connection.writes() {
             return Ok(self.connection.commit().await?);
         }
-        record::enqueue(&self.connection, &*self.ids, self.now, &self.deeds.recorded).await?;
+        let mark = record::enqueue(&self.connection, &*self.ids, self.now, &self.deeds.recorded).await?;
         let wrote = self.is_awaited.then_some(self.tenant);
-        commit::commit(self.connection, wrote, self.deeds, self.audience).await
+        commit::commit(self.connection, mark, wrote, self.deeds, self.audience).await
     }
 }

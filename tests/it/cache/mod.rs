@@ -9,4 +9,5 @@ mod server;
 mod sharing;
 mod warming;
 
+pub(crate) use proxy::RedisProxy;
 pub(crate) use server::RedisServer;

@@ -14,7 +14,7 @@ const BUMP: &[u8] = br#""kind":"bump""#;
 
 /// Stands between a node and Redis: slows its answers, and loses messages of the channel.
 #[derive(Debug)]
-pub(super) struct RedisProxy {
+pub(crate) struct RedisProxy {
     url: String,
     faults: Arc<Faults>,
     listening: JoinHandle<()>,
@@ -31,7 +31,7 @@ struct Faults {
 }
 
 impl RedisProxy {
-    pub(super) async fn start(url: &str) -> Self {
+    pub(crate) async fn start(url: &str) -> Self {
         let upstream = url.rsplit_once('@').unwrap().1.to_owned();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -56,7 +56,7 @@ impl RedisProxy {
         }
     }
 
-    pub(super) fn url(&self) -> &str {
+    pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
@@ -67,7 +67,7 @@ impl RedisProxy {
     }
 
     /// Nothing reaches the server any more.
-    pub(super) fn cut(&self) {
+    pub(crate) fn cut(&self) {
         self.faults.is_cut.store(true, Ordering::SeqCst);
     }
 

@@ -133,6 +133,7 @@ impl Beside {
             store: Arc::new(PgStore::new(cluster, store_parts())),
             consumers: vec![consumer],
             signal: CommitSignal::default(),
+            observing: None,
             live: Live::new(FollowLimits {
                 all: 100,
                 of_tenant: 100,

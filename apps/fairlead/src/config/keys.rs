@@ -554,7 +554,7 @@ const GENERAL: &[Key] = {
             "cache.redis.url",
             Kind::RedisUrl,
             "Redis that processes share answers through, and tell each other of changes; not set: each process keeps \
-             its own answers, so run only one",
+             its own answers, and sees within a second or two what others change",
         )
         .aliases(&["REDIS_URL"]),
         Key::new(

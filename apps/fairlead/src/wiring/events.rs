@@ -8,7 +8,7 @@ use fairlead_domain::events::Consumer;
 use fairlead_domain::identity::CountUsageByDay;
 use fairlead_domain::webhooks::DispatchWebhooks;
 use fairlead_rabbitmq::{RabbitMq, RabbitMqSettings};
-use fairlead_worker::{BrokerParts, CommitSignal, FollowLimits, Live, Worker, WorkerParts};
+use fairlead_worker::{BrokerParts, CommitSignal, FollowLimits, Live, Observing, Worker, WorkerParts};
 use tokio::task::JoinHandle;
 
 use crate::config::{AmqpConfig, EventsConfig, Secret};
@@ -36,6 +36,7 @@ impl Events {
         stores: &Stores,
         clock: &Arc<dyn Clock>,
         signal: CommitSignal,
+        observing: Option<Observing>,
     ) -> anyhow::Result<Self> {
         let url = config.amqp.url.as_ref();
         let settings = url.map(|url| broker_settings(&config.amqp, url)).transpose()?;
@@ -60,6 +61,7 @@ impl Events {
             consumers: consumers(stores),
             signal,
             live: live.clone(),
+            observing,
             broker: parts,
         });
         Ok(Self { worker, live, broker })

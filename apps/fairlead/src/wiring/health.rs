@@ -74,9 +74,9 @@ impl Caching {
     fn reduced(&self) -> Option<&'static str> {
         match &self.cache {
             None => Some("no cache: every read asks the database"),
-            Some(_) if !self.shares => {
-                Some("no Redis: this process keeps its own answers, and hears of no other's changes")
-            }
+            Some(_) if !self.shares => Some(
+                "no Redis: this process keeps its own answers, and sees what others change a moment later",
+            ),
             Some(cache) if !cache.is_connected() => {
                 Some("Redis is away: answers are kept by each process, and only for a moment")
             }

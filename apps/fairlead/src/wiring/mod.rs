@@ -25,9 +25,9 @@ use fairlead_api::{Connections, JobServices, RequestTimes, Services, Shortcuts};
 use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
 use fairlead_domain::clock::{Clock, Ids};
 use fairlead_domain::database::DatabaseNodes as _;
-use fairlead_domain::events::EventsMonitor as _;
+use fairlead_domain::events::{EventLog as _, EventsMonitor as _};
 use fairlead_domain::store::Store;
-use fairlead_worker::{JobTasks, Live, Worker};
+use fairlead_worker::{JobTasks, Live, Observing, Worker};
 use socket2::SockRef;
 use tokio::task::JoinHandle;
 
@@ -181,7 +181,14 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         cache: edge.cache.clone(),
         shares: config.cache.redis.url.is_some(),
     };
-    let events = Events::new(&config.events, &stores, &parts.clock, edge.signal.clone())?;
+    let observing = observing(&edge, &stores).await?;
+    let events = Events::new(
+        &config.events,
+        &stores,
+        &parts.clock,
+        edge.signal.clone(),
+        observing,
+    )?;
     let worker = events.worker.clone();
     let health = health::PgHealthProbe::new(
         &stores,
@@ -238,6 +245,22 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         stores,
         caching,
     })
+}
+
+/// The cache sees all events behind this moment, at which it has kept nothing yet.
+async fn observing(edge: &Edge, stores: &Stores) -> anyhow::Result<Option<Observing>> {
+    let Some(cache) = &edge.cache else {
+        return Ok(None);
+    };
+    let from = stores
+        .system
+        .end()
+        .await
+        .context("cannot read the log of events")?;
+    Ok(Some(Observing {
+        observer: Arc::new(cache.clone()),
+        from,
+    }))
 }
 
 /// What the API is given as it is.

@@ -1,5 +1,6 @@
 //! Interleavings forced by hand: a loader stops where the test says until the test lets it go.
 
+mod heard;
 mod memory;
 mod model;
 mod origin;

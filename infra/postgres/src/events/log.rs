@@ -92,8 +92,12 @@ impl EventLog for PgSystemStore {
         } else {
             false
         };
-        connection.commit().await?;
-        Ok(Stretch { events, is_held })
+        let as_of = connection.commit().await?;
+        Ok(Stretch {
+            events,
+            is_held,
+            as_of,
+        })
     }
 
     #[tracing::instrument(level = "debug", name = "db.event_log.end", skip_all)]

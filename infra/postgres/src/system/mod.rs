@@ -165,7 +165,7 @@ impl SystemUnitOfWork for PgSystemUnitOfWork {
 
     #[tracing::instrument(level = "debug", name = "db.commit", skip_all)]
     async fn commit(self: Box<Self>) -> Result<LogPosition, StoreError> {
-        record::enqueue(&self.connection, &*self.ids, self.now, &self.deeds.recorded).await?;
-        commit::commit(self.connection, None, self.deeds, self.audience).await
+        let mark = record::enqueue(&self.connection, &*self.ids, self.now, &self.deeds.recorded).await?;
+        commit::commit(self.connection, mark, None, self.deeds, self.audience).await
     }
 }

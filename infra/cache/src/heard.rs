@@ -1,0 +1,158 @@
+//! Commits that nobody has told of: the log of events knows them.
+//!
+//! Who commits tells of it, and everybody knows within milliseconds. Not so when there is no shared level, when it is
+//! out of reach of who commits, and when a process ends between its commit and its word. So each process follows the
+//! log, and what it finds there that it has neither made nor heard of it bumps in its own name, for the others, too.
+
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use fairlead_domain::cache::{Tag, tags_of_event};
+use fairlead_domain::consistency::LogPosition;
+use fairlead_domain::events::{Event, EventObserver};
+use fairlead_domain::identity::TenantId;
+
+use crate::TieredCache;
+use crate::bump::distinct;
+use crate::cache::Inner;
+
+/// Whoever commits has told of it by then, if ever. A commit that is bumped twice costs each answer a load.
+const TOLD_WITHIN: Duration = Duration::from_millis(250);
+/// Commits that are remembered to be told of. Each is looked up once, when the log brings it.
+const REMEMBERED: usize = 1 << 16;
+
+/// A commit, by the mark of its position.
+type Mark = (TenantId, NonZeroU32);
+
+/// Which commits this process knows of, and which it has found in the log that it does not.
+#[derive(Debug, Default)]
+pub(crate) struct Heard {
+    told: Mutex<Told>,
+    untold: Mutex<Untold>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    marks: HashSet<Mark>,
+    by_age: VecDeque<Mark>,
+}
+
+/// Commits from the log, the oldest first.
+#[derive(Debug, Default)]
+struct Untold {
+    commits: VecDeque<Commit>,
+    /// The transaction read last, of which there may be more to come, and its mark.
+    latest: Option<(u64, NonZeroU32)>,
+}
+
+#[derive(Debug)]
+struct Commit {
+    mark: Mark,
+    tags: Vec<Tag>,
+    /// Behind the commit.
+    position: LogPosition,
+    found: Instant,
+}
+
+impl Heard {
+    /// Takes note that the tags of a commit are bumped here.
+    pub(crate) fn note_told(&self, tenant: TenantId, position: LogPosition) {
+        let Some(mark) = NonZeroU32::new(position.mark) else {
+            return;
+        };
+        let mut told = lock(&self.told);
+        if told.marks.insert((tenant, mark)) {
+            told.by_age.push_back((tenant, mark));
+        }
+        if told.by_age.len() > REMEMBERED
+            && let Some(oldest) = told.by_age.pop_front()
+        {
+            told.marks.remove(&oldest);
+        }
+    }
+
+    fn is_told(&self, mark: Mark) -> bool {
+        lock(&self.told).marks.contains(&mark)
+    }
+
+    /// Takes in what the log has brought.
+    fn find(&self, events: &[Event], as_of: LogPosition, now: Instant) {
+        let mut untold = lock(&self.untold);
+        for event in events {
+            let mark = match untold.latest {
+                Some((xid, mark)) if xid == event.cursor.xid => mark,
+                _ => LogPosition::mark_of(event.id),
+            };
+            untold.latest = Some((event.cursor.xid, mark));
+            let mark = (event.tenant, mark);
+            if self.is_told(mark) {
+                continue;
+            }
+            let last = untold.commits.back_mut().filter(|last| last.mark == mark);
+            if let Some(commit) = last {
+                tags_of_event(event, &mut commit.tags);
+                continue;
+            }
+            let mut tags = Vec::new();
+            tags_of_event(event, &mut tags);
+            untold.commits.push_back(Commit {
+                mark,
+                tags,
+                position: as_of,
+                found: now,
+            });
+        }
+    }
+
+    /// Takes out what was found long enough ago, and is still not told: a tenant's commits together.
+    fn due(&self, now: Instant) -> BTreeMap<TenantId, (Vec<Tag>, LogPosition)> {
+        let mut untold = lock(&self.untold);
+        let young = |commit: &Commit| now.saturating_duration_since(commit.found) < TOLD_WITHIN;
+        let old = untold.commits.iter().position(young);
+        let old = old.unwrap_or(untold.commits.len());
+        let mut due = BTreeMap::new();
+        for commit in untold.commits.drain(..old) {
+            if commit.tags.is_empty() || self.is_told(commit.mark) {
+                continue;
+            }
+            let (tenant, mark) = commit.mark;
+            let (tags, position) = due.entry(tenant).or_insert((Vec::new(), LogPosition::UNKNOWN));
+            tags.extend(commit.tags);
+            *position = commit.position.of_commit(mark);
+        }
+        due
+    }
+}
+
+fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl EventObserver for TieredCache {
+    fn observe(&self, events: &[Event], as_of: LogPosition) {
+        self.inner.observe(events, as_of, Instant::now());
+    }
+}
+
+impl Inner {
+    pub(crate) fn observe(self: &Arc<Self>, events: &[Event], as_of: LogPosition, now: Instant) {
+        self.heard.find(events, as_of, now);
+        let due = self.heard.due(now);
+        if due.is_empty() {
+            return;
+        }
+        tracing::debug!(
+            tenants = due.len(),
+            "changes were found in the log that nobody had told of"
+        );
+        let inner = Arc::clone(self);
+        fairlead_telemetry::spawn(async move {
+            for (tenant, (tags, position)) in due {
+                inner.bump(tenant, &distinct(tags), Some(position)).await;
+                inner.observe_write(tenant, position);
+            }
+        });
+    }
+}

@@ -1,0 +1,120 @@
+//! What the log of events tells, after or instead of those who have committed.
+
+use std::time::{Duration, Instant};
+
+use fairlead_domain::Id;
+use fairlead_domain::cache::Source;
+use fairlead_domain::consistency::{Consistency, LogPosition};
+use fairlead_domain::events::{Event, EventCursor};
+use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::origin::{Origin, Reader, position, scope, value};
+use crate::CacheSettings;
+
+/// An event of tenant 1, of which nothing but the tags of a carrier or a lead is known.
+fn event(xid: u64, number: u64, about: &str) -> Event {
+    Event {
+        cursor: EventCursor {
+            xid,
+            position: i64::try_from(number).unwrap(),
+        },
+        tenant: scope(1).tenant(),
+        id: id(number),
+        event_type: format!("{about}_updated"),
+        version: 1,
+        aggregate_type: about.to_owned(),
+        aggregate_id: Uuid::from_u128(5),
+        source: "api".to_owned(),
+        actor: "system".to_owned(),
+        data: RawValue::from_string(r#"{"changed": ["name"]}"#.to_owned()).unwrap(),
+        trace_parent: None,
+        occurred_at: OffsetDateTime::UNIX_EPOCH,
+    }
+}
+
+fn id(event: u64) -> Uuid {
+    Uuid::from_u128(event.into())
+}
+
+/// Where a commit is told to be whose first event is `event`.
+fn committed(event: u64, lsn: u64) -> LogPosition {
+    LogPosition::new(1, lsn).of_commit(LogPosition::mark_of(id(event)))
+}
+
+/// The log brings `events`, and time passes.
+async fn observe(reader: &Reader, events: &[Event], as_of: LogPosition) {
+    let inner = &reader.cache.inner;
+    let now = Instant::now();
+    inner.observe(events, as_of, now);
+    inner.observe(&[], as_of, now + Duration::from_secs(1));
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn source(reader: &Reader) -> Source {
+    reader.ask(Consistency::Eventual).await.unwrap().source
+}
+
+#[tokio::test]
+async fn a_commit_that_nobody_told_of_is_found_in_the_log_and_loads_see_it() {
+    let reader = Reader::new(Origin::open(), CacheSettings::default());
+    assert_eq!(reader.value().await, 1);
+    // By another process, and the replica lags.
+    let commit = reader.origin.commit();
+
+    observe(&reader, &[event(7, 70, "lead")], commit).await;
+
+    let found = reader.ask(Consistency::Eventual).await.unwrap();
+    assert_eq!((found.source, value(&found)), (Source::Loader, 2));
+}
+
+#[tokio::test]
+async fn a_commit_that_was_told_of_is_not_bumped_again() {
+    let reader = Reader::new(Origin::open(), CacheSettings::default());
+    let own = reader.origin.commit();
+    reader.bump(committed(70, own.lsn)).await;
+    assert_eq!(reader.value().await, 2);
+
+    // More of the same commit comes with the next look.
+    observe(&reader, &[event(7, 70, "lead"), event(7, 71, "lead")], own).await;
+    observe(&reader, &[event(7, 72, "lead")], own).await;
+    assert_eq!(source(&reader).await, Source::Memory);
+
+    // The next transaction is another's.
+    observe(&reader, &[event(8, 73, "carrier")], own).await;
+    assert_eq!(source(&reader).await, Source::Memory, "it is no lead");
+    observe(&reader, &[event(9, 74, "lead")], own).await;
+    assert_eq!(source(&reader).await, Source::Loader);
+}
+
+/// The log may be quicker than who tells.
+#[tokio::test]
+async fn a_commit_has_a_moment_to_be_told_of() {
+    let reader = Reader::new(Origin::open(), CacheSettings::default());
+    let commit = reader.origin.commit();
+    let (inner, now) = (&reader.cache.inner, Instant::now());
+    inner.observe(&[event(7, 70, "lead")], commit, now);
+    reader.bump(committed(70, commit.lsn)).await;
+    assert_eq!(reader.value().await, 2);
+
+    observe(&reader, &[], commit).await;
+
+    assert_eq!(source(&reader).await, Source::Memory);
+}
+
+#[tokio::test]
+async fn an_event_of_another_tenant_changes_nothing_here() {
+    let reader = Reader::new(Origin::open(), CacheSettings::default());
+    reader.value().await;
+    let other = Event {
+        tenant: Id::from_uuid(Uuid::from_u128(2)),
+        ..event(7, 70, "lead")
+    };
+
+    observe(&reader, &[other], position(9)).await;
+
+    assert_eq!(source(&reader).await, Source::Memory);
+}
