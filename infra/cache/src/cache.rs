@@ -68,7 +68,8 @@ impl TieredCache {
         let meters = Arc::new(Meters::default());
         let policies = Namespace::ALL.map(|namespace| settings.policy(namespace));
         let shared = settings.shared.as_ref();
-        let shared = shared.map(|shared| Shared::new(shared, &policies, settings.load_limit));
+        let shared =
+            shared.map(|shared| Shared::new(shared, &policies, settings.load_limit));
         let inner = Arc::new(Inner {
             policies,
             generations: Generations::new(),
@@ -159,7 +160,7 @@ impl Inner {
         let failure = match self.wait_for(&flight).await {
             Ok(found) => {
                 let outcome = if is_new { outcome(&found) } else { Outcome::Joined };
-                self.note(tenant, namespace, outcome);
+                self.note(tenant, read, outcome);
                 return Ok(found);
             }
             Err(failure) => failure,
@@ -167,7 +168,7 @@ impl Inner {
         if let Some(held) = held.filter(|held| self.may_stand_in(tenant, held, consistency, &failure)) {
             return Ok(self.answer(&held, Freshness::Degraded, Outcome::Degraded));
         }
-        self.note(tenant, namespace, Outcome::Failed);
+        self.note(tenant, read, Outcome::Failed);
         Err(failure)
     }
 
@@ -297,9 +298,16 @@ impl Inner {
         in_memory(held, freshness)
     }
 
-    pub(crate) fn note(&self, tenant: TenantId, namespace: Namespace, outcome: Outcome) {
+    /// Takes note of what became of a request that was not answered from memory at once.
+    fn note(&self, tenant: TenantId, read: CacheRead<'_>, outcome: Outcome) {
         let account = self.memory.account(tenant);
-        self.meters.note(namespace, &account.meter, outcome);
+        self.meters.note(read.key.namespace(), &account.meter, outcome);
+        let tags = tag_mask(read.tags);
+        if outcome.is_hit() {
+            self.meters.note_hit_by_tags(tags);
+        } else {
+            self.meters.note_miss_by_tags(tags);
+        }
     }
 
     pub(crate) fn verdict(&self, held: &Held, now: Instant) -> Verdict {
@@ -371,7 +379,6 @@ impl Inner {
             },
         );
         if is_new {
-            self.meters.note_miss_by_tags(tag_mask(read.tags));
             fill::start(Arc::clone(self), Arc::clone(&flight), read.tags.into(), loader);
         }
         (flight, is_new)
@@ -412,7 +419,7 @@ impl Inner {
         } else {
             Outcome::Failed
         };
-        self.note(tenant, read.key.namespace(), outcome);
+        self.note(tenant, read, outcome);
         Ok(fill::fresh(Arc::new(Entry::new(answer?))))
     }
 }

@@ -63,6 +63,11 @@ pub(crate) enum Outcome {
 
 impl Outcome {
     pub(crate) const COUNT: usize = 8;
+
+    /// Whether nobody had to wait for a load.
+    pub(crate) fn is_hit(self) -> bool {
+        !matches!(self, Self::Loaded | Self::Joined | Self::Failed)
+    }
 }
 
 /// Counts by [`Outcome`]. Counters order nothing, hence `Relaxed` throughout.

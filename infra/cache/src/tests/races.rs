@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use fairlead_domain::cache::{
-    CacheRead, Freshness, LoadFailure, Loaded, Loader, Namespace, Policy, ReadCache as _, Source,
+    CacheControl as _, CacheRead, Freshness, LoadFailure, Loaded, Loader, Namespace, Policy, ReadCache as _,
+    Source,
 };
 use fairlead_domain::consistency::Consistency;
 use fairlead_domain::store::StoreError;
@@ -145,6 +146,36 @@ async fn five_hundred_misses_at_once_run_one_load() {
         assert_eq!(asked.await.unwrap(), 1);
     }
     assert_eq!(reader.loads(), 1);
+}
+
+#[tokio::test]
+async fn tags_count_requests_as_the_total_does() {
+    let reader = Reader::new(Origin::held(), short_lived(Duration::from_mins(1)));
+    let asking = [(); 5].map(|()| {
+        let reader = reader.clone();
+        spawn(async move { reader.value().await })
+    });
+    reader.origin.until_held(1).await;
+    reader.origin.release(1_000);
+    for asked in asking {
+        asked.await.unwrap();
+    }
+    tokio::time::sleep(Duration::from_millis(25)).await;
+    // Nobody waits for this load.
+    reader.value().await;
+    while reader.is_loading() {
+        tokio::task::yield_now().await;
+    }
+    reader.origin.fail_with(LoadFailure::definite("deleted"));
+    reader.bump(reader.origin.commit()).await;
+    reader.ask(Consistency::Eventual).await.unwrap_err();
+
+    let report = reader.cache.report();
+    let leads = report.tags.iter().find(|tag| tag.kind == "leads").unwrap();
+
+    let total = report.total();
+    assert_eq!((total.hits(), total.requests()), (1, 7));
+    assert_eq!((leads.hits, leads.hits + leads.misses), (1, 7));
 }
 
 #[tokio::test]

@@ -28,7 +28,7 @@ use crate::units::milliseconds;
         "isTrusted": true, "writes": 40, "refusedWrites": 0, "failures": 0, "outages": 0, "gaps": 0, "owedBumps": 0,
     },
     "times": [
-        {"operation": "memory hit", "count": 56, "sumMs": 0.1, "p50Ms": 0.001, "p95Ms": 0.003, "p99Ms": 0.004, "maxMs": 0.005},
+        {"operation": "memory_read", "count": 56, "sumMs": 0.1, "p50Ms": 0.001, "p95Ms": 0.003, "p99Ms": 0.004, "maxMs": 0.005},
     ],
     "tenants": [], "otherTenants": {
         "tenantId": null, "entries": 0, "ownBytes": 0, "commonBytes": 0, "bumps": 0, "savedMs": 0.0, "counts": {
