@@ -13,7 +13,7 @@ use fairlead_domain::store::WriteObserver;
 
 use crate::fill;
 use crate::flights::{Flight, Flights};
-use crate::floor::Floor;
+use crate::floor::Floors;
 use crate::generations::{Generations, Snapshot, TagHash};
 use crate::heard::Heard;
 use crate::memory::{Held, Memory, MemoryKeyRef, Verdict};
@@ -48,7 +48,7 @@ pub(crate) struct Inner {
     pub(crate) shared: Option<Shared>,
     write_observer: OnceLock<Arc<dyn WriteObserver>>,
     /// What was committed before the start is not in `generations`: until there is a floor, loads read all there is.
-    pub(crate) floor: Mutex<Option<Floor>>,
+    pub(crate) floors: Mutex<Floors>,
     /// Set while the database is away: when to try it again.
     away_until: Mutex<Option<Instant>>,
 }
@@ -69,7 +69,7 @@ impl TieredCache {
         let policies = Namespace::ALL.map(|namespace| settings.policy(namespace));
         let shared = settings.shared.as_ref();
         let shared =
-            shared.map(|shared| Shared::new(shared, &policies, settings.load_limit));
+            shared.map(|shared| Shared::new(shared, &policies, settings.load_limit, settings.sight_lag));
         let inner = Arc::new(Inner {
             policies,
             generations: Generations::new(),
@@ -80,7 +80,7 @@ impl TieredCache {
             meters,
             shared: shared.transpose().map_err(InvalidRedisUrl)?,
             write_observer: OnceLock::new(),
-            floor: Mutex::new(None),
+            floors: Mutex::default(),
             away_until: Mutex::new(None),
             settings,
         });
@@ -373,6 +373,7 @@ impl Inner {
                 Flight::new(
                     Arc::new(key.to_owned()),
                     self.snapshot(tenant, read),
+                    self.epoch(),
                     read.consistency,
                     ledger,
                 )
@@ -384,7 +385,8 @@ impl Inner {
         (flight, is_new)
     }
 
-    /// A load that began before a change must not answer who asks after it.
+    /// A load that began before a change must not answer who asks after it, nor one that began before it was noticed
+    /// that changes may have gone unheard.
     fn may_join(&self, tenant: TenantId, flight: &Flight, consistency: Consistency) -> bool {
         let sees = match (consistency, flight.consistency) {
             (Consistency::Eventual, _) => true,
@@ -392,7 +394,7 @@ impl Inner {
             (Consistency::AtLeast(wanted), _) => self.generations.has_settled(tenant, wanted),
             (Consistency::Strong, _) => false,
         };
-        sees && self.generations.holds(&flight.snapshot)
+        sees && flight.epoch == self.epoch() && self.generations.holds(&flight.snapshot)
     }
 
     async fn wait_for(&self, flight: &Flight) -> Result<Found, LoadFailure> {

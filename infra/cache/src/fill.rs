@@ -34,8 +34,6 @@ pub(crate) fn start(inner: Arc<Inner>, flight: Arc<Flight>, tags: Box<[Tag]>, lo
             inner: &listed.inner,
             flight: &listed.flight,
             tags: &tags,
-            // Invariant: read before anything is asked, so that what is missed meanwhile is not taken for heard.
-            epoch: listed.inner.epoch(),
         };
         fill.run(&*loader).await;
     };
@@ -63,7 +61,6 @@ struct Fill<'a> {
     inner: &'a Arc<Inner>,
     flight: &'a Arc<Flight>,
     tags: &'a [Tag],
-    epoch: u64,
 }
 
 impl Fill<'_> {
@@ -165,7 +162,7 @@ impl Fill<'_> {
                 .note_time(Operation::SharedRead, began.elapsed());
             // Nothing has changed though something may have gone unheard.
             if let Some(held) = held.as_ref().filter(|_| proof == Some(&*opened.generations)) {
-                held.vouch(self.epoch);
+                held.vouch(self.flight.epoch);
             }
             match std::mem::replace(&mut opened.state, State::Missing) {
                 State::Same => {
@@ -225,9 +222,10 @@ impl Fill<'_> {
     }
 
     async fn load(&self, opened: Option<&Opened>, loader: &dyn Loader) -> Result<Landing, LoadFailure> {
-        let required = self
+        let ground = self
             .inner
             .required(self.flight.consistency, &self.flight.snapshot);
+        let required = ground.consistency;
         let required = match opened.map(|opened| opened.fence) {
             None | Some(Fence::Open) => required,
             Some(Fence::At(position)) => required.raised_to(position),
@@ -250,7 +248,7 @@ impl Fill<'_> {
             answer => answer?,
         };
         let cost = began.elapsed();
-        self.inner.note_seen(answer.as_of);
+        self.inner.note_seen(ground, answer.as_of);
 
         let entry = Arc::new(Entry::new(answer.clone()));
         let fresh_for = jittered(self.question().policy.ttl);
@@ -302,7 +300,11 @@ impl Fill<'_> {
             snapshot: self.flight.snapshot.clone(),
             proof: opened.map(|opened| opened.generations.clone()),
             // What was loaded without asking the shared level is not trusted once that is back.
-            epoch: if opened.is_some() { self.epoch } else { NO_EPOCH },
+            epoch: if opened.is_some() {
+                self.flight.epoch
+            } else {
+                NO_EPOCH
+            },
             life,
             cost,
             account,

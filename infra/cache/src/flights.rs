@@ -24,6 +24,8 @@ pub(crate) struct Flight {
     pub(crate) key: Arc<MemoryKey>,
     /// The generations of its tags from before it began.
     pub(crate) snapshot: Snapshot,
+    /// That in which it began. Read before anything is asked, so that what is missed meanwhile is not taken for heard.
+    pub(crate) epoch: u64,
     /// What it was asked to see.
     pub(crate) consistency: Consistency,
     /// Told of the hits of what it brings.
@@ -35,12 +37,14 @@ impl Flight {
     pub(crate) fn new(
         key: Arc<MemoryKey>,
         snapshot: Snapshot,
+        epoch: u64,
         consistency: Consistency,
         ledger: Option<Arc<WarmMeter>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             key,
             snapshot,
+            epoch,
             consistency,
             ledger,
             landing: watch::Sender::new(None),

@@ -225,6 +225,11 @@ impl Node {
     }
 
     pub(super) fn unconnected(origin: &Arc<Origin>, settings: CacheSettings) -> Self {
+        // What this database says that it has seen it has.
+        let settings = CacheSettings {
+            sight_lag: Duration::ZERO,
+            ..settings
+        };
         Self {
             cache: TieredCache::start(settings).unwrap(),
             origin: Arc::clone(origin),

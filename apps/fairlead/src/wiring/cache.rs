@@ -25,6 +25,8 @@ pub(super) fn start(config: &Config, secret: &Secret) -> anyhow::Result<Option<T
     }
     let settings = CacheSettings {
         load_limit: config.database.statement_timeout,
+        // Commits are told within a second, and the primary is looked at every so often.
+        sight_lag: Duration::from_secs(1) + config.database.monitor.interval,
         ..settings(&config.cache, secret)
     };
     let cache = TieredCache::start(settings).context("cannot start the cache (cache.redis.url)")?;

@@ -34,6 +34,8 @@ pub(crate) struct Opened {
     pub(crate) generations: Box<str>,
     pub(crate) fence: Fence,
     pub(crate) lease: Option<Lease>,
+    /// The answer's, among others: as they were then. In an era that began meanwhile nobody finds what is kept there.
+    names: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -73,17 +75,19 @@ impl Shared {
             return None;
         }
         let asker = format!("{:x}", rand::random::<u64>());
+        let names = self.keys_of(question);
         let mut call = self.scripts.open.prepare_invoke();
-        self.keys_of(question).iter().for_each(|key| {
-            call.key(key);
-        });
+        for name in &names {
+            call.key(name);
+        }
         call.arg(&asker)
             .arg(millis(self.settings.lease))
             .arg(millis(self.counter_life))
             .arg(seed())
             .arg(known)
             .arg(millis(question.policy.stale))
-            .arg(millis(self.load_life));
+            .arg(millis(self.load_life))
+            .arg(millis(self.sight_lag));
         let answer: (String, String, String, i64, Bytes, u8) = self.invoke(&call).await?;
         let (state, generations, fence, left, value, leased) = answer;
         let state = match state.as_str() {
@@ -96,6 +100,7 @@ impl Shared {
             generations: generations.into(),
             fence: parse_fence(&fence),
             lease: (leased == 1).then_some(Lease(asker)),
+            names,
         })
     }
 
@@ -132,9 +137,9 @@ impl Shared {
         let is_bound =
             opened.fence == Fence::Unknown { is_settled: true } && loaded.as_of != LogPosition::UNKNOWN;
         let mut call = self.scripts.store.prepare_invoke();
-        self.keys_of(question).iter().for_each(|key| {
-            call.key(key);
-        });
+        for name in &opened.names {
+            call.key(name);
+        }
         call.arg(opened.lease.as_ref().map_or("", |Lease(asker)| asker))
             .arg(&*opened.generations)
             .arg(value)

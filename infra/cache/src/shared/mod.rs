@@ -57,6 +57,7 @@ pub(crate) struct Shared {
     counter_life: Duration,
     /// That of counters of which nothing is kept yet: twice what a load may take, so that it is no close run.
     load_life: Duration,
+    sight_lag: Duration,
     is_trusted: AtomicBool,
     /// Grows whenever changes may have gone unheard.
     epoch: AtomicU64,
@@ -102,6 +103,7 @@ impl Shared {
         settings: &SharedSettings,
         policies: &[Policy],
         load_limit: Duration,
+        sight_lag: Duration,
     ) -> Result<Self, RedisError> {
         let longest = policies.iter().map(|policy| policy.ttl + policy.stale).max();
         Ok(Self {
@@ -115,6 +117,7 @@ impl Shared {
             sealer: settings.encryption_key.as_ref().map(Sealer::new).map(Arc::new),
             node: rand::random(),
             counter_life: longest.unwrap_or_default() + MARGIN,
+            sight_lag,
             load_life: 2 * (load_limit + settings.lease),
             is_trusted: AtomicBool::new(false),
             epoch: AtomicU64::new(1),
@@ -159,7 +162,7 @@ impl Shared {
     }
 
     /// Changes may have gone unheard: what is in memory is verified before it is served again.
-    fn suspect_memory(&self) {
+    pub(crate) fn suspect_memory(&self) {
         self.epoch.fetch_add(1, Ordering::AcqRel);
     }
 

@@ -1,5 +1,6 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -134,7 +135,12 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn new(origin: Arc<Origin>, settings: CacheSettings) -> Self {
         Self {
-            cache: TieredCache::start(settings).unwrap(),
+            // What this database says that it has seen it has.
+            cache: TieredCache::start(CacheSettings {
+                sight_lag: Duration::ZERO,
+                ..settings
+            })
+            .unwrap(),
             origin,
             key: CacheKey::new(Namespace::LeadList, "all"),
         }

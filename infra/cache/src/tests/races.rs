@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use fairlead_domain::cache::{
     CacheControl as _, CacheRead, Freshness, LoadFailure, Loaded, Loader, Namespace, Policy, ReadCache as _,
-    Source,
+    Source, Tag,
 };
-use fairlead_domain::consistency::Consistency;
+use fairlead_domain::consistency::{Consistency, LogPosition};
 use fairlead_domain::store::StoreError;
 use fairlead_telemetry::request::{self, RequestContext};
 use fairlead_telemetry::spawn;
 
 use super::origin::{Origin, Reader, position, scope, value};
-use crate::CacheSettings;
+use crate::generations::TagHash;
+use crate::{CacheSettings, SharedSettings};
 
 pub(super) fn short_lived(stale: Duration) -> CacheSettings {
     let policy = Policy {
@@ -81,6 +82,30 @@ async fn while_nobody_knows_the_last_write_and_the_primary_is_gone_a_replica_ans
     assert_eq!((kept.source, value(&kept)), (Source::Memory, 2));
 }
 
+/// What a load has seen that began before says nothing of a commit that nobody can name.
+#[tokio::test]
+async fn a_replica_does_not_tell_how_far_to_read_after_a_commit_in_doubt() {
+    let reader = Reader::new(Origin::held(), CacheSettings::default());
+    reader.origin.release(1);
+    assert_eq!(reader.value().await, 1);
+    let inner = &reader.cache.inner;
+    let leads = || [TagHash::of(scope(1).tenant(), Tag::Leads)];
+    inner.bump_here(leads(), None);
+    let early = spawn({
+        let reader = reader.clone();
+        async move { reader.value().await }
+    });
+    reader.origin.until_held(2).await;
+
+    reader.origin.commit();
+    inner.bump_here([], Some(LogPosition::UNKNOWN));
+    reader.origin.release(1_000);
+    assert_eq!(early.await.unwrap(), 1);
+    inner.bump_here(leads(), None);
+
+    assert_eq!(reader.value().await, 2, "it was read from the replica");
+}
+
 /// Two processes that commit at once are told one position. What one has told says nothing of the other.
 #[tokio::test]
 async fn a_commit_that_was_not_heard_is_not_taken_for_another_at_its_place() {
@@ -128,6 +153,31 @@ async fn a_slow_load_that_a_change_overtakes_is_not_kept_nor_joined() {
     );
     assert_eq!(reader.value().await, 2, "the overtaken load was kept");
     assert_eq!(reader.loads(), 2);
+}
+
+/// What a load under way has read may be older than the message that was lost.
+#[tokio::test]
+async fn a_load_is_not_joined_across_a_gap() {
+    let settings = CacheSettings {
+        shared: Some(SharedSettings::at("redis://127.0.0.1:1")),
+        ..CacheSettings::default()
+    };
+    let reader = Reader::new(Origin::held(), settings);
+    let early = spawn({
+        let reader = reader.clone();
+        async move { reader.value().await }
+    });
+    reader.origin.until_held(1).await;
+    let later = position(reader.origin.commit().lsn + 1);
+    let inner = &reader.cache.inner;
+    inner.shared.as_ref().unwrap().suspect_memory();
+    inner.generations.settle(scope(1).tenant(), later);
+
+    reader.origin.release(2);
+    let late = reader.ask(Consistency::AtLeast(later)).await.unwrap();
+
+    assert_eq!(value(&late), 2, "it was given what was read before the gap");
+    assert_eq!(early.await.unwrap(), 1);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 -- KEYS: the answer, its lease, the tenant's last write, one counter per tag
 -- ARGV: 1 who asks, 2 lease in ms, 3 life of counters in ms, 4 seed of lost counters,
 --       5 generations of what the process has, 6 ms before its end from which on an answer is stale,
---       7 how long a load may take in ms
+--       7 how long a load may take in ms, 8 how old may be what a load says that it has seen, in ms
 -- Returns: state, generations, fence, ms until the answer is gone, the answer, whether the lease was given
 
 local clock = redis.call('TIME')
@@ -41,8 +41,8 @@ for i = 4, #KEYS do
 end
 generations = table.concat(generations, ' ')
 if is_unknown then
-  -- Whatever was on its way when the last write was lost has arrived after a second.
-  fence = (now - string.sub(written, 2) >= 1000) and 'u1' or 'u0'
+  -- Whatever was on its way when the last write was lost has arrived by then, and is seen.
+  fence = (now - string.sub(written, 2) >= tonumber(ARGV[8])) and 'u1' or 'u0'
 end
 
 if ARGV[5] == generations then
