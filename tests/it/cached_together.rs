@@ -285,6 +285,45 @@ async fn what_a_command_changes_servers_show_and_without_redis_it_says_so() {
     );
 }
 
+/// Who keeps no answers still asks a replica no further than it has come.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_answers_not_kept_processes_still_tell_each_other_what_is_written() {
+    let (databases, program) = TestPair::start().await;
+    let redis = RedisServer::start().await;
+    let keys = keys_dir(&databases.read_url(Service::Replica).replace(['?', ':'], "-"));
+    let program = program
+        .with("FAIRLEAD__CACHE__RESPONSES__ENABLED", "false")
+        .with("FAIRLEAD__CACHE__REDIS__URL", redis.url())
+        .with("FAIRLEAD__AUTH__KEYS_DIR", &keys);
+    let (first, second) = (program.serve().await.unwrap(), program.serve().await.unwrap());
+    let acme = TestTenant::sign_up(first.anonymous(), "acme").await;
+    let other = TestTenant::sign_up(first.anonymous(), "other").await;
+    let lead = format!("/api/v1/leads/{}", acme.lead("Ann").await);
+    let of_other = format!("/api/v1/leads/{}", other.lead("Bob").await);
+    let (there, other_there) = (at(&acme.owner, &second), at(&other.owner, &second));
+    wait_until("the other process reads the replica", async || {
+        let sources = [there.get(&lead).await, other_there.get(&of_other).await];
+        sources.iter().all(|read| source(read).starts_with("replica"))
+    })
+    .await;
+    databases.on_replica("SELECT pg_wal_replay_pause()");
+
+    acme.owner
+        .patch(&lead, json!({ "name": "Bea" }))
+        .await
+        .expect(200);
+
+    wait_until("the write is heard of", async || {
+        there.get(&lead).await.expect(200)["name"] == "Bea"
+    })
+    .await;
+    let elsewhere = other_there.get(&of_other).await;
+    assert!(
+        source(&elsewhere).starts_with("replica"),
+        "it serves nobody any more"
+    );
+}
+
 /// Each write is read back by everybody while the replica stops and goes on by turns: what it lacks nobody is shown, and
 /// nothing that was loaded from it is kept beyond its time.
 #[tokio::test(flavor = "multi_thread")]

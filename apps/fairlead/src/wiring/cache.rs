@@ -18,9 +18,10 @@ use fairlead_domain::store::{Store, StoreError};
 use crate::config::{CacheConfig, CacheEviction, Config, RedisConfig, Secret};
 use crate::derived_key;
 
-/// Starts the cache; `None` when answers are not to be kept. Redis may be away.
+/// Starts the cache; `None` when answers are not to be kept and there is no Redis, either: by that processes also tell
+/// each other how far a tenant is written, for the sake of those who read replicas. Redis may be away.
 pub(super) fn start(config: &Config, secret: &Secret) -> anyhow::Result<Option<TieredCache>> {
-    if !config.cache.responses.enabled {
+    if !config.cache.responses.enabled && config.cache.redis.url.is_none() {
         return Ok(None);
     }
     let settings = CacheSettings {

@@ -64,23 +64,25 @@ fn behind(backlog: &Backlog) -> Option<String> {
 /// How answers are kept.
 #[derive(Clone, Debug)]
 pub(super) struct Caching {
-    /// `None`: not at all.
+    /// `None`: there is nothing to keep, nor to tell of.
     pub(super) cache: Option<TieredCache>,
+    /// Whether answers are kept.
+    pub(super) keeps: bool,
     /// Whether the configuration names a Redis.
     pub(super) shares: bool,
 }
 
 impl Caching {
     fn reduced(&self) -> Option<&'static str> {
-        match &self.cache {
-            None => Some("no cache: every read asks the database"),
-            Some(_) if !self.shares => Some(
-                "no Redis: this process keeps its own answers, and sees what others change a moment later",
-            ),
-            Some(cache) if !cache.is_connected() => {
-                Some("Redis is away: answers are kept by each process, and only for a moment")
-            }
-            Some(_) => None,
+        let Some(cache) = self.cache.as_ref().filter(|_| self.keeps) else {
+            return Some("no cache: every read asks the database");
+        };
+        if !self.shares {
+            Some("no Redis: this process keeps its own answers, and sees what others change a moment later")
+        } else if cache.is_connected() {
+            None
+        } else {
+            Some("Redis is away: answers are kept by each process, and only for a moment")
         }
     }
 }

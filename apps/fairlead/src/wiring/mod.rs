@@ -179,6 +179,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     let keys = Arc::new(keys);
     let caching = Caching {
         cache: edge.cache.clone(),
+        keeps: config.cache.responses.enabled,
         shares: config.cache.redis.url.is_some(),
     };
     let observing = observing(&edge, &stores).await?;
@@ -278,16 +279,17 @@ fn services(config: &Config, parts: &Parts, edge: Edge, stores: &Stores, ready: 
         audience: config.auth.audience.clone(),
         lifetime: config.auth.access_ttl,
     };
+    let cache = edge.cache.filter(|_| config.cache.responses.enabled);
     Services {
         store: stores.store.clone(),
         system: stores.system.clone(),
-        cache: edge.cache.clone().map(|cache| Arc::new(cache) as _),
-        cache_control: edge.cache.clone().map(|cache| Arc::new(cache) as _),
-        cache_warming: edge.cache.as_ref().map(|cache| {
+        cache: cache.clone().map(|cache| Arc::new(cache) as _),
+        cache_control: cache.clone().map(|cache| Arc::new(cache) as _),
+        cache_warming: cache.as_ref().map(|cache| {
             let store = Arc::clone(&stores.store) as Arc<dyn Store>;
             cache::warmer(&config.cache, cache, store, edge.cursors.clone()) as _
         }),
-        memory: Arc::new(memory::ProcessMemory { cache: edge.cache }),
+        memory: Arc::new(memory::ProcessMemory { cache }),
         hasher: Arc::new(Argon2PasswordHasher::new(hasher_limits(config))),
         tokens: Arc::new(JwtAccessTokens::new(Arc::clone(ready.keys), tokens)),
         secrets: Arc::new(Sha256Secrets),
