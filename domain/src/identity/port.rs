@@ -21,6 +21,21 @@ pub trait Tenants: Send {
     async fn update(&mut self, tenant: &Tenant) -> Result<(), StoreError>;
     /// Counts what the tenant has stored.
     async fn usage(&mut self) -> Result<Usage, StoreError>;
+    /// Counts what is limited.
+    async fn in_use(&mut self) -> Result<InUse, StoreError>;
+}
+
+/// How much a tenant uses of what is limited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InUse {
+    pub users: u64,
+    /// Neither revoked nor expired.
+    pub api_keys: u64,
+    /// Operations that have not ended.
+    pub open_operations: u64,
+    /// Of operations that are still to be worked on.
+    pub operation_input_bytes: u64,
+    pub webhooks: u64,
 }
 
 /// How much a tenant has stored.

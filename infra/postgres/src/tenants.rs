@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use fairlead_domain::identity::{Tenant, Tenants, Usage};
+use fairlead_domain::identity::{InUse, Tenant, Tenants, Usage};
 use fairlead_domain::store::StoreError;
 use sea_orm::sea_query::LockType;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, Select};
@@ -25,12 +25,31 @@ const USAGE: &str = "
            (SELECT COUNT(*) FROM api_keys
             WHERE tenant_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2))";
 
+const IN_USE: &str = "
+    SELECT (SELECT COUNT(*) FROM users WHERE tenant_id = $1),
+           (SELECT COUNT(*) FROM api_keys
+            WHERE tenant_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)),
+           (SELECT COUNT(*) FROM operations WHERE tenant_id = $1 AND finished_at IS NULL),
+           (SELECT COALESCE(SUM(size_bytes), 0)::bigint FROM operation_inputs WHERE tenant_id = $1),
+           (SELECT COUNT(*) FROM webhooks WHERE tenant_id = $1)";
+
 impl PgUnitOfWork {
     #[expect(clippy::disallowed_methods, reason = "the scoped door itself")]
     fn scoped_tenants(&self) -> Select<tenant::Entity> {
         tenant::Entity::find()
             .filter(tenant::Column::TenantId.eq(self.tenant_id()))
             .filter(tenant::Column::Id.eq(self.tenant_id()))
+    }
+
+    /// Counts several things of the tenant by one statement.
+    async fn counts<const N: usize>(&self, sql: &'static str) -> Result<[u64; N], StoreError> {
+        let counting = self.connection.sql(sql).bind(self.tenant_id()).bind(self.now);
+        let row = counting.fetch_one().await?;
+        let mut counts = [0; N];
+        for (column, count) in counts.iter_mut().enumerate() {
+            *count = row.try_get::<i64>(column).map_err(SqlError::from)?.unsigned_abs();
+        }
+        Ok(counts)
     }
 
     async fn one_tenant(&self, select: Select<tenant::Entity>) -> Result<Tenant, StoreError> {
@@ -74,25 +93,37 @@ impl Tenants for PgUnitOfWork {
 
     #[tracing::instrument(level = "debug", name = "db.tenants.usage", skip_all)]
     async fn usage(&mut self) -> Result<Usage, StoreError> {
-        let row = self
-            .connection
-            .sql(USAGE)
-            .bind(self.tenant_id())
-            .bind(self.now)
-            .fetch_one()
-            .await?;
-        let count = |column: usize| -> Result<u64, SqlError> {
-            Ok(u64::try_from(row.try_get::<i64>(column)?).unwrap_or_default())
-        };
+        let [
+            users,
+            active_users,
+            agents,
+            leads,
+            open_leads,
+            activities,
+            carriers,
+            api_keys,
+        ] = self.counts(USAGE).await?;
         Ok(Usage {
-            users: count(0)?,
-            active_users: count(1)?,
-            agents: count(2)?,
-            leads: count(3)?,
-            open_leads: count(4)?,
-            activities: count(5)?,
-            carriers: count(6)?,
-            api_keys: count(7)?,
+            users,
+            active_users,
+            agents,
+            leads,
+            open_leads,
+            activities,
+            carriers,
+            api_keys,
+        })
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.tenants.in_use", skip_all)]
+    async fn in_use(&mut self) -> Result<InUse, StoreError> {
+        let [users, api_keys, open_operations, operation_input_bytes, webhooks] = self.counts(IN_USE).await?;
+        Ok(InUse {
+            users,
+            api_keys,
+            open_operations,
+            operation_input_bytes,
+            webhooks,
         })
     }
 }

@@ -2,7 +2,7 @@ use actix_web::{HttpResponse, get, web};
 use async_trait::async_trait;
 use fairlead_domain::access::ViewTenant;
 use fairlead_domain::cache::{CacheKey, Tag};
-use fairlead_domain::identity::{MAX_API_KEYS, MAX_USERS};
+use fairlead_domain::identity::{InUse, MAX_API_KEYS, MAX_USERS};
 use fairlead_domain::leads::{CustomFields, MAX_BULK, SearchText};
 use fairlead_domain::operations::{MAX_INPUT_BYTES, MAX_OPEN_OPERATIONS};
 use fairlead_domain::paging::{DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET};
@@ -62,11 +62,13 @@ impl Question for ListLimits {
     }
 
     async fn load(&self, from: &mut Reading<'_>) -> Result<Representation, Problem> {
-        let users = from.uow.users().count().await?;
-        let api_keys = from.uow.api_keys().count_valid().await?;
-        let open_operations = from.uow.operations().count_open().await?;
-        let input_bytes = from.uow.operations().input_bytes().await?;
-        let webhooks = from.uow.webhooks().count().await?;
+        let InUse {
+            users,
+            api_keys,
+            open_operations,
+            operation_input_bytes,
+            webhooks,
+        } = from.uow.tenants().in_use().await?;
         let mut items = vec![
             counted(
                 "users",
@@ -85,7 +87,7 @@ impl Question for ListLimits {
                 "operationInputBytes",
                 "bytes of files of the tenant that wait to be imported in the background, as JSON",
                 MAX_INPUT_BYTES,
-                input_bytes,
+                operation_input_bytes,
             ),
             counted(
                 "webhooks",
