@@ -68,9 +68,4 @@ impl Entry {
     pub fn encoded(&self, encoding: Encoding, encode: impl FnOnce(&Bytes) -> Bytes) -> &Bytes {
         self.encoded[encoding as usize].get_or_init(|| encode(&self.loaded.body))
     }
-
-    /// The body in `encoding`, if somebody has made it.
-    pub fn ready(&self, encoding: Encoding) -> Option<&Bytes> {
-        self.encoded[encoding as usize].get()
-    }
 }

@@ -14,7 +14,7 @@ use crate::store::StoreError;
 #[async_trait]
 pub trait ReadCache: Debug + Send + Sync {
     /// Returns the answer if this process's memory has it, valid, fresh and as new as `consistency` asks. Takes no lock
-    /// that is held for long and allocates nothing; `None` is the cue for [`ReadCache::get_or_load`].
+    /// that is held for long, and hardly ever allocates; `None` is the cue for [`ReadCache::get_or_load`].
     fn find(&self, scope: &TenantScope, key: &CacheKey, consistency: Consistency) -> Option<Found>;
 
     /// Returns the answer from the nearest level that has it, else from `loader`.
@@ -128,11 +128,6 @@ impl LoadFailure {
     /// What the loader said, if it is an `E`.
     pub fn cause<E: Send + Sync + 'static>(&self) -> Option<&E> {
         self.cause.downcast_ref()
-    }
-
-    /// The same, owned; `None` also while others hold on to it.
-    pub fn into_cause<E: Send + Sync + 'static>(self) -> Option<E> {
-        self.cause.downcast().ok().and_then(Arc::into_inner)
     }
 }
 

@@ -11,7 +11,10 @@ use crate::nodes::node::Seen;
 use crate::pool::{Pool, PoolName, StatementLimits, target};
 
 const INTERACTIVE: ReadIntent = ReadIntent::INTERACTIVE;
-const ANALYTICS: ReadIntent = ReadIntent::ANALYTICS;
+const ANALYTICS: ReadIntent = ReadIntent {
+    consistency: Consistency::Eventual,
+    workload: Workload::Analytics,
+};
 
 fn at(lsn: u64) -> LogPosition {
     LogPosition::new(1, lsn)
