@@ -153,7 +153,10 @@ impl Load {
             count(reads),
             count(bound)
         );
-        assert!(count(bound) > 0, "the nodes never heard each other");
+        assert!(
+            count(bound) * 10 >= count(reads),
+            "the nodes hardly ever heard each other"
+        );
     }
 }
 
@@ -355,7 +358,7 @@ async fn without_redis_a_node_starts_and_serves() {
 }
 
 #[tokio::test]
-async fn without_the_database_what_is_known_serves_and_says_so() {
+async fn without_the_database_what_is_known_serves() {
     let redis = RedisServer::start().await;
     let origin = Origin::new();
     let node = Node::start(&origin, redis.settings()).await;
@@ -465,7 +468,6 @@ async fn random_keys_leave_memory_as_it_is() {
     let (filled, last) = (resident[1], resident[7]);
     assert!(last <= filled + GROWTH_MB, "{resident:?} MB");
     assert!(report.memory.evicted_for_room > 0, "the cache was never full");
-    assert!(report.tenants.len() <= 100);
 }
 
 fn resident_mb() -> u64 {
