@@ -159,6 +159,11 @@ impl ReadIntent {
         consistency: Consistency::Eventual,
         workload: Workload::Interactive,
     };
+    /// Much is read, on a node kept for that if there is one.
+    pub const ANALYTICS: Self = Self {
+        consistency: Consistency::Eventual,
+        workload: Workload::Analytics,
+    };
     /// Everything that was committed before must be seen.
     pub const STRONG: Self = Self {
         consistency: Consistency::Strong,

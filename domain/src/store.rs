@@ -21,7 +21,7 @@ use crate::identity::{
 };
 use crate::jobs::{Jobs, Queue};
 use crate::leads::{Assignments, LeadCounters, Leads};
-use crate::operations::Operations;
+use crate::operations::{OperationOutputs, Operations};
 use crate::webhooks::{WebhookDeliveries, WebhookReplays, Webhooks};
 
 /// Opens units of work for tenants.
@@ -84,6 +84,7 @@ pub trait UnitOfWork: Send {
     fn usage_by_day(&mut self) -> &mut dyn UsageByDay;
     fn jobs(&mut self) -> &mut dyn Jobs;
     fn operations(&mut self) -> &mut dyn Operations;
+    fn operation_outputs(&mut self) -> &mut dyn OperationOutputs;
     fn webhooks(&mut self) -> &mut dyn Webhooks;
     fn webhook_deliveries(&mut self) -> &mut dyn WebhookDeliveries;
     fn webhook_replays(&mut self) -> &mut dyn WebhookReplays;

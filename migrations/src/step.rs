@@ -35,6 +35,8 @@ const STEPS: &[Step] = steps![
     "m20261121_001300_job_schedules",
     "m20261122_000100_operations",
     "m20261122_000200_webhooks",
+    "m20261122_000300_operation_requests",
+    "m20261122_000400_operation_outputs",
 ];
 
 /// SHA-256 over all SQL, in hexadecimal: two databases that were made from the same files have the same schema.

@@ -635,9 +635,14 @@ INSERT INTO operation_inputs (tenant_id, id, operation_id, number, size_bytes, c
 SELECT o.tenant_id, gen_random_uuid(), o.id, n, 100, repeat('x', 100)::bytea
 FROM operations o, generate_series(0, 99) n WHERE o.id < '01930000-0003-7000-8000-00000000000b';
 
+INSERT INTO operation_outputs (tenant_id, id, operation_id, number, size_bytes, content)
+SELECT o.tenant_id, gen_random_uuid(), o.id, n, 100, repeat('x', 100)::bytea
+FROM operations o, generate_series(0, 99) n WHERE o.id < '01930000-0003-7000-8000-00000000000b';
+
 VACUUM ANALYZE operations;
 VACUUM ANALYZE operation_faults;
-VACUUM ANALYZE operation_inputs;";
+VACUUM ANALYZE operation_inputs;
+VACUUM ANALYZE operation_outputs;";
 
 #[tokio::test]
 async fn operations_and_what_they_have_to_do_are_found_through_their_indexes() {
@@ -670,14 +675,18 @@ async fn operations_and_what_they_have_to_do_are_found_through_their_indexes() {
     let used = indexes_used(&database, &superuser, async |uow| {
         assert_eq!(uow.operations().count_open().await.expect("they are counted"), 1);
         assert_eq!(
-            uow.operations().input_bytes().await.expect("it is added up"),
-            100_000
+            uow.operations().kept_bytes().await.expect("it is added up"),
+            200_000
         );
     })
     .await;
     assert_eq!(
         used,
-        ["operation_inputs_size", "operations_open"],
+        [
+            "operation_inputs_size",
+            "operation_outputs_size",
+            "operations_open"
+        ],
         "what limits are for"
     );
 
@@ -697,4 +706,30 @@ async fn operations_and_what_they_have_to_do_are_found_through_their_indexes() {
     })
     .await;
     assert_eq!(used, ["operation_inputs_number"], "parts");
+
+    let used = indexes_used(&database, &superuser, async |uow| {
+        let operation = uow.operations().look(waiting, &OperationKind::ALL).await;
+        assert!(operation.expect("it is looked at").is_some());
+    })
+    .await;
+    assert_eq!(used, ["operations_pkey"], "progress");
+
+    let used = indexes_used(&database, &superuser, async |uow| {
+        let outputs = uow.operation_outputs();
+        let end = outputs.end(waiting).await.expect("it is looked");
+        assert_eq!(end.expect("there are parts").number, 99);
+        let part = outputs.find(waiting, 50).await.expect("one is read");
+        assert_eq!(part.expect("it is there").len(), 100);
+        let size = outputs.size(waiting).await.expect("it is added up");
+        assert_eq!((size.parts, size.bytes), (100, 10_000));
+    })
+    .await;
+    assert_eq!(used, ["operation_outputs_number"], "a file");
+
+    let used = indexes_used_writing(&database, &superuser, async |uow| {
+        let outputs = uow.operation_outputs();
+        outputs.drop_some(waiting).await.expect("some are dropped");
+    })
+    .await;
+    assert_eq!(used, ["operation_outputs_number"], "the end of a file");
 }

@@ -50,6 +50,8 @@ const ONE_OF_EACH: &str = "
     INSERT INTO operations (tenant_id, id, kind, created_by) VALUES ('{t}', '{t}', 'import-leads', 'system');
     INSERT INTO operation_inputs (tenant_id, id, operation_id, number, size_bytes, content)
         VALUES ('{t}', '{t}', '{t}', 0, 2, '[]');
+    INSERT INTO operation_outputs (tenant_id, id, operation_id, number, size_bytes, content)
+        VALUES ('{t}', '{t}', '{t}', 0, 2, '[]');
     INSERT INTO operation_faults (tenant_id, id, operation_id, number, line, field, reason)
         VALUES ('{t}', '{t}', '{t}', 0, 2, 'email', 'a reason');
     INSERT INTO webhooks (tenant_id, id, url, created_at, updated_at, secret)

@@ -86,7 +86,8 @@ pub use middleware::RequestTimes;
 pub use paging::CursorKey;
 pub use path::PathId;
 pub use read::Shortcuts;
-pub use realtime::Connections;
+pub use realtime::{Connections, OperationWatches};
+pub use routes::LeadFileWriter;
 pub use serve::serve;
 pub use state::{
     ApiSettings, HealthCheck, HealthProbe, HealthReport, HealthStatus, JobServices, MemoryKeeper,

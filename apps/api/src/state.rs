@@ -24,7 +24,7 @@ use crate::consistency::ConsistencyTokens;
 use crate::middleware::RequestTimes;
 use crate::paging::CursorKey;
 use crate::read::{Origin, Shortcuts};
-use crate::realtime::Connections;
+use crate::realtime::{Connections, OperationWatches};
 
 /// All that handlers need from outside; made once by the wiring and shared by every worker.
 #[derive(Clone, Debug)]
@@ -51,6 +51,7 @@ pub struct Services {
     pub live: Arc<dyn LiveLog>,
     pub webhooks: WebhookServices,
     pub connections: Connections,
+    pub watches: OperationWatches,
     pub cursors: CursorKey,
     pub consistency: ConsistencyTokens,
     pub settings: ApiSettings,

@@ -13,12 +13,14 @@
 mod backoff;
 mod deliver;
 mod dispatch;
+mod exports;
 mod fault;
 mod feed;
 mod imports;
 mod jobs;
 mod leader;
 mod live;
+mod operations;
 mod relay;
 mod report;
 mod signal;
@@ -33,7 +35,8 @@ use tokio::task::JoinHandle;
 
 use deliver::Delivery;
 use dispatch::Dispatcher;
-pub use imports::Imports;
+pub use exports::exports;
+pub use imports::imports;
 pub use jobs::{JobSignal, JobTasks, JobWorker, JobWorkerParts, SchedulerParts, ZonedCalendar};
 pub use live::{FollowLimits, Live, Observing};
 use relay::RELAY;

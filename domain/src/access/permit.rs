@@ -1,6 +1,6 @@
 use std::marker::PhantomData;
 
-use super::{Actor, ImportLeads, SystemScope, TenantScope};
+use super::{Actor, ExportLeads, ImportLeads, SystemScope, TenantScope};
 use crate::identity::{TenantId, UserId};
 
 /// Proof that a caller may do `A` in one tenant.
@@ -62,6 +62,14 @@ impl<A> Permit<A> {
 
 impl Permit<ImportLeads> {
     /// Lets the platform go on with an import that `actor` was permitted to begin, in its name. Who may import reaches
+    /// every lead.
+    pub fn resumed(scope: &SystemScope, tenant: TenantId, actor: Actor) -> Self {
+        Self::new(scope.tenant(tenant), actor, false)
+    }
+}
+
+impl Permit<ExportLeads> {
+    /// Lets the platform go on with an export that `actor` was permitted to begin, in its name. Who may export reaches
     /// every lead.
     pub fn resumed(scope: &SystemScope, tenant: TenantId, actor: Actor) -> Self {
         Self::new(scope.tenant(tenant), actor, false)

@@ -33,8 +33,8 @@ pub struct InUse {
     pub api_keys: u64,
     /// Operations that have not ended.
     pub open_operations: u64,
-    /// Of operations that are still to be worked on.
-    pub operation_input_bytes: u64,
+    /// Of operations: what waits to be worked on, and what was written.
+    pub operation_bytes: u64,
     pub webhooks: u64,
 }
 

@@ -13,6 +13,7 @@ mod custom_fields;
 mod delete;
 mod draft;
 mod duplicates;
+pub mod export;
 pub mod import;
 mod model;
 mod patch;

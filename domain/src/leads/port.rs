@@ -43,7 +43,7 @@ pub struct LeadQuery {
     pub paging: Paging,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct LeadFilter {
     pub status: Option<StatusName>,
     pub source: Option<String>,

@@ -35,6 +35,15 @@ impl SearchText {
         }
     }
 
+    /// Takes words that were taken out before.
+    pub fn restore(words: Vec<String>) -> Result<Self, InvalidSearch> {
+        match words.len() {
+            0 => Err(InvalidSearch::NoWord),
+            count if count > Self::MAX_WORDS => Err(InvalidSearch::TooManyWords),
+            _ => Ok(Self(words)),
+        }
+    }
+
     /// Lower case; the last one is a prefix. Letters and digits alone, so they need no quoting in a `tsquery`.
     pub fn words(&self) -> &[String] {
         &self.0

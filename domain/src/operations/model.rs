@@ -5,14 +5,17 @@ use time::OffsetDateTime;
 
 use crate::Id;
 use crate::access::Actor;
+use crate::events::Source;
 use crate::jobs::Queue;
 
 pub type OperationId = Id<Operation>;
 
 /// How many operations of a tenant may be queued or running.
 pub const MAX_OPEN_OPERATIONS: u64 = 10;
-/// How many bytes of input a tenant's operations and uploads may keep, together.
-pub const MAX_INPUT_BYTES: u64 = 2 << 30;
+/// How many bytes a tenant's operations and uploads may keep, together: of input that waits, and of results.
+pub const MAX_KEPT_BYTES: u64 = 2 << 30;
+/// How long the file that an operation has written can be fetched, from its end.
+pub const RESULT_FOR: time::Duration = time::Duration::DAY;
 /// The most faults that are kept of an operation.
 pub const MAX_FAULTS: usize = 1_000;
 
@@ -30,7 +33,7 @@ pub struct OperationRecord {
     pub cancel_requested: bool,
     /// How much is done, in what the kind counts: rows.
     pub done: u64,
-    /// How much there is to do; `None`: nobody knows yet.
+    /// How much there is to do; `None`: nobody knows yet. Of an export an estimate until it is completed.
     pub total: Option<u64>,
     pub tally: Tally,
     /// How many faults were found, those included that are not kept.
@@ -83,10 +86,12 @@ pub struct RowFault {
 }
 
 /// An operation to be queued.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct NewOperation {
     pub id: OperationId,
     pub kind: OperationKind,
+    /// What was asked for as JSON, where the input does not say it.
+    pub request: Option<String>,
     pub total: Option<u64>,
     /// How many parts of input there must be.
     pub parts: u32,
@@ -97,14 +102,16 @@ pub struct NewOperation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OperationKind {
     ImportLeads,
+    ExportLeads,
 }
 
 impl OperationKind {
-    pub const ALL: [Self; 1] = [Self::ImportLeads];
+    pub const ALL: [Self; 2] = [Self::ImportLeads, Self::ExportLeads];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ImportLeads => "import-leads",
+            Self::ExportLeads => "export-leads",
         }
     }
 
@@ -115,7 +122,15 @@ impl OperationKind {
     /// Where its jobs wait, each with the operation's id as its unique key.
     pub fn queue(self) -> Queue {
         match self {
-            Self::ImportLeads => Queue::Imports,
+            Self::ImportLeads | Self::ExportLeads => Queue::Imports,
+        }
+    }
+
+    /// What its own changes are told to come from.
+    pub fn source(self) -> Source {
+        match self {
+            Self::ImportLeads => Source::Import,
+            Self::ExportLeads => Source::System,
         }
     }
 }
@@ -212,10 +227,18 @@ impl Operation {
         }
     }
 
-    /// Moves it on by so many rows and what has come of them.
+    /// Takes note of how much there seems to be to do.
+    #[must_use]
+    pub fn estimate(mut self, total: u64) -> Self {
+        self.0.total = Some(total.max(self.0.done));
+        self
+    }
+
+    /// Moves it on by so many rows and what has come of them. Where there were more than estimated, that many there are.
     pub fn advance(mut self, rows: u64, tally: Tally, faults: u64) -> Result<Self, InvalidTransition> {
         self.must_run()?;
         self.0.done += rows;
+        self.0.total = self.0.total.map(|total| total.max(self.0.done));
         self.0.tally.successful += tally.successful;
         self.0.tally.skipped += tally.skipped;
         self.0.tally.failed += tally.failed;
@@ -226,6 +249,7 @@ impl Operation {
     pub fn complete(mut self) -> Result<Self, InvalidTransition> {
         self.must_run()?;
         self.0.state = OperationState::Completed;
+        self.0.total = Some(self.0.done);
         Ok(self)
     }
 

@@ -1,4 +1,4 @@
-use super::{MAX_INPUT_BYTES, MAX_OPEN_OPERATIONS};
+use super::{MAX_KEPT_BYTES, MAX_OPEN_OPERATIONS};
 use crate::store::{StoreError, UnitOfWork};
 
 /// Why a tenant cannot have another operation now.
@@ -9,9 +9,10 @@ pub enum NoRoom {
     )]
     Operations,
     #[error(
-        "the files of a tenant that wait to be imported have at most {MAX_INPUT_BYTES} bytes; wait until some are"
+        "a tenant's files that wait to be imported, and those that exports have written, have at most {MAX_KEPT_BYTES} \
+         bytes; wait until some are imported or dropped"
     )]
-    Input,
+    Bytes,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -26,11 +27,11 @@ pub async fn make_sure_of_place(uow: &mut dyn UnitOfWork) -> Result<(), NoRoom> 
     Ok(())
 }
 
-/// Makes sure likewise that so many more bytes of input may be kept.
+/// Makes sure likewise that so many more bytes may be kept.
 pub async fn make_sure_of_room(uow: &mut dyn UnitOfWork, more: u64) -> Result<(), NoRoom> {
     uow.tenants().get_for_update().await?;
-    if uow.operations().input_bytes().await?.saturating_add(more) > MAX_INPUT_BYTES {
-        return Err(NoRoom::Input);
+    if uow.operations().kept_bytes().await?.saturating_add(more) > MAX_KEPT_BYTES {
+        return Err(NoRoom::Bytes);
     }
     Ok(())
 }

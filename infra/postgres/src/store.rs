@@ -13,7 +13,7 @@ use fairlead_domain::idempotency::IdempotencyKeys;
 use fairlead_domain::identity::{ApiKeys, SessionId, Sessions, TenantId, Tenants, UsageByDay, Users};
 use fairlead_domain::jobs::{Jobs, Queue};
 use fairlead_domain::leads::{Assignments, Leads};
-use fairlead_domain::operations::Operations;
+use fairlead_domain::operations::{OperationOutputs, Operations};
 use fairlead_domain::store::{CommitListener, Store, StoreError, UnitOfWork};
 use fairlead_domain::webhooks::{WebhookDeliveries, WebhookReplays, Webhooks};
 use time::OffsetDateTime;
@@ -217,6 +217,10 @@ impl UnitOfWork for PgUnitOfWork {
     }
 
     fn operations(&mut self) -> &mut dyn Operations {
+        self
+    }
+
+    fn operation_outputs(&mut self) -> &mut dyn OperationOutputs {
         self
     }
 

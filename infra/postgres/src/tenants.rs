@@ -30,7 +30,8 @@ const IN_USE: &str = "
            (SELECT COUNT(*) FROM api_keys
             WHERE tenant_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)),
            (SELECT COUNT(*) FROM operations WHERE tenant_id = $1 AND finished_at IS NULL),
-           (SELECT COALESCE(SUM(size_bytes), 0)::bigint FROM operation_inputs WHERE tenant_id = $1),
+           ((SELECT COALESCE(SUM(size_bytes), 0) FROM operation_inputs WHERE tenant_id = $1)
+          + (SELECT COALESCE(SUM(size_bytes), 0) FROM operation_outputs WHERE tenant_id = $1))::bigint,
            (SELECT COUNT(*) FROM webhooks WHERE tenant_id = $1)";
 
 impl PgUnitOfWork {
@@ -117,12 +118,12 @@ impl Tenants for PgUnitOfWork {
 
     #[tracing::instrument(level = "debug", name = "db.tenants.in_use", skip_all)]
     async fn in_use(&mut self) -> Result<InUse, StoreError> {
-        let [users, api_keys, open_operations, operation_input_bytes, webhooks] = self.counts(IN_USE).await?;
+        let [users, api_keys, open_operations, operation_bytes, webhooks] = self.counts(IN_USE).await?;
         Ok(InUse {
             users,
             api_keys,
             open_operations,
-            operation_input_bytes,
+            operation_bytes,
             webhooks,
         })
     }

@@ -12,5 +12,5 @@ mod socket_client;
 mod socket_ends;
 mod stream;
 mod stream_ends;
-mod stream_reader;
+pub(crate) mod stream_reader;
 mod subscriber;

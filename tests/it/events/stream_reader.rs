@@ -9,37 +9,30 @@ use tokio::time::timeout;
 
 /// What comes in one block of a stream: <https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream>
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Block {
-    pub(super) id: Option<String>,
-    pub(super) event: Option<String>,
-    pub(super) data: Option<Value>,
-    pub(super) retry: Option<String>,
-    pub(super) comment: Option<String>,
+pub(crate) struct Block {
+    pub(crate) id: Option<String>,
+    pub(crate) event: Option<String>,
+    pub(crate) data: Option<Value>,
+    pub(crate) retry: Option<String>,
+    pub(crate) comment: Option<String>,
 }
 
 /// A stream that is read.
-pub(super) struct StreamReader {
+pub(crate) struct StreamReader {
     response: Response,
     text: String,
     /// What a browser would come back with.
-    pub(super) last_id: String,
+    pub(crate) last_id: String,
 }
 
 impl StreamReader {
     /// Opens a stream and reads where it begins.
-    pub(super) async fn open(client: &Client, query: &str, last_id: Option<&str>) -> Self {
+    pub(crate) async fn open(client: &Client, query: &str, last_id: Option<&str>) -> Self {
         let mut request = client.request(Method::GET, &format!("/api/v1/events/stream{query}"));
         if let Some(id) = last_id {
             request = request.header("last-event-id", id);
         }
-        let response = request.send().await.unwrap();
-        assert_eq!(response.status(), 200);
-        assert_eq!(response.headers()["content-type"], "text/event-stream");
-        let mut reader = Self {
-            response,
-            text: String::new(),
-            last_id: String::new(),
-        };
+        let mut reader = Self::of(request.send().await.unwrap());
         let first = reader.block().await.expect("a stream begins with its place");
         assert!(
             first.retry.is_some() && first.id.is_some() && first.data.is_none(),
@@ -48,8 +41,19 @@ impl StreamReader {
         reader
     }
 
+    /// Reads what was answered from its beginning.
+    pub(crate) fn of(response: Response) -> Self {
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self {
+            response,
+            text: String::new(),
+            last_id: String::new(),
+        }
+    }
+
     /// The next block; `None` at the end of the stream.
-    pub(super) async fn block(&mut self) -> Option<Block> {
+    pub(crate) async fn block(&mut self) -> Option<Block> {
         loop {
             if let Some(end) = self.text.find("\n\n") {
                 let block = parse(&self.text[..end]);
@@ -65,7 +69,7 @@ impl StreamReader {
     }
 
     /// The next event.
-    pub(super) async fn event(&mut self) -> Value {
+    pub(crate) async fn event(&mut self) -> Value {
         let waiting = timeout(Duration::from_secs(30), self.block_with_data());
         let block = waiting
             .await
@@ -86,7 +90,7 @@ impl StreamReader {
     }
 
     /// The names of the leads of so many events.
-    pub(super) async fn names(&mut self, count: usize) -> Vec<String> {
+    pub(crate) async fn names(&mut self, count: usize) -> Vec<String> {
         let mut names = Vec::with_capacity(count);
         while names.len() < count {
             let event = self.event().await;

@@ -47,7 +47,7 @@ async fn the_files_of_a_tenant_that_wait_have_a_bound_together() {
     let app = TestApp::start_with(|config| config.jobs.imports.concurrency = 0).await;
     let (acme, umbrella) = (app.tenant("acme").await, app.tenant("umbrella").await);
     let mut database = app.database.connect(DatabaseRole::Superuser).await;
-    let most = limit(&acme.owner, "operationInputBytes").await["maximum"]
+    let most = limit(&acme.owner, "operationBytes").await["maximum"]
         .as_i64()
         .unwrap();
     let fill = async |database: &mut PgConnection, free: i64| {

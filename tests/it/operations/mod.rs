@@ -1,11 +1,14 @@
 //! Long work as operations: watched and cancelled (`progress`), taken over and failed (`crashes`), in turns with that of
-//! others (`slices`), and what becomes of files (`uploads`), limits (`limits`) and leftovers (`housekeeping`).
+//! others (`slices`), what becomes of files (`uploads`), limits (`limits`) and leftovers (`housekeeping`), files that are
+//! written (`exports`), and progress that is streamed (`streams`).
 
 mod crashes;
+mod exports;
 mod housekeeping;
 mod limits;
 mod progress;
 mod slices;
+mod streams;
 mod uploads;
 
 use std::fmt::Write as _;

@@ -54,10 +54,14 @@ pub(crate) async fn authenticate(request: &HttpRequest, services: &Services) -> 
     Some(established.unwrap_or_else(Presented::Refused))
 }
 
-/// Whether somebody who was let in may still do `A`. While that cannot be found out, it may.
-pub(crate) async fn still_may<A: Action>(credential: &KeptCredential, services: &Services) -> bool {
+/// Whether somebody who was let in still `may`. While that cannot be found out, it may.
+pub(crate) async fn still_may(
+    credential: &KeptCredential,
+    services: &Services,
+    may: impl FnOnce(&Caller) -> bool,
+) -> bool {
     match credential.caller(services).await {
-        Ok(caller) => caller.permit::<A>().is_ok(),
+        Ok(caller) => may(&caller),
         Err(problem) => problem.kind().status().is_server_error(),
     }
 }

@@ -110,6 +110,14 @@ problem_types! {
         "The tenant has as many of these as it may have.",
         "Remove one that is not needed; `GET /api/v1/limits` tells all limits.";
 
+    ResultNotReady: CONFLICT, "result-not-ready", "Result not ready",
+        "The operation has not ended, so its file is not whole.",
+        "Follow `GET /api/v1/operations/{id}/stream` until it is `completed`, and fetch it then.";
+
+    ResultGone: GONE, "result-gone", "Result gone",
+        "The file of the operation is kept no longer, or never became whole, as the operation failed or was cancelled.",
+        "Begin another export; its file can be fetched until `download.expiresAt`.";
+
     StaleVersion: PRECONDITION_FAILED, "stale-version", "Stale version",
         "The resource was changed since the version that `If-Match` names.",
         "Read it again, and repeat the change on what it is now.";

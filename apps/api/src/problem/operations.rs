@@ -1,5 +1,5 @@
 use fairlead_domain::leads::import::BeginImportError;
-use fairlead_domain::operations::{CancelOperationError, NoRoom};
+use fairlead_domain::operations::{CancelOperationError, FindResultError, NoRoom};
 
 use super::{Kind, Problem};
 use crate::spec::Problematic;
@@ -21,10 +21,31 @@ impl Problematic for CancelOperationError {
 impl From<NoRoom> for Problem {
     fn from(error: NoRoom) -> Self {
         match error {
-            NoRoom::Operations | NoRoom::Input => Self::client(Kind::LimitReached, error.to_string()),
+            NoRoom::Operations | NoRoom::Bytes => Self::client(Kind::LimitReached, error.to_string()),
             NoRoom::Store(error) => error.into(),
         }
     }
+}
+
+impl Problematic for NoRoom {
+    const KINDS: &'static [Kind] = &[Kind::LimitReached];
+}
+
+impl From<FindResultError> for Problem {
+    fn from(error: FindResultError) -> Self {
+        match error {
+            FindResultError::NotFound => Self::not_found(),
+            FindResultError::NotEnded(_) => Self::client(Kind::ResultNotReady, error.to_string()),
+            FindResultError::NeverWhole(_) | FindResultError::Dropped => {
+                Self::client(Kind::ResultGone, error.to_string())
+            }
+            FindResultError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl Problematic for FindResultError {
+    const KINDS: &'static [Kind] = &[Kind::NotFound, Kind::ResultNotReady, Kind::ResultGone];
 }
 
 impl From<BeginImportError> for Problem {

@@ -1,8 +1,13 @@
-//! Clients that stay: each follows the events of its tenant, and operators see who they are.
+//! Clients that stay: each follows the events of its tenant, or watches an operation, and operators see who they are.
 
 mod connections;
 mod follower;
+mod watcher;
+mod watches;
 
 pub use connections::Connections;
 pub(crate) use connections::{Connection, ConnectionKind, OfTenant, Traffic};
 pub(crate) use follower::{Follower, Room, Step};
+pub(crate) use watcher::{News, Watcher};
+pub use watches::OperationWatches;
+pub(crate) use watches::Sight;

@@ -22,7 +22,8 @@ pub use problems::{Problematic, Problems};
 
 /// The names of extensions of the specification.
 pub mod extension {
-    /// The name of the domain's action that the caller must be permitted, or [`OPERATOR`]; absent where any caller
+    /// The name of the domain's action that the caller must be permitted, or of several of which it must be permitted one,
+    /// or [`OPERATOR`]; absent where any caller
     /// will do, and on operations without security.
     pub const PERMIT: &str = "x-permit";
     /// The permit of operations that are for operators of the platform alone.

@@ -97,16 +97,26 @@ fn security(path: &str, operation: &Value) -> Value {
     if PUBLIC.contains(&path) {
         return json!([]);
     }
-    match operation[PERMIT].as_str() {
-        Some(OPERATOR) => json!([{"operatorAuth": []}]),
-        Some(action) => {
-            let rule = POLICY.iter().find(|rule| rule.name == action);
-            match rule.and_then(|rule| rule.scope) {
-                Some(_) => json!([{"bearerAuth": []}, {"tenantKey": []}]),
-                None => json!([{"bearerAuth": []}]),
-            }
+    let permits = permits(operation);
+    let has_scope = |action: &&str| {
+        let rule = POLICY.iter().find(|rule| rule.name == *action);
+        rule.is_some_and(|rule| rule.scope.is_some())
+    };
+    match &permits[..] {
+        [OPERATOR] => json!([{"operatorAuth": []}]),
+        actions if actions.is_empty() || actions.iter().any(has_scope) => {
+            json!([{"bearerAuth": []}, {"tenantKey": []}])
         }
-        None => json!([{"bearerAuth": []}, {"tenantKey": []}]),
+        _ => json!([{"bearerAuth": []}]),
+    }
+}
+
+/// The actions of which a caller must be permitted one; none: it need only be known.
+pub(super) fn permits(operation: &Value) -> Vec<&str> {
+    match &operation[PERMIT] {
+        Value::String(one) => vec![one],
+        Value::Array(some) => some.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
     }
 }
 

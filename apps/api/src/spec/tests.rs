@@ -3,8 +3,9 @@ use std::collections::HashSet;
 use fairlead_domain::access::POLICY;
 use serde_json::{Map, Value};
 
-use super::extension::{OPERATOR, PERMIT};
+use super::extension::OPERATOR;
 use super::openapi;
+use super::operation::permits;
 
 fn operations() -> impl Iterator<Item = (&'static str, &'static str, &'static Value)> {
     let paths = openapi()["paths"].as_object().unwrap();
@@ -41,7 +42,7 @@ fn each_operation_has_an_id_of_its_own_a_summary_and_one_tag() {
 #[test]
 fn each_permit_is_a_row_of_the_policy() {
     for (path, method, operation) in operations() {
-        if let Some(permit) = operation[PERMIT].as_str() {
+        for permit in permits(operation) {
             let known = permit == OPERATOR || POLICY.iter().any(|rule| rule.name == permit);
             assert!(known, "{method} {path}: {permit}");
         }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use fairlead_api::JobServices;
+use fairlead_api::{JobServices, LeadFileWriter};
 use fairlead_domain::clock::Clock;
 use fairlead_domain::jobs::{
     JobHandler, Missed, NewJob, Overlap, Queue, QueueSettings, Retry, Schedule, Timing,
 };
 use fairlead_postgres::{Chore, Retention};
-use fairlead_worker::{Imports, JobSignal, JobWorker, JobWorkerParts, SchedulerParts, ZonedCalendar};
+use fairlead_worker::{JobSignal, JobWorker, JobWorkerParts, SchedulerParts, ZonedCalendar};
 
 use super::webhooks::Webhooks;
 use crate::config::{Config, JobsConfig, QueueConfig};
@@ -22,10 +22,13 @@ pub(super) fn handlers(config: &Config, stores: &Stores, webhooks: &Webhooks) ->
         dead_jobs: config.jobs.dead_retention.unsigned_abs(),
         webhook_deliveries: config.webhooks.delivery_retention(),
     });
-    handlers.push(Arc::new(Imports::new(
+    let pause = config.jobs.imports.backoff;
+    handlers.push(fairlead_worker::imports(stores.store.clone(), pause));
+    handlers.push(fairlead_worker::exports(
         stores.store.clone(),
-        config.jobs.imports.backoff,
-    )));
+        Arc::new(LeadFileWriter),
+        pause,
+    ));
     handlers.extend(webhooks.handlers(stores, settings(&config.jobs.webhooks).retry));
     handlers
 }

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
-use fairlead_api::{Connections, JobServices, RequestTimes, Services, Shortcuts};
+use fairlead_api::{Connections, JobServices, OperationWatches, RequestTimes, Services, Shortcuts};
 use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
 use fairlead_domain::clock::{Clock, Ids};
 use fairlead_domain::database::DatabaseNodes as _;
@@ -303,6 +303,7 @@ fn services(config: &Config, parts: &Parts, edge: Edge, stores: &Stores, ready: 
         jobs: ready.jobs,
         live: Arc::new(ready.live.clone()),
         webhooks: ready.webhooks.services(config),
+        watches: OperationWatches::new(stores.store.clone()),
         connections: Connections::new(Arc::clone(&parts.ids), Arc::clone(&parts.clock)),
         cursors: edge.cursors,
         consistency: edge.consistency,

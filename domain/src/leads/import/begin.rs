@@ -2,12 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Id;
 use crate::access::{ImportLeads, Permit};
 use crate::jobs::{Job, NewJob};
 use crate::leads::Duplicates;
 use crate::operations::{
-    NewOperation, NoRoom, Operation, OperationId, OperationKind, make_sure_of_place, snapshot,
+    NewOperation, NoRoom, Operation, OperationId, OperationKind, make_sure_of_place, queue,
 };
 use crate::store::{StoreError, UnitOfWork};
 
@@ -32,8 +31,7 @@ pub enum BeginImportError {
     Store(#[from] StoreError),
 }
 
-/// What the job of an import is to know. Its unique key is the operation's id, which stands there alone: an operator who
-/// changes the payload does not have it import something else.
+/// What the job of an import is to know.
 #[derive(Clone, Debug)]
 pub struct ImportJob {
     operation: OperationId,
@@ -48,22 +46,14 @@ struct Payload {
     skip_duplicates: bool,
 }
 
-/// A job that is none of ours.
-#[derive(Debug, thiserror::Error)]
-pub enum BadImportJob {
-    #[error("the payload of an import cannot be read")]
-    Payload(#[from] serde_json::Error),
-    #[error("the unique key of an import's job is the id of its operation")]
-    Key,
-}
-
 impl ImportJob {
     pub const KIND: &'static str = OperationKind::ImportLeads.as_str();
 
-    pub fn read(job: &Job) -> Result<Self, BadImportJob> {
+    /// What the job of an operation is to do.
+    pub fn read(job: &Job, operation: OperationId) -> Result<Self, serde_json::Error> {
         let Payload { skip_duplicates } = serde_json::from_str(job.payload.get())?;
         Ok(Self {
-            operation: Self::operation_of(job.unique_key.as_deref())?,
+            operation,
             duplicates: if skip_duplicates {
                 Duplicates::Skip
             } else {
@@ -71,12 +61,6 @@ impl ImportJob {
             },
             trace_parent: job.trace_parent.clone(),
         })
-    }
-
-    /// The operation that a job with this unique key is of.
-    pub fn operation_of(unique_key: Option<&str>) -> Result<OperationId, BadImportJob> {
-        let id = unique_key.and_then(|key| key.parse().ok());
-        id.map(Id::from_uuid).ok_or(BadImportJob::Key)
     }
 
     pub fn operation(&self) -> OperationId {
@@ -88,7 +72,7 @@ impl ImportJob {
     }
 
     /// The job, to be enqueued.
-    pub(super) fn to_enqueue(&self) -> NewJob {
+    pub fn to_enqueue(&self) -> NewJob {
         let payload = Payload {
             skip_duplicates: self.duplicates == Duplicates::Skip,
         };
@@ -110,23 +94,18 @@ pub async fn begin(
     let operation = NewOperation {
         id: upload.operation,
         kind: OperationKind::ImportLeads,
+        request: None,
         total: Some(upload.rows),
         parts: upload.parts,
         created_by: permit.actor(),
     };
-    if !uow.operations().insert(&operation).await? {
-        return Err(BeginImportError::PartsMissing);
-    }
     let job = ImportJob {
         operation: upload.operation,
         duplicates: upload.duplicates,
         trace_parent: None,
     };
-    uow.jobs().enqueue(job.to_enqueue()).await?;
-    let found = uow.operations().find_for_update(upload.operation).await?;
-    let operation = found.ok_or(BeginImportError::PartsMissing)?;
-    uow.record(snapshot::queued(&operation, permit.actor()));
-    Ok(operation)
+    let queued = queue(uow, &operation, job.to_enqueue()).await?;
+    queued.ok_or(BeginImportError::PartsMissing)
 }
 
 impl From<NoRoom> for BeginImportError {

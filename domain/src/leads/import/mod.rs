@@ -17,8 +17,8 @@ mod statuses;
 mod tests;
 mod work;
 
-pub use begin::{BadImportJob, BeginImportError, ImportJob, Upload, begin};
+pub use begin::{BeginImportError, ImportJob, Upload, begin};
 pub use headers::{ColumnUse, Columns, Format, ImportError};
 pub use json::read_json;
 pub use parts::{BadPart, MAX_PART_ROWS, PartWriter};
-pub use work::{ImportStepError, Step, Turn, give_up, hand_on, start, step};
+pub use work::step;

@@ -1,83 +1,20 @@
 //! Works an import off, part by part.
 
-use time::OffsetDateTime;
-
 use super::begin::ImportJob;
 use super::parts::{BadPart, JudgedRow, read_part};
-use crate::access::{Actor, ImportLeads, Permit};
+use crate::access::{ImportLeads, Permit};
 use crate::events::Source;
 use crate::invalid::Invalid;
-use crate::jobs::{FinishError, JobError, Ticket};
+use crate::jobs::Ticket;
 use crate::leads::{BulkError, LeadDraft, RejectedRow, create_many};
 use crate::operations::{
-    InvalidTransition, MAX_FAULTS, Operation, OperationId, OperationState, RowFault, Tally, snapshot,
+    MAX_FAULTS, OperationState, RowFault, Step, StepError, Tally, Turn, hand_on, snapshot,
 };
 use crate::store::{StoreError, UnitOfWork};
 
-/// Whether the job goes on behind a part, or hands the rest on to the next one of its operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    GoesOn,
-    Ends,
-}
-
-/// What came of a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// A part is done, or somebody else was at it.
-    Done,
-    /// A part is done, and this unit of work finishes the job and enqueues the next one.
-    HandedOn,
-    /// All is done, and this unit of work finishes the job.
-    Completed,
-    /// The operation has ended otherwise, or is gone: what input is left is to be dropped.
-    Ended,
-}
-
-/// Why a step failed.
-#[derive(Debug, thiserror::Error)]
-pub enum ImportStepError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Part(#[from] BadPart),
-    #[error("parts of an import are missing")]
-    InputMissing,
-    /// Somebody else has the job, or has ended the operation.
-    #[error("the claim was lost")]
-    Lost,
-}
-
-/// Makes sure that an import runs, at the begin of an attempt at its job. Returns in whose name it goes on; `None`: it
-/// has ended, or is gone. One that had failed is taken up again if its input is still there: somebody retries its job.
-pub async fn start(
-    uow: &mut dyn UnitOfWork,
-    job: &ImportJob,
-    attempt: u32,
-) -> Result<Option<Actor>, StoreError> {
-    let found = uow.operations().find_for_update(job.operation()).await?;
-    let Some(before) = found else { return Ok(None) };
-    let (actor, done) = (before.record().created_by, before.record().done);
-    let line = match before.record().state {
-        OperationState::Completed | OperationState::Cancelled => return Ok(None),
-        OperationState::Failed if !uow.operations().has_input(job.operation()).await? => return Ok(None),
-        OperationState::Running => {
-            if attempt > 1 {
-                let line = format!("goes on behind row {done}");
-                uow.operations().change(&before, &line).await?;
-            }
-            return Ok(Some(actor));
-        }
-        OperationState::Queued => "begun".to_owned(),
-        OperationState::Failed => format!("taken up again behind row {done}"),
-    };
-    let Ok(begun) = before.clone().begin() else {
-        return Ok(None);
-    };
-    let after = uow.operations().change(&begun, &line).await?;
-    uow.record(snapshot::started(&before, &after, actor).by(Source::Import));
-    Ok(Some(actor))
-}
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("parts of an import are missing")]
+struct InputMissing;
 
 /// Does one part of an import, with all that is to become durable together with it; or ends the import.
 ///
@@ -90,7 +27,7 @@ pub async fn step(
     job: &ImportJob,
     ticket: &Ticket,
     turn: Turn,
-) -> Result<Step, ImportStepError> {
+) -> Result<Step, StepError> {
     let id = job.operation();
     let content = match uow.operations().course(id).await? {
         Some((state, _)) if state.has_ended() => return Ok(Step::Ended),
@@ -105,7 +42,7 @@ pub async fn step(
     let found = uow.operations().find_for_update(id).await?;
     let before = found
         .filter(|operation| !operation.has_ended())
-        .ok_or(ImportStepError::Lost)?;
+        .ok_or(StepError::Lost)?;
     if let Some(Written { rows, tally, faults }) = written {
         let known = before.record().faults;
         let after = before.advance(rows, tally, faults.len() as u64)?;
@@ -113,7 +50,7 @@ pub async fn step(
         if turn == Turn::GoesOn {
             return Ok(Step::Done);
         }
-        hand_on(uow, job, ticket, None).await?;
+        hand_on(uow, ticket, job.to_enqueue(), None).await?;
         return Ok(Step::HandedOn);
     }
     let (after, line) = if before.is_done() {
@@ -124,7 +61,7 @@ pub async fn step(
     } else if uow.operations().has_input(id).await? {
         return Ok(Step::Done);
     } else {
-        return Err(ImportStepError::InputMissing);
+        return Err(StepError::Impossible(Box::new(InputMissing)));
     };
     let after = uow.operations().change(&after, &line).await?;
     uow.record(snapshot::ended(&before, &after, permit.actor()).by(Source::Import));
@@ -133,36 +70,6 @@ pub async fn step(
         return Ok(Step::Completed);
     }
     Ok(Step::Ended)
-}
-
-/// Finishes a job and enqueues another that does the rest: with all its attempts, and behind the other tenants' turns.
-/// `at`: not before.
-pub async fn hand_on(
-    uow: &mut dyn UnitOfWork,
-    job: &ImportJob,
-    ticket: &Ticket,
-    at: Option<OffsetDateTime>,
-) -> Result<(), ImportStepError> {
-    uow.jobs().finish(ticket).await?;
-    let mut next = job.to_enqueue();
-    next.run_at = at;
-    uow.jobs().enqueue(next).await?;
-    Ok(())
-}
-
-/// Gives an import up that has not ended. `why` is shown to who has asked for it. Its input is kept for a while, so that
-/// it can be taken up again.
-pub async fn give_up(uow: &mut dyn UnitOfWork, id: OperationId, why: &str) -> Result<(), StoreError> {
-    let Some(before) = uow.operations().find_for_update(id).await? else {
-        return Ok(());
-    };
-    let Ok(ended) = before.clone().give_up(why) else {
-        return Ok(());
-    };
-    let line = format!("given up behind row {}", before.record().done);
-    let after: Operation = uow.operations().change(&ended, &line).await?;
-    uow.record(snapshot::ended(&before, &after, Actor::System).by(Source::System));
-    Ok(())
 }
 
 /// What came of the rows of a part.
@@ -216,28 +123,8 @@ async fn write(
     })
 }
 
-impl From<FinishError> for ImportStepError {
-    fn from(error: FinishError) -> Self {
-        match error {
-            FinishError::Lost => Self::Lost,
-            FinishError::Store(error) => Self::Store(error),
-        }
-    }
-}
-
-/// It was running when it was looked at: somebody else has ended it, or nobody has begun it.
-impl From<InvalidTransition> for ImportStepError {
-    fn from(_: InvalidTransition) -> Self {
-        Self::Lost
-    }
-}
-
-impl From<ImportStepError> for JobError {
-    fn from(error: ImportStepError) -> Self {
-        match error {
-            ImportStepError::Lost => Self::Lost,
-            ImportStepError::Store(error) => Self::Store(error),
-            ImportStepError::Part(_) | ImportStepError::InputMissing => Self::Reject(error.into()),
-        }
+impl From<BadPart> for StepError {
+    fn from(error: BadPart) -> Self {
+        Self::Impossible(error.into())
     }
 }

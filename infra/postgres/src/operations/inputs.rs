@@ -10,8 +10,6 @@ use crate::error::{SqlError, unexpected};
 /// Parts that are dropped by one statement: of a megabyte each.
 pub(crate) const DROP_BATCH: i64 = 20;
 
-const BYTES: &str = "SELECT COALESCE(SUM(size_bytes), 0)::bigint FROM operation_inputs WHERE tenant_id = $1";
-
 const ADD: &str = "
     INSERT INTO operation_inputs (tenant_id, id, operation_id, number, size_bytes, content)
     VALUES ($1, $2, $3, $4, $5, $6)";
@@ -32,11 +30,6 @@ const DROP_SOME: &str = "
     WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM operation_inputs WHERE tenant_id = $1 AND operation_id = $2
         LIMIT $3 FOR UPDATE))";
-
-pub(super) async fn bytes(connection: &Connection, tenant: Uuid) -> Result<u64, StoreError> {
-    let row = connection.sql(BYTES).bind(tenant).fetch_one().await?;
-    Ok(row.try_get::<i64>(0).map_err(SqlError::from)?.unsigned_abs())
-}
 
 pub(super) async fn add(
     connection: &Connection,

@@ -1,6 +1,8 @@
-//! Operations (`rows`: what they are read from), and what they still have to work off (`inputs`).
+//! Operations (`rows`: what they are read from), what they still have to work off (`inputs`), and the files they write
+//! (`outputs`).
 
 mod inputs;
+mod outputs;
 mod rows;
 
 use async_trait::async_trait;
@@ -22,8 +24,8 @@ pub(crate) use rows::columns;
 // Nothing where parts are missing. Those that are counted are locked, so housekeeping, which takes away what nobody has
 // added to for long, passes them over until the operation is there.
 const INSERT: &str = "
-    INSERT INTO operations (tenant_id, id, kind, total, created_by)
-    SELECT $1, $2, $3, $4, $5
+    INSERT INTO operations (tenant_id, id, kind, total, created_by, request)
+    SELECT $1, $2, $3, $4, $5, $7::text::jsonb
     WHERE (SELECT COUNT(*) FROM (
                SELECT FROM operation_inputs WHERE tenant_id = $1 AND operation_id = $2 FOR KEY SHARE) AS parts) = $6";
 
@@ -35,6 +37,18 @@ const FIND: &str = concat!(
 
 const FAULTS: &str = "
     SELECT line, field, reason FROM operation_faults WHERE tenant_id = $1 AND operation_id = $2 ORDER BY number";
+
+const LOOK: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM operations WHERE tenant_id = $1 AND id = $2 AND kind = ANY ($3)"
+);
+
+const REQUEST: &str = "SELECT request::text FROM operations WHERE tenant_id = $1 AND id = $2";
+
+const KEPT_BYTES: &str = "
+    SELECT ((SELECT COALESCE(SUM(size_bytes), 0) FROM operation_inputs WHERE tenant_id = $1)
+          + (SELECT COALESCE(SUM(size_bytes), 0) FROM operation_outputs WHERE tenant_id = $1))::bigint";
 
 const COURSE: &str = "SELECT state, cancel_requested FROM operations WHERE tenant_id = $1 AND id = $2";
 
@@ -65,7 +79,7 @@ const COUNT_OPEN: &str = "SELECT COUNT(*) FROM operations WHERE tenant_id = $1 A
 // Nothing that is large is written again.
 const ADVANCE: &str = "
     UPDATE operations
-    SET done = $3, successful = $4, skipped = $5, failed = $6, faults = $7, updated_at = clock_timestamp()
+    SET done = $3, total = $8, successful = $4, skipped = $5, failed = $6, faults = $7, updated_at = clock_timestamp()
     WHERE tenant_id = $1 AND id = $2";
 
 const ADD_FAULTS: &str = "
@@ -77,7 +91,7 @@ const ADD_FAULTS: &str = "
 // A log has 100 lines at the most: of a full one the second goes, as the first tells how it began.
 const CHANGE: &str = concat!(
     "UPDATE operations
-     SET state = $3, cancel_requested = $4, error = $5,
+     SET state = $3, cancel_requested = $4, error = $5, total = $7,
          log = (CASE WHEN jsonb_array_length(log) < 100 THEN log ELSE log - 1 END)
                || jsonb_build_object('at', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
                                      'text', $6::text),
@@ -103,6 +117,7 @@ impl Operations for PgUnitOfWork {
             .bind(total)
             .bind(operation.created_by.to_string())
             .bind(i64::from(operation.parts))
+            .bind(operation.request.as_deref())
             .execute()
             .await?;
         Ok(inserted == 1)
@@ -141,6 +156,36 @@ impl Operations for PgUnitOfWork {
             log,
             faults,
         }))
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.operations.look", skip_all)]
+    async fn look(
+        &mut self,
+        id: OperationId,
+        kinds: &[OperationKind],
+    ) -> Result<Option<Operation>, StoreError> {
+        let found = self
+            .connection
+            .sql(LOOK)
+            .bind(self.tenant_id())
+            .bind(id.as_uuid())
+            .bind(names(kinds))
+            .fetch_optional()
+            .await?;
+        Ok(found.as_ref().map(Operation::from_row).transpose()?)
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.operations.request", skip_all)]
+    async fn request(&mut self, id: OperationId) -> Result<Option<String>, StoreError> {
+        let found = self
+            .connection
+            .sql(REQUEST)
+            .bind(self.tenant_id())
+            .bind(id.as_uuid())
+            .fetch_optional()
+            .await?;
+        let request = found.map(|row| row.try_get(0)).transpose();
+        Ok(request.map_err(SqlError::from)?.flatten())
     }
 
     #[tracing::instrument(level = "debug", name = "db.operations.course", skip_all)]
@@ -254,6 +299,7 @@ impl Operations for PgUnitOfWork {
             .bind(stored(record.tally.skipped)?)
             .bind(stored(record.tally.failed)?)
             .bind(stored(record.faults)?)
+            .bind(record.total.map(stored).transpose()?)
             .enqueue()
             .await
     }
@@ -270,14 +316,17 @@ impl Operations for PgUnitOfWork {
             .bind(record.cancel_requested)
             .bind(record.error.as_deref())
             .bind(line)
+            .bind(record.total.map(stored).transpose()?)
             .fetch_one()
             .await?;
         Ok(Operation::from_row(&row)?)
     }
 
-    #[tracing::instrument(level = "debug", name = "db.operations.input_bytes", skip_all)]
-    async fn input_bytes(&mut self) -> Result<u64, StoreError> {
-        inputs::bytes(&self.connection, self.tenant_id()).await
+    #[tracing::instrument(level = "debug", name = "db.operations.kept_bytes", skip_all)]
+    async fn kept_bytes(&mut self) -> Result<u64, StoreError> {
+        let sql = self.connection.sql(KEPT_BYTES).bind(self.tenant_id());
+        let row = sql.fetch_one().await?;
+        Ok(row.try_get::<i64>(0).map_err(SqlError::from)?.unsigned_abs())
     }
 
     #[tracing::instrument(level = "debug", name = "db.operations.add_input", skip_all)]

@@ -35,7 +35,8 @@ struct MeView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     api_key: Option<KeyView>,
-    /// The names of the actions that the caller may do; `x-permit` of an operation names the one it needs.
+    /// The names of the actions that the caller may do; `x-permit` of an operation names the one it needs, or those of which
+    /// it needs one.
     permissions: Vec<&'static str>,
 }
 

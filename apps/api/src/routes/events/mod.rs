@@ -3,7 +3,7 @@
 mod filter;
 mod list;
 mod socket;
-mod stay;
+pub(super) mod stay;
 mod stream;
 mod view;
 

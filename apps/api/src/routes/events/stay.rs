@@ -3,36 +3,48 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use fairlead_domain::access::ViewEvents;
+use fairlead_domain::access::{Caller, ViewEvents};
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use crate::authentication::{self, KeptCredential};
 use crate::state::Services;
 
 /// Whether the credential still counts is asked so often: a session that ends anywhere ends its streams within 5 s.
-pub(super) const CHECK_EVERY: Duration = Duration::from_secs(3);
+pub(in crate::routes) const CHECK_EVERY: Duration = Duration::from_secs(3);
 /// Events that are there already are sent together up to so many bytes.
-pub(super) const CHUNK: usize = 32 << 10;
+pub(in crate::routes) const CHUNK: usize = 32 << 10;
 /// How long a client waits before it comes back, in milliseconds: not all of them as long, who are sent away together.
 const RETRY_MS: RangeInclusive<u32> = 500..=3_000;
 
 /// What cannot be found out by then is looked at the next time: whoever waits hears nothing else meanwhile.
 const CHECK_LIMIT: Duration = Duration::from_millis(500);
 
-/// Whether a client may still follow. While that cannot be found out, it may.
-pub(super) async fn still_may(credential: &KeptCredential, services: &Services) -> bool {
-    let check = authentication::still_may::<ViewEvents>(credential, services);
+/// Whether a client may still follow events. While that cannot be found out, it may.
+pub(in crate::routes) async fn still_may(credential: &KeptCredential, services: &Services) -> bool {
+    still_may_so(credential, services, |caller| {
+        caller.permit::<ViewEvents>().is_ok()
+    })
+    .await
+}
+
+/// Likewise, where something else tells what a caller may.
+pub(in crate::routes) async fn still_may_so(
+    credential: &KeptCredential,
+    services: &Services,
+    may: impl FnOnce(&Caller) -> bool,
+) -> bool {
+    let check = authentication::still_may(credential, services, may);
     timeout(CHECK_LIMIT, check).await.unwrap_or(true)
 }
 
 /// When to check a client.
-pub(super) fn ticks() -> Interval {
+pub(in crate::routes) fn ticks() -> Interval {
     let mut ticks = interval(CHECK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks
 }
 
 /// When to come back, for one client.
-pub(super) fn retry_ms() -> u32 {
+pub(in crate::routes) fn retry_ms() -> u32 {
     rand::random_range(RETRY_MS)
 }

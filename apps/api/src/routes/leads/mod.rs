@@ -17,6 +17,8 @@ mod view;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
+pub use export::LeadFileWriter;
+pub(in crate::routes) use export::described;
 pub(crate) use get::GetLead;
 pub(in crate::routes) use import::MAX_UPLOAD_BYTES;
 pub(crate) use query::LeadListQuery;
@@ -33,6 +35,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(statistics::statistics)
         .service(search::search)
         .service(export::export)
+        .service(export::begin::begin)
         .service(import::import)
         .service(bulk::create_many)
         .service(bulk::update_many)

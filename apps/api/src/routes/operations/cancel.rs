@@ -22,7 +22,7 @@ use crate::spec::Problems;
         (status = 202, description = "It will be soon.", body = OperationView),
         Problems<CancelOperationError>,
     ),
-    extensions(("x-permit" = json!("ImportLeads"))),
+    extensions(("x-permit" = json!(["ImportLeads", "ExportLeads"]))),
 )]
 #[delete("/operations/{id}")]
 pub(super) async fn cancel(

@@ -1,8 +1,10 @@
-//! Long work: how far it has come, and a way to stop it.
+//! Long work: how far it has come, a way to stop it, and the file that it has written.
 
 mod cancel;
 mod get;
 mod list;
+mod result;
+mod stream;
 mod view;
 
 use utoipa_actix_web::service_config::ServiceConfig;
@@ -15,5 +17,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(list::list)
         .service(get::get)
+        .service(stream::stream)
+        .service(result::result)
         .service(cancel::cancel);
 }

@@ -6,6 +6,8 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::COLLECTION;
+
 /// Long work.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -14,7 +16,7 @@ use uuid::Uuid;
     "progress": {"done": 25_000, "total": 100_000, "percent": 25.0},
     "ratePerSecond": 5_000.0, "etaSeconds": 15.0, "cancelRequested": false,
     "result": {"successful": 24_998, "skipped": 0, "failed": 2},
-    "error": null, "createdBy": "user:01934f6e-7b1a-7cc3-98a4-0242ac120002", "createdAt": "2026-11-21T10:00:00Z",
+    "download": null, "error": null, "createdBy": "user:01934f6e-7b1a-7cc3-98a4-0242ac120002", "createdAt": "2026-11-21T10:00:00Z",
     "startedAt": "2026-11-21T10:00:00Z", "updatedAt": "2026-11-21T10:00:05Z", "finishedAt": null,
 }))]
 pub(in crate::routes) struct OperationView {
@@ -35,6 +37,9 @@ pub(in crate::routes) struct OperationView {
     cancel_requested: bool,
     /// What has come of it so far, also where it was cancelled or has failed.
     result: TallyView,
+    /// Where its file is; `null` where it writes none, and while that is not whole.
+    #[schema(required = true)]
+    download: Option<DownloadView>,
     /// Why it failed.
     #[schema(required = true)]
     error: Option<String>,
@@ -63,7 +68,7 @@ pub(in crate::routes) struct OperationView {
     "progress": {"done": 25_000, "total": 100_000, "percent": 25.0},
     "ratePerSecond": 5_000.0, "etaSeconds": 15.0, "cancelRequested": false,
     "result": {"successful": 24_998, "skipped": 0, "failed": 2},
-    "error": null, "createdBy": "user:01934f6e-7b1a-7cc3-98a4-0242ac120002", "createdAt": "2026-11-21T10:00:00Z",
+    "download": null, "error": null, "createdBy": "user:01934f6e-7b1a-7cc3-98a4-0242ac120002", "createdAt": "2026-11-21T10:00:00Z",
     "startedAt": "2026-11-21T10:00:00Z", "updatedAt": "2026-11-21T10:00:05Z", "finishedAt": null,
     "log": [{"at": "2026-11-21T10:00:00Z", "text": "begun"}],
     "errors": [{"line": 17, "field": "email", "reason": "must be an e-mail address such as ann@example.com"}],
@@ -82,11 +87,23 @@ pub(super) struct OperationStoryView {
     errors_truncated: bool,
 }
 
+/// The file that an operation has written.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = OperationDownload)]
+struct DownloadView {
+    #[schema(example = "/api/v1/operations/01934f6e-7b1a-7cc3-98a4-0242ac120011/result")]
+    url: String,
+    /// Until when it can be fetched.
+    #[serde(with = "time::serde::rfc3339")]
+    expires_at: OffsetDateTime,
+}
+
 /// What has come of what is done.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OperationResult)]
 struct TallyView {
-    /// Rows that were done; of an import the leads that were created.
+    /// Rows that were done: leads that an import has created, or an export has written.
     #[schema(minimum = 0)]
     successful: u64,
     /// Rows left out because the lead was known.
@@ -128,7 +145,7 @@ struct ProgressView {
     /// Rows that are done.
     #[schema(minimum = 0)]
     done: u64,
-    /// Rows that there are; `null`: nobody knows yet.
+    /// Rows that there are; `null`: nobody knows yet. Of an export an estimate until it is completed.
     #[schema(required = true, minimum = 0)]
     total: Option<u64>,
     #[schema(required = true, minimum = 0, maximum = 100)]
@@ -162,6 +179,10 @@ impl From<&Operation> for OperationView {
             eta_seconds: remaining.map(|remaining| tenths(remaining.as_secs_f64())),
             cancel_requested: record.cancel_requested,
             result: record.tally.into(),
+            download: operation.result_until().map(|expires_at| DownloadView {
+                url: format!("{COLLECTION}/{}/result", record.id),
+                expires_at,
+            }),
             error: record.error.clone(),
             created_by: record.created_by.to_string(),
             created_at: record.created_at,

@@ -4,7 +4,7 @@ use fairlead_domain::access::ViewTenant;
 use fairlead_domain::cache::{CacheKey, Tag};
 use fairlead_domain::identity::{InUse, MAX_API_KEYS, MAX_USERS};
 use fairlead_domain::leads::{CustomFields, MAX_BULK, SearchText};
-use fairlead_domain::operations::{MAX_INPUT_BYTES, MAX_OPEN_OPERATIONS};
+use fairlead_domain::operations::{MAX_KEPT_BYTES, MAX_OPEN_OPERATIONS};
 use fairlead_domain::paging::{DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -66,7 +66,7 @@ impl Question for ListLimits {
             users,
             api_keys,
             open_operations,
-            operation_input_bytes,
+            operation_bytes,
             webhooks,
         } = from.uow.tenants().in_use().await?;
         let mut items = vec![
@@ -84,10 +84,11 @@ impl Question for ListLimits {
                 open_operations,
             ),
             counted(
-                "operationInputBytes",
-                "bytes of files of the tenant that wait to be imported in the background, as JSON",
-                MAX_INPUT_BYTES,
-                operation_input_bytes,
+                "operationBytes",
+                "bytes of files of the tenant that wait to be imported in the background, as JSON, and of files that exports have \
+                 written",
+                MAX_KEPT_BYTES,
+                operation_bytes,
             ),
             counted(
                 "webhooks",

@@ -1,5 +1,9 @@
+//! Leads as a file: streamed, or written in the background (`begin`).
+
+pub(super) mod begin;
+mod file;
+
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use actix_web::http::header;
@@ -7,31 +11,27 @@ use actix_web::web::{self, Bytes};
 use actix_web::{HttpResponse, get};
 use fairlead_domain::access::{ExportLeads, Permit};
 use fairlead_domain::consistency::{NodeName, ReadIntent, Workload};
-use fairlead_domain::leads::{Lead, LeadFilter, LeadQuery, LeadSort};
-use fairlead_domain::paging::{Direction, Paging, Position, Start};
+use fairlead_domain::leads::LeadFilter;
+use fairlead_domain::leads::export::{self as domain, ExportFormat, LeadFiles as _};
+use fairlead_domain::paging::Position;
 use fairlead_domain::store::Store;
 use futures_util::stream::try_unfold;
 use utoipa::IntoParams;
 
+pub use self::file::LeadFileWriter;
+pub(in crate::routes) use self::file::described;
 use super::query::LeadFilterQuery;
-use super::view::LeadView;
 use crate::Services;
 use crate::compression::compressed;
 use crate::consistency::READ_SOURCE;
 use crate::problem::Problem;
 use crate::query::{FromQuery, QueryOf, QueryReader};
 use crate::read::{Read, node_name};
-use crate::records::guarded;
 
-/// How many leads are read at a time: more than a page, because nobody waits for the first.
-const CHUNK: u32 = 1_000;
-/// Our own names, so that what was exported can be imported again.
-const HEADER: &str = "id,name,email,phone,company,status,closeReason,source,insuranceType,zipCode,qualityScore,assignedTo,\
-customFields,createdAt,updatedAt\r\n";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, utoipa::ToSchema)]
+#[derive(Debug, utoipa::ToSchema)]
 #[schema(rename_all = "lowercase")]
-enum ExportFormat {
+#[expect(dead_code, reason = "documents the values of `format`")]
+enum FormatParameter {
     Csv,
     Ndjson,
 }
@@ -41,8 +41,8 @@ enum ExportFormat {
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "documents parameters")]
 struct ExportParameters {
-    #[param(inline, value_type = ExportFormat, required = false, default = "csv")]
-    format: Option<ExportFormat>,
+    #[param(inline, value_type = FormatParameter, required = false, default = "csv")]
+    format: Option<FormatParameter>,
 }
 
 #[derive(Debug)]
@@ -89,10 +89,7 @@ pub(super) async fn export(
     query: QueryOf<ExportQuery>,
 ) -> Result<HttpResponse, Problem> {
     let ExportQuery { format, filter } = query.0;
-    let (media_type, name) = match format {
-        ExportFormat::Csv => ("text/csv; charset=utf-8", "leads.csv"),
-        ExportFormat::Ndjson => ("application/x-ndjson", "leads.ndjson"),
-    };
+    let (media_type, name) = described(format);
     let intent = read.intent(Workload::Analytics)?;
     let coding = services
         .settings
@@ -162,87 +159,23 @@ impl Export {
     /// Reads the next leads in a unit of work of their own, so that a slow client holds no transaction open.
     async fn step(&mut self) -> Result<(), Problem> {
         let after = match self.next {
-            Next::First if self.format == ExportFormat::Csv => {
-                self.ready.push_back(Bytes::from_static(HEADER.as_bytes()));
-                None
-            }
             Next::First => None,
             Next::Behind(position) => Some(position),
             Next::Done => return Ok(()),
         };
-        let query = LeadQuery {
-            filter: self.filter.clone(),
-            sort: LeadSort::CreatedAt,
-            direction: Direction::Descending,
-            paging: Paging {
-                start: Start::After(after),
-                limit: CHUNK,
-            },
-        };
+        let query = domain::query(&self.filter, after);
         let mut uow = self.store.read(self.permit.scope(), self.intent).await?;
         let page = uow.leads().list(&query).await?;
         self.node.get_or_insert_with(|| uow.source());
-        let mut text = String::new();
-        for lead in page.items {
-            match self.format {
-                ExportFormat::Csv => write_row(&mut text, &lead),
-                ExportFormat::Ndjson => {
-                    let view = serde_json::to_string(&LeadView::from(lead));
-                    text.push_str(&view.expect("views are plain data with string keys"));
-                    text.push('\n');
-                }
-            }
-        }
+        let lines = LeadFileWriter.lines(self.format, page.items);
+        let text = match after {
+            None => [LeadFileWriter.head(self.format), &lines].concat(),
+            Some(_) => lines,
+        };
         self.next = page.next.map_or(Next::Done, Next::Behind);
         if !text.is_empty() {
             self.ready.push_back(text.into());
         }
         Ok(())
-    }
-}
-
-fn write_row(text: &mut String, lead: &Lead) {
-    let view =
-        serde_json::to_value(LeadView::from(lead.clone())).expect("views are plain data with string keys");
-    for (index, column) in HEADER.trim_end().split(',').enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        match &view[column] {
-            serde_json::Value::Null => {}
-            serde_json::Value::String(cell) => write_cell(text, cell),
-            serde_json::Value::Object(fields) if fields.is_empty() => {}
-            other => write_cell(text, &other.to_string()),
-        }
-    }
-    text.push_str("\r\n");
-}
-
-/// Writes one cell, quoted where it must be (RFC 4180, section 2), and made harmless for spreadsheets.
-fn write_cell(text: &mut String, cell: &str) {
-    let cell = &*guarded(cell);
-    if cell.contains(['"', ',', '\r', '\n']) || cell.starts_with(' ') || cell.ends_with(' ') {
-        let quoted = cell.replace('"', "\"\"");
-        write!(text, "\"{quoted}\"").expect("a String takes any text");
-    } else {
-        text.push_str(cell);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_is_quoted_where_it_must_be() {
-        let cell = |text| {
-            let mut written = String::new();
-            write_cell(&mut written, text);
-            written
-        };
-
-        assert_eq!(cell("plain"), "plain");
-        assert_eq!(cell("a,b"), "\"a,b\"");
-        assert_eq!(cell("say \"hi\"\n"), "\"say \"\"hi\"\"\n\"");
     }
 }

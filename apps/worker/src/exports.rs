@@ -1,0 +1,134 @@
+//! What exports of leads do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fairlead_domain::access::{ExportLeads, Permit, SystemScope};
+use fairlead_domain::consistency::{LogPosition, ReadIntent};
+use fairlead_domain::identity::TenantId;
+use fairlead_domain::jobs::{Job, JobHandler, NewJob};
+use fairlead_domain::leads::export::{self, Export, ExportJob, LeadFiles, Part};
+use fairlead_domain::operations::{Operation, OperationId, Step, StepError, Turn};
+use fairlead_domain::store::{Store, StoreError, UnitOfWork};
+
+use crate::operations::{OperationJobs, Work};
+
+/// Does the jobs of exports. `pause`: before one goes on that failed behind some of its parts.
+pub fn exports(store: Arc<dyn Store>, files: Arc<dyn LeadFiles>, pause: Duration) -> Arc<dyn JobHandler> {
+    let work = Exports {
+        store: Arc::clone(&store),
+        files,
+    };
+    Arc::new(OperationJobs::new(work, store, pause))
+}
+
+#[derive(Debug)]
+struct Exports {
+    store: Arc<dyn Store>,
+    files: Arc<dyn LeadFiles>,
+}
+
+struct Task {
+    job: ExportJob,
+    permit: Permit<ExportLeads>,
+    export: Export,
+    /// Where leads are read: on any node that has all that was there when the job was begun.
+    intent: ReadIntent,
+}
+
+#[async_trait]
+impl Work for Exports {
+    const KIND: &'static str = ExportJob::KIND;
+    const GIVEN_UP: &'static str = "it failed several times for reasons that are ours; begin another one";
+    type Task = Task;
+
+    async fn begin(
+        &self,
+        system: &SystemScope,
+        tenant: TenantId,
+        job: &Job,
+        operation: &Operation,
+        position: LogPosition,
+    ) -> Result<Task, StepError> {
+        let id = operation.id();
+        let permit = Permit::<ExportLeads>::resumed(system, tenant, operation.record().created_by);
+        let mut uow = self.store.begin_behind(permit.scope()).await?;
+        let export = export::resume(&mut *uow, id).await?;
+        drop(uow);
+        let task = Task {
+            job: ExportJob::of(job, id),
+            permit,
+            export,
+            intent: ReadIntent::ANALYTICS.raised_to(position),
+        };
+        if operation.record().total.is_none() {
+            self.estimate(&task).await?;
+        }
+        Ok(task)
+    }
+
+    async fn step(&self, task: &mut Task, job: &Job, turn: Turn) -> Result<Step, StepError> {
+        let part = self.read(task).await?;
+        let mut uow = self.store.begin_behind(task.permit.scope()).await?;
+        let place = (&mut task.export, &part);
+        let step = export::write(&mut *uow, &task.permit, &task.job, &job.ticket, place, turn).await?;
+        uow.commit().await?;
+        Ok(step)
+    }
+
+    fn rest(&self, task: &Task) -> NewJob {
+        task.job.to_enqueue()
+    }
+
+    async fn drop_some(&self, uow: &mut dyn UnitOfWork, id: OperationId) -> Result<bool, StoreError> {
+        uow.operation_outputs().drop_some(id).await
+    }
+}
+
+impl Exports {
+    /// Reads the leads that come next, and writes their lines, while nothing is locked.
+    async fn read(&self, task: &Task) -> Result<Part, StoreError> {
+        let Export {
+            request,
+            number,
+            after,
+        } = &task.export;
+        let mut uow = self.store.read(task.permit.scope(), task.intent).await?;
+        let page = uow.leads().list(&export::query(&request.filter, *after)).await?;
+        drop(uow);
+        let mut content = String::new();
+        if *number == 0 {
+            content.push_str(self.files.head(request.format));
+        }
+        let leads = page.items.len() as u64;
+        content.push_str(&self.files.lines(request.format, page.items));
+        Ok(Part {
+            content,
+            leads,
+            next: page.next,
+        })
+    }
+
+    /// Counts what there is to do. Where that takes too long, nobody knows.
+    async fn estimate(&self, task: &Task) -> Result<(), StoreError> {
+        let filter = &task.export.request.filter;
+        let mut uow = self.store.read(task.permit.scope(), task.intent).await?;
+        let counted = match uow.leads().list(&export::count(filter)).await {
+            Ok(page) => page.total,
+            Err(StoreError::TimedOut) => None,
+            Err(error) => return Err(error),
+        };
+        drop(uow);
+        let Some(total) = counted else { return Ok(()) };
+        let mut uow = self.store.begin_behind(task.permit.scope()).await?;
+        let found = uow.operations().find_for_update(task.job.operation()).await?;
+        if let Some(operation) = found.filter(|operation| !operation.has_ended()) {
+            uow.operations()
+                .advance(&operation.estimate(total), &[], 0)
+                .await?;
+            uow.commit().await?;
+        }
+        Ok(())
+    }
+}

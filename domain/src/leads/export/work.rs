@@ -1,0 +1,140 @@
+//! Writes the file of an export, part by part.
+
+use super::{BadExportRequest, ExportJob, ExportRequest};
+use crate::access::{ExportLeads, Permit};
+use crate::events::Source;
+use crate::jobs::Ticket;
+use crate::operations::{
+    NoRoom, OperationId, OutputPart, Step, StepError, Tally, Turn, hand_on, make_sure_of_room, snapshot,
+};
+use crate::paging::Position;
+use crate::store::UnitOfWork;
+
+/// An export, and the place in it that comes next.
+#[derive(Clone, Debug)]
+pub struct Export {
+    pub request: ExportRequest,
+    /// Of the next part, counted from 0.
+    pub number: u32,
+    /// What the next part begins behind; `None`: it is the first.
+    pub after: Option<Position>,
+}
+
+/// A part of the file, ready to be kept.
+#[derive(Clone, Debug)]
+pub struct Part {
+    pub content: String,
+    /// How many leads it has.
+    pub leads: u64,
+    /// What the next one begins behind; `None`: it is the last one.
+    pub next: Option<Position>,
+}
+
+/// Finds where an export stands.
+pub async fn resume(uow: &mut dyn UnitOfWork, operation: OperationId) -> Result<Export, StepError> {
+    let kept = uow.operations().request(operation).await?;
+    let request = ExportRequest::parse(&kept.ok_or(BadExportRequest::Missing)?)?;
+    let end = uow.operation_outputs().end(operation).await?;
+    Ok(Export {
+        request,
+        number: end.map_or(0, |end| end.number + 1),
+        after: end.and_then(|end| end.next),
+    })
+}
+
+/// Keeps a part, moves the operation on and the export to what comes next, all to become durable together; or ends the
+/// export.
+///
+/// No number is there twice. So of two workers that both believe to have the job, one waits for what the other does,
+/// finds that it was overtaken, and goes on behind the other's part.
+pub async fn write(
+    uow: &mut dyn UnitOfWork,
+    permit: &Permit<ExportLeads>,
+    job: &ExportJob,
+    ticket: &Ticket,
+    (export, part): (&mut Export, &Part),
+    turn: Turn,
+) -> Result<Step, StepError> {
+    let id = job.operation();
+    match uow.operations().course(id).await? {
+        Some((state, _)) if state.has_ended() => return Ok(Step::Ended),
+        None => return Ok(Step::Ended),
+        Some((_, true)) => return stop(uow, permit, id).await,
+        Some((_, false)) => {}
+    }
+    match make_sure_of_room(uow, part.content.len() as u64).await {
+        Ok(()) => {}
+        Err(NoRoom::Store(error)) => return Err(error.into()),
+        Err(full) => return give_up(uow, permit, id, &full).await,
+    }
+    let output = OutputPart {
+        number: export.number,
+        content: part.content.as_bytes(),
+        next: part.next,
+    };
+    if !uow.operation_outputs().add(id, &output).await? {
+        *export = resume(uow, id).await?;
+        return Ok(Step::Done);
+    }
+    let found = uow.operations().find_for_update(id).await?;
+    let before = found
+        .filter(|operation| !operation.has_ended())
+        .ok_or(StepError::Lost)?;
+    let tally = Tally {
+        successful: part.leads,
+        ..Tally::default()
+    };
+    let moved = before.clone().advance(part.leads, tally, 0)?;
+    uow.operations().advance(&moved, &[], 0).await?;
+    if part.next.is_none() {
+        let completed = moved.complete()?;
+        let after = uow.operations().change(&completed, "completed").await?;
+        uow.record(snapshot::ended(&before, &after, permit.actor()).by(Source::System));
+        uow.jobs().finish(ticket).await?;
+        return Ok(Step::Completed);
+    }
+    export.number += 1;
+    export.after = part.next;
+    if turn == Turn::GoesOn {
+        return Ok(Step::Done);
+    }
+    hand_on(uow, ticket, job.to_enqueue(), None).await?;
+    Ok(Step::HandedOn)
+}
+
+/// Ends an export that somebody wants to stop.
+async fn stop(
+    uow: &mut dyn UnitOfWork,
+    permit: &Permit<ExportLeads>,
+    id: OperationId,
+) -> Result<Step, StepError> {
+    let found = uow.operations().find_for_update(id).await?;
+    let before = found.ok_or(StepError::Lost)?;
+    let stopped = before.clone().stop()?;
+    let line = format!("stopped behind row {}", before.record().done);
+    let after = uow.operations().change(&stopped, &line).await?;
+    uow.record(snapshot::ended(&before, &after, permit.actor()).by(Source::System));
+    Ok(Step::Ended)
+}
+
+/// Ends an export that has no room. Trying again would not help, so nothing is kept for that.
+async fn give_up(
+    uow: &mut dyn UnitOfWork,
+    permit: &Permit<ExportLeads>,
+    id: OperationId,
+    why: &NoRoom,
+) -> Result<Step, StepError> {
+    let found = uow.operations().find_for_update(id).await?;
+    let before = found.ok_or(StepError::Lost)?;
+    let ended = before.clone().give_up(why.to_string())?;
+    let line = format!("given up behind row {}", before.record().done);
+    let after = uow.operations().change(&ended, &line).await?;
+    uow.record(snapshot::ended(&before, &after, permit.actor()).by(Source::System));
+    Ok(Step::Ended)
+}
+
+impl From<BadExportRequest> for StepError {
+    fn from(error: BadExportRequest) -> Self {
+        Self::Impossible(error.into())
+    }
+}

@@ -1,0 +1,67 @@
+use time::OffsetDateTime;
+
+use super::{Operation, OperationId, OperationKind, OperationState, OutputSize, RESULT_FOR};
+use crate::access::{ExportLeads, Permit};
+use crate::store::{StoreError, UnitOfWork};
+
+/// The file that an operation has written, whole.
+#[derive(Clone, Debug)]
+pub struct ResultFile {
+    pub operation: OperationId,
+    /// What was asked for, as JSON.
+    pub request: Option<String>,
+    pub size: OutputSize,
+}
+
+/// Why there is no file to fetch.
+#[derive(Debug, thiserror::Error)]
+pub enum FindResultError {
+    #[error("there is no such operation")]
+    NotFound,
+    #[error("the operation is {}: its file is not whole", .0.as_str())]
+    NotEnded(OperationState),
+    #[error("the operation is {}: it has no whole file", .0.as_str())]
+    NeverWhole(OperationState),
+    #[error("the file was kept for a day")]
+    Dropped,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Operation {
+    /// Until when the file that it has written can be fetched; `None`: it has no whole one.
+    pub fn result_until(&self) -> Option<OffsetDateTime> {
+        let record = self.record();
+        match (record.kind, record.state) {
+            (OperationKind::ExportLeads, OperationState::Completed) => Some(record.finished_at? + RESULT_FOR),
+            (OperationKind::ExportLeads | OperationKind::ImportLeads, _) => None,
+        }
+    }
+}
+
+/// Finds the file of an export.
+pub async fn find_result(
+    uow: &mut dyn UnitOfWork,
+    _: &Permit<ExportLeads>,
+    id: OperationId,
+) -> Result<ResultFile, FindResultError> {
+    let found = uow.operations().look(id, &[OperationKind::ExportLeads]).await?;
+    let operation = found.ok_or(FindResultError::NotFound)?;
+    let state = operation.record().state;
+    let Some(until) = operation.result_until() else {
+        return Err(if state.has_ended() {
+            FindResultError::NeverWhole(state)
+        } else {
+            FindResultError::NotEnded(state)
+        });
+    };
+    let size = uow.operation_outputs().size(id).await?;
+    if until <= uow.now() || size.parts == 0 {
+        return Err(FindResultError::Dropped);
+    }
+    Ok(ResultFile {
+        operation: id,
+        request: uow.operations().request(id).await?,
+        size,
+    })
+}
