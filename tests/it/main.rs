@@ -30,6 +30,7 @@ mod operations;
 mod plans;
 mod pools;
 mod problems;
+mod remote;
 mod replicas;
 mod responses;
 mod schema;

@@ -1,6 +1,6 @@
 //! The program itself, as a process: its command line, its logs, its signals.
 
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -70,9 +70,19 @@ impl Program {
 
     /// Runs a command to its end.
     pub async fn run(&self, arguments: &[&str]) -> Ended {
-        let mut running = self.start(arguments);
-        let status = running.ended().await;
-        running.output(status)
+        self.start(arguments).end().await
+    }
+
+    /// Runs a command to its end that reads `input`.
+    pub async fn run_on(&self, arguments: &[&str], input: &[u8]) -> Ended {
+        let mut running = self.spawn(arguments, Stdio::piped());
+        let mut stdin = running.child.stdin.take().expect("it was piped");
+        let input = input.to_vec();
+        // It may end before it has read all.
+        let writing = thread::spawn(move || drop(stdin.write_all(&input)));
+        let ended = running.end().await;
+        writing.join().expect("writing does not panic");
+        ended
     }
 
     /// Serves; `Err` when the program ended instead.
@@ -91,14 +101,19 @@ impl Program {
         }
     }
 
-    fn start(&self, arguments: &[&str]) -> Running {
+    /// Starts a command.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        self.spawn(arguments, Stdio::null())
+    }
+
+    fn spawn(&self, arguments: &[&str], stdin: Stdio) -> Running {
         let mut child = Command::new(binary())
             .args(arguments)
             .env_clear()
             .envs(self.environment.iter().cloned())
             // So that no configuration file of the folder the tests run in is found.
             .current_dir(self.data_dir.path())
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -157,7 +172,27 @@ impl Serving {
 
     /// Asks the process to end; `name` as in `kill -TERM`.
     pub fn signal(&self, name: &str) {
-        let kill = format!("kill -{name} {}", self.running.child.id());
+        self.running.signal(name);
+    }
+
+    /// Waits for the end.
+    pub async fn ended(self) -> Ended {
+        self.running.end().await
+    }
+}
+
+/// A command under way. It is killed when dropped.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    stdout: Lines,
+    stderr: Lines,
+}
+
+impl Running {
+    /// Asks the process to end; `name` as in `kill -TERM`.
+    pub fn signal(&self, name: &str) {
+        let kill = format!("kill -{name} {}", self.child.id());
         let status = Command::new("sh")
             .args(["-c", &kill])
             .status()
@@ -165,21 +200,22 @@ impl Serving {
         assert!(status.success(), "{kill}");
     }
 
-    /// Waits for the end.
-    pub async fn ended(mut self) -> Ended {
-        let status = self.running.ended().await;
-        self.running.output(status)
+    /// What it has printed so far.
+    pub fn printed(&self) -> Vec<String> {
+        self.stdout.so_far()
     }
-}
 
-#[derive(Debug)]
-struct Running {
-    child: Child,
-    stdout: Lines,
-    stderr: Lines,
-}
+    /// What it has told on standard error so far.
+    pub fn told(&self) -> Vec<String> {
+        self.stderr.so_far()
+    }
 
-impl Running {
+    /// Waits for the end.
+    pub async fn end(mut self) -> Ended {
+        let status = self.ended().await;
+        self.output(status)
+    }
+
     fn try_wait(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("nobody else waits for the child")
     }

@@ -10,6 +10,7 @@ pub mod demo;
 mod derived_key;
 pub mod doctor;
 mod output;
+mod remote;
 mod secret_file;
 mod stores;
 mod system;

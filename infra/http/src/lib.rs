@@ -1,4 +1,4 @@
-//! Calls to others over HTTP.
+//! Calls over HTTP: to others, and from a terminal to a server of our own (`api`).
 //!
 //! Where tenants say who is called, they must not reach what only this installation can: its own network, its own
 //! machine, the addresses where clouds tell machines their credentials. So a URL is looked at before it is used
@@ -6,6 +6,7 @@
 //! a name that leads elsewhere the next time it is asked leads nowhere. Redirects are not followed, and no proxy of the
 //! environment is used (`client`).
 
+mod api;
 mod client;
 mod guard;
 mod network;
@@ -13,6 +14,9 @@ mod resolver;
 mod tls;
 mod webhooks;
 
+pub use api::{
+    ApiClient, ApiCredential, ApiDownload, ApiError, ApiEvent, ApiEvents, ApiFault, ApiProblem, ApiUpload,
+};
 pub use client::{BadClient, GuardedClient, GuardedClientSettings};
 pub use network::{BadNetwork, Network};
 pub use webhooks::HttpWebhookSender;

@@ -1,15 +1,19 @@
 //! The command line.
 //!
 //! Results go to standard output, progress and logs to standard error. With `--json` the output is one document.
-//! Exit codes: 0 it worked, 1 it did not, 2 the command line or the configuration is wrong.
+//! Exit codes: 0 it worked, 1 it did not, 2 the command line or the configuration is wrong. Commands that watch an
+//! operation also have 3 (done, but some rows were rejected), 4 (somebody cancelled it) and 130 (Ctrl-C; it goes on).
 
 mod bootstrap_sql;
 mod config;
 mod demo;
 mod doctor;
+mod export;
+mod import;
 mod keys;
 mod migrate;
 mod openapi;
+mod operations;
 mod operator;
 mod serve;
 mod session;
@@ -24,12 +28,15 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{ConfigError, Input, Loaded, load};
 use crate::output;
+use crate::remote::UsageError;
 
 const EXAMPLES: &str = "\
 Examples:
   fairlead serve                                  everything, on an embedded PostgreSQL in .fairlead
   fairlead serve --port 9000 --data-dir /var/lib/fairlead
   fairlead demo --tenant acme --leads 20000       a tenant full of believable leads, and how to log in
+  fairlead import leads.csv --tenant acme         into a server that runs, with a progress bar
+  fairlead export --tenant acme --out leads.csv
   fairlead config explain                         every key, its value and where that comes from
   fairlead doctor                                 what is wrong, and what mends it
 
@@ -72,6 +79,13 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Fill a demo tenant with believable leads, and say how to log in
     Demo(demo::DemoArgs),
+    /// Import leads from a file into a tenant of a server
+    Import(import::ImportArgs),
+    /// Write the leads of a tenant of a server to a file
+    Export(export::ExportArgs),
+    /// List, show, watch and cancel what a server does in the background
+    #[command(subcommand)]
+    Operations(operations::OperationsCommand),
     /// Create, list and revoke the credentials of operators
     #[command(subcommand)]
     Operator(operator::OperatorCommand),
@@ -100,9 +114,12 @@ pub fn main() -> ExitCode {
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let global = cli.global;
     match cli.command {
-        // Neither needs a configuration that holds.
+        // None of these needs a configuration that holds.
         Command::BootstrapSql(args) => bootstrap_sql::run(&args)?,
         Command::Openapi(args) => openapi::run(&args)?,
+        Command::Import(args) => return import::run(&args).await,
+        Command::Export(args) => return export::run(&args).await,
+        Command::Operations(command) => return operations::run(&command).await,
 
         Command::Serve(args) => serve::run(&args, global.input()).await?,
         Command::Doctor(args) => return doctor::run(&args, &global.input()).await,
@@ -142,6 +159,9 @@ fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::from(2);
     }
     output::progress(&format!("error: {}", output::chain(error.as_ref())));
+    if error.is::<UsageError>() {
+        return ExitCode::from(2);
+    }
     ExitCode::FAILURE
 }
 

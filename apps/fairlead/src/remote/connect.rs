@@ -1,0 +1,186 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use clap::Args;
+use fairlead_http::{ApiClient, ApiCredential, ApiError};
+use serde::Deserialize;
+use serde_json::json;
+use url::Url;
+
+use crate::config::Secret;
+use crate::output;
+
+const URL: &str = "FAIRLEAD_URL";
+const KEY: &str = "FAIRLEAD_API_KEY";
+const PASSWORD: &str = "FAIRLEAD_PASSWORD";
+const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+
+/// Which server, and who asks. No secret is an argument: those of a process are everybody's to see.
+#[derive(Debug, Args)]
+pub(crate) struct RemoteArgs {
+    /// Where the server is [env: `FAIRLEAD_URL`] [default: <http://127.0.0.1:8080>]
+    #[arg(long, value_name = "URL", help_heading = "Server")]
+    url: Option<Url>,
+    /// Slug of the tenant; a credential of another one is refused
+    #[arg(long, value_name = "SLUG", help_heading = "Server")]
+    tenant: Option<String>,
+    /// File with an API key [else: the key in `FAIRLEAD_API_KEY`]
+    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    key_file: Option<PathBuf>,
+    /// Log in as this user, rather than by a key
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        conflicts_with = "key_file",
+        help_heading = "Server"
+    )]
+    email: Option<String>,
+    /// File with the user's password [else: the password in `FAIRLEAD_PASSWORD`]
+    #[arg(long, value_name = "FILE", requires = "email", help_heading = "Server")]
+    password_file: Option<PathBuf>,
+}
+
+/// The command line asks for what cannot be.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct UsageError(pub(crate) String);
+
+/// A server that knows us.
+#[derive(Debug)]
+pub(crate) struct Remote {
+    client: ApiClient,
+    /// `None`: by an API key.
+    login: Option<Login>,
+    /// The slug of the tenant.
+    pub(crate) tenant: String,
+}
+
+#[derive(Debug)]
+struct Login {
+    email: String,
+    password: Secret,
+    tenant: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Me {
+    tenant: Tenant,
+}
+
+#[derive(Deserialize)]
+struct Tenant {
+    slug: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Session {
+    access_token: String,
+}
+
+impl Remote {
+    /// Finds out whether the server is there and lets us in, before anything is asked of it.
+    pub(crate) async fn connect(args: &RemoteArgs) -> anyhow::Result<Self> {
+        let url = match (&args.url, environment(URL)) {
+            (Some(url), _) => url.clone(),
+            (None, given) => {
+                let text = given.unwrap_or_else(|| DEFAULT_URL.to_owned());
+                Url::parse(&text).map_err(|error| UsageError(format!("{URL} is no URL: {error}")))?
+            }
+        };
+        warn_of_plain_text(&url);
+        let login = match &args.email {
+            Some(email) => Some(Login {
+                email: email.clone(),
+                password: secret(args.password_file.as_deref(), PASSWORD, "--password-file")?,
+                tenant: args.tenant.clone(),
+            }),
+            None => None,
+        };
+        let where_it_is = url.to_string();
+        let client = ApiClient::new(url, concat!("fairlead/", env!("CARGO_PKG_VERSION")))?;
+        let client = if login.is_some() {
+            client
+        } else {
+            let key = secret(args.key_file.as_deref(), KEY, "--key-file")?;
+            client.with(ApiCredential::Key(key.expose().to_owned()))
+        };
+        let mut remote = Self {
+            client,
+            login,
+            tenant: String::new(),
+        };
+        let cannot = || format!("cannot work with the server at {where_it_is}");
+        remote.renew().await.with_context(cannot)?;
+        let me: Me = remote.client.get("/api/v1/auth/me").await.with_context(cannot)?;
+        remote.tenant = me.tenant.slug;
+        match &args.tenant {
+            Some(wanted) if *wanted != remote.tenant => Err(UsageError(format!(
+                "the credential is of tenant {}, not of {wanted}",
+                remote.tenant
+            ))
+            .into()),
+            _ => Ok(remote),
+        }
+    }
+
+    pub(crate) fn client(&self) -> &ApiClient {
+        &self.client
+    }
+
+    /// Logs in, or in again; returns whether that is how we get in.
+    pub(crate) async fn renew(&mut self) -> Result<bool, ApiError> {
+        let Some(Login {
+            email,
+            password,
+            tenant,
+        }) = &self.login
+        else {
+            return Ok(false);
+        };
+        let body = json!({ "email": email, "password": password.expose(), "tenant": tenant });
+        let anonymous = self.client.clone().with(ApiCredential::None);
+        let session: Session = anonymous
+            .post("/api/v1/auth/login", None, Some(body.to_string()))
+            .await?;
+        self.client = anonymous.with(ApiCredential::Token(session.access_token));
+        Ok(true)
+    }
+}
+
+fn warn_of_plain_text(url: &Url) {
+    let is_here = url.host_str().is_some_and(|host| {
+        let host = host.trim_matches(['[', ']']);
+        host == "localhost"
+            || host
+                .parse()
+                .is_ok_and(|address: std::net::IpAddr| address.is_loopback())
+    });
+    if url.scheme() == "http" && !is_here {
+        output::progress(&format!(
+            "warning: {url} is not encrypted; whoever listens on the way reads the credential"
+        ));
+    }
+}
+
+fn secret(file: Option<&Path>, variable: &str, flag: &str) -> anyhow::Result<Secret> {
+    let text = match file {
+        Some(path) => fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?,
+        None => environment(variable)
+            .ok_or_else(|| UsageError(format!("no credential: set {variable}, or name a file by {flag}")))?,
+    };
+    let text = text.trim();
+    if text.is_empty() {
+        return Err(UsageError(format!("the credential is empty: see {variable} and {flag}")).into());
+    }
+    Ok(Secret::new(text))
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what a command is told beside its arguments is no configuration of a server"
+)]
+fn environment(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.is_empty())
+}
