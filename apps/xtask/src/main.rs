@@ -53,6 +53,8 @@ enum Verb {
     Bench(bench::BenchArgs),
     /// Measure what waiting WebSockets cost, and how soon events reach them
     BenchSockets(bench::SocketArgs),
+    /// Measure what it costs to enqueue a job, and how many are done in a second
+    BenchJobs(bench::JobArgs),
     /// Write the description of the API to openapi/
     Openapi(openapi::OpenapiArgs),
     /// Check dependencies: advisories, licences, layering, unused ones
@@ -67,6 +69,7 @@ fn main() -> ExitCode {
         Verb::Test(args) => test::run(&args),
         Verb::Bench(args) => bench::run(&args),
         Verb::BenchSockets(args) => bench::run_sockets(&args),
+        Verb::BenchJobs(args) => bench::run_jobs(&args),
         Verb::Openapi(args) => openapi::run(&args),
         Verb::Audit => audit::run(),
     });

@@ -74,6 +74,17 @@ pub(crate) fn build_product(profile: Profile) -> Result<PathBuf> {
     binary(profile, "fairlead")
 }
 
+/// Builds a program that is made for tests and measurements alone.
+pub(crate) fn build_tool(profile: Profile, name: &str) -> Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["build", "--workspace", "--bin", name]);
+    if profile != Profile::Dev {
+        build.args(["--profile", profile.folder()]);
+    }
+    child::run(&mut build)?;
+    binary(profile, name)
+}
+
 /// Returns where cargo puts a binary of the workspace: beside this one.
 pub(crate) fn binary(profile: Profile, name: &str) -> Result<PathBuf> {
     let own = env::current_exe().context("cannot find my own binary")?;

@@ -6,6 +6,7 @@
 
 mod body;
 mod field;
+mod jobs;
 mod load;
 mod machine;
 mod measure;
@@ -34,6 +35,7 @@ use crate::product::Product;
 use crate::workspace::{self, Profile};
 use crate::{child, up};
 use field::{Binaries, Field};
+pub(crate) use jobs::{JobArgs, run as run_jobs};
 use machine::Occasion;
 use measure::Plan;
 use report::Report;
