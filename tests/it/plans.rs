@@ -673,11 +673,11 @@ async fn operations_and_what_they_have_to_do_are_found_through_their_indexes() {
     );
 
     let used = indexes_used(&database, &superuser, async |uow| {
-        assert_eq!(uow.operations().count_open().await.expect("they are counted"), 1);
-        assert_eq!(
-            uow.operations().kept_bytes().await.expect("it is added up"),
-            200_000
-        );
+        for (kind, counted) in [(OperationKind::ImportLeads, 1), (OperationKind::ExportLeads, 0)] {
+            let open = uow.operations().count_open(kind).await.expect("they are counted");
+            let bytes = uow.operations().kept_bytes(kind).await.expect("it is added up");
+            assert_eq!((open, bytes), (counted, 100_000));
+        }
     })
     .await;
     assert_eq!(

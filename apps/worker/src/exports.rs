@@ -8,10 +8,11 @@ use fairlead_domain::access::{ExportLeads, Permit, SystemScope};
 use fairlead_domain::consistency::{LogPosition, ReadIntent};
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::jobs::{Job, JobHandler, NewJob};
-use fairlead_domain::leads::export::{self, Export, ExportJob, LeadFiles, Part};
+use fairlead_domain::leads::export::{self, Export, ExportJob, LeadFiles, MAX_PART_LEADS, Part};
 use fairlead_domain::operations::{Operation, OperationId, Step, StepError, Turn};
 use fairlead_domain::store::{Store, StoreError, UnitOfWork};
 
+use crate::fault;
 use crate::operations::{OperationJobs, Work};
 
 /// Does the jobs of exports. `pause`: before one goes on that failed behind some of its parts.
@@ -33,6 +34,8 @@ struct Task {
     job: ExportJob,
     permit: Permit<ExportLeads>,
     export: Export,
+    /// How many leads are asked for next.
+    limit: u32,
     /// Where leads are read: on any node that has all that was there when the job was begun.
     intent: ReadIntent,
 }
@@ -60,16 +63,26 @@ impl Work for Exports {
             job: ExportJob::of(job, id),
             permit,
             export,
+            limit: MAX_PART_LEADS,
             intent: ReadIntent::ANALYTICS.raised_to(position),
         };
-        if operation.record().total.is_none() {
-            self.estimate(&task).await?;
+        // Who could not tell at the begin does not try again behind each slice.
+        if operation.record().total.is_none() && operation.record().done == 0 {
+            let estimated = self.estimate(&task).await;
+            estimated.unwrap_or_else(|error| {
+                tracing::warn!(
+                    fault = fault::told(&error),
+                    operation.id = %id,
+                    "cannot tell how much an export has to do; it goes on without"
+                );
+            });
         }
         Ok(task)
     }
 
     async fn step(&self, task: &mut Task, job: &Job, turn: Turn) -> Result<Step, StepError> {
         let part = self.read(task).await?;
+        task.limit = part.next_limit;
         let mut uow = self.store.begin_behind(task.permit.scope()).await?;
         let place = (&mut task.export, &part);
         let step = export::write(&mut *uow, &task.permit, &task.job, &job.ticket, place, turn).await?;
@@ -89,36 +102,19 @@ impl Work for Exports {
 impl Exports {
     /// Reads the leads that come next, and writes their lines, while nothing is locked.
     async fn read(&self, task: &Task) -> Result<Part, StoreError> {
-        let Export {
-            request,
-            number,
-            after,
-        } = &task.export;
+        let Export { request, after, .. } = &task.export;
+        let query = export::query(&request.filter, *after, task.limit);
         let mut uow = self.store.read(task.permit.scope(), task.intent).await?;
-        let page = uow.leads().list(&export::query(&request.filter, *after)).await?;
+        let page = uow.leads().list(&query).await?;
         drop(uow);
-        let mut content = String::new();
-        if *number == 0 {
-            content.push_str(self.files.head(request.format));
-        }
-        let leads = page.items.len() as u64;
-        content.push_str(&self.files.lines(request.format, page.items));
-        Ok(Part {
-            content,
-            leads,
-            next: page.next,
-        })
+        Ok(Part::of(&*self.files, request.format, *after, page, task.limit))
     }
 
-    /// Counts what there is to do. Where that takes too long, nobody knows.
+    /// Counts what there is to do.
     async fn estimate(&self, task: &Task) -> Result<(), StoreError> {
         let filter = &task.export.request.filter;
         let mut uow = self.store.read(task.permit.scope(), task.intent).await?;
-        let counted = match uow.leads().list(&export::count(filter)).await {
-            Ok(page) => page.total,
-            Err(StoreError::TimedOut) => None,
-            Err(error) => return Err(error),
-        };
+        let counted = uow.leads().list(&export::count(filter)).await?.total;
         drop(uow);
         let Some(total) = counted else { return Ok(()) };
         let mut uow = self.store.begin_behind(task.permit.scope()).await?;

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fairlead_domain::access::{SystemScope, TenantScope};
+use fairlead_domain::access::{Actor, SystemScope, TenantScope};
 use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::jobs::{DeadJob, Done, Job, JobError, JobHandler, NewJob};
@@ -133,6 +133,19 @@ impl<W: Work> OperationJobs<W> {
                     }
                 }
                 Step::HandedOn | Step::Completed => return Ok(Done::WithItsEffect),
+                Step::GivenUp => {
+                    // Nobody comes back to it: what cannot be dropped now, housekeeping drops.
+                    let dropped = self.drop_all(&slice.scope, slice.operation).await;
+                    dropped.unwrap_or_else(|error| {
+                        tracing::warn!(
+                            fault = fault::told(&error),
+                            operation.id = %slice.operation,
+                            operation.kind = W::KIND,
+                            "cannot drop what an operation has kept that was given up"
+                        );
+                    });
+                    return Ok(Done::WithItsEffect);
+                }
                 Step::Ended => {
                     self.drop_all(&slice.scope, slice.operation).await?;
                     return Ok(Done::Now);
@@ -193,7 +206,7 @@ impl<W: Work> OperationJobs<W> {
             return Ok(());
         };
         let mut uow = self.store.begin_behind(&system().tenant(tenant)).await?;
-        operations::give_up(&mut *uow, operation, W::GIVEN_UP).await?;
+        operations::give_up(&mut *uow, operation, Actor::System, W::GIVEN_UP).await?;
         uow.commit().await.map(drop)
     }
 }

@@ -31,10 +31,14 @@ pub struct InUse {
     pub users: u64,
     /// Neither revoked nor expired.
     pub api_keys: u64,
-    /// Operations that have not ended.
-    pub open_operations: u64,
-    /// Of operations: what waits to be worked on, and what was written.
-    pub operation_bytes: u64,
+    /// Imports in the background that have not ended.
+    pub open_imports: u64,
+    /// Of files that wait to be imported.
+    pub import_bytes: u64,
+    /// Exports in the background that have not ended.
+    pub open_exports: u64,
+    /// Of files that exports have written.
+    pub export_bytes: u64,
     pub webhooks: u64,
 }
 

@@ -17,8 +17,8 @@ mod work;
 pub use cancel::{CancelOperationError, cancel};
 pub use model::{
     InvalidTransition, LogLine, MAX_FAULTS, MAX_KEPT_BYTES, MAX_OPEN_OPERATIONS, NewOperation, Operation,
-    OperationId, OperationKind, OperationRecord, OperationState, OperationStory, Pace, RESULT_FOR, RowFault,
-    Tally,
+    OperationId, OperationKind, OperationRecord, OperationState, OperationStory, Pace, RESULT_FOR, RETRY_FOR,
+    RowFault, Tally,
 };
 pub use permit::OperationsPermit;
 pub use port::{OperationOutputs, Operations, OutputEnd, OutputPart, OutputSize};

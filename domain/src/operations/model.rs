@@ -10,10 +10,12 @@ use crate::jobs::Queue;
 
 pub type OperationId = Id<Operation>;
 
-/// How many operations of a tenant may be queued or running.
+/// How many operations of a kind a tenant may have queued or running: who may export alone keeps nobody from importing.
 pub const MAX_OPEN_OPERATIONS: u64 = 10;
-/// How many bytes a tenant's operations and uploads may keep, together: of input that waits, and of results.
+/// How many bytes a tenant's operations of a kind may keep: of imports and uploads what waits, of exports their files.
 pub const MAX_KEPT_BYTES: u64 = 2 << 30;
+/// How long what an operation was at is kept when it has failed, for it to be taken up again.
+pub const RETRY_FOR: time::Duration = time::Duration::DAY;
 /// How long the file that an operation has written can be fetched, from its end.
 pub const RESULT_FOR: time::Duration = time::Duration::DAY;
 /// The most faults that are kept of an operation.

@@ -28,10 +28,11 @@ pub trait Operations: Send {
     async fn list(&mut self, kinds: &[OperationKind], paging: &Paging)
     -> Result<Page<Operation>, StoreError>;
 
-    /// How many are queued or running.
-    async fn count_open(&mut self) -> Result<u64, StoreError>;
+    /// How many of a kind are queued or running.
+    async fn count_open(&mut self, kind: OperationKind) -> Result<u64, StoreError>;
 
-    /// Writes the progress of one that was found for update, how much there is to do included, and keeps `faults`, of which there are so many before.
+    /// Writes the progress of one that was found for update, how much there is to do included, and keeps `faults`, of
+    /// which there are so many before.
     async fn advance(
         &mut self,
         operation: &Operation,
@@ -53,8 +54,9 @@ pub trait Operations: Send {
     /// What was asked for, as JSON.
     async fn request(&mut self, id: OperationId) -> Result<Option<String>, StoreError>;
 
-    /// How many bytes the tenant keeps, of input and of output.
-    async fn kept_bytes(&mut self) -> Result<u64, StoreError>;
+    /// How many bytes the tenant keeps for operations of a kind: of imports their input, uploads included, and of exports
+    /// their output.
+    async fn kept_bytes(&mut self, kind: OperationKind) -> Result<u64, StoreError>;
 
     /// Keeps a part of the input of an operation that is to be queued; `number` counts from 0.
     async fn add_input(&mut self, id: OperationId, number: u32, content: &[u8]) -> Result<(), StoreError>;

@@ -5,7 +5,8 @@ use std::error::Error;
 use time::OffsetDateTime;
 
 use super::{
-    InvalidTransition, NewOperation, Operation, OperationId, OperationKind, OperationState, snapshot,
+    InvalidTransition, NewOperation, Operation, OperationId, OperationKind, OperationState, RETRY_FOR,
+    snapshot,
 };
 use crate::Id;
 use crate::access::Actor;
@@ -29,6 +30,8 @@ pub enum Step {
     HandedOn,
     /// All is done, and this unit of work finishes the job.
     Completed,
+    /// It was given up for good, and this unit of work finishes the job: what is kept for it is to be dropped.
+    GivenUp,
     /// The operation has ended otherwise, or is gone: what is kept for it is to be dropped.
     Ended,
 }
@@ -107,9 +110,15 @@ pub async fn take_up(
     Ok(Some(after))
 }
 
-/// Whether one that failed has still what it was at.
+/// Whether one that failed has still what it was at. Behind its time that may be half of it: it is dropped step by step.
 async fn can_go_on(uow: &mut dyn UnitOfWork, operation: &Operation) -> Result<bool, StoreError> {
     let record = operation.record();
+    if record
+        .finished_at
+        .is_none_or(|finished| finished + RETRY_FOR <= uow.now())
+    {
+        return Ok(false);
+    }
     match record.kind {
         OperationKind::ImportLeads => uow.operations().has_input(record.id).await,
         OperationKind::ExportLeads if record.done == 0 => Ok(true),
@@ -133,7 +142,12 @@ pub async fn hand_on(
 
 /// Gives an operation up that has not ended. `why` is shown to who has asked for it. What it had still to do, or has
 /// done, is kept for a while, so that it can be taken up again.
-pub async fn give_up(uow: &mut dyn UnitOfWork, id: OperationId, why: &str) -> Result<(), StoreError> {
+pub async fn give_up(
+    uow: &mut dyn UnitOfWork,
+    id: OperationId,
+    actor: Actor,
+    why: &str,
+) -> Result<(), StoreError> {
     let Some(before) = uow.operations().find_for_update(id).await? else {
         return Ok(());
     };
@@ -142,7 +156,7 @@ pub async fn give_up(uow: &mut dyn UnitOfWork, id: OperationId, why: &str) -> Re
     };
     let line = format!("given up behind row {}", before.record().done);
     let after: Operation = uow.operations().change(&ended, &line).await?;
-    uow.record(snapshot::ended(&before, &after, Actor::System).by(Source::System));
+    uow.record(snapshot::ended(&before, &after, actor).by(Source::System));
     Ok(())
 }
 

@@ -29,9 +29,12 @@ const IN_USE: &str = "
     SELECT (SELECT COUNT(*) FROM users WHERE tenant_id = $1),
            (SELECT COUNT(*) FROM api_keys
             WHERE tenant_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)),
-           (SELECT COUNT(*) FROM operations WHERE tenant_id = $1 AND finished_at IS NULL),
-           ((SELECT COALESCE(SUM(size_bytes), 0) FROM operation_inputs WHERE tenant_id = $1)
-          + (SELECT COALESCE(SUM(size_bytes), 0) FROM operation_outputs WHERE tenant_id = $1))::bigint,
+           (SELECT COUNT(*) FROM operations
+            WHERE tenant_id = $1 AND kind = 'import-leads' AND finished_at IS NULL),
+           (SELECT COALESCE(SUM(size_bytes), 0)::bigint FROM operation_inputs WHERE tenant_id = $1),
+           (SELECT COUNT(*) FROM operations
+            WHERE tenant_id = $1 AND kind = 'export-leads' AND finished_at IS NULL),
+           (SELECT COALESCE(SUM(size_bytes), 0)::bigint FROM operation_outputs WHERE tenant_id = $1),
            (SELECT COUNT(*) FROM webhooks WHERE tenant_id = $1)";
 
 impl PgUnitOfWork {
@@ -118,12 +121,22 @@ impl Tenants for PgUnitOfWork {
 
     #[tracing::instrument(level = "debug", name = "db.tenants.in_use", skip_all)]
     async fn in_use(&mut self) -> Result<InUse, StoreError> {
-        let [users, api_keys, open_operations, operation_bytes, webhooks] = self.counts(IN_USE).await?;
+        let [
+            users,
+            api_keys,
+            open_imports,
+            import_bytes,
+            open_exports,
+            export_bytes,
+            webhooks,
+        ] = self.counts(IN_USE).await?;
         Ok(InUse {
             users,
             api_keys,
-            open_operations,
-            operation_bytes,
+            open_imports,
+            import_bytes,
+            open_exports,
+            export_bytes,
             webhooks,
         })
     }

@@ -16,6 +16,8 @@ CREATE TABLE operation_outputs (
 );
 -- The limit of a tenant, told by the index alone.
 CREATE INDEX operation_outputs_size ON operation_outputs (tenant_id, size_bytes);
+-- The files there are, for housekeeping.
+CREATE INDEX operation_outputs_files ON operation_outputs (tenant_id, operation_id) WHERE number = 0;
 CALL protect_tenant_table('operation_outputs');
 -- UPDATE, because a row lock asks for it.
 GRANT SELECT, INSERT, UPDATE (number), DELETE ON operation_outputs TO fairlead_app;

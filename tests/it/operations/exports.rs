@@ -6,6 +6,8 @@ use sqlx::{AssertSqlSafe, Executor as _, PgConnection};
 use support::database::DatabaseRole;
 use support::process::Program;
 use support::{Client, Response, TestApp, TestDatabase, TestTenant, wait_until};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::{events_of, id, location, log, rows, wait_for, wait_for_end};
 
@@ -71,6 +73,11 @@ pub(super) async fn wait_until_at_gate(
         operation["progress"]["done"] == 1_000
     })
     .await;
+    wait_until_one_waits(database).await;
+    midway
+}
+
+async fn wait_until_one_waits(database: &mut PgConnection) {
     wait_until("somebody is at the gate", async || {
         let waiting =
             "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 42 AND NOT granted";
@@ -81,11 +88,27 @@ pub(super) async fn wait_until_at_gate(
         waiting == 1
     })
     .await;
-    midway
+}
+
+/// Leaves the tenant room for so many bytes of output: the others are kept for another export.
+pub(super) async fn leave_room(database: &mut PgConnection, tenant: &TestTenant, bytes: usize) {
+    let others = format!(
+        "WITH other AS (
+             INSERT INTO operations (tenant_id, id, kind, created_by, state, finished_at)
+             VALUES ('{0}', gen_random_uuid(), 'export-leads', 'system', 'completed', now()) RETURNING id)
+         INSERT INTO operation_outputs (tenant_id, id, operation_id, number, size_bytes, content)
+         SELECT '{0}', gen_random_uuid(), other.id, number, ((2::bigint << 30) - {bytes}) / 2, ''
+         FROM other, generate_series(0, 1) AS number",
+        tenant.id
+    );
+    sqlx::raw_sql(AssertSqlSafe(others))
+        .execute(database)
+        .await
+        .unwrap();
 }
 
 async fn parts(database: &mut PgConnection) -> i64 {
-    let count = "SELECT count(*) FROM operation_outputs";
+    let count = "SELECT count(*) FROM operation_outputs WHERE content <> ''";
     sqlx::query_scalar(count).fetch_one(database).await.unwrap()
 }
 
@@ -401,16 +424,7 @@ async fn an_export_that_has_no_room_says_so_and_keeps_nothing() {
     fill(&acme, 3_000).await;
     // Room for a first part, and for no second one.
     let room = streamed(&acme.owner, "").await.len() / 2;
-    let others = format!(
-        "INSERT INTO operation_inputs (tenant_id, id, operation_id, number, size_bytes, content)
-         SELECT '{}', gen_random_uuid(), gen_random_uuid(), 0, ((2::bigint << 30) - {room}) / 2, ''
-         FROM generate_series(1, 2)",
-        acme.id
-    );
-    sqlx::raw_sql(AssertSqlSafe(others))
-        .execute(&mut database)
-        .await
-        .unwrap();
+    leave_room(&mut database, &acme, room).await;
 
     let operation = location(&export(&acme.owner, "").await);
     let end = wait_for_end(&acme.owner, &operation).await;
@@ -424,6 +438,130 @@ async fn an_export_that_has_no_room_says_so_and_keeps_nothing() {
         (refused.status.as_u16(), refused.problem().as_str()),
         (410, "result-gone")
     );
+}
+
+#[tokio::test]
+async fn an_export_that_had_no_room_stays_failed_when_its_process_is_killed_while_it_drops_the_parts() {
+    let database = TestDatabase::create().await;
+    let program = Program::on(&database)
+        .with("FAIRLEAD__JOBS__LEASE_MS", "5000")
+        .with("FAIRLEAD__JOBS__SWEEP_MS", "100");
+    let killed = program.serve().await.unwrap();
+    let acme = TestTenant::sign_up(killed.anonymous(), "acme").await;
+    fill(&acme, 3_000).await;
+    let room = streamed(&acme.owner, "").await.len() / 2;
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    leave_room(&mut superuser, &acme, room).await;
+    let gate = "CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN OLD; END $$;
+                CREATE TRIGGER gate BEFORE DELETE ON operation_outputs FOR EACH ROW EXECUTE FUNCTION pass()";
+    sqlx::raw_sql(gate).execute(&mut superuser).await.unwrap();
+    shut(&mut superuser).await;
+    let operation = location(&export(&acme.owner, "").await);
+    let mut other = database.connect(DatabaseRole::Superuser).await;
+    wait_until_one_waits(&mut other).await;
+
+    let open_jobs =
+        "SELECT count(*) FROM jobs WHERE kind = 'export-leads' AND state IN ('delayed', 'waiting', 'active')";
+    let open_jobs: i64 = sqlx::query_scalar(open_jobs).fetch_one(&mut other).await.unwrap();
+    let failed = acme.owner.get(&operation).await.expect(200);
+    killed.signal("KILL");
+    killed.ended().await;
+    open(&mut superuser).await;
+    let second = program.serve().await.unwrap();
+    let acme = acme.at(&second.url);
+    // What is kept longer than for a day after that goes with the chore, however far it came.
+    superuser
+        .execute("UPDATE operations SET finished_at = finished_at - interval '25 hours'")
+        .await
+        .unwrap();
+    superuser
+        .execute("UPDATE job_schedules SET next_at = now() WHERE name = 'clear-operations'")
+        .await
+        .unwrap();
+    wait_until("nothing of it is kept", async || parts(&mut superuser).await == 0).await;
+    let end = acme.owner.get(&operation).await.expect(200);
+
+    assert_eq!(open_jobs, 0, "who takes it up again finds parts");
+    assert_eq!(failed["state"], "failed", "{failed}");
+    assert_eq!(end["state"], "failed", "{end}");
+    assert_eq!(
+        events_of(&mut superuser, id(&operation)).await,
+        ["operation_queued", "operation_started", "operation_ended"]
+    );
+}
+
+#[tokio::test]
+async fn a_part_of_a_file_is_small_however_large_the_leads_are() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let mut database = app.database.connect(DatabaseRole::Superuser).await;
+    fill(&acme, 600).await;
+    // Each quote is two in CSV.
+    database
+        .execute("UPDATE leads SET custom_fields = jsonb_build_object('note', repeat('\"', 8000))")
+        .await
+        .unwrap();
+
+    for query in ["", "?format=ndjson"] {
+        let operation = location(&export(&acme.owner, query).await);
+        let end = wait_for_end(&acme.owner, &operation).await;
+        let largest = "SELECT max(size_bytes) FROM operation_outputs WHERE operation_id = $1::text::uuid";
+        let largest: i32 = sqlx::query_scalar(largest)
+            .bind(id(&operation))
+            .fetch_one(&mut database)
+            .await
+            .unwrap();
+
+        assert_eq!(
+            (&end["state"], &end["result"]["successful"]),
+            (&json!("completed"), &json!(600)),
+            "{end}"
+        );
+        assert!(largest < 2 << 20, "a part has {largest} bytes");
+        assert!(
+            file_of(&acme.owner, &operation).await == streamed(&acme.owner, query).await,
+            "they differ"
+        );
+    }
+}
+
+#[tokio::test]
+async fn who_asks_for_the_head_of_a_file_has_none_of_it_read() {
+    let database = TestDatabase::create().await;
+    let server = Program::on(&database).serve().await.unwrap();
+    let acme = TestTenant::sign_up(server.anonymous(), "acme").await;
+    let key = acme.key(&["leads:read"]).await;
+    fill(&acme, 1_500).await;
+    let operation = location(&export(&acme.owner, "").await);
+    wait_for_end(&acme.owner, &operation).await;
+    let length = file_of(&acme.owner, &operation).await.len();
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    // Whoever reads the second part finds none, and says so.
+    superuser
+        .execute("UPDATE operation_outputs SET number = 7 WHERE number = 1")
+        .await
+        .unwrap();
+
+    let mut connection = TcpStream::connect(server.url.trim_start_matches("http://"))
+        .await
+        .unwrap();
+    let head = format!(
+        "HEAD {operation}/result HTTP/1.1\r\nhost: fairlead\r\nx-tenant-key: {key}\r\nconnection: close\r\n\r\n"
+    );
+    connection.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    // It is closed when the server is through with the body.
+    connection.read_to_string(&mut answer).await.unwrap();
+
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(
+        answer.contains(&format!("content-length: {length}\r\n")),
+        "{answer}"
+    );
+    assert!(answer.ends_with("\r\n\r\n"), "{answer}");
+    let read = server.log().into_iter().find(|line| line.contains("broke off"));
+    assert_eq!(read, None);
 }
 
 #[tokio::test]

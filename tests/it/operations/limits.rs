@@ -6,6 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 use support::database::DatabaseRole;
 use support::{Client, TestApp, wait_until};
 
+use super::exports::{export, leave_room};
 use super::{counted, import, location, rows};
 
 async fn limit(client: &Client, name: &str) -> Value {
@@ -25,7 +26,7 @@ async fn a_tenant_has_ten_operations_at_the_most_that_have_not_ended_however_man
         .filter(|response| response.status == 202)
         .map(location)
         .collect();
-    let full = limit(&acme.owner, "openOperations").await;
+    let full = limit(&acme.owner, "openImports").await;
     // Nobody else's.
     location(&import(&umbrella.owner, "", "name\nAnn\n").await);
     acme.owner.delete(&accepted[0]).await.expect(200);
@@ -43,11 +44,36 @@ async fn a_tenant_has_ten_operations_at_the_most_that_have_not_ended_however_man
 }
 
 #[tokio::test]
+async fn who_may_export_alone_keeps_nobody_from_importing() {
+    let app = TestApp::start_with(|config| config.jobs.imports.concurrency = 0).await;
+    let acme = app.tenant("acme").await;
+    let mut database = app.database.connect(DatabaseRole::Superuser).await;
+    let reader = acme.machine(&["leads:read"]).await;
+    for _ in 0..10 {
+        export(&reader, "").await.expect(202);
+    }
+    leave_room(&mut database, &acme, 0).await;
+
+    let one_more = export(&reader, "").await;
+    let imported = import(&acme.owner, "", "name\nAnn\n").await;
+    let bytes = limit(&acme.owner, "exportBytes").await;
+
+    assert_eq!(
+        (one_more.status.as_u16(), one_more.problem().as_str()),
+        (409, "limit-reached")
+    );
+    assert_eq!(imported.status, 202, "{imported:?}");
+    assert_eq!(limit(&acme.owner, "openExports").await["current"], 10);
+    assert_eq!(limit(&acme.owner, "openImports").await["current"], 1);
+    assert_eq!(bytes["current"], bytes["maximum"]);
+}
+
+#[tokio::test]
 async fn the_files_of_a_tenant_that_wait_have_a_bound_together() {
     let app = TestApp::start_with(|config| config.jobs.imports.concurrency = 0).await;
     let (acme, umbrella) = (app.tenant("acme").await, app.tenant("umbrella").await);
     let mut database = app.database.connect(DatabaseRole::Superuser).await;
-    let most = limit(&acme.owner, "operationBytes").await["maximum"]
+    let most = limit(&acme.owner, "importBytes").await["maximum"]
         .as_i64()
         .unwrap();
     let fill = async |database: &mut PgConnection, free: i64| {

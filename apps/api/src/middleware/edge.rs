@@ -1,14 +1,17 @@
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::body::{self, BodySize, BoxBody, MessageBody};
+use actix_web::body::{self, BodySize, BoxBody, MessageBody, SizedStream};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
 use actix_web::http::Method;
 use actix_web::http::header::HeaderName;
 use actix_web::middleware::Next;
+use actix_web::web::Bytes;
 use actix_web::{HttpMessage as _, ResponseError as _};
 use fairlead_telemetry::request::{self, RequestContext};
+use futures_util::stream::empty;
 
 use super::guard::{guarded, has_deadline};
 use super::log::Line;
@@ -43,9 +46,8 @@ pub(crate) async fn edge<B: MessageBody + 'static>(
         match handled {
             Ok(Handled { response, route }) => {
                 let mut response = compressed(response, &settings.compression);
-                if is_head && matches!(response.response().body().size(), BodySize::Stream) {
-                    // The server would drive it to its end all the same, and a stream of events has none.
-                    response = response.map_body(|_, _| BoxBody::new(body::None::new()));
+                if is_head {
+                    response = response.map_body(|_, body| without_stream(body));
                 }
                 headers::set(response.headers_mut(), place, settings, &context, started);
                 line.write(Ok((&response, route)), &context, &services);
@@ -61,6 +63,19 @@ pub(crate) async fn edge<B: MessageBody + 'static>(
         }
     })
     .await
+}
+
+/// What the server need not drive to its end, which it would to leave it out: a file is read for that, and a stream of
+/// events has no end. The length stays, as it is told.
+fn without_stream(body: BoxBody) -> BoxBody {
+    match body.size() {
+        BodySize::Stream => BoxBody::new(body::None::new()),
+        BodySize::Sized(length) => match body.try_into_bytes() {
+            Ok(bytes) => BoxBody::new(bytes),
+            Err(_) => BoxBody::new(SizedStream::new(length, empty::<Result<Bytes, Infallible>>())),
+        },
+        BodySize::None => body,
+    }
 }
 
 fn open_context(request: &ServiceRequest, settings: &ApiSettings, started: Instant) -> RequestContext {

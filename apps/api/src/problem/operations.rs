@@ -21,7 +21,9 @@ impl Problematic for CancelOperationError {
 impl From<NoRoom> for Problem {
     fn from(error: NoRoom) -> Self {
         match error {
-            NoRoom::Operations | NoRoom::Bytes => Self::client(Kind::LimitReached, error.to_string()),
+            NoRoom::Operations(_) | NoRoom::Input | NoRoom::Output => {
+                Self::client(Kind::LimitReached, error.to_string())
+            }
             NoRoom::Store(error) => error.into(),
         }
     }

@@ -13,8 +13,10 @@ use fairlead_domain::consistency::ReadIntent;
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::operations::{Operation, OperationId, OperationKind};
 use fairlead_domain::store::{Store, StoreError};
+use fairlead_telemetry::request::{self, RequestContext, RequestId, TraceContext};
 use tokio::sync::watch;
 use tokio::time::sleep;
+use tracing::Instrument as _;
 
 /// An operation that moves is looked at so often, and one that does not less and less often.
 const LOOK_FIRST: Duration = Duration::from_millis(250);
@@ -68,8 +70,11 @@ impl OperationWatches {
         let (sights, receiver) = watch::channel(sight);
         if !is_last {
             watched.insert(key, sights.clone());
+            // It goes on for others too, when the time of who asked first is over: what it costs is put down to nobody.
+            let nobody = RequestContext::new(RequestId::random(), TraceContext::begin(), None);
             let look = look(self.clone(), scope.clone(), key.1, sights);
-            fairlead_telemetry::spawn(look);
+            let span = tracing::info_span!(parent: None, "watch operation", operation.id = %key.1);
+            fairlead_telemetry::spawn(request::scope(Arc::new(nobody), look.instrument(span)));
         }
         receiver
     }

@@ -46,8 +46,8 @@ pub async fn begin(
     permit: &Permit<ExportLeads>,
     request: &ExportRequest,
 ) -> Result<Operation, NoRoom> {
-    make_sure_of_place(uow).await?;
-    make_sure_of_room(uow, 1).await?;
+    make_sure_of_place(uow, OperationKind::ExportLeads).await?;
+    make_sure_of_room(uow, OperationKind::ExportLeads, 1).await?;
     let operation = NewOperation {
         id: Id::from_uuid(uow.next_id()),
         kind: OperationKind::ExportLeads,

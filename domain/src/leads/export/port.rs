@@ -8,6 +8,6 @@ pub trait LeadFiles: Debug + Send + Sync {
     /// What a file begins with.
     fn head(&self, format: ExportFormat) -> &'static str;
 
-    /// One line for each lead, in their order.
-    fn lines(&self, format: ExportFormat, leads: Vec<Lead>) -> String;
+    /// Adds the line of a lead.
+    fn add_line(&self, format: ExportFormat, lead: Lead, text: &mut String);
 }

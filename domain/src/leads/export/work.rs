@@ -1,11 +1,12 @@
 //! Writes the file of an export, part by part.
 
-use super::{BadExportRequest, ExportJob, ExportRequest};
+use super::{BadExportRequest, ExportJob, ExportRequest, Part};
 use crate::access::{ExportLeads, Permit};
 use crate::events::Source;
 use crate::jobs::Ticket;
 use crate::operations::{
-    NoRoom, OperationId, OutputPart, Step, StepError, Tally, Turn, hand_on, make_sure_of_room, snapshot,
+    NoRoom, OperationId, OperationKind, OutputPart, Step, StepError, Tally, Turn, give_up, hand_on,
+    make_sure_of_room, snapshot,
 };
 use crate::paging::Position;
 use crate::store::UnitOfWork;
@@ -18,16 +19,6 @@ pub struct Export {
     pub number: u32,
     /// What the next part begins behind; `None`: it is the first.
     pub after: Option<Position>,
-}
-
-/// A part of the file, ready to be kept.
-#[derive(Clone, Debug)]
-pub struct Part {
-    pub content: String,
-    /// How many leads it has.
-    pub leads: u64,
-    /// What the next one begins behind; `None`: it is the last one.
-    pub next: Option<Position>,
 }
 
 /// Finds where an export stands.
@@ -62,10 +53,15 @@ pub async fn write(
         Some((_, true)) => return stop(uow, permit, id).await,
         Some((_, false)) => {}
     }
-    match make_sure_of_room(uow, part.content.len() as u64).await {
+    match make_sure_of_room(uow, OperationKind::ExportLeads, part.content.len() as u64).await {
         Ok(()) => {}
         Err(NoRoom::Store(error)) => return Err(error.into()),
-        Err(full) => return give_up(uow, permit, id, &full).await,
+        // Trying again would not help. So nobody does: an attempt behind a crash would find parts, and go on.
+        Err(full) => {
+            give_up(uow, id, permit.actor(), &full.to_string()).await?;
+            uow.jobs().finish(ticket).await?;
+            return Ok(Step::GivenUp);
+        }
     }
     let output = OutputPart {
         number: export.number,
@@ -113,22 +109,6 @@ async fn stop(
     let stopped = before.clone().stop()?;
     let line = format!("stopped behind row {}", before.record().done);
     let after = uow.operations().change(&stopped, &line).await?;
-    uow.record(snapshot::ended(&before, &after, permit.actor()).by(Source::System));
-    Ok(Step::Ended)
-}
-
-/// Ends an export that has no room. Trying again would not help, so nothing is kept for that.
-async fn give_up(
-    uow: &mut dyn UnitOfWork,
-    permit: &Permit<ExportLeads>,
-    id: OperationId,
-    why: &NoRoom,
-) -> Result<Step, StepError> {
-    let found = uow.operations().find_for_update(id).await?;
-    let before = found.ok_or(StepError::Lost)?;
-    let ended = before.clone().give_up(why.to_string())?;
-    let line = format!("given up behind row {}", before.record().done);
-    let after = uow.operations().change(&ended, &line).await?;
     uow.record(snapshot::ended(&before, &after, permit.actor()).by(Source::System));
     Ok(Step::Ended)
 }

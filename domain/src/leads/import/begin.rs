@@ -90,7 +90,7 @@ pub async fn begin(
     permit: &Permit<ImportLeads>,
     upload: &Upload,
 ) -> Result<Operation, BeginImportError> {
-    make_sure_of_place(uow).await?;
+    make_sure_of_place(uow, OperationKind::ImportLeads).await?;
     let operation = NewOperation {
         id: upload.operation,
         kind: OperationKind::ImportLeads,

@@ -46,9 +46,11 @@ const LOOK: &str = concat!(
 
 const REQUEST: &str = "SELECT request::text FROM operations WHERE tenant_id = $1 AND id = $2";
 
-const KEPT_BYTES: &str = "
-    SELECT ((SELECT COALESCE(SUM(size_bytes), 0) FROM operation_inputs WHERE tenant_id = $1)
-          + (SELECT COALESCE(SUM(size_bytes), 0) FROM operation_outputs WHERE tenant_id = $1))::bigint";
+const KEPT_INPUT: &str =
+    "SELECT COALESCE(SUM(size_bytes), 0)::bigint FROM operation_inputs WHERE tenant_id = $1";
+
+const KEPT_OUTPUT: &str =
+    "SELECT COALESCE(SUM(size_bytes), 0)::bigint FROM operation_outputs WHERE tenant_id = $1";
 
 const COURSE: &str = "SELECT state, cancel_requested FROM operations WHERE tenant_id = $1 AND id = $2";
 
@@ -74,7 +76,8 @@ const LIST_BEYOND: &str = concat!(
 
 const COUNT: &str = "SELECT COUNT(*) FROM operations WHERE tenant_id = $1 AND kind = ANY ($2)";
 
-const COUNT_OPEN: &str = "SELECT COUNT(*) FROM operations WHERE tenant_id = $1 AND finished_at IS NULL";
+const COUNT_OPEN: &str =
+    "SELECT COUNT(*) FROM operations WHERE tenant_id = $1 AND kind = $2 AND finished_at IS NULL";
 
 // Nothing that is large is written again.
 const ADVANCE: &str = "
@@ -255,11 +258,12 @@ impl Operations for PgUnitOfWork {
     }
 
     #[tracing::instrument(level = "debug", name = "db.operations.count_open", skip_all)]
-    async fn count_open(&mut self) -> Result<u64, StoreError> {
+    async fn count_open(&mut self, kind: OperationKind) -> Result<u64, StoreError> {
         let row = self
             .connection
             .sql(COUNT_OPEN)
             .bind(self.tenant_id())
+            .bind(kind.as_str())
             .fetch_one()
             .await?;
         Ok(row.try_get::<i64>(0).map_err(SqlError::from)?.unsigned_abs())
@@ -323,9 +327,17 @@ impl Operations for PgUnitOfWork {
     }
 
     #[tracing::instrument(level = "debug", name = "db.operations.kept_bytes", skip_all)]
-    async fn kept_bytes(&mut self) -> Result<u64, StoreError> {
-        let sql = self.connection.sql(KEPT_BYTES).bind(self.tenant_id());
-        let row = sql.fetch_one().await?;
+    async fn kept_bytes(&mut self, kind: OperationKind) -> Result<u64, StoreError> {
+        let sql = match kind {
+            OperationKind::ImportLeads => KEPT_INPUT,
+            OperationKind::ExportLeads => KEPT_OUTPUT,
+        };
+        let row = self
+            .connection
+            .sql(sql)
+            .bind(self.tenant_id())
+            .fetch_one()
+            .await?;
         Ok(row.try_get::<i64>(0).map_err(SqlError::from)?.unsigned_abs())
     }
 

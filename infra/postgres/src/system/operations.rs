@@ -6,7 +6,7 @@ use fairlead_domain::Id;
 use fairlead_domain::access::Actor;
 use fairlead_domain::events::Source;
 use fairlead_domain::jobs::Queue;
-use fairlead_domain::operations::{Operation, OperationKind, RESULT_FOR, snapshot};
+use fairlead_domain::operations::{Operation, OperationKind, RESULT_FOR, RETRY_FOR, snapshot};
 use fairlead_domain::store::{StoreError, SystemUnitOfWork as _};
 use uuid::Uuid;
 
@@ -21,8 +21,6 @@ const BATCH: i64 = 50;
 const BROKEN_OFF_AFTER: Duration = Duration::from_hours(1);
 /// How long a file is kept that cannot be fetched any more: for those who are about to.
 const LAST_FETCH: Duration = Duration::from_hours(1);
-/// How long the input and the output of an operation that failed are kept, for it to be taken up again.
-const FAILED_INPUT_FOR: Duration = Duration::from_hours(24);
 /// How long an operation is kept that has ended.
 const ENDED_FOR: Duration = Duration::from_hours(30 * 24);
 
@@ -63,18 +61,19 @@ const CLEAR_INPUTS: &str = "
             END
         LIMIT $1 FOR UPDATE OF i SKIP LOCKED))";
 
-// Of one operation at a time, whose row is locked so that nobody takes it up again meanwhile; from the end of the file, as
-// whoever goes on with one goes on behind its last part.
+// Of one operation at a time, whose row is locked so that nobody takes it up again meanwhile. From the end of the file, so
+// what is found by its first part is found until all of it is gone.
 const CLEAR_OUTPUTS: &str = "
     WITH one AS (
-        SELECT tenant_id, id FROM operations AS o
-        WHERE CASE o.state
+        SELECT o.tenant_id, o.id FROM operation_outputs AS p
+        JOIN operations AS o ON o.tenant_id = p.tenant_id AND o.id = p.operation_id
+        WHERE p.number = 0
+          AND CASE o.state
                   WHEN 'completed' THEN o.finished_at < now() - $2 * interval '1 millisecond'
                   WHEN 'failed' THEN o.finished_at < now() - $3 * interval '1 millisecond'
                   ELSE o.finished_at IS NOT NULL
               END
-          AND EXISTS (SELECT FROM operation_outputs AS p WHERE p.tenant_id = o.tenant_id AND p.operation_id = o.id)
-        LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED)
+        LIMIT 1 FOR NO KEY UPDATE OF o SKIP LOCKED)
     DELETE FROM operation_outputs
     WHERE ctid = ANY (ARRAY(
         SELECT p.ctid FROM operation_outputs AS p JOIN one ON p.tenant_id = one.tenant_id AND p.operation_id = one.id
@@ -95,7 +94,7 @@ impl PgSystemStore {
                 .sql(CLEAR_INPUTS)
                 .bind(DROP_BATCH)
                 .bind(milliseconds(BROKEN_OFF_AFTER))
-                .bind(milliseconds(FAILED_INPUT_FOR))
+                .bind(milliseconds(RETRY_FOR.unsigned_abs()))
                 .execute()
                 .await?;
             connection.commit().await?;
@@ -109,7 +108,7 @@ impl PgSystemStore {
                 .sql(CLEAR_OUTPUTS)
                 .bind(DROP_BATCH)
                 .bind(milliseconds(RESULT_FOR.unsigned_abs() + LAST_FETCH))
-                .bind(milliseconds(FAILED_INPUT_FOR))
+                .bind(milliseconds(RETRY_FOR.unsigned_abs()))
                 .execute()
                 .await?;
             connection.commit().await?;

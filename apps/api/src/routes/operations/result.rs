@@ -5,9 +5,9 @@ use actix_web::http::header;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, get};
 use fairlead_domain::access::{ExportLeads, Permit};
-use fairlead_domain::consistency::{ReadIntent, Workload};
+use fairlead_domain::consistency::{LogPosition, ReadIntent, Workload};
 use fairlead_domain::leads::export::{BadExportRequest, ExportRequest};
-use fairlead_domain::operations::{FindResultError, Operation, ResultFile, find_result};
+use fairlead_domain::operations::{FindResultError, Operation, OperationId, ResultFile, find_result};
 use fairlead_domain::store::Store;
 use futures_util::stream::try_unfold;
 
@@ -47,11 +47,15 @@ pub(super) async fn result(
         consistency: services.consistency.asked(&request, permit.scope())?,
         workload: Workload::Interactive,
     };
-    let mut uow = services.store.read(permit.scope(), intent).await?;
-    let file = find_result(&mut *uow, &permit, id.0).await?;
+    let (file, seen) = match find(&services, &permit, intent, id.0).await {
+        // A node that lags behind may not know what a client was told that has watched it.
+        Err(FindResultError::NotFound | FindResultError::NotEnded(_)) => {
+            find(&services, &permit, ReadIntent::STRONG, id.0).await?
+        }
+        found => found?,
+    };
     // Whichever node has a part then, has all that was seen here.
-    let intent = intent.raised_to(uow.sees());
-    drop(uow);
+    let intent = intent.raised_to(seen);
 
     let (media_type, name) = described(asked_for(&file)?.format);
     let mut response = HttpResponse::Ok();
@@ -77,6 +81,18 @@ pub(super) async fn result(
             response.streaming(compressed(parts, coding, compression))
         }
     })
+}
+
+/// Finds the file, and which position of the log was seen.
+async fn find(
+    services: &Services,
+    permit: &Permit<ExportLeads>,
+    intent: ReadIntent,
+    id: OperationId,
+) -> Result<(ResultFile, LogPosition), FindResultError> {
+    let mut uow = services.store.read(permit.scope(), intent).await?;
+    let file = find_result(&mut *uow, permit, id).await?;
+    Ok((file, uow.sees()))
 }
 
 fn asked_for(file: &ResultFile) -> Result<ExportRequest, Problem> {

@@ -65,8 +65,10 @@ impl Question for ListLimits {
         let InUse {
             users,
             api_keys,
-            open_operations,
-            operation_bytes,
+            open_imports,
+            import_bytes,
+            open_exports,
+            export_bytes,
             webhooks,
         } = from.uow.tenants().in_use().await?;
         let mut items = vec![
@@ -78,17 +80,28 @@ impl Question for ListLimits {
             ),
             counted("apiKeys", "valid API keys of the tenant", MAX_API_KEYS, api_keys),
             counted(
-                "openOperations",
-                "operations of the tenant that have not ended",
+                "openImports",
+                "imports of the tenant in the background that have not ended",
                 MAX_OPEN_OPERATIONS,
-                open_operations,
+                open_imports,
             ),
             counted(
-                "operationBytes",
-                "bytes of files of the tenant that wait to be imported in the background, as JSON, and of files that exports have \
-                 written",
+                "importBytes",
+                "bytes of files of the tenant that wait to be imported in the background, as JSON",
                 MAX_KEPT_BYTES,
-                operation_bytes,
+                import_bytes,
+            ),
+            counted(
+                "openExports",
+                "exports of the tenant in the background that have not ended",
+                MAX_OPEN_OPERATIONS,
+                open_exports,
+            ),
+            counted(
+                "exportBytes",
+                "bytes of files that exports of the tenant have written, until they are dropped",
+                MAX_KEPT_BYTES,
+                export_bytes,
             ),
             counted(
                 "webhooks",

@@ -19,7 +19,8 @@ use crate::spec::Problems;
 ///
 /// The answer is an operation that can be watched and cancelled, and that goes on when a process ends. When it is
 /// completed its file, which has the lines of `GET /leads/export`, is fetched from `GET /operations/{id}/result` for a
-/// day. How many leads there are is counted when it begins, and is an estimate until it is completed.
+/// day. How many leads there are is counted when it begins, and is an estimate until it is completed. A lead that is
+/// changed meanwhile is in the file if it matches when its part is written.
 #[utoipa::path(
     tag = "leads",
     operation_id = "beginLeadExport",

@@ -24,20 +24,16 @@ impl LeadFiles for LeadFileWriter {
         }
     }
 
-    fn lines(&self, format: ExportFormat, leads: Vec<Lead>) -> String {
-        let mut text = String::new();
-        for lead in leads {
-            let view = LeadView::from(lead);
-            match format {
-                ExportFormat::Csv => write_row(&mut text, &view),
-                ExportFormat::Ndjson => {
-                    let line = serde_json::to_string(&view);
-                    text.push_str(&line.expect("views are plain data with string keys"));
-                    text.push('\n');
-                }
+    fn add_line(&self, format: ExportFormat, lead: Lead, text: &mut String) {
+        let view = LeadView::from(lead);
+        match format {
+            ExportFormat::Csv => write_row(text, &view),
+            ExportFormat::Ndjson => {
+                let line = serde_json::to_string(&view);
+                text.push_str(&line.expect("views are plain data with string keys"));
+                text.push('\n');
             }
         }
-        text
     }
 }
 

@@ -12,7 +12,7 @@ use actix_web::{HttpResponse, get};
 use fairlead_domain::access::{ExportLeads, Permit};
 use fairlead_domain::consistency::{NodeName, ReadIntent, Workload};
 use fairlead_domain::leads::LeadFilter;
-use fairlead_domain::leads::export::{self as domain, ExportFormat, LeadFiles as _};
+use fairlead_domain::leads::export::{self as domain, ExportFormat, Part};
 use fairlead_domain::paging::Position;
 use fairlead_domain::store::Store;
 use futures_util::stream::try_unfold;
@@ -71,7 +71,7 @@ impl FromQuery for ExportQuery {
 /// Export leads as CSV or NDJSON, the newest first.
 ///
 /// The file is streamed, and read in steps: a lead that is created meanwhile is not in it, and one that is changed meanwhile
-/// is in it as it was or as it is.
+/// is in it as it was or as it is, if it matches when its step is read.
 #[utoipa::path(
     tag = "leads",
     operation_id = "exportLeads",
@@ -102,6 +102,7 @@ pub(super) async fn export(
         filter: filter.0,
         format,
         next: Next::First,
+        limit: domain::MAX_PART_LEADS,
         node: None,
         ready: VecDeque::new(),
     };
@@ -132,6 +133,8 @@ struct Export {
     filter: LeadFilter,
     format: ExportFormat,
     next: Next,
+    /// How many leads are asked for next.
+    limit: u32,
     /// Who was read first.
     node: Option<NodeName>,
     ready: VecDeque<Bytes>,
@@ -163,18 +166,15 @@ impl Export {
             Next::Behind(position) => Some(position),
             Next::Done => return Ok(()),
         };
-        let query = domain::query(&self.filter, after);
+        let query = domain::query(&self.filter, after, self.limit);
         let mut uow = self.store.read(self.permit.scope(), self.intent).await?;
         let page = uow.leads().list(&query).await?;
         self.node.get_or_insert_with(|| uow.source());
-        let lines = LeadFileWriter.lines(self.format, page.items);
-        let text = match after {
-            None => [LeadFileWriter.head(self.format), &lines].concat(),
-            Some(_) => lines,
-        };
-        self.next = page.next.map_or(Next::Done, Next::Behind);
-        if !text.is_empty() {
-            self.ready.push_back(text.into());
+        let part = Part::of(&LeadFileWriter, self.format, after, page, self.limit);
+        self.limit = part.next_limit;
+        self.next = part.next.map_or(Next::Done, Next::Behind);
+        if !part.content.is_empty() {
+            self.ready.push_back(part.content.into());
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use fairlead_domain::access::{ImportLeads, Permit};
 use fairlead_domain::invalid::Invalid;
 use fairlead_domain::leads::RawLead;
 use fairlead_domain::leads::import::{self, Columns, PartWriter};
-use fairlead_domain::operations::{make_sure_of_place, make_sure_of_room};
+use fairlead_domain::operations::{OperationKind, make_sure_of_place, make_sure_of_room};
 use fairlead_domain::store::{Store, StoreError};
 
 use super::file::{File, Rows};
@@ -48,8 +48,8 @@ impl Upload<'_> {
             return replay(answer, &file.into_digest());
         }
         // Before anything is read: a client that cannot have an operation need not send its file.
-        make_sure_of_place(&mut *uow).await?;
-        make_sure_of_room(&mut *uow, 1).await?;
+        make_sure_of_place(&mut *uow, OperationKind::ImportLeads).await?;
+        make_sure_of_room(&mut *uow, OperationKind::ImportLeads, 1).await?;
         let operation = Id::from_uuid(uow.next_id());
         drop(uow);
 
@@ -135,7 +135,7 @@ impl Parts {
             ));
         }
         let mut uow = self.kept.begin().await?;
-        make_sure_of_room(&mut *uow, content.len() as u64).await?;
+        make_sure_of_room(&mut *uow, OperationKind::ImportLeads, content.len() as u64).await?;
         self.kept.add(uow, &content).await?;
         Ok(())
     }
