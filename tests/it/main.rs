@@ -31,6 +31,7 @@ mod plans;
 mod pools;
 mod problems;
 mod remote;
+mod remote_faults;
 mod replicas;
 mod responses;
 mod schema;

@@ -106,6 +106,22 @@ async fn what_is_imported_by_a_command_comes_out_by_another_as_the_server_stream
 }
 
 #[tokio::test]
+async fn nothing_is_exported_where_the_file_cannot_be_written_and_nobodys_file_is_lost() {
+    let terminal = Terminal::open().await;
+    fs::write(terminal.file("out.csv.part"), "mine").unwrap();
+
+    let nowhere = terminal.run("export --out nowhere/out.csv").await;
+    let taken = terminal.run("export --out out.csv").await;
+
+    assert_eq!((code(&nowhere), code(&taken)), (1, 2), "{nowhere:?} {taken:?}");
+    assert!(nowhere.stderr.contains("nowhere/out.csv.part"), "{nowhere:?}");
+    assert!(taken.stderr.contains("out.csv.part"), "{taken:?}");
+    assert_eq!(fs::read_to_string(terminal.file("out.csv.part")).unwrap(), "mine");
+    let listed = terminal.acme.owner.get("/api/v1/operations").await.expect(200);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 0, "{listed}");
+}
+
+#[tokio::test]
 async fn rows_that_are_rejected_are_told_and_the_exit_code_says_so() {
     let terminal = Terminal::open().await;
     fs::write(

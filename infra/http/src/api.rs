@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::unfold;
-use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
+use reqwest::redirect::Policy;
 use reqwest::{Body, Client, Method, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -24,6 +26,8 @@ const SILENCE: Duration = Duration::from_mins(1);
 /// The most that is read of an answer to be shown: an operation with a thousand faults is some hundred kilobytes.
 const MAX_ANSWER: usize = 64 << 20;
 const MAX_EVENT: usize = 1 << 20;
+/// Names a write in its answer, and asks a read to see it.
+const CONSISTENCY: &str = "fairlead-consistency";
 
 /// By what a server knows who asks. It does not print.
 #[derive(Clone)]
@@ -39,6 +43,8 @@ pub struct ApiClient {
     client: Client,
     base: Url,
     credential: ApiCredential,
+    /// The token of the last write, which reads carry so that they see it. Clones have the same one.
+    written: Arc<Mutex<Option<HeaderValue>>>,
 }
 
 /// Why a call came to nothing.
@@ -52,6 +58,8 @@ pub enum ApiError {
     TimedOut,
     #[error("{0}")]
     Refused(Box<ApiProblem>),
+    #[error("the server says that it is at {0}, where no credential is sent: name it there if it is")]
+    Elsewhere(String),
     #[error("the answer is not one of a Fairlead server: {0}")]
     Foreign(String),
 }
@@ -120,11 +128,16 @@ impl ApiClient {
             .tls_backend_preconfigured(tls::config()?)
             .user_agent(user_agent)
             .connect_timeout(CONNECT_TIMEOUT)
+            // Whoever is named there would get the credential, and a POST become a GET.
+            .redirect(Policy::none())
+            // It would get the credential in clear where the server is asked in clear.
+            .no_proxy()
             .build()?;
         Ok(Self {
             client,
             base,
             credential: ApiCredential::None,
+            written: Arc::default(),
         })
     }
 
@@ -136,6 +149,12 @@ impl ApiClient {
 
     pub async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
         self.answer(self.request(Method::GET, path)?).await
+    }
+
+    /// Gets what is there now, rather than what a node may know that lags behind.
+    pub async fn get_newest<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
+        let request = self.request_seeing(Method::GET, path, Some(HeaderValue::from_static("strong")))?;
+        self.answer(request).await
     }
 
     pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T, ApiError> {
@@ -178,7 +197,7 @@ impl ApiClient {
             chunks.recv().await.map(|chunk| (chunk, chunks))
         });
         let answer = request.body(Body::wrap_stream(chunks)).send().await;
-        read(accepted(answer.map_err(sent)?).await?).await
+        read(self.accepted(answer.map_err(sent)?).await?).await
     }
 
     pub async fn download(&self, path: &str) -> Result<ApiDownload, ApiError> {
@@ -200,10 +219,23 @@ impl ApiClient {
     }
 
     fn request(&self, method: Method, path: &str) -> Result<RequestBuilder, ApiError> {
+        let written = self.written().clone();
+        self.request_seeing(method, path, written)
+    }
+
+    fn request_seeing(
+        &self,
+        method: Method,
+        path: &str,
+        consistency: Option<HeaderValue>,
+    ) -> Result<RequestBuilder, ApiError> {
         let base = self.base.as_str().trim_end_matches('/');
         let url = Url::parse(&format!("{base}{path}"));
         let url = url.map_err(|error| ApiError::Foreign(format!("{path} is no path: {error}")))?;
-        let request = self.client.request(method, url);
+        let mut request = self.client.request(method, url);
+        if let Some(consistency) = consistency {
+            request = request.header(CONSISTENCY, consistency);
+        }
         Ok(match &self.credential {
             ApiCredential::None => request,
             ApiCredential::Key(key) => request.header("x-tenant-key", secret(key)?),
@@ -219,7 +251,23 @@ impl ApiClient {
 
     async fn begin(&self, request: RequestBuilder) -> Result<Response, ApiError> {
         let answer = timeout(ANSWER_TIMEOUT, request.send()).await;
-        accepted(answer.map_err(|_| ApiError::TimedOut)?.map_err(sent)?).await
+        self.accepted(answer.map_err(|_| ApiError::TimedOut)?.map_err(sent)?)
+            .await
+    }
+
+    /// Takes note of what was written, or reads why it was refused.
+    async fn accepted(&self, answer: Response) -> Result<Response, ApiError> {
+        if !answer.status().is_success() {
+            return Err(refusal(answer).await?);
+        }
+        if let Some(token) = answer.headers().get(CONSISTENCY) {
+            *self.written() = Some(token.clone());
+        }
+        Ok(answer)
+    }
+
+    fn written(&self) -> MutexGuard<'_, Option<HeaderValue>> {
+        self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -285,17 +333,29 @@ fn sent(error: reqwest::Error) -> ApiError {
     }
 }
 
-/// Reads why, where it was refused.
-async fn accepted(answer: Response) -> Result<Response, ApiError> {
+/// Reads why it was refused: by a server of ours, or by what stands before it.
+async fn refusal(answer: Response) -> Result<ApiError, ApiError> {
     let status = answer.status();
-    if status.is_success() {
-        return Ok(answer);
+    if status.is_redirection() {
+        let location = answer.headers().get(LOCATION);
+        let location = location.and_then(|location| location.to_str().ok());
+        return Ok(ApiError::Elsewhere(
+            location.unwrap_or("another place").to_owned(),
+        ));
     }
     let body = body(answer).await?;
-    Err(match serde_json::from_slice::<ApiProblem>(&body) {
-        Ok(problem) if problem.status == status.as_u16() => ApiError::Refused(Box::new(problem)),
-        _ => ApiError::Foreign(format!("HTTP {status}")),
-    })
+    let problem = match serde_json::from_slice::<ApiProblem>(&body) {
+        Ok(problem) if problem.status == status.as_u16() => problem,
+        _ => ApiProblem {
+            status: status.as_u16(),
+            title: status
+                .canonical_reason()
+                .unwrap_or("no reason is given")
+                .to_owned(),
+            ..ApiProblem::default()
+        },
+    };
+    Ok(ApiError::Refused(Box::new(problem)))
 }
 
 async fn read<T: DeserializeOwned>(answer: Response) -> Result<T, ApiError> {

@@ -1,10 +1,10 @@
-//! Calls over HTTP: to others, and from a terminal to a server of our own (`api`).
+//! Calls over HTTP: to others, and from a terminal to a server of our own (`api`). Redirects are not followed, and no proxy
+//! of the environment is used: both would be given what is for one server alone.
 //!
 //! Where tenants say who is called, they must not reach what only this installation can: its own network, its own
 //! machine, the addresses where clouds tell machines their credentials. So a URL is looked at before it is used
 //! (`guard`), a name is resolved here, and the connection goes to one of the addresses that were found fit (`resolver`):
-//! a name that leads elsewhere the next time it is asked leads nowhere. Redirects are not followed, and no proxy of the
-//! environment is used (`client`).
+//! a name that leads elsewhere the next time it is asked leads nowhere (`client`).
 
 mod api;
 mod client;

@@ -1,4 +1,4 @@
-use std::fs::{File, remove_file, rename};
+use std::fs::{File, hard_link, remove_file, rename};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use fairlead_domain::clock::Ids as _;
-use fairlead_http::ApiDownload;
+use fairlead_http::{ApiDownload, ApiError};
 use indicatif::{HumanCount, ProgressBar};
 use serde_json::json;
 use tokio::signal::ctrl_c;
@@ -92,18 +92,27 @@ pub(super) async fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
             args.out.display()
         ))
     })?;
-    let out = Out::of(&args.out, args.force)?;
-    if out == Out::StandardOutput && args.json {
+    if args.out == Path::new("-") && args.json {
         return Err(UsageError("--json and --out - both print; choose one".to_owned()).into());
     }
-    let mut remote = Remote::connect(&args.remote).await?;
+    let out = if args.detach {
+        None
+    } else {
+        Some(Out::open(&args.out, Existing::of(args.force))?)
+    };
     let path = format!("/api/v1/leads/export{}", args.filter.query(format));
-    let key = SystemIds.next().to_string();
-    let begun: Operation = remote.client().post(&path, Some(&key), None).await?;
+    let (mut remote, begun) = tokio::select! {
+        pressed = ctrl_c() => {
+            pressed?;
+            output::progress("Whether the export was begun is told by: fairlead operations list");
+            return Ok(ExitCode::from(130));
+        }
+        begun = begin(args, &path) => begun?,
+    };
     let id = begun.view.id.clone();
-    if args.detach {
+    let Some(out) = out else {
         return detached(&begun, args.json);
-    }
+    };
     let form = if args.json {
         Form::JsonLines
     } else {
@@ -112,7 +121,14 @@ pub(super) async fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     let Watched::Ended(end) = watch(&mut remote, begun, form).await? else {
         return Ok(left(&id));
     };
-    fetch(&remote, &end, &out, args.json).await
+    fetch(&mut remote, &end, out, form).await
+}
+
+async fn begin(args: &ExportArgs, path: &str) -> anyhow::Result<(Remote, Operation)> {
+    let remote = Remote::connect(&args.remote).await?;
+    let key = SystemIds.next().to_string();
+    let begun = remote.client().post(path, Some(&key), None).await?;
+    Ok((remote, begun))
 }
 
 impl FilterArgs {
@@ -136,35 +152,42 @@ impl FilterArgs {
     }
 }
 
+/// What becomes of a file that is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Existing {
+    Stays,
+    IsReplaced,
+}
+
+impl Existing {
+    pub(super) fn of(force: bool) -> Self {
+        if force { Self::IsReplaced } else { Self::Stays }
+    }
+}
+
 /// Where a file goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Out {
     StandardOutput,
-    File(PathBuf),
+    File(Part),
 }
 
 impl Out {
-    /// Refuses a file that is there, unless it may be replaced.
-    pub(super) fn of(path: &Path, may_replace: bool) -> Result<Self, UsageError> {
+    /// Makes the file that is written, so that nothing is asked for that could not be.
+    pub(super) fn open(path: &Path, existing: Existing) -> anyhow::Result<Self> {
         if path == Path::new("-") {
             return Ok(Self::StandardOutput);
         }
-        if path.exists() && !may_replace {
-            let path = path.display();
-            return Err(UsageError(format!(
-                "{path} is there already; --force replaces it"
-            )));
-        }
-        Ok(Self::File(path.to_owned()))
+        Part::beside(path, existing).map(Self::File)
     }
 }
 
 /// Gets the file of an export that has ended, and says what has come of it.
 pub(super) async fn fetch(
-    remote: &Remote,
+    remote: &mut Remote,
     end: &Operation,
-    out: &Out,
-    as_json: bool,
+    mut out: Out,
+    form: Form,
 ) -> anyhow::Result<ExitCode> {
     let view = &end.view;
     let Some(download) = &view.download else {
@@ -178,13 +201,15 @@ pub(super) async fn fetch(
             output::progress(&format!("The server keeps the file for a day: fairlead operations fetch {} --out FILE", view.id));
             return Ok(ExitCode::from(130));
         }
-        fetched = receive(remote, &download.url, out) => fetched?,
+        fetched = receive(remote, &download.url, &mut out) => fetched.with_context(|| {
+            format!("cannot fetch the file; the server keeps it for a day: fairlead operations fetch {} --out FILE", view.id)
+        })?,
     };
-    let Out::File(path) = out else {
+    let Out::File(Part { path, .. }) = &out else {
         return Ok(ExitCode::SUCCESS);
     };
     let rows = view.result.successful;
-    if as_json {
+    if form == Form::JsonLines {
         let line = json!({ "event": "written", "file": path, "bytes": fetched, "rows": rows });
         output::print(&line.to_string())?;
     } else {
@@ -198,27 +223,26 @@ pub(super) async fn fetch(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the file beside its name, and gives it that when it is whole. Returns how many bytes it has.
-async fn receive(remote: &Remote, url: &str, out: &Out) -> anyhow::Result<u64> {
-    let mut download = remote.client().download(url).await?;
+/// Returns how many bytes have come.
+async fn receive(remote: &mut Remote, url: &str, out: &mut Out) -> anyhow::Result<u64> {
+    let mut download = match remote.client().download(url).await {
+        // The credential has come to its end while the operation was watched.
+        Err(ApiError::Refused(problem)) if problem.status == 401 && remote.renew().await? => {
+            remote.client().download(url).await?
+        }
+        download => download?,
+    };
     let bar = bytes_bar(download.bytes, "fetching");
     let received = match out {
-        Out::StandardOutput => match copy(&mut download, &mut io::stdout(), &bar).await {
-            // The reader has seen enough, as `head` has.
-            Err(error) if is_broken_pipe(&error) => Ok(bar.position()),
-            copied => copied,
-        },
-        Out::File(path) => {
-            let part = Part::beside(path);
-            let cannot = || format!("cannot write {}", part.0.display());
-            let mut file = File::create(&part.0).with_context(cannot)?;
-            let received = copy(&mut download, &mut file, &bar).await?;
-            rename(&part.0, path).with_context(|| format!("cannot name the file {}", path.display()))?;
-            Ok(received)
-        }
+        Out::StandardOutput => copy(&mut download, &mut io::stdout(), &bar).await,
+        Out::File(part) => part.write(&mut download, &bar).await,
     };
     bar.finish_and_clear();
-    received
+    match received {
+        // The reader has seen enough, as `head` has.
+        Err(error) if matches!(out, Out::StandardOutput) && is_broken_pipe(&error) => Ok(bar.position()),
+        received => received,
+    }
 }
 
 async fn copy(
@@ -227,35 +251,88 @@ async fn copy(
     bar: &ProgressBar,
 ) -> anyhow::Result<u64> {
     while let Some(chunk) = download.chunk().await? {
-        to.write_all(&chunk).context("cannot write the file")?;
+        to.write_all(&chunk).map_err(CannotWrite)?;
         bar.inc(chunk.len() as u64);
     }
-    to.flush().context("cannot write the file")?;
+    to.flush().map_err(CannotWrite)?;
     match download.bytes {
         Some(bytes) if bytes != bar.position() => bail!("{} of {bytes} bytes came", bar.position()),
         _ => Ok(bar.position()),
     }
 }
 
-/// A file that is not whole: it is removed, however its writing ends, unless it has another name by then.
-struct Part(PathBuf);
+/// A file that is not whole, beside the name that it gets when it is. It is removed, however its writing ends.
+#[derive(Debug)]
+pub(super) struct Part {
+    file: File,
+    /// Where it is written.
+    beside: PathBuf,
+    path: PathBuf,
+    existing: Existing,
+}
 
 impl Part {
-    fn beside(path: &Path) -> Self {
-        let mut name = path.as_os_str().to_owned();
-        name.push(".part");
-        Self(PathBuf::from(name))
+    fn beside(path: &Path, existing: Existing) -> anyhow::Result<Self> {
+        let is_there = |path: &Path| {
+            let path = path.display();
+            UsageError(format!("{path} is there already; --force replaces it"))
+        };
+        if path.exists() && existing == Existing::Stays {
+            return Err(is_there(path).into());
+        }
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".part");
+        let beside = PathBuf::from(beside);
+        let opened = match existing {
+            Existing::Stays => File::create_new(&beside),
+            Existing::IsReplaced => File::create(&beside),
+        };
+        let file = match opened {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(is_there(&beside).into());
+            }
+            opened => opened.with_context(|| format!("cannot write {}", beside.display()))?,
+        };
+        Ok(Self {
+            file,
+            beside,
+            path: path.to_owned(),
+            existing,
+        })
+    }
+
+    /// Writes the file, and gives it its name when it is whole. Returns how many bytes it has.
+    async fn write(&mut self, download: &mut ApiDownload, bar: &ProgressBar) -> anyhow::Result<u64> {
+        let received = copy(download, &mut self.file, bar).await?;
+        self.file.sync_all().map_err(CannotWrite)?;
+        let named = match self.existing {
+            Existing::IsReplaced => rename(&self.beside, &self.path),
+            // A second name is refused where a file has come meanwhile; some file systems have none.
+            Existing::Stays => match hard_link(&self.beside, &self.path) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                    rename(&self.beside, &self.path)
+                }
+                linked => linked,
+            },
+        };
+        named.with_context(|| format!("cannot name the file {}", self.path.display()))?;
+        Ok(received)
     }
 }
 
 impl Drop for Part {
     fn drop(&mut self) {
-        // Where it cannot be removed, there is a more telling error.
-        let _ = remove_file(&self.0);
+        // Where it cannot be removed, there is a more telling error; it has another name by then where it was renamed.
+        let _ = remove_file(&self.beside);
     }
 }
 
+/// What has come could not be written: a connection that breaks is another matter.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the file")]
+struct CannotWrite(#[source] io::Error);
+
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    let io = error.root_cause().downcast_ref::<io::Error>();
-    io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    let written = error.downcast_ref::<CannotWrite>();
+    written.is_some_and(|error| error.0.kind() == io::ErrorKind::BrokenPipe)
 }

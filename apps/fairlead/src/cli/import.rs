@@ -10,8 +10,7 @@ use tokio::signal::ctrl_c;
 use super::operations;
 use crate::output;
 use crate::remote::{
-    Form, Operation, Remote, RemoteArgs, Source, UsageError, Watched, left, operation_path, parameters,
-    upload, watch,
+    Form, Operation, Remote, RemoteArgs, Source, UsageError, Watched, left, parameters, story, upload, watch,
 };
 use crate::system::SystemIds;
 
@@ -22,9 +21,10 @@ Examples:
   gunzip -c leads.ndjson.gz | fairlead import - --format ndjson
   fairlead import leads.csv --email ann@acme.example --password-file ~/.password --json | jq .operation.progress
 
-The server reads the whole file, and then imports it in the background. Ctrl-C while it is sent leaves nothing behind;
-afterwards it stops the watching alone, and says how to go on with it or cancel it. The same file under the same
---idempotency-key is imported once, however often it is sent within a day.
+The server reads the whole file, and then imports it in the background. Ctrl-C while it is sent leaves nothing behind,
+unless all of it was sent: then the server may import it. Afterwards Ctrl-C stops the watching alone, and says how to go
+on with it or cancel it. The same file under the same --idempotency-key is imported once, however often it is sent within
+a day.
 
 Exit codes: 0 all rows are imported or known, 1 it failed, 2 the command line is wrong, 3 some rows were rejected,
 4 somebody cancelled it, 130 Ctrl-C.";
@@ -98,7 +98,10 @@ pub(super) async fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     let sent = tokio::select! {
         pressed = ctrl_c() => {
             pressed?;
-            output::progress("Nothing is imported of a file that was not sent to its end.");
+            output::progress(&format!(
+                "Nothing is imported of a file that was not sent to its end. Where all of it was sent, the server may \
+                 import it: sent again with --idempotency-key {key} it is imported once."
+            ));
             return Ok(ExitCode::from(130));
         }
         sent = upload(&remote, &source, format.media_type(), &path, &key) => sent,
@@ -117,14 +120,15 @@ pub(super) async fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     } else {
         Form::ForPeople
     };
-    let Watched::Ended(_) = watch(&mut remote, begun, form).await? else {
+    let Watched::Ended(end) = watch(&mut remote, begun, form).await? else {
         return Ok(left(&id));
     };
-    let end: Operation = remote.client().get(&operation_path(&id)).await?;
+    let exit_code = operations::exit_code(&end);
     if !args.json {
+        let end = story(&mut remote, *end).await;
         output::print(&for_people(&remote, &end))?;
     }
-    Ok(operations::exit_code(&end))
+    Ok(exit_code)
 }
 
 /// Says which operation does it.

@@ -5,9 +5,9 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::export::{Out, fetch};
+use super::export::{Existing, Out, fetch};
 use crate::output;
-use crate::remote::{Form, Operation, Remote, RemoteArgs, Watched, left, operation_path, watch};
+use crate::remote::{Form, Operation, Remote, RemoteArgs, Watched, left, operation_path, story, watch};
 
 /// It is done, but some rows were rejected.
 const REJECTED: u8 = 3;
@@ -98,9 +98,14 @@ pub(super) async fn run(command: &OperationsCommand) -> anyhow::Result<ExitCode>
             Ok(ExitCode::SUCCESS)
         }
         OperationsCommand::Fetch { one, out, force } => {
-            let out = Out::of(out, *force)?;
-            let (remote, operation) = find(one).await?;
-            fetch(&remote, &operation, &out, one.shared.json).await
+            let (mut remote, operation) = find(one).await?;
+            let out = Out::open(out, Existing::of(*force))?;
+            let form = if one.shared.json {
+                Form::JsonLines
+            } else {
+                Form::ForPeople
+            };
+            fetch(&mut remote, &operation, out, form).await
         }
     }
 }
@@ -147,14 +152,15 @@ async fn follow(one: &OneArgs) -> anyhow::Result<ExitCode> {
     } else {
         Form::ForPeople
     };
-    let Watched::Ended(_) = watch(&mut remote, begun, form).await? else {
+    let Watched::Ended(end) = watch(&mut remote, begun, form).await? else {
         return Ok(left(&one.id));
     };
-    let end: Operation = remote.client().get(&operation_path(&one.id)).await?;
+    let exit_code = exit_code(&end);
     if !one.shared.json {
+        let end = story(&mut remote, *end).await;
         output::print(&for_people(&end))?;
     }
-    Ok(exit_code(&end))
+    Ok(exit_code)
 }
 
 fn tell(operation: &Operation, as_json: bool) -> anyhow::Result<()> {

@@ -89,6 +89,10 @@ impl Remote {
                 Url::parse(&text).map_err(|error| UsageError(format!("{URL} is no URL: {error}")))?
             }
         };
+        if !url.username().is_empty() || url.password().is_some() {
+            let told = "a URL with a user or password is shown to every process of this machine; see --email and --key-file";
+            return Err(UsageError(told.to_owned()).into());
+        }
         warn_of_plain_text(&url);
         let login = match &args.email {
             Some(email) => Some(Login {

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use fairlead_http::{ApiError, ApiEvent, ApiEvents};
 use serde_json::json;
 use tokio::signal::ctrl_c;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::bar::RowsBar;
 use super::{Operation, Remote, operation_path};
@@ -19,6 +19,10 @@ use crate::output;
 /// For so long a server may be away. The operation goes on meanwhile, and so it is no use to give up sooner.
 const PATIENCE: Duration = Duration::from_mins(2);
 const PAUSE: Duration = Duration::from_secs(2);
+/// A stream that says nothing of the operation for so long is left, and the server is asked.
+const QUIET: Duration = Duration::from_mins(1);
+/// How often an operation that has ended is asked for what is told of one by itself alone.
+const TRIES: u32 = 3;
 /// What a shell takes for: ended by Ctrl-C.
 const INTERRUPTED: u8 = 130;
 
@@ -62,6 +66,41 @@ pub(crate) fn left(id: &str) -> ExitCode {
          to stop it         fairlead operations cancel {id}"
     ));
     ExitCode::from(INTERRUPTED)
+}
+
+/// An operation that was watched to its end, with its log and its faults. Where those cannot be had it is as it was seen
+/// last: that tells what has come of it.
+pub(crate) async fn story(remote: &mut Remote, end: Operation) -> Operation {
+    let path = operation_path(&end.view.id);
+    let told = tokio::select! {
+        _ = ctrl_c() => None,
+        told = newest(remote, &path) => told,
+    };
+    told.unwrap_or_else(|| {
+        let id = &end.view.id;
+        output::progress(&format!(
+            "Its log and its faults cannot be read now: fairlead operations show {id}"
+        ));
+        end
+    })
+}
+
+/// An operation that has ended, as the server tells it now; `None`: it tells nothing.
+async fn newest(remote: &mut Remote, path: &str) -> Option<Operation> {
+    for attempt in 0..TRIES {
+        if attempt > 0 {
+            sleep(PAUSE).await;
+        }
+        match remote.client().get_newest::<Operation>(path).await {
+            Ok(story) if story.has_ended() => return Some(story),
+            Err(ApiError::Refused(problem)) if problem.status == 401 => {
+                // Where that fails too, there is another try.
+                let _ = remote.renew().await;
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+    None
 }
 
 async fn to_the_end(remote: &mut Remote, begun: Operation, form: Form) -> anyhow::Result<Operation> {
@@ -108,7 +147,10 @@ async fn to_the_end(remote: &mut Remote, begun: Operation, form: Form) -> anyhow
 /// Follows the stream of an operation for as long as it goes on.
 async fn follow(mut events: ApiEvents, show: &Shown, last: &mut Operation) -> anyhow::Result<()> {
     let mut pause = None;
-    while let Some(ApiEvent { name, data, retry }) = events.next().await? {
+    while let Ok(next) = timeout(QUIET, events.next()).await {
+        let Some(ApiEvent { name, data, retry }) = next? else {
+            break;
+        };
         pause = retry.or(pause);
         if !name.is_empty() {
             let told: Operation =
@@ -124,14 +166,28 @@ async fn follow(mut events: ApiEvents, show: &Shown, last: &mut Operation) -> an
 }
 
 /// Gets over what may be over in a moment; what will not is returned.
-async fn bear(remote: &mut Remote, error: ApiError, answered: Instant, show: &Shown) -> Result<(), ApiError> {
-    match &error {
-        ApiError::Refused(problem) if problem.status == 401 && remote.renew().await? => return Ok(()),
-        ApiError::Refused(problem) if problem.status < 500 && problem.status != 429 => return Err(error),
-        ApiError::Refused(_) | ApiError::Unreachable(_) | ApiError::Broken(_) | ApiError::TimedOut => {}
-        ApiError::Foreign(_) => return Err(error),
+async fn bear(
+    remote: &mut Remote,
+    mut error: ApiError,
+    answered: Instant,
+    show: &Shown,
+) -> Result<(), ApiError> {
+    if matches!(&error, ApiError::Refused(problem) if problem.status == 401) {
+        match remote.renew().await {
+            Ok(true) if answered.elapsed() <= PATIENCE => {
+                sleep(PAUSE).await;
+                return Ok(());
+            }
+            Ok(_) => return Err(error),
+            Err(why) => error = why,
+        }
     }
-    if answered.elapsed() > PATIENCE {
+    let may_be_over = match &error {
+        ApiError::Refused(problem) => problem.status >= 500 || problem.status == 429,
+        ApiError::Unreachable(_) | ApiError::Broken(_) | ApiError::TimedOut => true,
+        ApiError::Elsewhere(_) | ApiError::Foreign(_) => false,
+    };
+    if !may_be_over || answered.elapsed() > PATIENCE {
         return Err(error);
     }
     show.bar.say(&format!("{}; looking again", output::chain(&error)));
