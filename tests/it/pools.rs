@@ -274,6 +274,32 @@ async fn a_statement_that_nobody_waits_for_any_more_is_given_up() {
     blocker.close().await.unwrap();
 }
 
+#[tokio::test]
+async fn a_statement_is_prepared_anew_after_what_it_returns_has_changed() {
+    let database = TestDatabase::create().await;
+    let url = database.url(DatabaseRole::App);
+    let cluster = Cluster::connect(&store_config(url.clone(), url, 1))
+        .await
+        .unwrap();
+    let store = PgStore::new(cluster, store_parts());
+    let read = async || {
+        let mut uow = store.read(&any_tenant(), ReadIntent::INTERACTIVE).await?;
+        uow.carriers().find(Id::from_uuid(Uuid::nil())).await
+    };
+    assert!(read().await.unwrap().is_none());
+
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    superuser
+        .execute("ALTER TABLE carriers ALTER COLUMN name TYPE varchar(500)")
+        .await
+        .unwrap();
+
+    assert!(read().await.unwrap().is_none());
+    let mut uow = store.begin(&any_tenant()).await.unwrap();
+    let written = uow.carriers().find(Id::from_uuid(Uuid::nil())).await;
+    assert!(written.unwrap().is_none());
+}
+
 #[expect(clippy::disallowed_methods, reason = "the test stands in for the platform")]
 fn any_tenant() -> TenantScope {
     SystemScope::new("test").tenant(Id::from_uuid(Uuid::from_u128(7)))

@@ -5,7 +5,7 @@
 //! found by one statement. Nobody waits when little is going on, and under load each waits about as long as it would
 //! for a processor.
 //!
-//! Those that go together are of one tenant, which the BEGIN and the statement name, of one table, and of one node.
+//! Those that go together are of one tenant, which the settings and the statement name, of one table, and of one node.
 //! When that fails, for whichever of them, each goes alone.
 
 use std::any::TypeId;

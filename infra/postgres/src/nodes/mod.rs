@@ -172,7 +172,7 @@ impl Cluster {
     }
 
     /// Has this thread open its part of the connections that are always open, now and as others are closed. For each
-    /// thread that serves requests: a connection is used best on the thread that opened it, which moves its bytes.
+    /// thread that serves requests: a connection that the thread has opened need not move to it.
     pub fn keep_open_here(self: &Arc<Self>) {
         let cluster = Arc::downgrade(self);
         fairlead_telemetry::spawn(async move {

@@ -29,7 +29,7 @@ const DROP_SOME: &str = "
     DELETE FROM operation_inputs
     WHERE ctid = ANY (ARRAY(
         SELECT ctid FROM operation_inputs WHERE tenant_id = $1 AND operation_id = $2
-        LIMIT $3 FOR UPDATE))";
+        ORDER BY number LIMIT $3 FOR UPDATE))";
 
 pub(super) async fn add(
     connection: &Connection,

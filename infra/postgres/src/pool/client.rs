@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 
 use fairlead_domain::store::StoreError;
 use fairlead_telemetry::turn_of_this_thread;
+use tokio::runtime::{self, Handle};
 
 use super::counts::Counted;
 use super::holders::Held;
@@ -17,8 +18,10 @@ use crate::wire::{Conversation, Error};
 pub(super) struct Client {
     conversation: Conversation,
     prepared: PreparedStatements,
-    /// The thread that is told when there is something to read.
+    /// The thread that used it last.
     home: usize,
+    /// The runtime whose reactor tells when there is something to read.
+    reactor: runtime::Id,
     opened: Instant,
     /// When it became idle last.
     used: Instant,
@@ -35,6 +38,7 @@ impl Client {
             conversation,
             prepared: PreparedStatements::default(),
             home: turn_of_this_thread(),
+            reactor: Handle::current().id(),
             opened: now,
             used: now,
             was_idle: false,
@@ -47,12 +51,13 @@ impl Client {
         self.home
     }
 
-    /// Has this thread told from now on.
+    /// Has the reactor of this thread told from now on. Fails when the connection is of no use.
     pub(super) fn come_here(&mut self) -> Result<(), Error> {
-        let here = turn_of_this_thread();
-        if self.home != here {
+        self.home = turn_of_this_thread();
+        let here = Handle::current().id();
+        if self.reactor != here {
             self.conversation.move_here()?;
-            self.home = here;
+            self.reactor = here;
         }
         Ok(())
     }

@@ -28,13 +28,9 @@ impl Idle {
     pub(super) fn take(&self, is_good: impl Fn(&mut Client) -> bool) -> Option<Client> {
         let (here, shards) = (turn_of_this_thread(), self.shards.len());
         (here..here + shards).find_map(|shard| {
-            let mut idle = lock(&self.shards[shard % shards]);
-            while let Some(mut client) = idle.pop() {
-                if is_good(&mut client) {
-                    return Some(client);
-                }
-            }
-            None
+            let pop = || lock(&self.shards[shard % shards]).pop();
+            // Judged while nobody is kept waiting: the system is asked.
+            std::iter::from_fn(pop).find_map(|mut client| is_good(&mut client).then_some(client))
         })
     }
 
@@ -46,7 +42,16 @@ impl Idle {
 
     pub(super) fn retain(&self, is_good: impl Fn(&mut Client) -> bool) {
         for shard in &self.shards {
-            lock(shard).retain_mut(&is_good);
+            let count = lock(shard).len();
+            // One at a time, so that there are others for whoever comes meanwhile.
+            for _ in 0..count {
+                let Some(mut client) = take_oldest(shard) else {
+                    break;
+                };
+                if is_good(&mut client) {
+                    lock(shard).push(client);
+                }
+            }
         }
     }
 
@@ -68,6 +73,11 @@ impl Idle {
             .flat_map(|shard| take(&mut *lock(shard)))
             .collect()
     }
+}
+
+fn take_oldest(shard: &Mutex<Vec<Client>>) -> Option<Client> {
+    let mut idle = lock(shard);
+    (!idle.is_empty()).then(|| idle.remove(0))
 }
 
 fn lock(shard: &Mutex<Vec<Client>>) -> MutexGuard<'_, Vec<Client>> {

@@ -118,7 +118,8 @@ impl Pool {
     /// run: no longer than configured, nor than the request that has waited for the connection has left.
     ///
     /// After the database restarted, an idle connection may fail at its first use; after the schema changed, what it
-    /// has prepared does. While nothing can be durable yet, another one is tried, down to one that is new.
+    /// has prepared does, and is forgotten. While nothing can be durable yet, it is tried again, down to a connection
+    /// that is new.
     pub(crate) async fn begin(
         &self,
         opening: impl Fn(Duration) -> Result<Vec<Statement>, StoreError>,

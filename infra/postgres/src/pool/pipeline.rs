@@ -13,7 +13,7 @@ use tokio_postgres::types::Type;
 use super::holders::Held;
 use super::prepared::PreparedStatements;
 use crate::statement::Statement;
-use crate::wire::{Conversation, Done, Error, Reply, Row};
+use crate::wire::{Conversation, Done, Error, Outcome, Reply, Row};
 
 /// What is sent together.
 #[derive(Clone, Copy, Debug)]
@@ -88,14 +88,19 @@ pub(crate) struct Failed {
     pub(crate) in_doubt: bool,
 }
 
-/// "cached plan must not change result type" is one of its errors.
-const FEATURE_NOT_SUPPORTED: &str = "0A000";
+/// "cached plan must not change result type" is one of `feature_not_supported`; `invalid_sql_statement_name` is what a
+/// pooler's other server says to a statement that it has not prepared.
+const STALE: [&str; 2] = ["0A000", "26000"];
 
 impl Failed {
     /// Whether statements that were prepared before must be prepared anew, because the schema has changed since.
     pub(super) fn is_of_stale_plan(&self) -> bool {
-        self.error.code() == Some(FEATURE_NOT_SUPPORTED)
+        is_of_stale_plan(&self.error)
     }
+}
+
+fn is_of_stale_plan(error: &Error) -> bool {
+    error.code().is_some_and(|code| STALE.contains(&code))
 }
 
 /// A part of a pipeline.
@@ -163,9 +168,13 @@ impl Run<'_, '_> {
         let ending = pipeline.end.map_or_else(Vec::new, End::statements);
         let asked = pipeline.statements.iter().copied();
         let statements: Vec<_> = pipeline.opening.iter().chain(asked).chain(&ending).collect();
-        let mut types = self
-            .write(&statements)
-            .map_err(|error| (pipeline.step(0), error))?;
+        let mut types = match self.write(&statements) {
+            Ok(types) => types,
+            Err(error) => {
+                self.conversation.take_back();
+                return Err((pipeline.step(0), error));
+            }
+        };
         self.commits = pipeline.end == Some(End::Commit);
         let mut position = None;
         for place in 0..statements.len() {
@@ -177,10 +186,15 @@ impl Run<'_, '_> {
             match pipeline.step(place) {
                 Step::Opening => {}
                 Step::Statement(_) => self.note(rows, done.count),
-                Step::End if done.undid => {
-                    return Err((Step::End, Error::Protocol("COMMIT has undone the transaction")));
-                }
-                Step::End => position = rows.into_iter().next(),
+                // COMMIT, and then the question for the position.
+                Step::End => match (place + 1 < statements.len(), done.outcome) {
+                    (true, Outcome::Committed) => {}
+                    (true, Outcome::Undone) => return Err((Step::End, Error::Undone)),
+                    (true, Outcome::GoesOn) => {
+                        return Err((Step::End, Error::Protocol("no answer to COMMIT")));
+                    }
+                    (false, _) => position = rows.into_iter().next(),
+                },
             }
         }
         match self.conversation.reply().await {
@@ -231,7 +245,10 @@ impl Run<'_, '_> {
                 Reply::Row(values) => {
                     // It may have been prepared earlier in this pipeline.
                     let types = types.get_or_insert_with(|| self.prepared.columns(statement));
-                    rows.push(Row::new(values, Arc::clone(types)));
+                    if values.columns != types.len() {
+                        return Err(Error::Protocol("a row of other columns"));
+                    }
+                    rows.push(Row::new(values.bytes, Arc::clone(types)));
                 }
                 Reply::Done(done) => return Ok((rows, done)),
                 Reply::Ready => return Err(Error::Protocol("a statement without an answer")),
@@ -252,11 +269,16 @@ impl Run<'_, '_> {
         // The server's own refusal of what stands before COMMIT is certain: there was nothing left to commit.
         // A pooler's word that it has lost the server (class 08) is none.
         let is_of_server = error.code().is_some_and(|code| !code.starts_with("08"));
-        let is_refusal = at != Step::End && is_of_server;
+        let is_refusal = at != Step::End && is_of_server || matches!(error, Error::Undone);
         let took = self.since.elapsed();
-        if !error.ends_connection() && self.conversation.settle().await.is_ok() {
+        if error.ends_connection() {
+            self.conversation.distrust();
+        } else if self.conversation.settle().await.is_ok() {
             // Those behind the error were passed over, and never prepared.
             self.prepared.drop_unlearned();
+        }
+        if is_of_stale_plan(&error) {
+            self.prepared.forget_all();
         }
         Failed {
             at,

@@ -11,8 +11,9 @@ use crate::statement::Statement;
 const MOST: usize = 256;
 
 /// The statements that a connection has prepared; beyond [`MOST`], those not used for the longest go.
-#[derive(Default)]
 pub(super) struct PreparedStatements {
+    /// What names begin with: on no other connection do they, so what a pooler mixes up is not known to the server.
+    prefix: u64,
     /// The texts are ours, so nobody can choose them to collide.
     by_text: HashMap<String, Entry, Xxh3DefaultBuilder>,
     /// How many the server has yet to say that it has prepared.
@@ -32,6 +33,13 @@ struct Entry {
     used: u64,
 }
 
+impl Entry {
+    /// Whether it was prepared for arguments of these types.
+    fn is_of(&self, statement: &Statement) -> bool {
+        *self.arguments == *statement.arguments().types()
+    }
+}
+
 /// What is known of a statement.
 pub(super) struct Known<'p> {
     pub(super) name: &'p str,
@@ -41,16 +49,24 @@ pub(super) struct Known<'p> {
     pub(super) columns: Option<Arc<[Type]>>,
 }
 
+impl Default for PreparedStatements {
+    fn default() -> Self {
+        Self {
+            prefix: rand::random(),
+            by_text: HashMap::default(),
+            unlearned: 0,
+            forgotten: Vec::new(),
+            turn: 0,
+        }
+    }
+}
+
 impl PreparedStatements {
     /// The name of a statement on this connection; gives it one if it has none. Whoever gets one that is new has it
     /// prepared.
     pub(super) fn know(&mut self, statement: &Statement) -> Known<'_> {
         self.turn += 1;
-        let types = statement.arguments().types();
-        let is_known = self
-            .by_text
-            .get(statement.text())
-            .is_some_and(|entry| *entry.arguments == *types);
+        let is_known = self.entry(statement).is_some();
         if !is_known {
             self.add(statement);
         }
@@ -69,7 +85,7 @@ impl PreparedStatements {
     fn add(&mut self, statement: &Statement) {
         self.make_room();
         let entry = Entry {
-            name: format!("s{}", self.turn),
+            name: format!("{:016x}_{}", self.prefix, self.turn),
             arguments: statement.arguments().types().into(),
             columns: None,
             used: self.turn,
@@ -84,15 +100,22 @@ impl PreparedStatements {
     /// Takes note that a statement is prepared.
     pub(super) fn learn(&mut self, statement: &Statement, columns: &Arc<[Type]>) {
         self.unlearned = self.unlearned.saturating_sub(1);
-        if let Some(entry) = self.by_text.get_mut(statement.text()) {
+        if let Some(entry) = self.by_text.get_mut(statement.text())
+            && entry.is_of(statement)
+        {
             entry.columns = Some(Arc::clone(columns));
         }
     }
 
     /// The types of its columns; none of one that is not prepared.
     pub(super) fn columns(&self, statement: &Statement) -> Arc<[Type]> {
-        let entry = self.by_text.get(statement.text());
+        let entry = self.entry(statement);
         entry.and_then(|entry| entry.columns.clone()).unwrap_or_default()
+    }
+
+    fn entry(&self, statement: &Statement) -> Option<&Entry> {
+        let entry = self.by_text.get(statement.text());
+        entry.filter(|entry| entry.is_of(statement))
     }
 
     /// Whether it is not known of each whether the server has it.
@@ -103,6 +126,13 @@ impl PreparedStatements {
     /// Forgets those that the server was to prepare, and did not.
     pub(super) fn drop_unlearned(&mut self) {
         self.by_text.retain(|_, entry| entry.columns.is_some());
+        self.unlearned = 0;
+    }
+
+    /// Forgets all: the schema has changed under them, or the server does not know them.
+    pub(super) fn forget_all(&mut self) {
+        self.forgotten
+            .extend(self.by_text.drain().map(|(_, entry)| entry.name));
         self.unlearned = 0;
     }
 

@@ -3,15 +3,15 @@ use std::time::Duration;
 
 use rustls::Error as TlsError;
 use tokio_postgres::Config;
-use tokio_postgres::config::{SslMode, TargetSessionAttrs};
+use tokio_postgres::config::{LoadBalanceHosts, SslMode, TargetSessionAttrs};
 use tokio_postgres_rustls::MakeRustlsConnect;
 use url::{Url, form_urlencoded};
 
 use super::tls::{self, Trust};
 use crate::wire::{Conversation, Error, Handshake};
 
-/// A connection reads only, unless a transaction says that it writes. So a statement that was sent behind a BEGIN that
-/// failed writes nothing, whatever the role may.
+/// A connection reads only, unless a transaction says that it writes: what reads begins none, and nothing else would keep
+/// it from writing what the role may.
 const READ_ONLY: &str = "-c default_transaction_read_only=on";
 
 /// What the driver takes where a URL is silent, and how it cannot be told from that.
@@ -33,8 +33,8 @@ pub enum BadUrl {
     Malformed(#[from] url::ParseError),
     #[error("it has parts that PostgreSQL's URLs do not have")]
     Unknown(#[from] tokio_postgres::Error),
-    #[error("target_session_attrs is not needed: name the primary and the replicas each by a URL")]
-    SessionAttributes,
+    #[error("{0} is not supported: name the primary and the replicas each by a URL of its own")]
+    Unsupported(&'static str),
     #[error("sslmode={0} is not known")]
     SslMode(String),
     #[error("sslcert and sslkey go together")]
@@ -76,7 +76,13 @@ impl Target {
             config.tcp_user_timeout(SILENT_FOR);
         }
         if config.get_target_session_attrs() != TargetSessionAttrs::Any {
-            return Err(BadUrl::SessionAttributes);
+            return Err(BadUrl::Unsupported("target_session_attrs"));
+        }
+        if config.get_load_balance_hosts() != LoadBalanceHosts::Disable {
+            return Err(BadUrl::Unsupported("load_balance_hosts"));
+        }
+        if !config.get_hostaddrs().is_empty() {
+            return Err(BadUrl::Unsupported("hostaddr"));
         }
         Ok(Self {
             handshake: Handshake { config, tls },
@@ -185,6 +191,8 @@ mod tests {
             "?sslcert=/nowhere/client.pem",
             "?colour=blue",
             "?target_session_attrs=read-write",
+            "?load_balance_hosts=random",
+            "?hostaddr=127.0.0.1",
         ] {
             assert!(parse(query).is_err(), "{query}");
         }

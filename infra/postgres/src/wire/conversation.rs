@@ -9,9 +9,9 @@ use postgres_protocol::message::{backend, frontend};
 use tokio_postgres::CancelToken;
 use tokio_postgres::types::{Kind, Type};
 
-use super::dial::Socket;
+use super::dial::{Peer, Socket};
 use super::handshake::{Leased, Stream};
-use super::messages::Messages;
+use super::messages::{Message, Messages};
 use super::{Error, Row, ServerError};
 use crate::statement::Arguments;
 
@@ -26,9 +26,12 @@ const NO_LIMIT: i32 = 0;
 pub(crate) struct Conversation {
     messages: Messages,
     socket: Leased<Socket>,
+    peer: Peer,
     cancel: CancelToken,
     /// How many Syncs the server has not answered.
     owed: u32,
+    /// Whether something was heard after which nothing on it can be believed.
+    is_broken: bool,
     /// As the server told when it answered a Sync last.
     is_in_transaction: bool,
     notified: VecDeque<String>,
@@ -40,11 +43,18 @@ pub(crate) enum Reply {
     /// The types of the columns of a statement that was prepared.
     Prepared(Arc<[Type]>),
     /// A row of the statement that runs.
-    Row(Bytes),
+    Row(Values),
     /// It has ended.
     Done(Done),
     /// To a Sync.
     Ready,
+}
+
+/// The values of a row, each behind its length.
+#[derive(Debug)]
+pub(crate) struct Values {
+    pub(crate) columns: usize,
+    pub(crate) bytes: Bytes,
 }
 
 /// How a statement has ended.
@@ -52,25 +62,35 @@ pub(crate) enum Reply {
 pub(crate) struct Done {
     /// Rows returned or changed.
     pub(crate) count: u64,
-    /// Whether it undid the transaction: what COMMIT does to one that has failed.
-    pub(crate) undid: bool,
+    /// What it has made of the transaction.
+    pub(crate) outcome: Outcome,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    GoesOn,
+    Committed,
+    /// Also what COMMIT does to one that has failed.
+    Undone,
 }
 
 impl Conversation {
-    pub(super) fn new(stream: Stream, socket: Leased<Socket>, cancel: CancelToken) -> Self {
+    pub(super) fn new(stream: Stream, socket: Leased<Socket>, peer: Peer, cancel: CancelToken) -> Self {
         Self {
             messages: Messages::new(stream),
             socket,
+            peer,
             cancel,
             owed: 0,
+            is_broken: false,
             is_in_transaction: false,
             notified: VecDeque::new(),
         }
     }
 
-    /// Cancels what runs on it.
-    pub(super) fn cancel_token(&self) -> &CancelToken {
-        &self.cancel
+    /// Cancels what runs on it, by a word to the same server.
+    pub(super) fn cancel_token(&self) -> (&Peer, &CancelToken) {
+        (&self.peer, &self.cancel)
     }
 
     /// Has this thread told when there is something to read: whoever waits on another one is woken twice.
@@ -81,9 +101,8 @@ impl Conversation {
     /// Has a statement prepared. Answered by [`Reply::Prepared`].
     pub(crate) fn prepare(&mut self, name: &str, text: &str, types: &[Type]) -> Result<(), Error> {
         let out = self.messages.out();
-        frontend::parse(name, text, types.iter().map(Type::oid), out)?;
-        frontend::describe(b'S', name, out)?;
-        Ok(())
+        frontend::parse(name, text, types.iter().map(Type::oid), out).map_err(Error::Request)?;
+        frontend::describe(b'S', name, out).map_err(Error::Request)
     }
 
     /// Has a prepared statement executed. Answered by its rows and [`Reply::Done`].
@@ -108,16 +127,20 @@ impl Conversation {
             out,
         );
         bound.map_err(|error| match error {
-            frontend::BindError::Conversion(error) => io::Error::other(error),
-            frontend::BindError::Serialization(error) => error,
+            frontend::BindError::Conversion(error) => Error::Request(io::Error::other(error)),
+            frontend::BindError::Serialization(error) => Error::Request(error),
         })?;
-        frontend::execute(UNNAMED, NO_LIMIT, out)?;
-        Ok(())
+        frontend::execute(UNNAMED, NO_LIMIT, out).map_err(Error::Request)
     }
 
     /// Has the server forget a prepared statement.
     pub(crate) fn forget(&mut self, name: &str) -> Result<(), Error> {
-        Ok(frontend::close(b'S', name, self.messages.out())?)
+        frontend::close(b'S', name, self.messages.out()).map_err(Error::Request)
+    }
+
+    /// Takes back what was written since the last Sync, of which nothing was sent.
+    pub(crate) fn take_back(&mut self) {
+        self.messages.out().clear();
     }
 
     /// Has the server say at once what it has to say to what came before.
@@ -135,18 +158,17 @@ impl Conversation {
     /// Sends what is written, and waits for the next reply.
     pub(crate) async fn reply(&mut self) -> Result<Reply, Error> {
         loop {
-            let (kind, body) = self.messages.next().await?;
-            if let Some(reply) = self.understand(kind, body)? {
+            let heard = self.messages.next().await;
+            if let Some(reply) = self.take_in(heard)? {
                 return Ok(reply);
             }
         }
     }
 
-    /// Waits until every Sync is answered; what else is said is of no interest any more. Fails when a request was not
-    /// written to its end.
+    /// Waits until every Sync is answered; what else is said is of no interest any more.
     pub(crate) async fn settle(&mut self) -> Result<(), Error> {
-        if self.owed == 0 && !self.messages.out().is_empty() {
-            return Err(Error::Protocol("part of a request"));
+        if self.is_broken {
+            return Err(Error::Closed);
         }
         while self.owed > 0 {
             if let Err(error) = self.reply().await
@@ -183,7 +205,7 @@ impl Conversation {
         loop {
             match self.reply().await {
                 Ok(Reply::Prepared(columns)) => types = columns,
-                Ok(Reply::Row(values)) => rows.push(Row::new(values, Arc::clone(&types))),
+                Ok(Reply::Row(values)) => rows.push(Row::new(values.bytes, Arc::clone(&types))),
                 Ok(Reply::Done(_)) => {}
                 Ok(Reply::Ready) => return Ok(rows),
                 Err(error) => {
@@ -201,32 +223,47 @@ impl Conversation {
             if let Some(payload) = self.notified.pop_front() {
                 return Ok(payload);
             }
-            let (kind, body) = self.messages.next().await?;
-            self.understand(kind, body)?;
+            let heard = self.messages.next().await;
+            self.take_in(heard)?;
         }
     }
 
-    /// Whether no transaction is open, and no answer outstanding.
+    /// Has nothing on it believed any more: its answers are not to what was asked.
+    pub(crate) fn distrust(&mut self) {
+        self.is_broken = true;
+    }
+
+    /// Whether it can be used by somebody else: no transaction is open, and no answer outstanding.
     pub(crate) fn is_settled(&mut self) -> bool {
-        self.owed == 0 && !self.is_in_transaction && self.messages.out().is_empty()
+        !self.is_broken && self.owed == 0 && !self.is_in_transaction && self.messages.out().is_empty()
     }
 
     /// Whether the server has gone while nothing was asked of it.
     pub(crate) fn is_closed(&mut self) -> bool {
-        while let Some(heard) = self.messages.next_now() {
-            let understood = heard.and_then(|(kind, body)| self.understand(kind, body));
-            if understood.is_err() {
-                return true;
-            }
+        while !self.is_broken
+            && let Some(heard) = self.messages.next_now()
+        {
+            // Whatever is wrong is kept in mind.
+            let _ = self.take_in(heard);
         }
-        false
+        self.is_broken
     }
 
     /// Says farewell, and waits until that is sent.
     pub(crate) async fn close(mut self) {
         frontend::terminate(self.messages.out());
+        self.is_broken = true;
         // Whatever it ended by, it has ended.
         let _ = self.messages.close().await;
+    }
+
+    fn take_in(&mut self, heard: Result<Message, Error>) -> Result<Option<Reply>, Error> {
+        let understood = heard.and_then(|(kind, body)| self.understand(kind, body));
+        if let Err(error) = &understood {
+            // Whoever speaks unasked takes its leave.
+            self.is_broken |= self.owed == 0 || error.ends_connection();
+        }
+        understood
     }
 
     /// `None` when it is no reply.
@@ -234,18 +271,13 @@ impl Conversation {
         let short = || Error::Protocol("a message that is too short");
         let reply = match kind {
             backend::DATA_ROW_TAG => {
-                body.try_get_u16().map_err(|_| short())?;
-                Reply::Row(body)
+                let columns = body.try_get_u16().map_err(|_| short())?.into();
+                Reply::Row(Values { columns, bytes: body })
             }
             backend::COMMAND_COMPLETE_TAG => Reply::Done(Done::read(&body)),
             backend::EMPTY_QUERY_RESPONSE_TAG => Reply::Done(Done::read(&[])),
             backend::READY_FOR_QUERY_TAG => {
                 self.is_in_transaction = body.first() != Some(&b'I');
-                self.owed = self
-                    .owed
-                    .checked_sub(1)
-                    .ok_or_else(|| Error::Protocol("an answer to nothing"))?;
-                self.messages.shrink();
                 Reply::Ready
             }
             backend::ROW_DESCRIPTION_TAG => Reply::Prepared(columns(body).ok_or_else(short)?),
@@ -263,7 +295,24 @@ impl Conversation {
             | backend::NOTICE_RESPONSE_TAG => return Ok(None),
             _ => return Err(Error::Protocol("a message that is not known")),
         };
+        if self.owed == 0 {
+            return Err(Error::Protocol("an answer to nothing"));
+        }
+        if matches!(reply, Reply::Ready) {
+            self.owed -= 1;
+            self.messages.shrink();
+        }
         Ok(Some(reply))
+    }
+}
+
+/// A server that hears no farewell takes it for an accident.
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        if self.is_settled() {
+            frontend::terminate(self.messages.out());
+            self.messages.send_now();
+        }
     }
 }
 
@@ -276,7 +325,11 @@ impl Done {
             .and_then(|word| str::from_utf8(word).ok()?.parse().ok());
         Self {
             count: number.unwrap_or_default(),
-            undid: words().next() == Some(b"ROLLBACK"),
+            outcome: match words().next() {
+                Some(b"COMMIT") => Outcome::Committed,
+                Some(b"ROLLBACK") => Outcome::Undone,
+                _ => Outcome::GoesOn,
+            },
         }
     }
 }
@@ -319,5 +372,134 @@ impl fmt::Debug for Conversation {
             .field("owed", &self.owed)
             .field("is_in_transaction", &self.is_in_transaction)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BufMut as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use crate::pool::Target;
+
+    use super::*;
+
+    const WELCOME: [(u8, &[u8]); 3] = [(b'R', &[0; 4]), (b'K', &[7; 8]), READY];
+    const READY: (u8, &[u8]) = (b'Z', b"I");
+    const ONE_ROW: [(u8, &[u8]); 4] = [
+        (
+            b'T',
+            b"\0\x01one\0\0\0\0\0\0\0\0\0\0\x17\0\x04\xff\xff\xff\xff\0\x01",
+        ),
+        (b'D', b"\0\x01\0\0\0\x04\0\0\0\x01"),
+        (b'C', b"SELECT 1\0"),
+        READY,
+    ];
+
+    fn messages(said: &[(u8, &[u8])]) -> Vec<u8> {
+        let mut messages = Vec::new();
+        for (kind, body) in said {
+            messages.put_u8(*kind);
+            messages.put_u32(u32::try_from(body.len() + 4).unwrap());
+            messages.extend_from_slice(body);
+        }
+        messages
+    }
+
+    /// A conversation, and the server's end of it; `behind` is sent together with the welcome.
+    async fn open(behind: &[u8]) -> (Conversation, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let url = format!("postgres://app@{address}/fairlead?sslmode=disable");
+        let target = Target::parse(&url, "test").unwrap();
+        let serving = async {
+            let (mut server, _) = listener.accept().await.unwrap();
+            let length = server.read_u32().await.unwrap();
+            server
+                .read_exact(&mut vec![0; length as usize - 4])
+                .await
+                .unwrap();
+            let welcome = [&messages(&WELCOME), behind].concat();
+            server.write_all(&welcome).await.unwrap();
+            server
+        };
+        let (conversation, server) = tokio::join!(target.open(), serving);
+        (conversation.unwrap(), server)
+    }
+
+    /// Until a reactor has seen what was sent.
+    async fn is_closed(conversation: &mut Conversation) -> bool {
+        for _ in 0..100 {
+            if conversation.is_closed() {
+                return true;
+            }
+            tokio::task::yield_now().await;
+        }
+        false
+    }
+
+    #[tokio::test]
+    async fn what_stands_behind_the_welcome_is_not_lost() {
+        let settings = messages(&[(b'S', b"TimeZone\0UTC\0")]);
+        let (half, rest) = settings.split_at(9);
+        let (mut conversation, mut server) = open(half).await;
+
+        server
+            .write_all(&[rest, &messages(&ONE_ROW)].concat())
+            .await
+            .unwrap();
+
+        let rows = conversation.ask("SELECT 1").await.unwrap();
+        assert_eq!(rows[0].try_get::<i32>(0).unwrap(), 1);
+        assert!(conversation.is_settled());
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_comes_too_early_is_believed_by_nobody() {
+        let (mut conversation, mut server) = open(&[]).await;
+        let twice = [messages(&[READY]), messages(&ONE_ROW)].concat();
+        server.write_all(&twice).await.unwrap();
+
+        let early = conversation.ask("SELECT 1").await.unwrap();
+        assert!(early.is_empty());
+        assert!(is_closed(&mut conversation).await);
+        assert!(!conversation.is_settled());
+        assert!(conversation.settle().await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_server_that_takes_its_leave_is_taken_at_its_word() {
+        let (mut conversation, mut server) = open(&[]).await;
+        let leave = messages(&[(b'E', b"VFATAL\0C57P01\0Mshutting down\0\0")]);
+        server.write_all(&leave).await.unwrap();
+
+        assert!(is_closed(&mut conversation).await);
+        assert!(!conversation.is_settled());
+    }
+
+    #[tokio::test]
+    async fn an_error_ends_what_was_asked_and_not_the_conversation() {
+        let (mut conversation, mut server) = open(&[]).await;
+        let refused = [(b'E', &b"VERROR\0C42601\0Msyntax\0\0"[..]), READY];
+        server.write_all(&messages(&refused)).await.unwrap();
+        assert_eq!(
+            conversation.ask("SELEC 1").await.unwrap_err().code(),
+            Some("42601")
+        );
+        assert!(conversation.is_settled());
+
+        server.write_all(&messages(&ONE_ROW)).await.unwrap();
+        assert_eq!(conversation.ask("SELECT 1").await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn whoever_lets_go_says_farewell() {
+        let (conversation, mut server) = open(&[]).await;
+        drop(conversation);
+
+        let mut said = Vec::new();
+        server.read_to_end(&mut said).await.unwrap();
+        assert_eq!(said, messages(&[(b'X', b"")]));
     }
 }

@@ -1,8 +1,9 @@
 //! The way to a server, before a word is said.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -23,41 +24,60 @@ pub(super) enum Socket {
 /// PostgreSQL's own.
 const PORT: u16 = 5432;
 
-/// Connects to the first of the hosts that lets us; also tells its name, by which its certificate is judged.
-pub(super) async fn dial(config: &Config) -> io::Result<(Socket, Option<String>)> {
-    let mut last = io::Error::new(io::ErrorKind::InvalidInput, "the URL names no host");
-    for (place, host) in config.get_hosts().iter().enumerate() {
-        let ports = config.get_ports();
-        let port = ports.get(place).or(ports.first()).copied().unwrap_or(PORT);
-        let reached = match host {
-            Host::Tcp(name) => tcp(config, name, port)
-                .await
-                .map(|stream| (stream, Some(name.clone()))),
-            Host::Unix(folder) => unix(config, folder, port).await.map(|stream| (stream, None)),
-        };
-        match reached {
-            Ok(reached) => return Ok(reached),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
+/// A server that a URL may mean.
+#[derive(Clone, Debug)]
+pub(super) struct Peer {
+    place: Place,
+    /// Its name, by which its certificate is judged. A socket of the file system has none, and its server no TLS.
+    pub(super) name: Option<String>,
 }
 
-async fn tcp(config: &Config, name: &str, port: u16) -> io::Result<Socket> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
-    for address in lookup_host((name, port)).await? {
-        match to_address(config, address).await {
-            Ok(stream) => return Ok(Socket::Tcp(stream)),
-            Err(error) => last = error,
-        }
-    }
-    Err(last)
+#[derive(Clone, Debug)]
+enum Place {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
 }
 
-async fn to_address(config: &Config, address: SocketAddr) -> io::Result<TcpStream> {
-    let stream = within(config.get_connect_timeout(), TcpStream::connect(address)).await?;
+impl Peer {
+    /// All addresses of all hosts, in their order.
+    pub(super) async fn all(config: &Config) -> io::Result<Vec<Self>> {
+        let mut peers = Vec::new();
+        for (number, host) in config.get_hosts().iter().enumerate() {
+            let ports = config.get_ports();
+            let port = ports.get(number).or(ports.first()).copied().unwrap_or(PORT);
+            match host {
+                Host::Tcp(name) => {
+                    let addresses = lookup_host((name.as_str(), port)).await?;
+                    peers.extend(addresses.map(|address| Self {
+                        place: Place::Tcp(address),
+                        name: Some(name.clone()),
+                    }));
+                }
+                Host::Unix(folder) => peers.push(Self {
+                    place: Place::Unix(folder.join(format!(".s.PGSQL.{port}"))),
+                    name: None,
+                }),
+            }
+        }
+        Ok(peers)
+    }
+
+    pub(super) async fn dial(&self, config: &Config) -> io::Result<Socket> {
+        let limit = config.get_connect_timeout();
+        match &self.place {
+            Place::Tcp(address) => {
+                let stream = within(limit, TcpStream::connect(address)).await?;
+                keep_alive(&stream, config)?;
+                Ok(Socket::Tcp(stream))
+            }
+            Place::Unix(path) => Ok(Socket::Unix(within(limit, UnixStream::connect(path)).await?)),
+        }
+    }
+}
+
+fn keep_alive(stream: &TcpStream, config: &Config) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let socket = SockRef::from(&stream);
+    let socket = SockRef::from(stream);
     #[cfg(target_os = "linux")]
     socket.set_tcp_user_timeout(config.get_tcp_user_timeout().copied())?;
     if config.get_keepalives() {
@@ -70,13 +90,7 @@ async fn to_address(config: &Config, address: SocketAddr) -> io::Result<TcpStrea
         }
         socket.set_tcp_keepalive(&keepalive)?;
     }
-    Ok(stream)
-}
-
-async fn unix(config: &Config, folder: &Path, port: u16) -> io::Result<Socket> {
-    let path = folder.join(format!(".s.PGSQL.{port}"));
-    let stream = within(config.get_connect_timeout(), UnixStream::connect(path)).await?;
-    Ok(Socket::Unix(stream))
+    Ok(())
 }
 
 async fn within<T>(
@@ -92,12 +106,29 @@ async fn within<T>(
 }
 
 impl Socket {
-    /// Has this thread told when there is something to read, and no longer the one that was.
+    /// Has the reactor of this thread tell when there is something to read, and no longer the one that did. What has come
+    /// by then, it would not tell; of a connection that is idle, that is a farewell, so it is an error.
     pub(super) fn move_here(self) -> io::Result<Self> {
-        Ok(match self {
-            Self::Tcp(stream) => Self::Tcp(TcpStream::from_std(stream.into_std()?)?),
-            Self::Unix(stream) => Self::Unix(UnixStream::from_std(stream.into_std()?)?),
-        })
+        match self {
+            Self::Tcp(stream) => {
+                let stream = stream.into_std()?;
+                require_silent(&SockRef::from(&stream))?;
+                Ok(Self::Tcp(TcpStream::from_std(stream)?))
+            }
+            Self::Unix(stream) => {
+                let stream = stream.into_std()?;
+                require_silent(&SockRef::from(&stream))?;
+                Ok(Self::Unix(UnixStream::from_std(stream)?))
+            }
+        }
+    }
+}
+
+fn require_silent(socket: &SockRef<'_>) -> io::Result<()> {
+    match socket.peek(&mut [MaybeUninit::uninit()]) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        Err(error) => Err(error),
+        Ok(_) => Err(io::ErrorKind::ConnectionAborted.into()),
     }
 }
 

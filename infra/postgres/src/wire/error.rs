@@ -19,6 +19,12 @@ pub enum Error {
         column: usize,
         source: Box<dyn StdError + Send + Sync>,
     },
+    /// What was asked cannot be put into a message; nothing was sent.
+    #[error("the request cannot be sent")]
+    Request(#[source] io::Error),
+    /// The server answers COMMIT by having undone everything.
+    #[error("the transaction was undone")]
+    Undone,
     #[error("the protocol does not have that there: {0}")]
     Protocol(&'static str),
 }
@@ -58,7 +64,9 @@ impl Error {
             Self::Open(error) => {
                 error.is_closed() || error.source().is_some_and(<dyn StdError>::is::<io::Error>)
             }
-            Self::Server(_) | Self::Column { .. } | Self::Protocol(_) => false,
+            Self::Server(_) | Self::Column { .. } | Self::Request(_) | Self::Undone | Self::Protocol(_) => {
+                false
+            }
         }
     }
 

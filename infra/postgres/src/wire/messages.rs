@@ -14,8 +14,10 @@ use super::handshake::Stream;
 const HEADER: usize = 5;
 /// Room for what is read at once.
 const READ: usize = 16 * 1024;
-/// Buffers that have grown beyond are given back when the connection is idle.
+/// Buffers that have grown beyond are given back when everything is answered.
 const KEPT: usize = 128 * 1024;
+/// No row of ours is nearly as long.
+const LONGEST: usize = 256 * 1024 * 1024;
 
 /// Messages there and back. Whoever stops waiting in the middle loses none.
 pub(super) struct Messages {
@@ -26,6 +28,8 @@ pub(super) struct Messages {
     is_flushed: bool,
     /// Heard, and not yet taken apart.
     heard: BytesMut,
+    /// The most bytes that a buffer had to hold since they were given back.
+    largest: usize,
     /// Why nothing more can be sent. The server may have said why before.
     broken: Option<io::Error>,
 }
@@ -40,6 +44,7 @@ impl Messages {
             out: BytesMut::new(),
             is_flushed: true,
             heard: BytesMut::new(),
+            largest: 0,
             broken: None,
         }
     }
@@ -76,18 +81,22 @@ impl Messages {
         }
     }
 
+    /// Sends as much of what is yet to be sent as goes without waiting.
+    pub(super) fn send_now(&mut self) {
+        let _ = self.poll_send(&mut Context::from_waker(Waker::noop()));
+    }
+
     /// Sends what is yet to be sent, and closes.
-    pub(super) async fn close(mut self) -> io::Result<()> {
+    pub(super) async fn close(&mut self) -> io::Result<()> {
         poll_fn(|context| self.poll_send(context)).await?;
         poll_fn(|context| Pin::new(&mut self.stream).poll_shutdown(context)).await
     }
 
     /// Gives back what large messages took.
     pub(super) fn shrink(&mut self) {
-        for buffer in [&mut self.out, &mut self.heard] {
-            if buffer.is_empty() && buffer.capacity() > KEPT {
-                *buffer = BytesMut::new();
-            }
+        if self.largest > KEPT && self.out.is_empty() && self.heard.is_empty() {
+            (self.out, self.heard) = (BytesMut::new(), BytesMut::new());
+            self.largest = 0;
         }
     }
 
@@ -97,12 +106,10 @@ impl Messages {
             return Ok(None);
         };
         let (kind, length) = (*kind, i32::from_be_bytes(*length));
-        let length = usize::try_from(length)
-            .ok()
-            .filter(|length| *length >= HEADER - 1);
-        let whole = length.ok_or_else(|| Error::Protocol("a message of negative length"))? + 1;
+        let length = usize::try_from(length).ok();
+        let length = length.filter(|length| (HEADER - 1..LONGEST).contains(length));
+        let whole = length.ok_or_else(|| Error::Protocol("a message of such a length"))? + 1;
         if self.heard.len() < whole {
-            self.heard.reserve(whole - self.heard.len());
             return Ok(None);
         }
         let mut message = self.heard.split_to(whole).freeze();
@@ -117,7 +124,11 @@ impl Messages {
         {
             self.broken = Some(error);
         }
-        self.heard.reserve(READ);
+        // Not by the length that the next message claims to have.
+        if self.heard.capacity() - self.heard.len() < READ / 4 {
+            self.heard.reserve(READ);
+        }
+        self.largest = self.largest.max(self.heard.capacity());
         match poll_read_buf(Pin::new(&mut self.stream), context, &mut self.heard) {
             Poll::Ready(Ok(1..)) => Poll::Ready(Ok(())),
             Poll::Ready(Ok(0)) => Poll::Ready(Err(self.broken.take().map_or(Error::Closed, Error::Io))),
@@ -127,6 +138,7 @@ impl Messages {
     }
 
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.largest = self.largest.max(self.out.len());
         while !self.out.is_empty() {
             match Pin::new(&mut self.stream).poll_write(context, &self.out) {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
@@ -209,13 +221,14 @@ mod tests {
             assert_eq!(messages.next().await.unwrap().0, b'Z');
         };
         tokio::join!(asking, serving);
+        assert!(messages.largest >= LARGE);
         messages.shrink();
-        assert!(messages.out().capacity() <= KEPT && messages.heard.capacity() <= KEPT);
+        assert_eq!((messages.out.capacity(), messages.heard.capacity()), (0, 0));
     }
 
     #[tokio::test]
     async fn a_length_that_cannot_be_is_refused() {
-        for length in [0_u32, 3, u32::MAX] {
+        for length in [0_u32, 3, 1 << 30, u32::MAX] {
             let (mut messages, mut server) = connected(64);
             server.write_all(b"D").await.unwrap();
             server.write_u32(length).await.unwrap();

@@ -13,7 +13,7 @@ mod handshake;
 mod messages;
 mod row;
 
-pub(crate) use conversation::{Conversation, Done, Reply};
+pub(crate) use conversation::{Conversation, Done, Outcome, Reply};
 pub use error::{Error, ServerError};
 pub(crate) use handshake::Handshake;
 pub(crate) use row::{Columns, Row};
