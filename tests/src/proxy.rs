@@ -149,7 +149,10 @@ async fn forward(
 fn name_of_begin(message: &[u8]) -> Option<Vec<u8>> {
     let text = message.windows(BEGIN.len()).position(|part| part == BEGIN)?;
     let name = message[..text].strip_suffix(&[0])?;
-    let start = name.iter().rposition(|byte| !byte.is_ascii_alphanumeric())? + 1;
+    let start = name
+        .iter()
+        .rposition(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_')?
+        + 1;
     Some([&[0], &name[start..], &[0]].concat())
 }
 
