@@ -101,8 +101,8 @@ impl Told {
         };
         if let Some(why) = why.filter(|_| has_changed) {
             output::progress(&format!(
-                "Servers that run were not told of these changes ({why}): what they have kept they show until its \
-                 time is over. To drop it: DELETE /api/v1/performance/cache/clear"
+                "Servers that run were not told of these changes ({why}): they find them in the log of events, within \
+                 about a second"
             ));
         }
     }
