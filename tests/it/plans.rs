@@ -70,7 +70,7 @@ INSERT INTO events (tenant_id, id, xid, type, version, aggregate_type, aggregate
 SELECT l.tenant_id, (left(uuid_v7_floor(now())::text, 24) || lpad(to_hex(row_number() OVER ()), 12, '0'))::uuid,
        (3 + row_number() OVER () / 1000)::text::xid8,
        CASE WHEN row_number() OVER () % 10000 = 0 THEN 'lead_deleted' ELSE 'lead_updated' END, 1, 'lead', l.id,
-       'system', 'system', '{}', l.created_at
+       'system', 'system', jsonb_build_object('after', repeat('x', 400)), l.created_at
 FROM leads l WHERE l.id < '01930000-0002-7000-8000-00000000ea60';
 
 VACUUM ANALYZE tenants;
@@ -595,6 +595,12 @@ async fn the_log_of_all_tenants_is_read_through_its_index() {
         let stretch = system.read(after, 500).await.expect("the log is read");
         assert_eq!(stretch.events.len(), 500);
         after = stretch.events.last().expect("there are many").cursor;
+    }
+    // Where every reader stands nearly always.
+    let end = system.end().await.expect("the end is found");
+    for _ in 0..10 {
+        let stretch = system.read(end, 500).await.expect("the log is read");
+        assert!(stretch.events.is_empty() && !stretch.is_held);
     }
     cluster.close().await;
 
