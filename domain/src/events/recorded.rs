@@ -1,6 +1,7 @@
 //! What a unit of work takes note of.
 
-use serde::Serialize;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
@@ -121,28 +122,33 @@ impl Recorded {
         self
     }
 
-    /// The event's payload: the state after (before, when it is gone) and, where there are both, which fields changed.
-    pub fn data(&self) -> Value {
-        let state = self
-            .after
-            .as_ref()
-            .or(self.before.as_ref())
-            .cloned()
-            .unwrap_or(Value::Null);
-        let mut data = match state {
-            Value::Object(fields) => fields,
-            _ => Map::new(),
-        };
-        if let (Some(Value::Object(before)), Some(Value::Object(after))) = (&self.before, &self.after) {
-            let changed: Vec<Value> = after
-                .iter()
-                .filter(|(field, value)| before.get(*field) != Some(value))
-                .map(|(field, _)| Value::from(field.as_str()))
-                .collect();
-            data.insert("changed".to_owned(), Value::Array(changed));
-        }
-        Value::Object(data)
+    /// The event's payload as JSON: the state after (before, when it is gone) and, where there are both, which fields
+    /// changed.
+    pub fn data(&self) -> String {
+        serde_json::to_string(&Payload(self)).expect("snapshots have string keys")
     }
+}
+
+/// Written as it stands: a copy of a state costs more than its text.
+struct Payload<'r>(&'r Recorded);
+
+impl Serialize for Payload<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (before, after) = (fields(self.0.before.as_ref()), fields(self.0.after.as_ref()));
+        let mut data = serializer.serialize_map(None)?;
+        for (field, value) in after.or(before).into_iter().flatten() {
+            data.serialize_entry(field, value)?;
+        }
+        if let (Some(before), Some(after)) = (before, after) {
+            let has_changed = |field: &&String| before.get(*field) != after.get(*field);
+            data.serialize_entry("changed", &after.keys().filter(has_changed).collect::<Vec<_>>())?;
+        }
+        data.end()
+    }
+}
+
+fn fields(state: Option<&Value>) -> Option<&Map<String, Value>> {
+    state.and_then(Value::as_object)
 }
 
 fn snapshot(state: &impl Serialize) -> Value {

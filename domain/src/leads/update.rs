@@ -272,7 +272,7 @@ mod tests {
             aggregate_id: recorded.aggregate_id,
             source: recorded.source.as_str().to_owned(),
             actor: recorded.actor.to_string(),
-            data: RawValue::from_string(recorded.data().to_string()).unwrap(),
+            data: RawValue::from_string(recorded.data()).unwrap(),
             trace_parent: None,
             occurred_at: OffsetDateTime::UNIX_EPOCH,
         }

@@ -61,7 +61,7 @@ pub(crate) async fn enqueue(
         .bind(column.of(|_, recorded| recorded.aggregate_id))
         .bind(column.of(|_, recorded| recorded.source.as_str()))
         .bind(column.of(|_, recorded| recorded.actor.to_string()))
-        .bind(column.of(|_, recorded| recorded.data().to_string()))
+        .bind(column.of(|_, recorded| recorded.data()))
         .enqueue()
         .await?;
     connection
