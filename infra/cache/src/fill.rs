@@ -228,7 +228,7 @@ impl Fill<'_> {
         let required = ground.consistency;
         let required = match opened.map(|opened| opened.fence) {
             None | Some(Fence::Open) => required,
-            Some(Fence::At(position)) => required.raised_to(position),
+            Some(Fence::At(position)) => self.inner.required_of_others(required, position),
             Some(Fence::Unknown { .. }) => Consistency::Strong,
         };
         let began = Instant::now();

@@ -53,6 +53,16 @@ impl Floor {
             LogPosition::UNKNOWN
         }
     }
+
+    /// What a load must see of tags that were bumped by a commit at `fence`. One of a timeline that is over asks for
+    /// nothing any more: what was kept of it every node of this timeline has, and no node can say so.
+    fn raised_to(self, fence: LogPosition) -> LogPosition {
+        if fence.timeline < self.position.timeline {
+            self.position()
+        } else {
+            self.position().latest(fence)
+        }
+    }
 }
 
 impl Inner {
@@ -64,10 +74,16 @@ impl Inner {
                 began: Some(Instant::now()),
             },
             Some(floor) => Required {
-                consistency: consistency.raised_to(floor.position().latest(self.generations.fence(snapshot))),
+                consistency: consistency.raised_to(floor.raised_to(self.generations.fence(snapshot))),
                 began: None,
             },
         }
+    }
+
+    /// The same of tags that another process bumped: what was required, and `fence`.
+    pub(crate) fn required_of_others(&self, required: Consistency, fence: LogPosition) -> Consistency {
+        let floor = self.floors().floor;
+        required.raised_to(floor.map_or(fence, |floor| floor.raised_to(fence)))
     }
 
     /// Takes note of what a load saw.
@@ -110,5 +126,39 @@ impl Inner {
 
     fn floors(&self) -> MutexGuard<'_, Floors> {
         self.floors.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn floor(learnt_ago: Duration) -> Floor {
+        Floor {
+            position: LogPosition::new(2, 500),
+            learnt: Instant::now()
+                .checked_sub(learnt_ago)
+                .expect("the machine runs for longer"),
+        }
+    }
+
+    #[test]
+    fn what_was_bumped_before_a_failover_asks_no_more_than_the_floor() {
+        let of_old_timeline = LogPosition::new(1, 900);
+
+        assert_eq!(
+            floor(Duration::ZERO).raised_to(of_old_timeline),
+            LogPosition::new(2, 500)
+        );
+        let later = floor(FLOOR_MATTERS_FOR).raised_to(of_old_timeline);
+        assert_eq!(later, LogPosition::UNKNOWN, "replicas are read again");
+    }
+
+    #[test]
+    fn what_was_bumped_since_is_asked_for_however_old_the_floor_is() {
+        for learnt_ago in [Duration::ZERO, FLOOR_MATTERS_FOR] {
+            let bumped = LogPosition::new(2, 600);
+            assert_eq!(floor(learnt_ago).raised_to(bumped), bumped);
+        }
     }
 }
