@@ -14,6 +14,7 @@ mod pgbench;
 mod process;
 mod report;
 mod server;
+mod soak;
 mod sockets;
 mod stage;
 mod startup;
@@ -48,7 +49,7 @@ Examples:
   cargo xtask bench                           everything: about half an hour
   cargo xtask bench --quick                   does it all work: about a minute, on little data
   cargo xtask bench --only W1,W2 --rounds 5   some of it, more exactly
-  cargo xtask bench --save docs/performance.md
+  cargo xtask bench --soak 10 --save docs/performance.md
 
 The table is printed, and written to bench.json and bench.md in the data folder.";
 
@@ -70,6 +71,9 @@ pub(crate) struct BenchArgs {
     /// How often each is measured; the table has the medians [default: 3, quick: 1]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: Option<u32>,
+    /// Measure the memory of a server that works for so many minutes, too
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u32).range(1..=600))]
+    soak: Option<u32>,
     /// Connections of the load [default: 32,128, quick: 32]
     #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(2..=1000))]
     connections: Vec<u32>,
@@ -118,7 +122,11 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode> {
         whole?;
         bail!("nothing was measured");
     }
-    let report = Report::new(occasion, &args.plan(), &stage, &field, startups, results);
+    let soak = match (args.soak, &whole) {
+        (Some(minutes), Ok(())) => Some(phases.run("working for long", || soak::run(&field, minutes))?),
+        _ => None,
+    };
+    let report = Report::new(occasion, &args.plan(), &stage, &field, startups, results, soak);
     field.stop()?;
     stage.stop();
 

@@ -10,6 +10,7 @@ use super::field::{Field, POOL};
 use super::machine::{Machine, Occasion};
 use super::measure::{Plan, Series, Subject};
 use super::pgbench;
+use super::soak::Soak;
 use super::stage::{Data, Stage};
 use super::startup::Startup;
 use super::workload::Workload;
@@ -29,6 +30,7 @@ pub(crate) struct Report {
     pub(crate) has_response_cache: bool,
     pub(crate) startups: [Startup; 2],
     pub(crate) results: Vec<Series>,
+    pub(crate) soak: Option<Soak>,
 }
 
 impl Report {
@@ -39,6 +41,7 @@ impl Report {
         field: &Field,
         startups: [Startup; 2],
         results: Vec<Series>,
+        soak: Option<Soak>,
     ) -> Self {
         Self {
             occasion,
@@ -52,6 +55,7 @@ impl Report {
             has_response_cache: field.has_response_cache,
             startups,
             results,
+            soak,
         }
     }
 
@@ -61,7 +65,8 @@ impl Report {
     }
 
     pub(crate) fn errors(&self) -> u64 {
-        self.results.iter().map(|series| series.summary().errors).sum()
+        let rounds = self.results.iter().map(|series| series.summary().errors);
+        rounds.chain(self.soak.iter().map(|soak| soak.errors)).sum()
     }
 
     /// The subjects of one workload at one number of connections.

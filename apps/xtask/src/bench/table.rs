@@ -8,9 +8,9 @@ use anyhow::{Context as _, Result, ensure};
 
 use super::measure::{Measurement, Series, Subject};
 use super::report::Report;
+use super::soak::Soak;
 use super::workload::Workload;
 
-/// Between these lines a document has the last table.
 /// What stands around the table `name` in a document.
 fn marks(name: &str) -> [String; 2] {
     ["begin", "end"].map(|place| format!("<!-- {name}: {place} -->"))
@@ -35,6 +35,7 @@ pub(crate) fn of(report: &Report) -> String {
         }
     }
     text.push_str(&startups(report));
+    text.extend(report.soak.as_ref().map(soaked));
     text
 }
 
@@ -166,6 +167,19 @@ fn startups(report: &Report) -> String {
         );
     }
     text
+}
+
+fn soaked(soak: &Soak) -> String {
+    let memory: Vec<String> = soak.memory_mib.iter().map(|mib| format!("{mib:.0}")).collect();
+    format!(
+        "\nW1 to W5 and W8 at once, cache on, {} connections for {} minutes: {} requests, {} errors; \
+         RSS of fairlead before, and after each minute: {} MiB.\n",
+        soak.connections,
+        soak.minutes,
+        thousands(soak.requests),
+        soak.errors,
+        memory.join(", ")
+    )
 }
 
 fn rate(per_second: f64) -> String {
