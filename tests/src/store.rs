@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fairlead::SystemIds;
+use fairlead_domain::jobs::Priorities;
 use fairlead_postgres::{Cluster, MonitorConfig, PgConfig, PgStore, PoolConfig, StoreParts};
 
 use crate::TestClock;
@@ -20,6 +21,7 @@ pub fn store_parts() -> StoreParts {
         ids: Arc::new(SystemIds),
         revoked: Arc::default(),
         listeners: Vec::new(),
+        priorities: Priorities::default(),
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use fairlead_domain::clock::{Clock, Ids};
+use fairlead_domain::jobs::Priorities;
 use fairlead_domain::store::CommitListener;
 use fairlead_postgres::{
     Cluster, MemoryRevokedSessions, MonitorConfig, PgConfig, PgStore, PgSystemStore, PoolConfig,
@@ -31,6 +32,7 @@ impl Stores {
         clock: Arc<dyn Clock>,
         ids: Arc<dyn Ids>,
         listeners: Vec<Arc<dyn CommitListener>>,
+        priorities: Priorities,
     ) -> anyhow::Result<Self> {
         let cluster = Cluster::connect(config)
             .await
@@ -40,6 +42,7 @@ impl Stores {
             ids,
             revoked: Arc::default(),
             listeners,
+            priorities,
         };
         let revoked = Arc::clone(&parts.revoked);
         Ok(Self {

@@ -22,5 +22,5 @@ pub use port::{
     Claim, Claimed, FinishError, Finished, Hearing, HearingLost, JobStore, Jobs, JobsMonitor, JobsReport,
     QueueReport, Swept,
 };
-pub use retry::{QueueSettings, Retry};
+pub use retry::{Priorities, QueueSettings, Retry};
 pub use schedule::{BadTiming, Calendar, Due, Missed, Overlap, Schedule, Schedules, Timing};

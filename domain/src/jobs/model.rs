@@ -92,8 +92,8 @@ pub struct NewJob {
     pub payload: Box<RawValue>,
     /// While a job of the owner with this key is in the queue and not finished, this one is left out.
     pub unique_key: Option<String>,
-    /// Among the owner's jobs the lowest is first.
-    pub priority: i32,
+    /// Among the owner's jobs the lowest is first. `None`: that of its queue.
+    pub priority: Option<i32>,
     /// `None`: at once.
     pub run_at: Option<OffsetDateTime>,
     /// W3C `traceparent`; `None`: that of the request under way.
@@ -101,9 +101,6 @@ pub struct NewJob {
 }
 
 impl NewJob {
-    /// What jobs have that do not say.
-    pub const PRIORITY: i32 = 1;
-
     pub fn new(queue: Queue, kind: &'static str, payload: &impl Serialize) -> Self {
         Self {
             queue,
@@ -111,7 +108,7 @@ impl NewJob {
             payload: serde_json::value::to_raw_value(payload)
                 .expect("payloads are plain structs with string keys"),
             unique_key: None,
-            priority: Self::PRIORITY,
+            priority: None,
             run_at: None,
             trace_parent: None,
         }
@@ -120,6 +117,13 @@ impl NewJob {
     #[must_use]
     pub fn unique(mut self, key: impl Into<String>) -> Self {
         self.unique_key = Some(key.into());
+        self
+    }
+
+    /// Has its kind go before or behind the other kinds of its queue.
+    #[must_use]
+    pub fn priority(mut self, priority: i32) -> Self {
+        self.priority = Some(priority);
         self
     }
 

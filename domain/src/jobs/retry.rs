@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::Queue;
+
 /// How often a job is tried, and when again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Retry {
@@ -34,6 +36,26 @@ fn spread(job: Uuid, attempt: u32) -> f64 {
     let (_, random) = job.as_u64_pair();
     let mixed = (random ^ u64::from(attempt)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     f64::from((mixed >> 48) as u16) / f64::from(u16::MAX)
+}
+
+/// The priority of jobs that say none, by their queue. Among the jobs of one owner in a queue the lowest is first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Priorities([i32; Queue::ALL.len()]);
+
+impl Priorities {
+    pub fn new(of: impl FnMut(Queue) -> i32) -> Self {
+        Self(Queue::ALL.map(of))
+    }
+
+    pub fn of(self, queue: Queue) -> i32 {
+        self.0[queue as usize]
+    }
+}
+
+impl Default for Priorities {
+    fn default() -> Self {
+        Self([1; Queue::ALL.len()])
+    }
 }
 
 /// How the jobs of a queue are worked off, in each process.

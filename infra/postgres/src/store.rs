@@ -11,7 +11,7 @@ use fairlead_domain::consistency::{LogPosition, NodeName, ReadIntent};
 use fairlead_domain::events::{Events, Inbox, Recorded};
 use fairlead_domain::idempotency::IdempotencyKeys;
 use fairlead_domain::identity::{ApiKeys, SessionId, Sessions, TenantId, Tenants, UsageByDay, Users};
-use fairlead_domain::jobs::{Jobs, Queue};
+use fairlead_domain::jobs::{Jobs, Priorities, Queue};
 use fairlead_domain::leads::{Assignments, Leads};
 use fairlead_domain::operations::{OperationOutputs, Operations};
 use fairlead_domain::store::{CommitListener, Store, StoreError, UnitOfWork};
@@ -34,6 +34,7 @@ pub struct StoreParts {
     pub revoked: Arc<MemoryRevokedSessions>,
     /// Told of every commit, in this order.
     pub listeners: Vec<Arc<dyn CommitListener>>,
+    pub priorities: Priorities,
 }
 
 /// Opens units of work in one tenant, as the role that row-level security binds.
@@ -43,6 +44,7 @@ pub struct PgStore {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     audience: Audience,
+    priorities: Priorities,
 }
 
 impl PgStore {
@@ -52,6 +54,7 @@ impl PgStore {
             cluster,
             clock: parts.clock,
             ids: parts.ids,
+            priorities: parts.priorities,
         }
     }
 
@@ -75,6 +78,7 @@ impl PgStore {
             claimed_key: None,
             deeds: Deeds::default(),
             audience: self.audience.clone(),
+            priorities: self.priorities,
         })
     }
 }
@@ -107,6 +111,7 @@ pub(crate) struct PgUnitOfWork {
     pub(crate) claimed_key: Option<String>,
     deeds: Deeds,
     audience: Audience,
+    pub(crate) priorities: Priorities,
     /// Whether reads that follow must see what it writes.
     is_awaited: bool,
 }

@@ -7,7 +7,7 @@ use fairlead_domain::Id;
 use fairlead_domain::access::{SystemScope, TenantScope};
 use fairlead_domain::jobs::{Claim, Claimed, JobOwner, JobStore as _, NewJob, Queue};
 use fairlead_domain::store::{CommitListener, Store as _, UnitOfWork};
-use fairlead_postgres::{Cluster, PgStore, PgSystemStore};
+use fairlead_postgres::{Cluster, PgStore, PgSystemStore, StoreParts};
 use sqlx::{AssertSqlSafe, PgConnection};
 use support::database::DatabaseRole;
 use support::{TestDatabase, store_config, store_parts};
@@ -26,16 +26,21 @@ pub(super) struct Bench {
 
 impl Bench {
     pub(super) async fn on(database: &TestDatabase) -> Self {
-        Self::hearing(database, Vec::new()).await
+        Self::with(database, |_| {}).await
     }
 
     /// With listeners of its commits.
     pub(super) async fn hearing(database: &TestDatabase, listeners: Vec<Arc<dyn CommitListener>>) -> Self {
+        Self::with(database, |parts| parts.listeners = listeners).await
+    }
+
+    /// With other parts than the usual ones.
+    pub(super) async fn with(database: &TestDatabase, change: impl FnOnce(&mut StoreParts)) -> Self {
         let url = |role| database.url(role);
         let config = store_config(url(DatabaseRole::App), url(DatabaseRole::System), 8);
         let cluster = Cluster::connect(&config).await.unwrap();
         let mut parts = store_parts();
-        parts.listeners = listeners;
+        change(&mut parts);
         Self {
             store: Arc::new(PgStore::new(Arc::clone(&cluster), parts.clone())),
             system: Arc::new(PgSystemStore::new(Arc::clone(&cluster), &config, parts)),

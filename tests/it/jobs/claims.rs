@@ -57,7 +57,7 @@ async fn the_lowest_priority_is_first_then_what_was_due_first() {
     let database = TestDatabase::create().await;
     let bench = Bench::on(&database).await;
     let of = |kind, priority| NewJob {
-        priority,
+        priority: Some(priority),
         ..job(kind)
     };
     bench.enqueue(tenant(1), [of("third", 5)]).await;

@@ -1,9 +1,9 @@
 //! A job is there when, and only when, what it follows from is.
 
-use fairlead_domain::jobs::{FinishError, JobOwner, JobStore as _, Queue};
+use fairlead_domain::jobs::{FinishError, JobOwner, JobStore as _, Priorities, Queue};
 use sqlx::Executor as _;
-use support::TestDatabase;
 use support::database::DatabaseRole;
+use support::{TestApp, TestDatabase, wait_until};
 
 use super::bench::{Bench, count, job, owner, tenant};
 
@@ -110,4 +110,59 @@ async fn no_tenant_sees_or_finishes_the_job_of_another() {
     assert!(matches!(refused, Err(FinishError::Lost)), "{refused:?}");
     let mut app = database.connect(DatabaseRole::App).await;
     assert_eq!(count(&mut app, "true").await, 0);
+}
+
+#[tokio::test]
+async fn a_job_that_says_no_priority_has_that_of_its_queue() {
+    let database = TestDatabase::create().await;
+    let priorities = Priorities::new(|queue| if queue == Queue::LeadProcessing { 5 } else { 0 });
+    let bench = Bench::with(&database, |parts| parts.priorities = priorities).await;
+
+    bench.enqueue(tenant(1), [job("behind").priority(6)]).await;
+    bench.enqueue(tenant(1), [job("as the queue")]).await;
+    let mut uow = bench.begin(tenant(1)).await;
+    let many = vec![job("also as the queue"), job("before").priority(4)];
+    uow.jobs().enqueue_all(many).await.unwrap();
+    uow.commit().await.unwrap();
+
+    let mut order = Vec::new();
+    for _ in 0..4 {
+        order.extend(
+            bench
+                .claim(1, JobOwner::Platform)
+                .await
+                .jobs
+                .into_iter()
+                .map(|job| job.kind),
+        );
+    }
+    assert_eq!(order, ["before", "as the queue", "also as the queue", "behind"]);
+}
+
+#[tokio::test]
+async fn the_priority_of_a_queue_is_configured() {
+    let app = TestApp::start_with(|config| {
+        config.jobs.maintenance.priority = 8;
+        config.jobs.imports.priority = 3;
+    })
+    .await;
+    let acme = app.tenant("acme").await;
+    let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
+
+    acme.owner
+        .post("/api/v1/leads/export", serde_json::json!({}))
+        .await
+        .expect(202);
+
+    // One that a request has enqueued, and those of schedules.
+    assert_eq!(
+        count(&mut superuser, "queue = 'imports' AND priority = 3").await,
+        1
+    );
+    let chores = "queue = 'maintenance' AND priority = 8";
+    wait_until("there are chores", async || {
+        count(&mut superuser, chores).await > 0
+    })
+    .await;
+    assert_eq!(count(&mut superuser, "priority NOT IN (3, 8)").await, 0);
 }

@@ -76,7 +76,14 @@ async fn connect(config: &Config, database: &Database) -> anyhow::Result<(Stores
         is_cached: config.cache.responses.enabled,
     };
     let listeners = told.listeners();
-    let stores = Stores::connect(&settings, Arc::new(SystemClock), Arc::new(SystemIds), listeners).await?;
+    let stores = Stores::connect(
+        &settings,
+        Arc::new(SystemClock),
+        Arc::new(SystemIds),
+        listeners,
+        config.jobs.priorities(),
+    )
+    .await?;
     Ok((stores, told))
 }
 

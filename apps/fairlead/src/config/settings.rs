@@ -3,6 +3,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use fairlead_domain::jobs::{Priorities, Queue};
 use serde::{Deserialize, Serialize};
 
 use super::Secret;
@@ -302,11 +303,29 @@ pub struct JobsConfig {
     pub warming: QueueConfig,
 }
 
+impl JobsConfig {
+    pub fn queue(&self, queue: Queue) -> &QueueConfig {
+        match queue {
+            Queue::LeadProcessing => &self.lead_processing,
+            Queue::Imports => &self.imports,
+            Queue::Webhooks => &self.webhooks,
+            Queue::Maintenance => &self.maintenance,
+            Queue::Warming => &self.warming,
+        }
+    }
+
+    pub fn priorities(&self) -> Priorities {
+        Priorities::new(|queue| self.queue(queue).priority)
+    }
+}
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QueueConfig {
     /// 0: this process leaves the queue to others.
     pub concurrency: usize,
+    /// Of jobs that say none.
+    pub priority: i32,
     pub attempts: u32,
     #[serde(rename = "backoff_ms", with = "millis")]
     pub backoff: Duration,

@@ -57,7 +57,14 @@ async fn connect(config: &Config, database: &Database) -> anyhow::Result<Stores>
         .clone()
         .unwrap_or_else(|| crate::config::Secret::new("doctor"));
     let settings = stores::command_config(config, database.urls(), &secret);
-    Stores::connect(&settings, Arc::new(SystemClock), Arc::new(SystemIds), Vec::new()).await
+    Stores::connect(
+        &settings,
+        Arc::new(SystemClock),
+        Arc::new(SystemIds),
+        Vec::new(),
+        config.jobs.priorities(),
+    )
+    .await
 }
 
 /// Connects as the owner, and looks at the schema by the way.

@@ -11,7 +11,7 @@ use fairlead_postgres::{Chore, Retention};
 use fairlead_worker::{JobSignal, JobWorker, JobWorkerParts, SchedulerParts, ZonedCalendar};
 
 use super::webhooks::Webhooks;
-use crate::config::{Config, JobsConfig, QueueConfig};
+use crate::config::{Config, QueueConfig};
 use crate::stores::Stores;
 
 /// All who do jobs.
@@ -57,7 +57,7 @@ pub(super) fn worker(
         store: stores.system.clone(),
         handlers,
         queues: Queue::ALL
-            .map(|queue| (queue, settings(queue_config(&config.jobs, queue))))
+            .map(|queue| (queue, settings(config.jobs.queue(queue))))
             .into(),
         signal,
         name,
@@ -69,16 +69,6 @@ pub(super) fn worker(
             own: schedules(config, clock),
         },
     })
-}
-
-fn queue_config(config: &JobsConfig, queue: Queue) -> &QueueConfig {
-    match queue {
-        Queue::LeadProcessing => &config.lead_processing,
-        Queue::Imports => &config.imports,
-        Queue::Webhooks => &config.webhooks,
-        Queue::Maintenance => &config.maintenance,
-        Queue::Warming => &config.warming,
-    }
 }
 
 fn settings(config: &QueueConfig) -> QueueSettings {

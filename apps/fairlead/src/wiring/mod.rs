@@ -163,7 +163,14 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     let postgres = stores::server_config(config, database, &secret);
     let edge = Edge::new(config, &secret)?;
     let (clock, ids) = (Arc::clone(&parts.clock), Arc::clone(&parts.ids));
-    let stores = Stores::connect(&postgres, clock, ids, edge.listeners()).await?;
+    let stores = Stores::connect(
+        &postgres,
+        clock,
+        ids,
+        edge.listeners(),
+        config.jobs.priorities(),
+    )
+    .await?;
     if let Some(cache) = &edge.cache {
         cache.tell_writes_to(stores.cluster.last_writes());
     }

@@ -94,7 +94,7 @@ impl Schedules for PgSystemStore {
             .bind(next)
             .bind(due.fires())
             .bind(self.next_id())
-            .bind(fairlead_domain::jobs::NewJob::PRIORITY)
+            .bind(self.priority_of(due.schedule.queue))
             .fetch_one()
             .await?;
         connection.commit().await?;

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fairlead_domain::clock::Ids;
-use fairlead_domain::jobs::{FinishError, JobOwner, Jobs, NewJob, Queue, Ticket};
+use fairlead_domain::jobs::{FinishError, JobOwner, Jobs, NewJob, Priorities, Queue, Ticket};
 use fairlead_domain::store::StoreError;
 use fairlead_telemetry::request;
 use uuid::Uuid;
@@ -44,23 +44,33 @@ pub(super) const FINISH: &str = "
     UPDATE jobs SET state = 'completed', lease_until = NULL, finished_at = now()
     WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND fence = $3";
 
+/// What is enqueued with, whoever does it.
+pub(crate) struct Enqueuing<'e> {
+    pub(crate) connection: &'e Connection,
+    pub(crate) ids: &'e dyn Ids,
+    pub(crate) priorities: Priorities,
+    pub(crate) owner: JobOwner,
+}
+
+impl Enqueuing<'_> {
+    fn priority(&self, job: &NewJob) -> i32 {
+        job.priority.unwrap_or_else(|| self.priorities.of(job.queue))
+    }
+}
+
 /// Nobody waits for the answer: it travels with whatever is sent next.
-pub(crate) async fn enqueue(
-    connection: &Connection,
-    ids: &dyn Ids,
-    owner: JobOwner,
-    job: &NewJob,
-) -> Result<(), StoreError> {
+pub(crate) async fn enqueue(enqueuing: Enqueuing<'_>, job: &NewJob) -> Result<(), StoreError> {
     let of_request = || request::current().map(|request| request.traceparent());
-    connection
+    enqueuing
+        .connection
         .sql(ENQUEUE)
-        .bind(owner.as_uuid())
-        .bind(ids.next())
+        .bind(enqueuing.owner.as_uuid())
+        .bind(enqueuing.ids.next())
         .bind(job.queue.as_str())
         .bind(job.kind)
         .bind(job.payload.get())
         .bind(job.unique_key.as_deref())
-        .bind(job.priority)
+        .bind(enqueuing.priority(job))
         .bind(job.run_at)
         .bind(job.trace_parent.clone().or_else(of_request))
         .enqueue()
@@ -68,24 +78,24 @@ pub(crate) async fn enqueue(
 }
 
 /// The same for many.
-pub(crate) async fn enqueue_all(
-    connection: &Connection,
-    ids: &dyn Ids,
-    owner: JobOwner,
-    jobs: &[NewJob],
-) -> Result<(), StoreError> {
+pub(crate) async fn enqueue_all(enqueuing: Enqueuing<'_>, jobs: &[NewJob]) -> Result<(), StoreError> {
     let texts = |text: fn(&NewJob) -> &str| -> Vec<&str> { jobs.iter().map(text).collect() };
     let keys: Vec<Option<&str>> = jobs.iter().map(|job| job.unique_key.as_deref()).collect();
-    connection
+    enqueuing
+        .connection
         .sql(ENQUEUE_ALL)
-        .bind(owner.as_uuid())
+        .bind(enqueuing.owner.as_uuid())
         .bind(request::current().map(|request| request.traceparent()))
-        .bind(jobs.iter().map(|_| ids.next()).collect::<Vec<Uuid>>())
+        .bind(jobs.iter().map(|_| enqueuing.ids.next()).collect::<Vec<Uuid>>())
         .bind(texts(|job| job.queue.as_str()))
         .bind(texts(|job| job.kind))
         .bind(texts(|job| job.payload.get()))
         .bind(keys)
-        .bind(jobs.iter().map(|job| job.priority).collect::<Vec<i32>>())
+        .bind(
+            jobs.iter()
+                .map(|job| enqueuing.priority(job))
+                .collect::<Vec<i32>>(),
+        )
         .bind(jobs.iter().map(|job| job.run_at).collect::<Vec<_>>())
         .enqueue()
         .await
@@ -142,20 +152,29 @@ fn kept(rows: u64) -> Result<(), FinishError> {
     if rows == 1 { Ok(()) } else { Err(FinishError::Lost) }
 }
 
+impl PgUnitOfWork {
+    fn enqueuing(&self) -> Enqueuing<'_> {
+        Enqueuing {
+            connection: &self.connection,
+            ids: &*self.ids,
+            priorities: self.priorities,
+            owner: JobOwner::Tenant(self.tenant),
+        }
+    }
+}
+
 #[async_trait]
 impl Jobs for PgUnitOfWork {
     #[tracing::instrument(level = "debug", name = "db.jobs.enqueue", skip_all)]
     async fn enqueue(&mut self, job: NewJob) -> Result<(), StoreError> {
-        let owner = JobOwner::Tenant(self.tenant);
-        enqueue(&self.connection, &*self.ids, owner, &job).await?;
+        enqueue(self.enqueuing(), &job).await?;
         self.note_enqueued(job.queue);
         Ok(())
     }
 
     #[tracing::instrument(level = "debug", name = "db.jobs.enqueue_all", skip_all)]
     async fn enqueue_all(&mut self, jobs: Vec<NewJob>) -> Result<(), StoreError> {
-        let owner = JobOwner::Tenant(self.tenant);
-        enqueue_all(&self.connection, &*self.ids, owner, &jobs).await?;
+        enqueue_all(self.enqueuing(), &jobs).await?;
         for job in &jobs {
             self.note_enqueued(job.queue);
         }

@@ -7,18 +7,29 @@ use fairlead_domain::store::StoreError;
 use super::PgSystemUnitOfWork;
 use crate::jobs;
 
+impl PgSystemUnitOfWork {
+    fn enqueuing(&self) -> jobs::Enqueuing<'_> {
+        jobs::Enqueuing {
+            connection: &self.connection,
+            ids: &*self.ids,
+            priorities: self.priorities,
+            owner: JobOwner::Platform,
+        }
+    }
+}
+
 #[async_trait]
 impl Jobs for PgSystemUnitOfWork {
     #[tracing::instrument(level = "debug", name = "db.jobs.enqueue_for_platform", skip_all)]
     async fn enqueue(&mut self, job: NewJob) -> Result<(), StoreError> {
-        jobs::enqueue(&self.connection, &*self.ids, JobOwner::Platform, &job).await?;
+        jobs::enqueue(self.enqueuing(), &job).await?;
         self.deeds.note_enqueued(job.queue);
         Ok(())
     }
 
     #[tracing::instrument(level = "debug", name = "db.jobs.enqueue_all_for_platform", skip_all)]
     async fn enqueue_all(&mut self, jobs: Vec<NewJob>) -> Result<(), StoreError> {
-        jobs::enqueue_all(&self.connection, &*self.ids, JobOwner::Platform, &jobs).await?;
+        jobs::enqueue_all(self.enqueuing(), &jobs).await?;
         for job in &jobs {
             self.deeds.note_enqueued(job.queue);
         }

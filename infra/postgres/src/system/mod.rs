@@ -19,7 +19,7 @@ use fairlead_domain::clock::{Clock, Ids};
 use fairlead_domain::consistency::{LogPosition, NodeName};
 use fairlead_domain::events::Recorded;
 use fairlead_domain::identity::{Accounts, LoginThrottle, Operators, Platform, SessionId, TenantId};
-use fairlead_domain::jobs::Jobs;
+use fairlead_domain::jobs::{Jobs, Priorities, Queue};
 use fairlead_domain::leads::LeadCounters;
 use fairlead_domain::store::{StoreError, SystemStore, SystemUnitOfWork};
 use time::OffsetDateTime;
@@ -41,6 +41,7 @@ pub struct PgSystemStore {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
     audience: Audience,
+    priorities: Priorities,
     throttle_keys: ThrottleKeys,
     /// Tells this process from others.
     process: Arc<str>,
@@ -54,6 +55,7 @@ impl PgSystemStore {
             process: parts.ids.next().to_string().into(),
             clock: parts.clock,
             ids: parts.ids,
+            priorities: parts.priorities,
             throttle_keys: ThrottleKeys::new(config.throttle_secret),
         }
     }
@@ -74,6 +76,10 @@ impl PgSystemStore {
         self.ids.next()
     }
 
+    pub(crate) fn priority_of(&self, queue: Queue) -> i32 {
+        self.priorities.of(queue)
+    }
+
     fn unit_of_work(&self) -> PgSystemUnitOfWork {
         PgSystemUnitOfWork {
             connection: self.cluster.system(),
@@ -81,6 +87,7 @@ impl PgSystemStore {
             ids: Arc::clone(&self.ids),
             deeds: Deeds::default(),
             audience: self.audience.clone(),
+            priorities: self.priorities,
             throttle_keys: self.throttle_keys.clone(),
         }
     }
@@ -101,6 +108,7 @@ pub(crate) struct PgSystemUnitOfWork {
     ids: Arc<dyn Ids>,
     deeds: Deeds,
     audience: Audience,
+    priorities: Priorities,
     throttle_keys: ThrottleKeys,
 }
 

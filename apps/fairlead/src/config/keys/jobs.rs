@@ -1,10 +1,11 @@
 //! Those of jobs, and of each queue the same.
 
-use super::{DAY_SECONDS, Key, range};
+use super::{DAY_SECONDS, Key, joined, range};
 
 /// What a queue has that nobody has configured.
 struct Defaults {
     concurrency: &'static str,
+    priority: &'static str,
     attempts: &'static str,
     backoff_ms: &'static str,
     max_backoff_ms: &'static str,
@@ -20,6 +21,12 @@ macro_rules! queue {
                 range(0, 1000),
                 DEFAULTS.concurrency,
                 "jobs of this queue that the process does at once; 0: it leaves them to other processes",
+            ),
+            Key::new(
+                concat!("jobs.", $name, ".priority"),
+                range(0, 1000),
+                DEFAULTS.priority,
+                "where jobs of this queue stand whose kind does not say; of the jobs of one tenant the lowest is first",
             ),
             Key::new(
                 concat!("jobs.", $name, ".attempts"),
@@ -52,20 +59,22 @@ macro_rules! queue {
     }};
 }
 
-const LEAD_PROCESSING: [Key; 5] = queue!(
+const LEAD_PROCESSING: [Key; 6] = queue!(
     "lead_processing",
     Defaults {
         concurrency: "5",
+        priority: "1",
         attempts: "3",
         backoff_ms: "1000",
         max_backoff_ms: "60000",
         timeout_ms: "30000",
     }
 );
-const IMPORTS: [Key; 5] = queue!(
+const IMPORTS: [Key; 6] = queue!(
     "imports",
     Defaults {
         concurrency: "2",
+        priority: "1",
         attempts: "3",
         backoff_ms: "5000",
         max_backoff_ms: "60000",
@@ -73,31 +82,34 @@ const IMPORTS: [Key; 5] = queue!(
     }
 );
 // The pauses are those of deliveries, which are tried for a day; the attempts are those of replays.
-const WEBHOOKS: [Key; 5] = queue!(
+const WEBHOOKS: [Key; 6] = queue!(
     "webhooks",
     Defaults {
         // An attempt holds nothing but a connection to its receiver.
         concurrency: "50",
+        priority: "1",
         attempts: "27",
         backoff_ms: "5000",
         max_backoff_ms: "7200000",
         timeout_ms: "30000",
     }
 );
-const MAINTENANCE: [Key; 5] = queue!(
+const MAINTENANCE: [Key; 6] = queue!(
     "maintenance",
     Defaults {
         concurrency: "2",
+        priority: "1",
         attempts: "3",
         backoff_ms: "5000",
         max_backoff_ms: "60000",
         timeout_ms: "600000",
     }
 );
-const WARMING: [Key; 5] = queue!(
+const WARMING: [Key; 6] = queue!(
     "warming",
     Defaults {
         concurrency: "1",
+        priority: "1",
         attempts: "2",
         backoff_ms: "1000",
         max_backoff_ms: "10000",
@@ -143,13 +155,15 @@ const GENERAL: [Key; 5] = [
     .unit("s"),
 ];
 
-pub(super) const KEYS: &[Key] = &{
-    const PARTS: [[Key; 5]; 6] = [GENERAL, LEAD_PROCESSING, IMPORTS, WEBHOOKS, MAINTENANCE, WARMING];
-    let mut all = [PARTS[0][0]; 30];
-    let mut at = 0;
-    while at < all.len() {
-        all[at] = PARTS[at / 5][at % 5];
-        at += 1;
-    }
-    all
+pub(super) const KEYS: &[Key] = {
+    const PARTS: [&[Key]; 6] = [
+        &GENERAL,
+        &LEAD_PROCESSING,
+        &IMPORTS,
+        &WEBHOOKS,
+        &MAINTENANCE,
+        &WARMING,
+    ];
+    const ALL: [Key; GENERAL.len() + 5 * WARMING.len()] = joined(&PARTS);
+    &ALL
 };
