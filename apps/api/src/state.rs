@@ -12,7 +12,7 @@ use fairlead_domain::events::LiveLog;
 use fairlead_domain::identity::{
     AccessTokens, Issuer, LoginPolicy, PasswordHasher, RevokedSessions, Secrets,
 };
-use fairlead_domain::jobs::{Calendar, JobOperations, Schedules};
+use fairlead_domain::jobs::{Calendar, JobHandler, JobOperations, Schedules};
 use fairlead_domain::store::{Store, SystemStore};
 use fairlead_domain::webhooks::{SigningSecrets, WebhookSender};
 use serde::Serialize;
@@ -87,8 +87,8 @@ pub struct JobServices {
     pub operations: Arc<dyn JobOperations>,
     pub schedules: Arc<dyn Schedules>,
     pub calendar: Arc<dyn Calendar>,
-    /// What can be scheduled.
-    pub kinds: Arc<[&'static str]>,
+    /// Who do what can be scheduled.
+    pub schedulable: Arc<[Arc<dyn JobHandler>]>,
 }
 
 /// What webhooks are made with.

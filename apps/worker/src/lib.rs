@@ -24,6 +24,7 @@ mod operations;
 mod relay;
 mod report;
 mod signal;
+mod warm;
 
 use std::fmt;
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub use live::{FollowLimits, Live, Observing};
 use relay::RELAY;
 use report::Counts;
 pub use signal::CommitSignal;
+pub use warm::warm_cache;
 
 /// What the worker takes from outside.
 #[derive(Clone, Debug)]

@@ -5,10 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use uuid::Uuid;
 
 use super::{CacheKey, Loader, Tag};
+use crate::Id;
 use crate::access::TenantScope;
 use crate::identity::TenantId;
+use crate::invalid::Invalid;
 use crate::store::StoreError;
 
 /// What is worth having ready, registered beside the query that answers it.
@@ -72,6 +77,59 @@ pub enum WarmWhat {
     Keys(Vec<CacheKey>),
     /// The keys that have saved the most.
     Learned,
+}
+
+/// A [`WarmRequest`] as somebody has written it: everything, unless one of `datasets`, `keys` and `learned` is there.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct WarmWish {
+    /// For this tenant alone.
+    pub tenant_id: Option<Uuid>,
+    pub datasets: Option<Vec<String>>,
+    pub keys: Option<Vec<String>>,
+    pub learned: Option<bool>,
+}
+
+impl WarmWish {
+    /// Reads the payload of a job; without one everything is warmed.
+    pub fn read(payload: &RawValue) -> Result<Self, Invalid> {
+        let wish = serde_json::from_str::<Option<Self>>(payload.get());
+        let wish = wish.map_err(|error| Invalid::field("", error.to_string()))?;
+        Ok(wish.unwrap_or_default())
+    }
+
+    /// `known`: the datasets that there are.
+    pub fn parse(self, known: &[&'static str]) -> Result<WarmRequest, Invalid> {
+        let what = match (self.datasets, self.keys, self.learned.unwrap_or(false)) {
+            (None, None, false) => WarmWhat::Everything,
+            (Some(datasets), None, false) => {
+                if let Some(unknown) = datasets.iter().find(|name| !known.contains(&name.as_str())) {
+                    let detail = format!("must be of {}, unlike {unknown}", known.join(", "));
+                    return Err(Invalid::field("datasets", detail));
+                }
+                WarmWhat::Datasets(datasets)
+            }
+            (None, Some(keys), false) => {
+                WarmWhat::Keys(keys.iter().map(|key| parse_key(key)).collect::<Result<_, _>>()?)
+            }
+            (None, None, true) => WarmWhat::Learned,
+            _ => {
+                let detail = "must have at most one of datasets, keys and learned";
+                return Err(Invalid::field("", detail));
+            }
+        };
+        Ok(WarmRequest {
+            tenant: self.tenant_id.map(Id::from_uuid),
+            what,
+        })
+    }
+}
+
+fn parse_key(key: &str) -> Result<CacheKey, Invalid> {
+    CacheKey::parse(key).ok_or_else(|| {
+        let detail = format!("must be of the form leads.list?status=NEW, unlike {key}");
+        Invalid::field("keys", detail)
+    })
 }
 
 #[derive(Clone, Debug, Default)]

@@ -2,8 +2,10 @@ use std::error::Error;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use serde_json::value::RawValue;
 
 use super::{DeadJob, FinishError, Job, Retry};
+use crate::invalid::Invalid;
 use crate::store::StoreError;
 
 /// Does the jobs of one kind.
@@ -20,6 +22,16 @@ pub trait JobHandler: Debug + Send + Sync {
     /// Whether its jobs are the platform's own, so that schedules may enqueue them.
     fn is_of_platform(&self) -> bool {
         false
+    }
+
+    /// Says what is wrong with a payload that somebody else than this program has written: of a schedule. Jobs take none,
+    /// unless their handler says otherwise.
+    fn accepts(&self, payload: &RawValue) -> Result<(), Invalid> {
+        if payload.get() == "null" {
+            Ok(())
+        } else {
+            Err(Invalid::field("", "must be left out for jobs of this kind"))
+        }
     }
 
     /// Makes one attempt. It may be cut off at any `await`: by the time-out, by the end of the process, or because the

@@ -7,4 +7,5 @@ mod maintenance;
 mod operators;
 mod processes;
 mod schedules;
+mod warming;
 mod worker;

@@ -373,6 +373,7 @@ async fn a_schedule_is_made_shown_with_its_next_runs_changed_and_deleted() {
         ("kind", json!("rm")),
         ("queue", json!("none")),
         ("missed", json!("never")),
+        ("payload", json!({ "older": 7 })),
     ] {
         let mut faulty = body.clone();
         faulty[field] = value;
@@ -386,4 +387,51 @@ async fn a_schedule_is_made_shown_with_its_next_runs_changed_and_deleted() {
             "{refused:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_schedule_is_judged_and_its_runs_are_shown_before_it_is_kept() {
+    let app = TestApp::start().await;
+    let operator = app.operator("olga").await;
+    let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
+    let kept = async |database: &mut PgConnection| -> Vec<(String, String)> {
+        sqlx::query_as("SELECT name, cron FROM job_schedules WHERE created_by <> 'system'")
+            .fetch_all(database)
+            .await
+            .unwrap()
+    };
+    let body = json!({
+        "name": "tidy-at-night", "queue": "maintenance", "kind": "clear-jobs", "cron": "30 2 * * *",
+        "timeZone": "Asia/Tokyo",
+    });
+    let dry = format!("{JOBS}/schedule?dryRun=true");
+
+    let shown = operator.post(&dry, body.clone()).await.expect(200);
+    assert_eq!(kept(&mut superuser).await, []);
+    let made = operator
+        .post(&format!("{JOBS}/schedule"), body.clone())
+        .await
+        .expect(200);
+    assert_eq!(shown, made, "what was shown is what was kept");
+    assert_eq!(shown["nextRuns"].as_array().unwrap().len(), 5);
+
+    // Of one that there is, too: nothing of it changes.
+    let fired = "UPDATE job_schedules SET last_at = now() WHERE name = 'tidy-at-night'";
+    superuser.execute(fired).await.unwrap();
+    let mut changed = body.clone();
+    changed["cron"] = json!("0 3 * * *");
+    let shown = operator.post(&dry, changed.clone()).await.expect(200);
+    assert_eq!(shown["cron"], "0 3 * * *");
+    assert!(shown["lastAt"].is_string(), "{shown}");
+    let unchanged = [("tidy-at-night".to_owned(), "30 2 * * *".to_owned())];
+    assert_eq!(kept(&mut superuser).await, unchanged);
+
+    changed["timeZone"] = json!("Berlin");
+    changed["cron"] = json!("0 25 * * *");
+    let refusals = [
+        operator.post(&dry, changed.clone()).await,
+        operator.post(&format!("{JOBS}/schedule"), changed).await,
+    ];
+    let [of_dry, of_kept] = refusals.map(|refused| refused.expect(422)["errors"].clone());
+    assert_eq!(of_dry, of_kept);
 }

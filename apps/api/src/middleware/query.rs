@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::query::{NoQuery, QueryReader};
 
 /// The operations that take a query; a test holds them to the specification, which is too large to be made for this.
-pub(super) const QUERIED: [(Method, &str); 26] = [
+pub(super) const QUERIED: [(Method, &str); 27] = [
     (Method::GET, "/api/v1/activities"),
     (Method::GET, "/api/v1/agents"),
     (Method::GET, "/api/v1/carriers"),
@@ -25,6 +25,7 @@ pub(super) const QUERIED: [(Method, &str); 26] = [
     (Method::GET, "/api/v1/performance/cache/explain"),
     (Method::GET, "/api/v1/performance/jobs"),
     (Method::GET, "/api/v1/performance/jobs/metrics"),
+    (Method::POST, "/api/v1/performance/jobs/schedule"),
     (Method::GET, "/api/v1/performance/jobs/{queue}/dead-letter"),
     (Method::POST, "/api/v1/performance/jobs/{queue}/resume"),
     (Method::POST, "/api/v1/performance/jobs/{queue}/retry-failed"),

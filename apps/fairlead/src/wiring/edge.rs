@@ -33,6 +33,11 @@ impl Edge {
         })
     }
 
+    /// Where answers are kept; `None` when they are not.
+    pub(super) fn kept_answers(&self, config: &Config) -> Option<&TieredCache> {
+        self.cache.as_ref().filter(|_| config.cache.responses.enabled)
+    }
+
     pub(super) fn listeners(&self) -> Vec<Arc<dyn CommitListener>> {
         let mut listeners: Vec<Arc<dyn CommitListener>> = vec![
             Arc::new(self.verified.clone()),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use fairlead_api::{JobServices, LeadFileWriter};
+use fairlead_cache::Warmer;
 use fairlead_domain::clock::Clock;
 use fairlead_domain::jobs::{
     JobHandler, Missed, NewJob, Overlap, Queue, QueueSettings, Retry, Schedule, Timing,
@@ -15,7 +16,12 @@ use crate::config::{Config, QueueConfig};
 use crate::stores::Stores;
 
 /// All who do jobs.
-pub(super) fn handlers(config: &Config, stores: &Stores, webhooks: &Webhooks) -> Vec<Arc<dyn JobHandler>> {
+pub(super) fn handlers(
+    config: &Config,
+    stores: &Stores,
+    webhooks: &Webhooks,
+    warmer: Option<Arc<Warmer>>,
+) -> Vec<Arc<dyn JobHandler>> {
     let mut handlers = stores.system.maintenance(Retention {
         events: config.events.retention(),
         completed_jobs: config.jobs.completed_retention.unsigned_abs(),
@@ -30,6 +36,7 @@ pub(super) fn handlers(config: &Config, stores: &Stores, webhooks: &Webhooks) ->
         pause,
     ));
     handlers.extend(webhooks.handlers(stores, settings(&config.jobs.webhooks).retry));
+    handlers.extend(warmer.map(|warmer| fairlead_worker::warm_cache(warmer)));
     handlers
 }
 
@@ -40,7 +47,7 @@ pub(super) fn services(stores: &Stores, handlers: &[Arc<dyn JobHandler>]) -> Job
         operations: stores.system.clone(),
         schedules: stores.system.clone(),
         calendar: Arc::new(ZonedCalendar),
-        kinds: of_platform.map(|handler| handler.kind()).collect(),
+        schedulable: of_platform.cloned().collect(),
     }
 }
 

@@ -23,6 +23,7 @@ use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
 use fairlead_api::{Connections, JobServices, OperationWatches, RequestTimes, Services, Shortcuts};
 use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
+use fairlead_cache::Warmer;
 use fairlead_domain::clock::{Clock, Ids};
 use fairlead_domain::database::DatabaseNodes as _;
 use fairlead_domain::events::{EventLog as _, EventsMonitor as _};
@@ -163,14 +164,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     let postgres = stores::server_config(config, database, &secret);
     let edge = Edge::new(config, &secret)?;
     let (clock, ids) = (Arc::clone(&parts.clock), Arc::clone(&parts.ids));
-    let stores = Stores::connect(
-        &postgres,
-        clock,
-        ids,
-        edge.listeners(),
-        config.jobs.priorities(),
-    )
-    .await?;
+    let stores = Stores::connect(&postgres, clock, ids, edge.listeners(), config.jobs.priorities()).await?;
     if let Some(cache) = &edge.cache {
         cache.tell_writes_to(stores.cluster.last_writes());
     }
@@ -208,13 +202,18 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     let live = events.live.clone();
     let signal = edge.jobs.clone();
     let webhooks = Webhooks::new(&config.webhooks, &secret, &parts.clock)?;
-    let handlers = jobs::handlers(config, &stores, &webhooks);
+    let warmer = edge.kept_answers(config).map(|cache| {
+        let store = Arc::clone(&stores.store) as Arc<dyn Store>;
+        cache::warmer(&config.cache, cache, store, edge.cursors.clone())
+    });
+    let handlers = jobs::handlers(config, &stores, &webhooks, warmer.clone());
     let ready = Ready {
         keys: &keys,
         health,
         jobs: jobs::services(&stores, &handlers),
         live: &live,
         webhooks: &webhooks,
+        warmer,
     };
     let services = services(config, parts, edge, &stores, ready);
 
@@ -278,6 +277,7 @@ struct Ready<'a> {
     jobs: JobServices,
     live: &'a Live,
     webhooks: &'a Webhooks,
+    warmer: Option<Arc<Warmer>>,
 }
 
 fn services(config: &Config, parts: &Parts, edge: Edge, stores: &Stores, ready: Ready<'_>) -> Services {
@@ -286,16 +286,13 @@ fn services(config: &Config, parts: &Parts, edge: Edge, stores: &Stores, ready: 
         audience: config.auth.audience.clone(),
         lifetime: config.auth.access_ttl,
     };
-    let cache = edge.cache.filter(|_| config.cache.responses.enabled);
+    let cache = edge.kept_answers(config).cloned();
     Services {
         store: stores.store.clone(),
         system: stores.system.clone(),
         cache: cache.clone().map(|cache| Arc::new(cache) as _),
         cache_control: cache.clone().map(|cache| Arc::new(cache) as _),
-        cache_warming: cache.as_ref().map(|cache| {
-            let store = Arc::clone(&stores.store) as Arc<dyn Store>;
-            cache::warmer(&config.cache, cache, store, edge.cursors.clone()) as _
-        }),
+        cache_warming: ready.warmer.map(|warmer| warmer as _),
         memory: Arc::new(memory::ProcessMemory { cache }),
         hasher: Arc::new(Argon2PasswordHasher::new(hasher_limits(config))),
         tokens: Arc::new(JwtAccessTokens::new(Arc::clone(ready.keys), tokens)),

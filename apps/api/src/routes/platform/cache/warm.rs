@@ -1,9 +1,5 @@
 use actix_web::{HttpResponse, get, post, web};
-use fairlead_domain::Id;
-use fairlead_domain::cache::{
-    CacheKey, CacheWarming, DatasetReport, WarmReport, WarmRequest, WarmWhat, WarmedKey,
-};
-use fairlead_domain::invalid::Invalid;
+use fairlead_domain::cache::{CacheWarming, DatasetReport, WarmReport, WarmWish, WarmedKey};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -34,42 +30,15 @@ struct WarmBody {
     learned: Option<bool>,
 }
 
-impl WarmBody {
-    fn parse(self, known: &[&'static str]) -> Result<WarmRequest, Invalid> {
-        let what = match (self.datasets, self.keys, self.learned.unwrap_or(false)) {
-            (None, None, false) => WarmWhat::Everything,
-            (Some(datasets), None, false) => {
-                if let Some(unknown) = datasets.iter().find(|name| !known.contains(&name.as_str())) {
-                    let detail = format!("must be of {}, unlike {unknown}", known.join(", "));
-                    return Err(Invalid::field("datasets", detail));
-                }
-                WarmWhat::Datasets(datasets)
-            }
-            (None, Some(keys), false) => {
-                WarmWhat::Keys(keys.iter().map(|key| parse_key(key)).collect::<Result<_, _>>()?)
-            }
-            (None, None, true) => WarmWhat::Learned,
-            _ => {
-                return Err(Invalid::field(
-                    "",
-                    "must have at most one of datasets, keys and learned",
-                ));
-            }
-        };
-        Ok(WarmRequest {
-            tenant: self.tenant_id.map(Id::from_uuid),
-            what,
-        })
+impl From<WarmBody> for WarmWish {
+    fn from(body: WarmBody) -> Self {
+        Self {
+            tenant_id: body.tenant_id,
+            datasets: body.datasets,
+            keys: body.keys,
+            learned: body.learned,
+        }
     }
-}
-
-fn parse_key(key: &str) -> Result<CacheKey, Invalid> {
-    CacheKey::parse(key).ok_or_else(|| {
-        Invalid::field(
-            "keys",
-            format!("must be of the form leads.list?status=NEW, unlike {key}"),
-        )
-    })
 }
 
 /// What was loaded.
@@ -195,7 +164,7 @@ pub(super) async fn warm(
     body: JsonBody<WarmBody>,
 ) -> Result<HttpResponse, Problem> {
     let warming = warming(&services)?.clone();
-    let request = body.value.parse(&warming.datasets())?;
+    let request = WarmWish::from(body.value).parse(&warming.datasets())?;
     // It goes on when the operator goes away: what is loaded serves others.
     let warmed = fairlead_telemetry::spawn(async move { warming.warm(request).await });
     let report = warmed

@@ -1,17 +1,18 @@
 use actix_web::{HttpResponse, post, web};
-use fairlead_domain::invalid::{Faults, Invalid};
-use fairlead_domain::jobs::{BadTiming, Missed, Overlap, Queue, Schedule, Timing};
+use fairlead_domain::invalid::{Faults, FieldError, Invalid};
+use fairlead_domain::jobs::{BadTiming, JobHandler, Missed, Overlap, Queue, Schedule, Timing};
 use fairlead_domain::text as texts;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::view::ScheduleView;
 use crate::Services;
 use crate::authentication::Operator;
 use crate::json::JsonBody;
 use crate::problem::Problem;
+use crate::query::{FromQuery, QueryOf, QueryReader};
 use crate::text;
 
 /// A job that is to be enqueued again and again.
@@ -29,7 +30,7 @@ struct ScheduleBody {
     queue: String,
     /// What is to be done: a kind of the platform's own jobs.
     kind: String,
-    /// What it is to be done with.
+    /// What it is to be done with, where its kind takes anything: that of `warm-cache` is the body of `warmCache`.
     #[serde(default)]
     #[schema(value_type = Option<Value>)]
     payload: Option<serde_json::Value>,
@@ -50,23 +51,55 @@ struct ScheduleBody {
     overlap: Option<String>,
 }
 
+/// What a [`ScheduleQuery`] is read from, for the specification.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query, rename_all = "camelCase")]
+#[expect(dead_code, reason = "documents parameters")]
+struct ScheduleParameters {
+    /// Judge the schedule and show its next runs, and keep nothing.
+    #[param(default = false, nullable = false)]
+    dry_run: Option<bool>,
+}
+
+#[derive(Debug)]
+struct ScheduleQuery {
+    dry_run: bool,
+}
+
+impl FromQuery for ScheduleQuery {
+    fn read(query: &mut QueryReader) -> Self {
+        Self {
+            dry_run: query.boolean("dryRun").unwrap_or(false),
+        }
+    }
+}
+
 /// Schedule a recurring job.
 ///
-/// The answer shows its next five runs. By the name of one that there is, that one is changed.
+/// The answer shows its next five runs, also in a dry run. By the name of one that there is, that one is changed.
 #[utoipa::path(
     tag = "platform",
     operation_id = "scheduleJob",
+    params(ScheduleParameters),
     request_body = ScheduleBody,
-    responses((status = 200, description = "The schedule as it is kept.", body = ScheduleView)),
+    responses((status = 200, description = "The schedule as it is kept, or would be.", body = ScheduleView)),
     extensions(("x-permit" = json!("Operator"))),
 )]
 #[post("/performance/jobs/schedule")]
 pub(super) async fn schedule_job(
     services: web::Data<Services>,
     operator: Operator,
+    query: QueryOf<ScheduleQuery>,
     body: JsonBody<ScheduleBody>,
 ) -> Result<HttpResponse, Problem> {
     let (mut schedule, runs) = parse(&services, body.value, operator.0.operator())?;
+    if query.0.dry_run {
+        let mut kept = services.jobs.schedules.list().await?.into_iter();
+        schedule.last_at = kept
+            .find(|kept| kept.name == schedule.name)
+            .and_then(|kept| kept.last_at);
+        return Ok(HttpResponse::Ok().json(ScheduleView::new(schedule, runs)));
+    }
     schedule.last_at = services.jobs.schedules.put(&schedule).await?;
     tracing::info!(
         operator = operator.0.operator(),
@@ -87,9 +120,13 @@ fn parse(
     let one_of = |words: &[&str]| format!("must be one of {}", words.join(", "));
     let queue = Queue::parse(&body.queue).ok_or_else(|| one_of(&Queue::ALL.map(Queue::as_str)));
     let queue = faults.keep("queue", queue);
-    let kinds = &services.jobs.kinds;
-    if !kinds.contains(&body.kind.as_str()) {
-        faults.add("kind", one_of(kinds));
+    let payload = raw(&body.payload.unwrap_or_default());
+    let handlers = &services.jobs.schedulable;
+    if let Some(handler) = handlers.iter().find(|handler| handler.kind() == body.kind) {
+        faults.add_all(payload_faults(&**handler, &payload));
+    } else {
+        let kinds: Vec<_> = handlers.iter().map(|handler| handler.kind()).collect();
+        faults.add("kind", one_of(&kinds));
     }
     let missed = body.missed.as_deref().map_or(Ok(Missed::Once), |word| {
         Missed::parse(word).ok_or_else(|| one_of(&["skip", "once"]))
@@ -127,7 +164,7 @@ fn parse(
         name: name.expect(kept),
         queue: queue.expect(kept),
         kind: body.kind,
-        payload: raw(&body.payload.unwrap_or_default()),
+        payload,
         timing,
         missed: missed.expect(kept),
         overlap: overlap.expect(kept),
@@ -136,6 +173,18 @@ fn parse(
         last_at: None,
     };
     Ok((schedule, runs))
+}
+
+/// What is wrong with a payload, as fields of the body.
+fn payload_faults(handler: &dyn JobHandler, payload: &RawValue) -> Vec<FieldError> {
+    let Err(Invalid(faults)) = handler.accepts(payload) else {
+        return Vec::new();
+    };
+    let within = |fault: FieldError| match &*fault.field {
+        "" => FieldError::new("payload", fault.detail),
+        field => FieldError::new(format!("payload.{field}"), fault.detail),
+    };
+    faults.into_iter().map(within).collect()
 }
 
 fn raw(payload: &serde_json::Value) -> Box<RawValue> {
