@@ -36,6 +36,7 @@ mod replicas;
 mod responses;
 mod schema;
 mod serve;
+mod serve_roles;
 mod statistics;
 mod tenancy;
 mod transactions;

@@ -48,6 +48,13 @@ pub(crate) async fn fallback(request: HttpRequest) -> Result<HttpResponse, Probl
     Err(refuse_method(methods))
 }
 
+/// Answers everything but health, where a process serves no requests.
+pub(crate) async fn unserved() -> Result<HttpResponse, Problem> {
+    let detail =
+        "this process does other work and serves no requests; it tells how it fares at /health/ready";
+    Err(Problem::client(Kind::NoSuchRoute, detail))
+}
+
 /// Tells whether a request was routed to a path with a variable only because the path it names, which is spelt out in
 /// the specification, lacks its method.
 pub(crate) fn misdirected(request: &HttpRequest) -> Option<Problem> {

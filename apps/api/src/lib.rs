@@ -88,7 +88,7 @@ pub use path::PathId;
 pub use read::Shortcuts;
 pub use realtime::{Connections, OperationWatches};
 pub use routes::LeadFileWriter;
-pub use serve::serve;
+pub use serve::{Offer, serve};
 pub use state::{
     ApiSettings, HealthCheck, HealthProbe, HealthReport, HealthStatus, JobServices, MemoryKeeper,
     ReleasedMemory, Services, WebhookServices,

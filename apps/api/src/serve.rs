@@ -7,7 +7,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use utoipa_actix_web::AppExt as _;
 
-use crate::fallback::fallback;
+use crate::fallback::{fallback, unserved};
 use crate::middleware::edge;
 use crate::routes;
 use crate::state::Services;
@@ -15,12 +15,22 @@ use crate::state::Services;
 /// How long a connection that we have closed waits for its client to close it too.
 const LINGER: Duration = Duration::from_secs(1);
 
+/// What a server answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// All that the specification describes.
+    Api,
+    /// How the process fares: for one that does other work.
+    Health,
+}
+
 /// Builds the server on sockets that listen already. Each thread that serves requests first calls `on_thread`.
 ///
 /// It serves once the returned [`Server`] is awaited, and stops by the handle: with `stop(true)`, requests in flight
 /// finish within `settings.shutdown`.
 pub fn serve(
     services: Services,
+    offer: Offer,
     listeners: Vec<TcpListener>,
     on_thread: impl Fn() + Clone + Send + 'static,
 ) -> io::Result<(Server, ServerHandle)> {
@@ -30,14 +40,26 @@ pub fn serve(
         on_thread();
         let (app, _) = App::new()
             .into_utoipa_app()
-            .configure(routes::configure)
+            .configure(|config| match offer {
+                Offer::Api => routes::configure(config),
+                Offer::Health => routes::configure_health(config),
+            })
             .split_for_parts();
         app.app_data(services.clone())
-            .configure(routes::configure_pages)
-            .default_service(web::to(fallback))
+            .configure(|config| match offer {
+                Offer::Api => routes::configure_pages(config),
+                Offer::Health => {}
+            })
+            .default_service(match offer {
+                Offer::Api => web::to(fallback),
+                Offer::Health => web::to(unserved),
+            })
             .wrap(from_fn(edge))
     })
-    .workers(settings.workers)
+    .workers(match offer {
+        Offer::Api => settings.workers,
+        Offer::Health => 1,
+    })
     .keep_alive(settings.keep_alive)
     .client_request_timeout(settings.client_timeout)
     .client_disconnect_timeout(LINGER)

@@ -175,6 +175,8 @@ pub struct HealthReport {
     pub checks: BTreeMap<&'static str, HealthCheck>,
     /// The last migration that the database has seen; `None` when it cannot be asked.
     pub schema_version: Option<String>,
+    /// What the process does, of all that is to be done: `api`, `worker`, `relay`, `scheduler`.
+    pub roles: Vec<&'static str>,
     /// What works less well than it could, in words: `no Redis: responses are cached by this process alone`.
     pub reduced: Vec<String>,
 }

@@ -59,6 +59,18 @@ pub struct WorkerParts {
     pub observing: Option<Observing>,
     /// `None`: consumers are fed from the log alone.
     pub broker: Option<BrokerParts>,
+    pub duties: Duties,
+}
+
+/// What this process does of all that is to be done about events.
+#[derive(Clone, Copy, Debug)]
+pub struct Duties {
+    /// It reads the log on behalf of all processes, whenever no other does.
+    pub leads: bool,
+    /// It handles what a broker delivers.
+    pub consumes: bool,
+    /// It tells those who follow.
+    pub tells: bool,
 }
 
 /// A broker that events are published to, and that delivers them to the consumers.
@@ -80,6 +92,7 @@ struct Shared {
     live: Live,
     observing: Option<Observing>,
     broker: Option<BrokerParts>,
+    duties: Duties,
     counts: Arc<Counts>,
 }
 
@@ -100,6 +113,7 @@ impl Worker {
                 live: parts.live,
                 observing: parts.observing,
                 broker: parts.broker,
+                duties: parts.duties,
                 counts,
             }),
         }
@@ -112,12 +126,23 @@ impl Worker {
 
     /// Starts the tasks. They end when they are aborted; each may be cut off anywhere, as by a crash.
     pub fn spawn(&self) -> Vec<JoinHandle<()>> {
-        vec![
-            fairlead_telemetry::spawn(leader::lead(Arc::clone(&self.shared))),
+        let Duties { leads, tells, .. } = self.shared.duties;
+        let mut tasks = vec![
             fairlead_telemetry::spawn(signal::tell_others(Arc::clone(&self.shared))),
             fairlead_telemetry::spawn(report::watch(Arc::clone(&self.shared))),
-            fairlead_telemetry::spawn(live::tell(Arc::clone(&self.shared))),
-        ]
+        ];
+        if leads {
+            tasks.push(fairlead_telemetry::spawn(leader::lead(Arc::clone(&self.shared))));
+        } else if tells {
+            // Who leads or stands by hears of others by the same connection.
+            tasks.push(fairlead_telemetry::spawn(signal::hear_others(Arc::clone(
+                &self.shared,
+            ))));
+        }
+        if tells || self.shared.observing.is_some() {
+            tasks.push(fairlead_telemetry::spawn(live::tell(Arc::clone(&self.shared))));
+        }
+        tasks
     }
 }
 
@@ -126,7 +151,8 @@ impl EventsMonitor for Worker {
         let mut report = self.shared.counts.report();
         report.followers = self.shared.live.followers() as u64;
         if let Some(parts) = &self.shared.broker {
-            report.link = Some(parts.broker.link());
+            let Duties { leads, consumes, .. } = self.shared.duties;
+            report.link = (leads || consumes).then(|| parts.broker.link());
             // The others leave what is younger to the broker.
             let left = parts.catch_up_after.unsigned_abs();
             for backlog in report

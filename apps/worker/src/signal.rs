@@ -17,6 +17,8 @@ use crate::Shared;
 /// Another process is told of many commits at once: each telling takes a lock that all tellers in the database share.
 const TELL_EVERY: Duration = Duration::from_millis(20);
 
+const HEAR_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
 /// Events that come together are read together: each look is several statements.
 const GATHER: Duration = Duration::from_millis(10);
 
@@ -90,5 +92,23 @@ pub(crate) async fn tell_others(shared: Arc<Shared>) {
             tracing::debug!(error, "cannot tell of new events");
         }
         sleep(TELL_EVERY).await;
+    }
+}
+
+/// Wakes those who wait for events when other processes tell of some, until the task is aborted.
+pub(crate) async fn hear_others(shared: Arc<Shared>) {
+    let mut is_reachable = true;
+    loop {
+        let Err(error) = shared.log.hear(&|| shared.signal.wake()).await;
+        // Once, not every second.
+        if is_reachable {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(
+                error,
+                "cannot hear of the events of others; they are found a moment later"
+            );
+        }
+        is_reachable = false;
+        sleep(HEAR_AGAIN_AFTER).await;
     }
 }

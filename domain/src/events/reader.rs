@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -31,6 +32,10 @@ pub trait EventLog: Debug + Send + Sync {
     /// Waits until this is the one process that reads on behalf of all, and has `told` called when another process
     /// tells of new events meanwhile. It is that one until the result is dropped, or its connection to the database ends.
     async fn lead(&self, told: &(dyn Fn() + Send + Sync)) -> Result<Box<dyn Leadership>, StoreError>;
+
+    /// Has `told` called whenever another process tells of new events, for one that never leads. Does not return while its
+    /// connection to the database lasts.
+    async fn hear(&self, told: &(dyn Fn() + Send + Sync)) -> Result<Infallible, StoreError>;
 
     /// Tells all other processes that there are new events. Outside any transaction that writes: those would wait for
     /// each other.

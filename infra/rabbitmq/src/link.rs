@@ -84,14 +84,15 @@ impl RabbitMq {
         }
     }
 
-    /// Starts the task that keeps the link up, and hands deliveries to `handler`. It ends when it is aborted.
-    pub fn spawn(&self, handler: Arc<dyn EventHandler>) -> JoinHandle<()> {
+    /// Starts the task that keeps the link up, and hands deliveries to `handler`; without one nothing is consumed here. It
+    /// ends when it is aborted.
+    pub fn spawn(&self, handler: Option<Arc<dyn EventHandler>>) -> JoinHandle<()> {
         let shared = Arc::clone(&self.shared);
-        fairlead_telemetry::spawn(async move { supervise(&shared, &*handler).await })
+        fairlead_telemetry::spawn(async move { supervise(&shared, handler.as_deref()).await })
     }
 }
 
-async fn supervise(shared: &Shared, handler: &dyn EventHandler) {
+async fn supervise(shared: &Shared, handler: Option<&dyn EventHandler>) {
     let place = shared.settings.place();
     let mut pause = FIRST_RETRY;
     let mut is_told = false;
@@ -184,20 +185,32 @@ impl Drop for Up<'_> {
     }
 }
 
-/// Consumes all shards until anything breaks.
-async fn work(shared: &Shared, link: &Link, handler: &dyn EventHandler) -> Result<Infallible, LinkFault> {
+/// Consumes all shards, where this process does, until anything breaks.
+async fn work(
+    shared: &Shared,
+    link: &Link,
+    handler: Option<&dyn EventHandler>,
+) -> Result<Infallible, LinkFault> {
     let connection = &link.consuming;
-    let consuming = try_join_all((0..SHARDS).map(|number| consume(shared, connection, handler, number)));
     tokio::select! {
-        ended = consuming => match ended {
-            Err(fault) => Err(fault),
-            // Each consumes for ever, and there are some.
-            Ok(_) => Err(LinkFault::QueueGone),
-        },
+        ended = consume_all(shared, connection, handler) => ended,
         () = link.gone() => Err(LinkFault::Gone),
         () = shared.broken.notified() => Err(LinkFault::Unpublished),
         fault = declare_again(shared, connection) => fault,
     }
+}
+
+async fn consume_all(
+    shared: &Shared,
+    connection: &Connection,
+    handler: Option<&dyn EventHandler>,
+) -> Result<Infallible, LinkFault> {
+    let Some(handler) = handler else {
+        return std::future::pending().await;
+    };
+    try_join_all((0..SHARDS).map(|number| consume(shared, connection, handler, number))).await?;
+    // Each consumes for ever, and there are some.
+    Err(LinkFault::QueueGone)
 }
 
 async fn declare_again(shared: &Shared, connection: &Connection) -> Result<Infallible, LinkFault> {

@@ -10,7 +10,7 @@ use fairlead_domain::events::{Consumer, Event, HandleError};
 use fairlead_domain::store::UnitOfWork;
 use fairlead_postgres::{Cluster, PgStore, PgSystemStore};
 use fairlead_rabbitmq::{RabbitMq, RabbitMqSettings};
-use fairlead_worker::{BrokerParts, CommitSignal, FollowLimits, Live, Worker, WorkerParts};
+use fairlead_worker::{BrokerParts, CommitSignal, Duties, FollowLimits, Live, Worker, WorkerParts};
 use support::database::DatabaseRole;
 use support::{TestDatabase, store_config, store_parts};
 use tokio::task::JoinHandle;
@@ -109,7 +109,7 @@ impl Beside {
         let mut beside = Self::idle(database, consumer, broker.clone(), after).await;
         beside.tasks = beside.worker.spawn();
         if let Some(broker) = broker {
-            beside.tasks.push(broker.spawn(beside.worker.handler()));
+            beside.tasks.push(broker.spawn(Some(beside.worker.handler())));
         }
         beside
     }
@@ -129,6 +129,11 @@ impl Beside {
         let cluster = Cluster::connect(&config).await.unwrap();
         let log = Arc::new(PgSystemStore::new(Arc::clone(&cluster), &config, store_parts()));
         let worker = Worker::new(WorkerParts {
+            duties: Duties {
+                leads: true,
+                consumes: true,
+                tells: true,
+            },
             log: log.clone(),
             store: Arc::new(PgStore::new(cluster, store_parts())),
             consumers: vec![consumer],

@@ -120,11 +120,11 @@ impl Working {
             name: "a worker of a test".to_owned(),
             lease: LEASE,
             sweep_every,
-            scheduler: SchedulerParts {
+            scheduler: Some(SchedulerParts {
                 schedules: bench.system.clone(),
                 calendar: Arc::new(ZonedCalendar),
                 own: Vec::new(),
-            },
+            }),
         });
         let tasks = worker.spawn();
         Self {

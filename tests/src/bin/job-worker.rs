@@ -37,11 +37,11 @@ async fn main() -> Result<()> {
         name: format!("process {}", std::process::id()),
         lease: Duration::from_millis(lease_ms.parse().context("the lease is no number")?),
         sweep_every: Duration::from_millis(100),
-        scheduler: SchedulerParts {
+        scheduler: Some(SchedulerParts {
             schedules: system,
             calendar: Arc::new(ZonedCalendar),
             own: Vec::new(),
-        },
+        }),
     });
     let _tasks = worker.spawn();
     std::future::pending().await

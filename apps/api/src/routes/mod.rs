@@ -27,6 +27,13 @@ pub(crate) use pages::configure as configure_pages;
 use utoipa_actix_web::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+/// Mounts what a process serves that answers no requests.
+pub(crate) fn configure_health(config: &mut ServiceConfig) {
+    config
+        .service(scope::scope("/api/v1").configure(health::configure))
+        .configure(health::configure_root);
+}
+
 /// Mounts everything that the specification describes.
 pub(crate) fn configure(config: &mut ServiceConfig) {
     config

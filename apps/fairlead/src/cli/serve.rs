@@ -12,6 +12,7 @@ const EXAMPLES: &str = "\
 Examples:
   fairlead serve                                   embedded PostgreSQL, http://127.0.0.1:8080
   fairlead serve --host 0.0.0.0 --port 9000
+  fairlead serve --roles worker,relay,scheduler    all but to answer requests
   fairlead serve --preset highPerformance --config /etc/fairlead.toml
 
 SIGTERM and Ctrl-C finish what is in flight and stop everything; a second one stops at once.";
@@ -25,12 +26,16 @@ pub(super) struct ServeArgs {
     /// Port to listen on; 0 takes a free one
     #[arg(long)]
     port: Option<u16>,
+    /// What this process does, of api,worker,relay,scheduler; all, unless given
+    #[arg(long, value_name = "ROLES")]
+    roles: Option<String>,
 }
 
 pub(super) async fn run(args: &ServeArgs, input: Input) -> anyhow::Result<()> {
     let input = input
         .flag("http.host", "--host", args.host)
-        .flag("http.port", "--port", args.port);
+        .flag("http.port", "--port", args.port)
+        .flag("roles", "--roles", args.roles.as_ref());
     let config = load(&input)?.config;
     fairlead_telemetry::logging::init(config.log.format.into(), &config.log.filter)?;
     let mut signals = Signals::new()?;
@@ -72,6 +77,7 @@ fn announce(config: &Config, running: &Running) {
         version = env!("CARGO_PKG_VERSION"),
         listen = %running.address(),
         preset = config.preset.as_str(),
+        roles = %config.roles,
         data_dir = %config.data_dir.display(),
         metrics = running.metrics_address().map(tracing::field::display),
         "serving {url} (docs: {url}/docs) on {database}",

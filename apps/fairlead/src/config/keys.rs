@@ -153,6 +153,13 @@ const GENERAL: &[Key] = {
             ".fairlead",
             "folder of the embedded database, the signing keys and generated secrets",
         ),
+        Key::new(
+            "roles",
+            Kind::Roles,
+            "api,worker,relay,scheduler",
+            "what this process does, of all that is to be done; what it leaves out is for others, and waits where there \
+             are none",
+        ),
         // HTTP.
         Key::new(
             "http.host",

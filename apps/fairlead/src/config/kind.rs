@@ -6,6 +6,7 @@ use ::config::{Value, ValueKind};
 use fairlead_http::Network;
 
 use super::replicas;
+use super::roles::Role;
 
 /// The form of a key's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub enum Kind {
     AmqpUrl,
     /// Sites, as browsers name them in `Origin`.
     Origins,
+    /// What a process does.
+    Roles,
     /// Servers that follow the primary.
     Replicas,
     LogFilter,
@@ -54,6 +57,7 @@ impl Kind {
             Self::Origins => {
                 "origins such as https://app.example.com, several with commas between, or * for all".to_owned()
             }
+            Self::Roles => "some of api, worker, relay, scheduler, with commas between".to_owned(),
             Self::Replicas => "a list such as [{\"name\": \"replica-1\", \"url\": \"postgres://…\", \"analytics\": false}], \
                                in a file [[database.replicas]]; names of a-z, 0-9 and -"
                 .to_owned(),
@@ -71,7 +75,10 @@ impl Kind {
             return replicas::check(value);
         }
         if self == Self::Origins {
-            return origins(value);
+            return list(value, is_origin);
+        }
+        if self == Self::Roles {
+            return list(value, |text| Role::parse(text).is_some());
         }
         let text = scalar(value)?;
         match self {
@@ -132,7 +139,7 @@ impl Kind {
             }
             Self::Text => (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control),
             Self::Path => !text.is_empty() && !text.contains('\0'),
-            Self::Bool | Self::Integer { .. } | Self::Origins | Self::Replicas => true,
+            Self::Bool | Self::Integer { .. } | Self::Origins | Self::Roles | Self::Replicas => true,
         };
         if is_fine {
             Ok(())
@@ -153,7 +160,7 @@ fn scalar(value: &Value) -> Result<String, String> {
 }
 
 /// A list, or its parts in one text.
-fn origins(value: &Value) -> Result<ValueKind, String> {
+fn list(value: &Value, is_part: impl Fn(&str) -> bool) -> Result<ValueKind, String> {
     let texts: Vec<String> = match &value.kind {
         ValueKind::Array(parts) => parts.iter().map(scalar).collect::<Result<_, _>>()?,
         _ => scalar(value)?
@@ -161,12 +168,15 @@ fn origins(value: &Value) -> Result<ValueKind, String> {
             .map(|part| part.trim().to_owned())
             .collect(),
     };
-    let is_origin = |text: &str| text == "*" || (is_http_url(text) && text.matches('/').count() == 2);
-    if let Some(other) = texts.iter().find(|text| !is_origin(text)) {
+    if let Some(other) = texts.iter().find(|text| !is_part(text)) {
         return Err(format!("has {other:?}"));
     }
     let values = texts.into_iter().map(Value::from).collect();
     Ok(ValueKind::Array(values))
+}
+
+fn is_origin(text: &str) -> bool {
+    text == "*" || (is_http_url(text) && text.matches('/').count() == 2)
 }
 
 fn is_http_url(text: &str) -> bool {

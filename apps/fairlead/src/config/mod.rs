@@ -12,6 +12,7 @@ mod kind;
 mod layers;
 mod load;
 mod replicas;
+mod roles;
 mod secret;
 mod settings;
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use keys::{KEYS, Key, Preset};
 pub use kind::Kind;
 pub use load::{Input, Loaded, load};
 pub use replicas::ReplicaConfig;
+pub use roles::{Role, Roles};
 pub use secret::Secret;
 pub use settings::{
     AmqpConfig, AuthConfig, CacheConfig, CacheEviction, CacheMemoryConfig, CacheWarmingConfig,

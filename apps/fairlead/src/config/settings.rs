@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Secret;
 use super::keys::Preset;
 use super::replicas::ReplicaConfig;
+use super::roles::Roles;
 
 /// How this process runs. What each key means: [`super::KEYS`].
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -16,6 +17,7 @@ use super::replicas::ReplicaConfig;
 pub struct Config {
     pub preset: Preset,
     pub data_dir: PathBuf,
+    pub roles: Roles,
     pub http: HttpConfig,
     pub database: DatabaseConfig,
     pub cache: CacheConfig,

@@ -94,6 +94,7 @@ fn every_key_can_be_set_from_the_environment() {
             Kind::RedisUrl => "redis://b:6379",
             Kind::AmqpUrl => "amqp://b:5672",
             Kind::Origins => "https://app.example.com, https://admin.example.com",
+            Kind::Roles => "api, worker",
             Kind::Replicas => REPLICAS,
             Kind::LogFilter => "warn,fairlead=debug",
             Kind::Secret { .. } => "0123456789abcdef0123456789abcdef",

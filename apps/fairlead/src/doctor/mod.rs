@@ -86,7 +86,7 @@ pub async fn examine(input: &Input) -> Report {
         Err(error) => return Report::new(faults(&error)),
     };
     let config = &loaded.config;
-    let mut checks = vec![configuration(&loaded, input)];
+    let mut checks = vec![configuration(&loaded, input), roles(config)];
     checks.extend(secrets::check(config));
     checks.extend(database::check(config).await);
     checks.extend(broker::check(config).await);
@@ -101,6 +101,21 @@ fn faults(error: &ConfigError) -> Vec<Check> {
         .iter()
         .map(|fault| Check::fail("configuration", fault.to_string(), fix))
         .collect()
+}
+
+/// Which process does the rest, nobody knows here.
+fn roles(config: &Config) -> Check {
+    let of_others = config.roles.of_others();
+    let detail = if of_others.is_empty() {
+        format!("this process does all: {}", config.roles)
+    } else {
+        format!(
+            "this process does {}, and leaves {} to others: see that there are some",
+            config.roles,
+            of_others.join(",")
+        )
+    };
+    Check::ok("roles", detail)
 }
 
 fn configuration(loaded: &Loaded, input: &Input) -> Check {

@@ -15,7 +15,7 @@ use fairlead_domain::cache::{ActiveTenants, CacheControl as _, Namespace, Policy
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::store::{Store, StoreError};
 
-use crate::config::{CacheConfig, CacheEviction, Config, RedisConfig, Secret};
+use crate::config::{CacheConfig, CacheEviction, Config, RedisConfig, Role, Secret};
 use crate::derived_key;
 
 /// Starts the cache; `None` when answers are not to be kept and there is no Redis, either: by that processes also tell
@@ -43,9 +43,10 @@ pub(crate) fn start_to_tell(config: &Config, secret: &Secret) -> anyhow::Result<
     start(config, secret)
 }
 
-/// Warms the cache with what reads ask, now and by the clock, and learns what is worth it.
+/// Warms the cache with what reads ask: on demand, and where requests are served also by the clock and by what it learns
+/// is worth it.
 pub(super) fn warmer(
-    config: &CacheConfig,
+    config: &Config,
     cache: &TieredCache,
     store: Arc<dyn Store>,
     cursors: CursorKey,
@@ -54,9 +55,13 @@ pub(super) fn warmer(
     let tenants = Arc::new(AskingTenants(cache.clone()));
     let warmer = Warmer::new(cache.clone(), datasets, tenants, WarmSettings::default());
     let warmer = Arc::new(warmer);
+    if !config.roles.has(Role::Api) {
+        return warmer;
+    }
     warmer.start();
-    if config.warming.every_seconds > 0 {
-        warmer.start_schedule(Duration::from_secs(config.warming.every_seconds));
+    let every = config.cache.warming.every_seconds;
+    if every > 0 {
+        warmer.start_schedule(Duration::from_secs(every));
     }
     warmer
 }

@@ -8,10 +8,12 @@ use fairlead_domain::events::Consumer;
 use fairlead_domain::identity::CountUsageByDay;
 use fairlead_domain::webhooks::DispatchWebhooks;
 use fairlead_rabbitmq::{RabbitMq, RabbitMqSettings};
-use fairlead_worker::{BrokerParts, CommitSignal, FollowLimits, Live, Observing, Worker, WorkerParts};
+use fairlead_worker::{
+    BrokerParts, CommitSignal, Duties, FollowLimits, Live, Observing, Worker, WorkerParts,
+};
 use tokio::task::JoinHandle;
 
-use crate::config::{AmqpConfig, EventsConfig, Secret};
+use crate::config::{AmqpConfig, Config, Role, Secret};
 use crate::stores::Stores;
 
 /// The worker, and the broker if there is one.
@@ -19,7 +21,10 @@ use crate::stores::Stores;
 pub(super) struct Events {
     pub(super) worker: Worker,
     pub(super) live: Live,
+    /// Where this process publishes or consumes.
     broker: Option<RabbitMq>,
+    /// Whether it handles what the broker delivers.
+    consumes: bool,
 }
 
 /// Everybody who does something about events.
@@ -32,12 +37,15 @@ fn consumers(stores: &Stores) -> Vec<Arc<dyn Consumer>> {
 
 impl Events {
     pub(super) fn new(
-        config: &EventsConfig,
+        config: &Config,
         stores: &Stores,
         clock: &Arc<dyn Clock>,
         signal: CommitSignal,
         observing: Option<Observing>,
     ) -> anyhow::Result<Self> {
+        let roles = &config.roles;
+        let config = &config.events;
+        let (leads, consumes) = (roles.has(Role::Relay), roles.has(Role::Worker));
         let url = config.amqp.url.as_ref();
         let settings = url.map(|url| broker_settings(&config.amqp, url)).transpose()?;
         let tried_for = settings.as_ref().map(RabbitMqSettings::tried_for);
@@ -63,14 +71,24 @@ impl Events {
             live: live.clone(),
             observing,
             broker: parts,
+            duties: Duties {
+                leads,
+                consumes,
+                tells: roles.has(Role::Api),
+            },
         });
-        Ok(Self { worker, live, broker })
+        Ok(Self {
+            worker,
+            live,
+            broker: broker.filter(|_| leads || consumes),
+            consumes,
+        })
     }
 
     pub(super) fn spawn(&self) -> Vec<JoinHandle<()>> {
         let mut tasks = self.worker.spawn();
         if let Some(broker) = &self.broker {
-            tasks.push(broker.spawn(self.worker.handler()));
+            tasks.push(broker.spawn(self.consumes.then(|| self.worker.handler())));
         }
         tasks
     }

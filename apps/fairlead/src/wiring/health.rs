@@ -16,21 +16,29 @@ use fairlead_worker::Worker;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use crate::config::Secret;
+use crate::config::{Config, Secret};
 use crate::database::Database;
 use crate::stores::Stores;
 
 /// What this installation does without: always, and as its replicas and its cache are now.
-pub(super) fn reduced(nodes: &[NodeReport], caching: &Caching, events: &EventsReport) -> Vec<String> {
+pub(super) fn reduced(
+    nodes: &[NodeReport],
+    caching: &Caching,
+    events: &EventsReport,
+    brokering: Brokering,
+) -> Vec<String> {
     let mut reduced = Vec::new();
     match &events.link {
-        None => reduced.push("no message broker: one process handles all events, from their log".to_owned()),
+        None if brokering == Brokering::Nowhere => {
+            reduced.push("no message broker: one process handles all events, from their log".to_owned());
+        }
         Some(link) if !link.is_up => reduced.push(
             "RabbitMQ is away: events are published when it returns, and handled from their log meanwhile, a little \
              later"
                 .to_owned(),
         ),
-        Some(_) => {}
+        // It is up, or other processes have to do with it.
+        None | Some(_) => {}
     }
     let replicas = || nodes.iter().filter(|node| node.role != NodeRole::Primary);
     if replicas().next().is_none() {
@@ -59,6 +67,22 @@ fn behind(backlog: &Backlog) -> Option<String> {
         backlog.reader,
         oldest.as_secs()
     ))
+}
+
+/// Whether there is a broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Brokering {
+    Configured,
+    Nowhere,
+}
+
+impl Brokering {
+    pub(super) fn of(config: &Config) -> Self {
+        match config.events.amqp.url {
+            Some(_) => Self::Configured,
+            None => Self::Nowhere,
+        }
+    }
 }
 
 /// How answers are kept.
@@ -102,6 +126,8 @@ pub(super) struct PgHealthProbe {
     system_url: Secret,
     caching: Caching,
     worker: Worker,
+    brokering: Brokering,
+    roles: Vec<&'static str>,
     data_dir: PathBuf,
     /// Whether the database's own files are in the data folder.
     is_embedded: bool,
@@ -121,14 +147,16 @@ impl PgHealthProbe {
         caching: Caching,
         worker: Worker,
         database: &Database,
-        data_dir: &Path,
+        config: &Config,
     ) -> Self {
         Self {
             cluster: Arc::clone(&stores.cluster),
             system_url: database.urls().system.clone(),
             caching,
             worker,
-            data_dir: data_dir.to_owned(),
+            brokering: Brokering::of(config),
+            roles: config.roles.names(),
+            data_dir: config.data_dir.clone(),
             is_embedded: database.is_embedded(),
             last: Mutex::default(),
         }
@@ -171,7 +199,8 @@ impl HealthProbe for PgHealthProbe {
         let report = HealthReport {
             checks,
             schema_version,
-            reduced: reduced(&nodes, &self.caching, &self.worker.report()),
+            roles: self.roles.clone(),
+            reduced: reduced(&nodes, &self.caching, &self.worker.report(), self.brokering),
         };
         last.report = Some((Instant::now(), report.clone()));
         report

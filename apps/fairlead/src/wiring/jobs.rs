@@ -12,7 +12,7 @@ use fairlead_postgres::{Chore, Retention};
 use fairlead_worker::{JobSignal, JobWorker, JobWorkerParts, SchedulerParts, ZonedCalendar};
 
 use super::webhooks::Webhooks;
-use crate::config::{Config, QueueConfig};
+use crate::config::{Config, QueueConfig, Role};
 use crate::stores::Stores;
 
 /// All who do jobs.
@@ -51,7 +51,8 @@ pub(super) fn services(stores: &Stores, handlers: &[Arc<dyn JobHandler>]) -> Job
     }
 }
 
-/// Makes the worker of this process, which others know by `name`.
+/// Makes the worker of this process, which others know by `name`. Without the role it does no jobs, and tells others of
+/// those that are enqueued here.
 pub(super) fn worker(
     config: &Config,
     stores: &Stores,
@@ -64,18 +65,26 @@ pub(super) fn worker(
         store: stores.system.clone(),
         handlers,
         queues: Queue::ALL
-            .map(|queue| (queue, settings(config.jobs.queue(queue))))
+            .map(|queue| (queue, settings_here(config, queue)))
             .into(),
         signal,
         name,
         lease: config.jobs.lease,
         sweep_every: config.jobs.sweep,
-        scheduler: SchedulerParts {
+        scheduler: config.roles.has(Role::Scheduler).then(|| SchedulerParts {
             schedules: stores.system.clone(),
             calendar: Arc::new(ZonedCalendar),
             own: schedules(config, clock),
-        },
+        }),
     })
+}
+
+fn settings_here(config: &Config, queue: Queue) -> QueueSettings {
+    let mut settings = settings(config.jobs.queue(queue));
+    if !config.roles.has(Role::Worker) {
+        settings.concurrency = 0;
+    }
+    settings
 }
 
 fn settings(config: &QueueConfig) -> QueueSettings {

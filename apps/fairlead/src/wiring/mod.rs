@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
-use fairlead_api::{Connections, JobServices, OperationWatches, RequestTimes, Services, Shortcuts};
+use fairlead_api::{Connections, JobServices, Offer, OperationWatches, RequestTimes, Services, Shortcuts};
 use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
 use fairlead_cache::Warmer;
 use fairlead_domain::clock::{Clock, Ids};
@@ -32,7 +32,7 @@ use fairlead_worker::{JobTasks, Live, Observing, Worker};
 use socket2::SockRef;
 use tokio::task::JoinHandle;
 
-use crate::config::Config;
+use crate::config::{Config, Role};
 use crate::database::{Database, Progress};
 use crate::stores::{self, Stores};
 use crate::system::{SystemClock, SystemIds};
@@ -40,7 +40,7 @@ use crate::{secret_file, tls};
 use background::Background;
 use edge::Edge;
 use events::Events;
-use health::Caching;
+use health::{Brokering, Caching};
 use metrics::Metrics;
 use webhooks::Webhooks;
 
@@ -87,6 +87,7 @@ pub struct Running {
     live: Live,
     stores: Stores,
     caching: Caching,
+    brokering: Brokering,
     database: Database,
 }
 
@@ -122,6 +123,7 @@ struct Assembled {
     live: Live,
     stores: Stores,
     caching: Caching,
+    brokering: Brokering,
 }
 
 impl Assembled {
@@ -139,6 +141,7 @@ impl Assembled {
             live,
             stores,
             caching,
+            brokering,
         } = self;
         Running {
             address,
@@ -153,6 +156,7 @@ impl Assembled {
             live,
             stores,
             caching,
+            brokering,
             database,
         }
     }
@@ -183,28 +187,16 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         keeps: config.cache.responses.enabled,
         shares: config.cache.redis.url.is_some(),
     };
-    let observing = observing(&edge, &stores).await?;
-    let events = Events::new(
-        &config.events,
-        &stores,
-        &parts.clock,
-        edge.signal.clone(),
-        observing,
-    )?;
+    let observing = observing(config, &edge, &stores).await?;
+    let events = Events::new(config, &stores, &parts.clock, edge.signal.clone(), observing)?;
     let worker = events.worker.clone();
-    let health = health::PgHealthProbe::new(
-        &stores,
-        caching.clone(),
-        worker.clone(),
-        database,
-        &config.data_dir,
-    );
+    let health = health::PgHealthProbe::new(&stores, caching.clone(), worker.clone(), database, config);
     let live = events.live.clone();
     let signal = edge.jobs.clone();
     let webhooks = Webhooks::new(&config.webhooks, &secret, &parts.clock)?;
     let warmer = edge.kept_answers(config).map(|cache| {
         let store = Arc::clone(&stores.store) as Arc<dyn Store>;
-        cache::warmer(&config.cache, cache, store, edge.cursors.clone())
+        cache::warmer(config, cache, store, edge.cursors.clone())
     });
     let handlers = jobs::handlers(config, &stores, &webhooks, warmer.clone());
     let ready = Ready {
@@ -224,8 +216,13 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     let name = format!("process {} at {address}", std::process::id());
     let jobs = jobs::worker(config, &stores, signal, &*parts.clock, handlers, name);
     let metrics = Metrics::start(&config.metrics, &services, &worker, &jobs, &webhooks)?;
+    let offer = if config.roles.has(Role::Api) {
+        Offer::Api
+    } else {
+        Offer::Health
+    };
     let cluster = Arc::clone(&stores.cluster);
-    let started = fairlead_api::serve(services, vec![listener], move || cluster.keep_open_here());
+    let started = fairlead_api::serve(services, offer, vec![listener], move || cluster.keep_open_here());
     let (server, handle) = match started {
         Ok(started) => started,
         Err(error) => {
@@ -251,12 +248,17 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         live,
         stores,
         caching,
+        brokering: Brokering::of(config),
     })
 }
 
-/// The cache sees all events behind this moment, at which it has kept nothing yet.
-async fn observing(edge: &Edge, stores: &Stores) -> anyhow::Result<Option<Observing>> {
-    let Some(cache) = &edge.cache else {
+/// The cache sees all events behind this moment, at which it has kept nothing yet. It keeps nothing where neither requests
+/// are served nor jobs warm it.
+async fn observing(config: &Config, edge: &Edge, stores: &Stores) -> anyhow::Result<Option<Observing>> {
+    let keeps = [Role::Api, Role::Worker]
+        .into_iter()
+        .any(|role| config.roles.has(role));
+    let Some(cache) = edge.cache.as_ref().filter(|_| keeps) else {
         return Ok(None);
     };
     let from = stores
@@ -346,7 +348,12 @@ impl Running {
 
     /// What this server does without, in words.
     pub fn reduced(&self) -> Vec<String> {
-        health::reduced(&self.stores.cluster.nodes(), &self.caching, &self.worker.report())
+        health::reduced(
+            &self.stores.cluster.nodes(),
+            &self.caching,
+            &self.worker.report(),
+            self.brokering,
+        )
     }
 
     pub fn database(&self) -> &Database {

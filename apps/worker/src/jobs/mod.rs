@@ -2,7 +2,7 @@
 //!
 //! Each queue has a loop that claims as many jobs as it has room for (`queue`); each attempt is a task of its own
 //! (`attempt`). While attempts are under way their claims are extended (`heartbeat`), so those of a process that is gone
-//! lapse, and whoever looks next puts the jobs back (`sweep`), and enqueues those of schedules (`scheduler`). Loops are
+//! lapse, and whoever looks next puts the jobs back (`sweep`). Those of schedules are enqueued (`scheduler`). Loops are
 //! woken by the commits of their own process at once, by other processes that have more than they can do, and by the
 //! sweep otherwise (`wake`).
 
@@ -56,7 +56,8 @@ pub struct JobWorkerParts {
     pub lease: Duration,
     /// How often it is looked what nobody told of.
     pub sweep_every: Duration,
-    pub scheduler: SchedulerParts,
+    /// `None`: schedules are others' to fire.
+    pub scheduler: Option<SchedulerParts>,
 }
 
 /// What all tasks of a worker share.
@@ -72,7 +73,7 @@ struct Shared {
     name: String,
     lease: Duration,
     sweep_every: Duration,
-    scheduler: SchedulerParts,
+    scheduler: Option<SchedulerParts>,
     counts: Counts,
     /// Whether no job is to be begun any more.
     stops: watch::Sender<bool>,
@@ -136,15 +137,24 @@ impl JobWorker {
         let loops = (0..shared.lanes.len())
             .map(|lane| fairlead_telemetry::spawn(queue::work(Arc::clone(shared), lane)))
             .collect();
+        // Also where all jobs are left to others: they are told of what is enqueued here.
+        let mut others = vec![fairlead_telemetry::spawn(wake::tell_others(Arc::clone(shared)))];
+        if shared.lanes.iter().any(|lane| lane.settings.concurrency > 0) {
+            others.push(fairlead_telemetry::spawn(heartbeat::extend_claims(Arc::clone(
+                shared,
+            ))));
+            others.push(fairlead_telemetry::spawn(sweep::sweep_again(Arc::clone(shared))));
+            others.push(fairlead_telemetry::spawn(wake::hear_others(Arc::clone(shared))));
+        }
+        if shared.scheduler.is_some() {
+            others.push(fairlead_telemetry::spawn(scheduler::fire_again(Arc::clone(
+                shared,
+            ))));
+        }
         JobTasks {
             worker: self.clone(),
             loops,
-            others: vec![
-                fairlead_telemetry::spawn(heartbeat::extend_claims(Arc::clone(shared))),
-                fairlead_telemetry::spawn(sweep::sweep_again(Arc::clone(shared))),
-                fairlead_telemetry::spawn(wake::hear_others(Arc::clone(shared))),
-                fairlead_telemetry::spawn(wake::tell_others(Arc::clone(shared))),
-            ],
+            others,
         }
     }
 }

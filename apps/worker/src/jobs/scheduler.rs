@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use fairlead_domain::jobs::{Calendar, Schedule, Schedules};
 use fairlead_domain::store::StoreError;
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::Shared;
 
@@ -16,9 +17,27 @@ pub struct SchedulerParts {
     pub own: Vec<Schedule>,
 }
 
-/// Fires what is due. Every process may: a moment fires once.
-pub(super) async fn fire(shared: &Shared) -> Result<(), StoreError> {
-    let parts = &shared.scheduler;
+/// Fires what is due, again and again, until the task is aborted. Every process may: a moment fires once.
+pub(super) async fn fire_again(shared: Arc<Shared>) {
+    let Some(parts) = &shared.scheduler else { return };
+    let mut ticks = interval(shared.sweep_every);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut is_ensured = false;
+    loop {
+        ticks.tick().await;
+        // Others say that the database is away.
+        if let Err(error) = look(&shared, parts, &mut is_ensured).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::debug!(error, "cannot look which schedules are due");
+        }
+    }
+}
+
+async fn look(shared: &Shared, parts: &SchedulerParts, is_ensured: &mut bool) -> Result<(), StoreError> {
+    if !*is_ensured {
+        parts.schedules.ensure(&parts.own).await?;
+        *is_ensured = true;
+    }
     for due in parts.schedules.due().await? {
         let schedule = &due.schedule;
         let after = due.now.max(schedule.next_at);

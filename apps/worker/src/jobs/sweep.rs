@@ -1,29 +1,23 @@
-//! Finds what nobody tells of: schedules and jobs that have become due, and jobs whose workers are gone.
+//! Finds what nobody tells of: jobs that have become due, and those whose workers are gone.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use fairlead_domain::jobs::Queue;
-use fairlead_domain::store::StoreError;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::Shared;
 use super::attempt::tell_of_death;
 use super::counts::Ended;
-use super::{Shared, scheduler};
 
 /// Looks again and again, until the task is aborted.
 pub(super) async fn sweep_again(shared: Arc<Shared>) {
     let queues: Vec<Queue> = shared.lanes.iter().map(|lane| lane.queue).collect();
     let mut ticks = interval(shared.sweep_every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut is_ensured = false;
     loop {
         ticks.tick().await;
-        if let Err(error) = schedule(&shared, &mut is_ensured).await {
-            let error: &dyn std::error::Error = &error;
-            tracing::debug!(error, "cannot look which schedules are due");
-        }
         match shared.store.sweep(&queues).await {
             Ok(swept) => {
                 if swept.rescued > 0 || !swept.dead.is_empty() {
@@ -51,13 +45,4 @@ pub(super) async fn sweep_again(shared: Arc<Shared>) {
             }
         }
     }
-}
-
-async fn schedule(shared: &Shared, is_ensured: &mut bool) -> Result<(), StoreError> {
-    if !*is_ensured {
-        let parts = &shared.scheduler;
-        parts.schedules.ensure(&parts.own).await?;
-        *is_ensured = true;
-    }
-    scheduler::fire(shared).await
 }

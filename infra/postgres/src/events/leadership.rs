@@ -1,5 +1,6 @@
 //! Being the one process that reads on behalf of all: an advisory lock, held by a connection of its own.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,22 +38,40 @@ impl PgLeadership {
         process: &Arc<str>,
         told: &(dyn Fn() + Send + Sync),
     ) -> Result<Self, StoreError> {
-        let target = target.named(NAME).with_options(KEEPALIVES);
-        let opening = timeout(CONNECT_WITHIN, target.open()).await;
-        let conversation = opening
-            .map_err(|_| StoreError::TimedOut)?
-            .map_err(SqlError::from)?;
-        let mut standing_by = Self {
-            conversation,
-            process: Arc::clone(process),
-        };
+        let mut standing_by = Self::open(target, process).await?;
         standing_by.lead(told).await.map_err(SqlError::from)?;
         Ok(standing_by)
     }
 
+    /// Calls `told` when others than `process` tell of new events, and never asks for the lock.
+    pub(super) async fn hear(
+        target: &Target,
+        process: &Arc<str>,
+        told: &(dyn Fn() + Send + Sync),
+    ) -> Result<Infallible, StoreError> {
+        let mut hearing = Self::open(target, process).await?;
+        loop {
+            hearing.told_by_others().await.map_err(SqlError::from)?;
+            told();
+        }
+    }
+
+    /// A connection that listens.
+    async fn open(target: &Target, process: &Arc<str>) -> Result<Self, StoreError> {
+        let target = target.named(NAME).with_options(KEEPALIVES);
+        let opening = timeout(CONNECT_WITHIN, target.open()).await;
+        let mut conversation = opening
+            .map_err(|_| StoreError::TimedOut)?
+            .map_err(SqlError::from)?;
+        conversation.ask(LISTEN).await.map_err(SqlError::from)?;
+        Ok(Self {
+            conversation,
+            process: Arc::clone(process),
+        })
+    }
+
     /// Waits until the lock is free.
     async fn lead(&mut self, told: &(dyn Fn() + Send + Sync)) -> Result<(), Error> {
-        self.conversation.ask(LISTEN).await?;
         loop {
             let answer = self.conversation.ask(TRY_LOCK).await?;
             if answer.first().map(|row| row.try_get(0)).transpose()? == Some(true) {

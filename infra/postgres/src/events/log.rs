@@ -1,5 +1,6 @@
 //! The log of all tenants, for the platform's own readers.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use crate::wire::{Error, Row};
@@ -163,6 +164,10 @@ impl EventLog for PgSystemStore {
     async fn lead(&self, told: &(dyn Fn() + Send + Sync)) -> Result<Box<dyn Leadership>, StoreError> {
         let leadership = PgLeadership::wait(self.cluster().system_target(), self.process(), told).await?;
         Ok(Box::new(leadership))
+    }
+
+    async fn hear(&self, told: &(dyn Fn() + Send + Sync)) -> Result<Infallible, StoreError> {
+        PgLeadership::hear(self.cluster().system_target(), self.process(), told).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.event_log.tell_others", skip_all)]

@@ -92,10 +92,10 @@ fn worker(system: &Arc<PgSystemStore>, done: &Arc<AtomicU32>, connections: u32) 
         name: "bench".to_owned(),
         lease: Duration::from_secs(30),
         sweep_every: Duration::from_secs(1),
-        scheduler: SchedulerParts {
+        scheduler: Some(SchedulerParts {
             schedules: Arc::clone(system) as _,
             calendar: Arc::new(ZonedCalendar),
             own: Vec::new(),
-        },
+        }),
     })
 }

@@ -28,6 +28,7 @@ pub(super) enum Overall {
         "disk": {"status": "ok", "figures": {"freeBytes": 51_000_000_000.0, "totalBytes": 270_000_000_000.0}},
         "memory": {"status": "ok", "figures": {"availableBytes": 9_000_000_000.0}},
     },
+    "roles": ["api", "worker", "relay", "scheduler"],
     "reduced": [],
 }))]
 pub(super) struct HealthView {
@@ -39,6 +40,8 @@ pub(super) struct HealthView {
     #[schema(required = true)]
     schema_version: Option<String>,
     checks: BTreeMap<&'static str, HealthCheck>,
+    /// What this process does, of `api`, `worker`, `relay` and `scheduler`; the rest is for others to do.
+    roles: Vec<&'static str>,
     /// What works less well than it could, in words.
     reduced: Vec<String>,
 }
@@ -54,6 +57,7 @@ impl From<HealthReport> for HealthView {
             version: env!("CARGO_PKG_VERSION"),
             schema_version: report.schema_version,
             checks: report.checks,
+            roles: report.roles,
             reduced: report.reduced,
         }
     }
