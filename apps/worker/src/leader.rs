@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use fairlead_domain::events::Leadership;
+use fairlead_domain::events::{Leadership, Lease};
 use futures_util::future::join_all;
 use tokio::time::sleep;
 
@@ -24,10 +24,11 @@ pub(crate) async fn lead(shared: Arc<Shared>) {
                 is_reachable = true;
                 tracing::info!("this process reads the events");
                 let leads = Leads::begin(&shared.counts);
+                let lease = leadership.lease();
                 // Whatever is under way is dropped with the leadership.
                 tokio::select! {
                     () = hold(&shared, leadership) => {}
-                    () = read(&shared) => {}
+                    () = read(&shared, &*lease) => {}
                 }
                 drop(leads);
                 tracing::warn!("this process reads the events no more: its connection for that is gone");
@@ -68,11 +69,11 @@ async fn hold(shared: &Shared, mut leadership: Box<dyn Leadership>) {
 }
 
 /// Feeds every consumer, and the broker. Does not return.
-async fn read(shared: &Arc<Shared>) {
+async fn read(shared: &Arc<Shared>, lease: &dyn Lease) {
     let consumers = shared.delivery.consumers();
     let feeding = join_all(consumers.iter().map(|consumer| feed(shared, &**consumer)));
     match &shared.broker {
-        Some(parts) => drop(tokio::join!(feeding, relay(shared, &*parts.broker))),
+        Some(parts) => drop(tokio::join!(feeding, relay(shared, &*parts.broker, lease))),
         None => drop(feeding.await),
     }
     // Without consumers there is nothing to do but to lead.

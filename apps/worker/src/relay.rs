@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fairlead_domain::events::{Broker, EventCursor, PublishError};
+use fairlead_domain::events::{Broker, EventCursor, Lease, PublishError};
 use fairlead_domain::store::StoreError;
 use tokio::time::sleep;
 
@@ -37,13 +37,13 @@ struct Step {
 ///
 /// The place moves only over what the broker has confirmed. Whatever is under way when the link breaks is published
 /// again: it may be there twice, and is never missing.
-pub(crate) async fn relay(shared: &Shared, broker: &dyn Broker) {
+pub(crate) async fn relay(shared: &Shared, broker: &dyn Broker, lease: &dyn Lease) {
     let mut waiter = shared.signal.waiter();
     let mut looks = Looks::default();
     let mut place = None;
     let mut failures = 0;
     loop {
-        match step(shared, broker, place).await {
+        match step(shared, broker, lease, place).await {
             Ok(step) => {
                 failures = 0;
                 if !step.is_full {
@@ -65,13 +65,18 @@ pub(crate) async fn relay(shared: &Shared, broker: &dyn Broker) {
     }
 }
 
-async fn step(shared: &Shared, broker: &dyn Broker, place: Option<EventCursor>) -> Result<Step, RelayError> {
+async fn step(
+    shared: &Shared,
+    broker: &dyn Broker,
+    lease: &dyn Lease,
+    place: Option<EventCursor>,
+) -> Result<Step, RelayError> {
     let place = match place {
         Some(place) => place,
         None => shared.log.place(RELAY).await?,
     };
     let stretch = shared.log.read(place, STRETCH).await?;
-    let published = broker.publish(&stretch.events).await;
+    let published = broker.publish(&stretch.events, lease).await;
     let confirmed = match &published {
         Ok(()) => stretch.events.len(),
         Err(error) => error.confirmed,

@@ -3,13 +3,13 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
-use super::Event;
+use super::{Event, Lease};
 
 /// Carries events to whoever subscribes, in this installation and outside.
 #[async_trait]
 pub trait Broker: Debug + Send + Sync {
-    /// Publishes events in their order, and waits until the broker has them for good.
-    async fn publish(&self, events: &[Event]) -> Result<(), PublishError>;
+    /// Publishes events in their order, each only while `lease` holds, and waits until the broker has them for good.
+    async fn publish(&self, events: &[Event], lease: &dyn Lease) -> Result<(), PublishError>;
 
     fn link(&self) -> LinkReport;
 }

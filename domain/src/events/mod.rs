@@ -19,6 +19,6 @@ pub use live::{FollowError, Followed, Heard, LiveEvent, LiveEvents, LiveLog, Sho
 pub use log::{AggregateFilter, EventFilter, EventPage, Events};
 pub use observer::EventObserver;
 pub use reader::{
-    Backlog, EventLog, EventsMonitor, EventsReport, Holder, Leadership, LeadershipLost, Stretch,
+    Backlog, EventLog, EventsMonitor, EventsReport, Holder, Leadership, LeadershipLost, Lease, Stretch,
 };
 pub use recorded::{Aggregate, Recorded, Source};

@@ -1,5 +1,6 @@
 use std::convert::Infallible;
 use std::fmt::Debug;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -55,8 +56,18 @@ pub struct Stretch {
 /// Being the one who reads.
 #[async_trait]
 pub trait Leadership: Debug + Send {
-    /// Waits until another process has told of new events. Fails when the leadership is lost.
+    /// Waits until another process has told of new events. Fails when the leadership is lost. It is kept for as long as
+    /// somebody waits here.
     async fn told(&mut self) -> Result<(), LeadershipLost>;
+
+    fn lease(&self) -> Arc<dyn Lease>;
+}
+
+/// Tells whether a leadership is still held, without asking anybody.
+pub trait Lease: Debug + Send + Sync {
+    /// Whether it is certain that nobody else leads. A process that has stood still for long learns by this that it does
+    /// not lead any more before it hears so.
+    fn holds(&self) -> bool;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -67,6 +67,27 @@ impl Instance {
         sweep::forget(self.program.folder());
     }
 
+    /// Steers the server by its own command; returns what that printed.
+    pub(crate) fn control(&self, arguments: &[&str]) -> Result<String, StackError> {
+        let program = self.program.name();
+        let failed = |output: String| StackError::Failed { program, output };
+        let mut command = self
+            .program
+            .control()
+            .ok_or_else(|| failed("it has no command that steers it".to_owned()))?;
+        let output = command
+            .args(arguments)
+            .current_dir(self.program.folder())
+            .output()
+            .during(|| format!("run {}", command.get_program().display()))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() {
+            Ok(text(&output.stdout))
+        } else {
+            Err(failed(text(&output.stdout) + &text(&output.stderr)))
+        }
+    }
+
     /// Asks the server to end, and kills it if it does not within its time.
     pub(crate) fn stop(&mut self) {
         let Some(process) = &mut self.process else { return };

@@ -17,6 +17,11 @@ pub(crate) trait Program: Debug + Send {
     /// Returns the command that runs it in the foreground, in one process whose death is the service's.
     fn command(&self) -> Command;
 
+    /// Returns the command that steers it while it runs, without its arguments; `None`: there is none.
+    fn control(&self) -> Option<Command> {
+        None
+    }
+
     /// Returns the signal that makes it end in the way its owner wants.
     fn stop_signal(&self) -> Signal;
 

@@ -75,6 +75,33 @@ impl RabbitMqServer {
         }
     }
 
+    /// One of its scripts, in its surroundings.
+    fn script(&self, script: &Path) -> Command {
+        let mut command = self.account.command(script);
+        command
+            // The node's name names its data, so it stays when the ports change. The private epmd keeps it apart.
+            .env("RABBITMQ_NODENAME", "fairlead@localhost")
+            .env("HOME", self.folder.join("home"))
+            .env("RABBITMQ_MNESIA_BASE", self.folder.join("mnesia"))
+            .env("RABBITMQ_LOG_BASE", self.folder.join("log"))
+            .env("RABBITMQ_LOGS", "-")
+            .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
+            .env("RABBITMQ_CONFIG_FILE", self.folder.join("rabbitmq.conf"))
+            .env(
+                "RABBITMQ_ENABLED_PLUGINS_FILE",
+                self.folder.join("enabled_plugins"),
+            )
+            .env("RABBITMQ_PID_FILE", self.folder.join("pid"))
+            .env("RABBITMQ_DIST_PORT", self.ports.distribution.to_string())
+            .env(
+                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
+                "-kernel inet_dist_use_interface {127,0,0,1}",
+            )
+            .env("ERL_EPMD_PORT", self.ports.epmd.to_string())
+            .env("ERL_EPMD_ADDRESS", "127.0.0.1");
+        command
+    }
+
     /// Offers AMQP 0-9-1 (§4.2.2): a broker that takes it answers with a method frame, whose type is 1.
     fn greet(&self) -> io::Result<bool> {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.ports.amqp))?;
@@ -96,31 +123,14 @@ impl Program for RabbitMqServer {
     }
 
     fn command(&self) -> Command {
-        let mut command = self.account.command(&self.script);
+        let mut command = self.script(&self.script);
+        // Makes the script become the broker instead of waiting for it.
+        command.env("RUNNING_UNDER_SYSTEMD", "true");
         command
-            // The node's name names its data, so it stays when the ports change. The private epmd keeps it apart.
-            .env("RABBITMQ_NODENAME", "fairlead@localhost")
-            .env("HOME", self.folder.join("home"))
-            .env("RABBITMQ_MNESIA_BASE", self.folder.join("mnesia"))
-            .env("RABBITMQ_LOG_BASE", self.folder.join("log"))
-            .env("RABBITMQ_LOGS", "-")
-            .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
-            .env("RABBITMQ_CONFIG_FILE", self.folder.join("rabbitmq.conf"))
-            .env(
-                "RABBITMQ_ENABLED_PLUGINS_FILE",
-                self.folder.join("enabled_plugins"),
-            )
-            .env("RABBITMQ_PID_FILE", self.folder.join("pid"))
-            .env("RABBITMQ_DIST_PORT", self.ports.distribution.to_string())
-            .env(
-                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
-                "-kernel inet_dist_use_interface {127,0,0,1}",
-            )
-            .env("ERL_EPMD_PORT", self.ports.epmd.to_string())
-            .env("ERL_EPMD_ADDRESS", "127.0.0.1")
-            // Makes the script become the broker instead of waiting for it.
-            .env("RUNNING_UNDER_SYSTEMD", "true");
-        command
+    }
+
+    fn control(&self) -> Option<Command> {
+        Some(self.script(&self.script.with_file_name("rabbitmqctl")))
     }
 
     fn stop_signal(&self) -> Signal {

@@ -158,6 +158,11 @@ impl Stack {
         self.with_running(service, Instance::restart)?
     }
 
+    /// Steers a service by its own command, `rabbitmqctl` of RabbitMQ; returns what that printed.
+    pub fn control(&self, service: Service, arguments: &[&str]) -> Result<String, StackError> {
+        self.with_running(service, |instance| instance.control(arguments))?
+    }
+
     /// Stops all services, removes a temporary folder and lets a persistent one go.
     pub fn stop(&self) {
         thread::scope(|scope| {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fairlead_domain::events::{Broker, Event, EventHandler, LinkReport, PublishError};
+use fairlead_domain::events::{Broker, Event, EventHandler, Lease, LinkReport, PublishError};
 use futures_util::future::try_join_all;
 use lapin::options::ConfirmSelectOptions;
 use lapin::{Channel, Connection, ConnectionProperties, Error};
@@ -224,7 +224,7 @@ async fn declare_again(shared: &Shared, connection: &Connection) -> Result<Infal
 
 #[async_trait]
 impl Broker for RabbitMq {
-    async fn publish(&self, events: &[Event]) -> Result<(), PublishError> {
+    async fn publish(&self, events: &[Event], lease: &dyn Lease) -> Result<(), PublishError> {
         if events.is_empty() {
             return Ok(());
         }
@@ -234,7 +234,7 @@ impl Broker for RabbitMq {
                 source: Box::new(Unconfirmed::Away),
             });
         };
-        let published = publish(&channel, &self.shared.names.topic, events).await;
+        let published = publish(&channel, &self.shared.names.topic, events, lease).await;
         let confirmed = match &published {
             Ok(()) => events.len(),
             Err(error) => {

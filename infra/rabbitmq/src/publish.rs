@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fairlead_domain::events::{Envelope, Event, PublishError};
+use fairlead_domain::events::{Envelope, Event, Lease, PublishError};
 use lapin::options::BasicPublishOptions;
 use lapin::{Channel, Confirmation, Error, PublisherConfirm};
 use tokio::time::timeout;
@@ -19,6 +19,8 @@ pub(crate) enum Unconfirmed {
     Away,
     #[error("RabbitMQ failed")]
     Failed(#[from] Error),
+    #[error("another process may be publishing by now")]
+    Lapsed,
     #[error("RabbitMQ refused the event")]
     Refused,
     #[error("no queue takes the event")]
@@ -28,10 +30,20 @@ pub(crate) enum Unconfirmed {
 }
 
 /// Publishes all, then waits for their confirms in order.
-pub(crate) async fn publish(channel: &Channel, exchange: &str, events: &[Event]) -> Result<(), PublishError> {
+pub(crate) async fn publish(
+    channel: &Channel,
+    exchange: &str,
+    events: &[Event],
+    lease: &dyn Lease,
+) -> Result<(), PublishError> {
     let mut confirms = Vec::with_capacity(events.len());
     let mut failure = None;
     for event in events {
+        // This process may have stood still since the last one, and another may have gone on.
+        if !lease.holds() {
+            failure = Some(Unconfirmed::Lapsed);
+            break;
+        }
         match send(channel, exchange, event).await {
             Ok(confirm) => confirms.push(confirm),
             Err(error) => {

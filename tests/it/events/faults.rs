@@ -20,7 +20,7 @@ use super::cutter::Cutter;
 use super::subscriber::{Subscriber, TestBroker};
 
 /// Waits until every consumer has done every event, for as long as it goes on.
-async fn until_all_counted(superuser: &mut PgConnection) -> usize {
+pub(super) async fn until_all_counted(superuser: &mut PgConnection) -> usize {
     loop {
         let counted = one::<i64>(superuser, COUNTED).await;
         let events = one::<i64>(superuser, EVENTS).await;
@@ -35,7 +35,7 @@ async fn until_all_counted(superuser: &mut PgConnection) -> usize {
 }
 
 /// Makes sure that none is handled again behind the last.
-async fn assert_counted_once(superuser: &mut PgConnection) {
+pub(super) async fn assert_counted_once(superuser: &mut PgConnection) {
     sleep(Duration::from_secs(1)).await;
     assert_eq!(
         one::<i64>(superuser, COUNTED).await,

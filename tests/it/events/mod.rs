@@ -1,11 +1,13 @@
 //! The log of events: read in commit order, delivered to all who follow it, lost by nobody.
 
+mod alarm;
 mod beside;
 mod broker;
 mod consumers;
 mod cutter;
 mod faults;
 mod log;
+mod relays;
 mod retention;
 mod socket;
 mod socket_client;

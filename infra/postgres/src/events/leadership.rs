@@ -1,14 +1,18 @@
 //! Being the one process that reads on behalf of all: an advisory lock, held by a connection of its own.
+//!
+//! A process that stands still keeps its connections, because its system answers for it. So whoever has the lock says so
+//! once a second, and the server ends a connection that has said nothing for [`LIFE`], and the lock with it. A process
+//! that wakes after that knows by its own clock that it may not lead any more ([`Lease`]), before it hears so.
 
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use fairlead_domain::events::{Leadership, LeadershipLost};
+use fairlead_domain::events::{Leadership, LeadershipLost, Lease};
 use fairlead_domain::store::StoreError;
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use crate::error::SqlError;
 use crate::pool::Target;
@@ -22,6 +26,13 @@ const KEEPALIVES: &str = "-c tcp_keepalives_idle=3 -c tcp_keepalives_interval=1 
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// The lock is asked for again and again, and not waited for: a statement that waits keeps dead rows from being cleared.
 const ASK_EVERY: Duration = Duration::from_secs(1);
+/// In the words of the server; the same as [`LIFE`].
+const END_IF_SILENT: &str = "SET idle_session_timeout = '4s'";
+const LIFE: Duration = Duration::from_secs(4);
+/// For so long after it has last asked to be heard a leader is sure to lead: less than its connection lives.
+const CERTAIN_FOR: Duration = Duration::from_secs(3);
+const SPEAK_EVERY: Duration = Duration::from_secs(1);
+const SPEAK: &str = "SELECT 1";
 const TRY_LOCK: &str = "SELECT pg_try_advisory_lock(hashtextextended('fairlead.events', 0))";
 const LISTEN: &str = "LISTEN fairlead_events";
 
@@ -29,6 +40,26 @@ const LISTEN: &str = "LISTEN fairlead_events";
 pub(super) struct PgLeadership {
     conversation: Conversation,
     process: Arc<str>,
+    lease: Arc<PgLease>,
+    /// When it is to be said that this process is still there.
+    speaks_at: Instant,
+}
+
+/// How long a leadership is certain.
+#[derive(Debug)]
+struct PgLease(Mutex<Instant>);
+
+impl PgLease {
+    /// It was asked for at `moment`, and the server has heard.
+    fn extend(&self, moment: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = moment + CERTAIN_FOR;
+    }
+}
+
+impl Lease for PgLease {
+    fn holds(&self) -> bool {
+        Instant::now() < *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl PgLeadership {
@@ -39,6 +70,8 @@ impl PgLeadership {
         told: &(dyn Fn() + Send + Sync),
     ) -> Result<Self, StoreError> {
         let mut standing_by = Self::open(target, process).await?;
+        let opened = standing_by.conversation.ask(END_IF_SILENT).await;
+        opened.map_err(SqlError::from)?;
         standing_by.lead(told).await.map_err(SqlError::from)?;
         Ok(standing_by)
     }
@@ -64,17 +97,22 @@ impl PgLeadership {
             .map_err(|_| StoreError::TimedOut)?
             .map_err(SqlError::from)?;
         conversation.ask(LISTEN).await.map_err(SqlError::from)?;
+        let now = Instant::now();
         Ok(Self {
             conversation,
             process: Arc::clone(process),
+            lease: Arc::new(PgLease(Mutex::new(now))),
+            speaks_at: now,
         })
     }
 
     /// Waits until the lock is free.
     async fn lead(&mut self, told: &(dyn Fn() + Send + Sync)) -> Result<(), Error> {
         loop {
+            let asked_at = Instant::now();
             let answer = self.conversation.ask(TRY_LOCK).await?;
             if answer.first().map(|row| row.try_get(0)).transpose()? == Some(true) {
+                self.heard(asked_at);
                 return Ok(());
             }
             let asks_again = sleep(ASK_EVERY);
@@ -91,6 +129,23 @@ impl PgLeadership {
         }
     }
 
+    /// Says that this process is still there.
+    async fn speak(&mut self) -> Result<(), LeadershipLost> {
+        let asked_at = Instant::now();
+        match timeout(LIFE, self.conversation.ask(SPEAK)).await {
+            Ok(Ok(_)) => {
+                self.heard(asked_at);
+                Ok(())
+            }
+            _ => Err(LeadershipLost),
+        }
+    }
+
+    fn heard(&mut self, asked_at: Instant) {
+        self.lease.extend(asked_at);
+        self.speaks_at = asked_at + SPEAK_EVERY;
+    }
+
     async fn told_by_others(&mut self) -> Result<(), Error> {
         while *self.conversation.notified().await? == *self.process {}
         Ok(())
@@ -100,7 +155,19 @@ impl PgLeadership {
 #[async_trait]
 impl Leadership for PgLeadership {
     async fn told(&mut self) -> Result<(), LeadershipLost> {
-        self.told_by_others().await.map_err(|_| LeadershipLost)
+        loop {
+            let speaks_at = self.speaks_at;
+            tokio::select! {
+                // First, or others who tell without end would keep it from speaking.
+                biased;
+                () = sleep_until(speaks_at.into()) => self.speak().await?,
+                others = self.told_by_others() => return others.map_err(|_| LeadershipLost),
+            }
+        }
+    }
+
+    fn lease(&self) -> Arc<dyn Lease> {
+        self.lease.clone()
     }
 }
 

@@ -1,0 +1,86 @@
+//! A relay that stands still, without ending.
+
+use std::time::Duration;
+
+use sqlx::PgConnection;
+use support::database::DatabaseRole;
+use support::process::Serving;
+use support::{TestDatabase, TestTenant, wait_until};
+use tokio::time::Instant;
+
+use super::broker::program;
+use super::consumers::{figure, leads, serve};
+use super::faults::{assert_counted_once, until_all_counted};
+use super::subscriber::{Subscriber, TestBroker};
+
+/// The ids of all events, in the order of the log.
+async fn in_order(superuser: &mut PgConnection) -> Vec<String> {
+    sqlx::query_scalar("SELECT id::text FROM events ORDER BY xid, position")
+        .fetch_all(superuser)
+        .await
+        .unwrap()
+}
+
+async fn published(serving: &Serving) -> u64 {
+    figure(serving.metrics_url(), "events_published_total").await
+}
+
+#[tokio::test]
+async fn a_relay_that_stands_still_is_replaced_and_publishes_nothing_when_it_wakes() {
+    let broker = TestBroker::of_this_run().await;
+    let subscriber = Subscriber::to(&broker).await;
+    let database = TestDatabase::create().await;
+    let program = program(&database, &broker, 600);
+    let first = serve(&program).await;
+    wait_until("the first leads", async || leads(&first).await).await;
+    let second = serve(&program).await;
+    let acme = TestTenant::sign_up(second.anonymous(), "acme").await;
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    let before = until_all_counted(&mut superuser).await;
+    subscriber.until(before).await;
+
+    first.signal("STOP");
+    let stopped_at = Instant::now();
+    for number in 0..20 {
+        acme.lead(&format!("While it stands still {number}")).await;
+    }
+    wait_until("the other leads", async || leads(&second).await).await;
+    let took = stopped_at.elapsed();
+    let events = in_order(&mut superuser).await.len();
+    subscriber.until(events).await;
+    let by_first = before as u64;
+    first.signal("CONT");
+    for number in 0..20 {
+        acme.lead(&format!("After it woke {number}")).await;
+    }
+    let events = in_order(&mut superuser).await.len();
+    subscriber.until(events).await;
+    wait_until("the first knows that it leads no more", async || {
+        !leads(&first).await
+    })
+    .await;
+    for number in 0..20 {
+        acme.lead(&format!("Since it knows {number}")).await;
+    }
+    let log = in_order(&mut superuser).await;
+    subscriber.until(log.len()).await;
+
+    let heard: Vec<String> = subscriber
+        .heard()
+        .iter()
+        .map(|message| message.id().to_owned())
+        .collect();
+    assert!(heard == log, "all came in the order of the log, and none twice");
+    assert_eq!(published(&first).await, by_first);
+    assert!(leads(&second).await);
+    until_all_counted(&mut superuser).await;
+    assert_counted_once(&mut superuser).await;
+    println!(
+        "the other relay led {} ms after the first stood still",
+        took.as_millis()
+    );
+    assert!(
+        took < Duration::from_secs(15),
+        "{took:?}; it should be 5 s where little else runs"
+    );
+}
