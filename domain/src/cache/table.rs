@@ -14,6 +14,7 @@ pub const EVENT_TYPES: &[&str] = &[
     "user_invited",
     "user_updated",
     "user_password_reset",
+    "agent_load_repaired",
     "session_started",
     "session_ended",
     "api_key_created",

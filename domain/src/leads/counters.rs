@@ -4,16 +4,29 @@ use serde::Serialize;
 use super::StatusName;
 use crate::access::Actor;
 use crate::events::{Aggregate, Recorded, Source};
-use crate::identity::TenantId;
+use crate::identity::{TenantId, UserId};
 use crate::store::{StoreError, SystemUnitOfWork};
 
-/// The counters that [`Leads::statistics`](super::Leads::statistics) is read from. The store keeps them in the
-/// transactions that write leads.
+/// The counters that [`Leads::statistics`](super::Leads::statistics) is read from, and the loads of agents. Both are kept in
+/// the transactions that write leads.
 #[async_trait]
 pub trait LeadCounters: Send {
     /// Compares the counters of one tenant, or of all, with its leads and makes up for what they lack; returns what that
     /// was. Leads may be written meanwhile.
     async fn repair(&mut self, tenant: Option<TenantId>) -> Result<Vec<CounterDrift>, StoreError>;
+
+    /// Compares what the agents of one tenant, or of all, are said to hold with the open leads that they have, and corrects
+    /// it; returns what was wrong. Whoever assigns leads to them waits until that is committed.
+    async fn repair_loads(&mut self, tenant: Option<TenantId>) -> Result<Vec<LoadDrift>, StoreError>;
+}
+
+/// An agent that was said to hold more or fewer open leads than it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadDrift {
+    pub tenant: TenantId,
+    pub agent: UserId,
+    pub counted: u64,
+    pub actual: u64,
 }
 
 /// By how much the counter of one status was wrong.
@@ -54,6 +67,39 @@ pub async fn repair_counters(
         );
     }
     Ok(drift)
+}
+
+/// Repairs the loads of the agents of one tenant, or of all, and records an event for each that was wrong.
+pub async fn repair_loads(
+    uow: &mut dyn SystemUnitOfWork,
+    tenant: Option<TenantId>,
+) -> Result<Vec<LoadDrift>, StoreError> {
+    let drift = uow.lead_counters().repair_loads(tenant).await?;
+    for agent in &drift {
+        uow.record(
+            agent.tenant,
+            Recorded::new(
+                "agent_load_repaired",
+                Aggregate::User,
+                agent.agent.as_uuid(),
+                Actor::System,
+            )
+            .before(&Load {
+                open_leads: agent.counted,
+            })
+            .after(&Load {
+                open_leads: agent.actual,
+            })
+            .by(Source::System),
+        );
+    }
+    Ok(drift)
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Load {
+    open_leads: u64,
 }
 
 /// How many leads the statuses have that were counted wrongly.

@@ -25,7 +25,7 @@ mod update;
 
 pub use assign::{AssignError, AssignLead, Assignee, assign};
 pub use bulk::{BulkError, BulkOutcome, BulkUpdate, MAX_BULK, RejectedRow, create_many, update_many};
-pub use counters::{CounterDrift, LeadCounters, repair_counters};
+pub use counters::{CounterDrift, LeadCounters, LoadDrift, repair_counters, repair_loads};
 pub use create::{CreateLeadError, create};
 pub use custom_fields::CustomFields;
 pub use delete::{DeleteLeadError, delete};

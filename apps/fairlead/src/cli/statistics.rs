@@ -2,7 +2,7 @@ use anyhow::{Context as _, anyhow};
 use clap::{Args, Subcommand};
 use fairlead_domain::access::SystemScope;
 use fairlead_domain::identity::TenantId;
-use fairlead_domain::leads::{self, CounterDrift};
+use fairlead_domain::leads::{self, CounterDrift, LoadDrift};
 use fairlead_domain::store::{SystemStore as _, SystemUnitOfWork};
 use serde_json::json;
 
@@ -15,13 +15,13 @@ Examples:
   fairlead statistics repair --tenant acme
   fairlead statistics repair --all --json
 
-Leads are counted by the transactions that write them. A repair counts them anew and adds what the counters lack; it
-holds up nobody, so the server may go on meanwhile.";
+Leads are counted by the transactions that write them, and so is what agents hold. A repair counts them anew and adds
+what the counters lack; the server may go on meanwhile. Only who assigns leads to an agent waits until it is done.";
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
 pub(super) enum StatisticsCommand {
-    /// Compare the counters of leads with the leads, and mend and tell what is wrong
+    /// Compare the counters of leads, and what agents hold, with the leads, and mend and tell what is wrong
     Repair(RepairArgs),
 }
 
@@ -62,8 +62,11 @@ async fn repair(args: &RepairArgs, session: &Session) -> anyhow::Result<()> {
     let drift = leads::repair_counters(&mut *uow, tenant)
         .await
         .context("cannot repair the counters")?;
+    let loads = leads::repair_loads(&mut *uow, tenant)
+        .await
+        .context("cannot repair what agents hold")?;
     uow.commit().await.context("cannot repair the counters")?;
-    tell(&drift, args.json)
+    tell(&drift, &loads, args.json)
 }
 
 #[expect(clippy::disallowed_methods, reason = "counters of all tenants are compared")]
@@ -82,13 +85,21 @@ async fn find(uow: &mut dyn SystemUnitOfWork, slug: &str) -> anyhow::Result<Tena
     Ok(tenant.ok_or_else(|| anyhow!("there is no tenant {slug}"))?.id)
 }
 
-fn tell(drift: &[CounterDrift], json: bool) -> anyhow::Result<()> {
+fn tell(drift: &[CounterDrift], loads: &[LoadDrift], json: bool) -> anyhow::Result<()> {
     if json {
         let view = |drift: &CounterDrift| json!({ "tenantId": drift.tenant.to_string(), "status": drift.status.as_str(), "counted": drift.counted, "actual": drift.actual, "createdSeconds": drift.created_seconds });
-        return output::print_json(&json!({ "repaired": drift.iter().map(view).collect::<Vec<_>>() }));
+        let load = |load: &LoadDrift| json!({ "tenantId": load.tenant.to_string(), "userId": load.agent.to_string(), "counted": load.counted, "actual": load.actual });
+        return output::print_json(&json!({
+            "repaired": drift.iter().map(view).collect::<Vec<_>>(),
+            "repairedAgents": loads.iter().map(load).collect::<Vec<_>>(),
+        }));
     }
-    if drift.is_empty() {
+    if drift.is_empty() && loads.is_empty() {
         return output::print("The counters agree with the leads.");
+    }
+    tell_loads(loads)?;
+    if drift.is_empty() {
+        return Ok(());
     }
     let heading = ["TENANT", "STATUS", "COUNTED", "ACTUAL", "CREATION TIMES OFF BY"]
         .map(str::to_owned)
@@ -100,6 +111,26 @@ fn tell(drift: &[CounterDrift], json: bool) -> anyhow::Result<()> {
             drift.counted.to_string(),
             drift.actual.to_string(),
             format!("{} s", drift.created_seconds),
+        ]
+    });
+    output::print(&output::table(
+        &std::iter::once(heading).chain(rows).collect::<Vec<_>>(),
+    ))
+}
+
+fn tell_loads(loads: &[LoadDrift]) -> anyhow::Result<()> {
+    if loads.is_empty() {
+        return Ok(());
+    }
+    let heading = ["TENANT", "AGENT", "COUNTED", "ACTUAL"]
+        .map(str::to_owned)
+        .to_vec();
+    let rows = loads.iter().map(|load| {
+        vec![
+            load.tenant.to_string(),
+            load.agent.to_string(),
+            load.counted.to_string(),
+            load.actual.to_string(),
         ]
     });
     output::print(&output::table(

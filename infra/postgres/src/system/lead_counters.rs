@@ -1,8 +1,8 @@
-use crate::wire::Row;
+use crate::wire::{Error, Row};
 use async_trait::async_trait;
 use fairlead_domain::Id;
 use fairlead_domain::identity::TenantId;
-use fairlead_domain::leads::{CounterDrift, LeadCounters, StatusName};
+use fairlead_domain::leads::{CounterDrift, LeadCounters, LoadDrift, StatusName};
 use fairlead_domain::store::StoreError;
 
 use super::PgSystemUnitOfWork;
@@ -10,6 +10,8 @@ use crate::error::{SqlError, unexpected};
 
 const REPAIR: &str = "
     SELECT tenant_id, status, counted, actual, created_seconds::float8 FROM repair_lead_statistics($1)";
+
+const REPAIR_LOADS: &str = "SELECT tenant_id, id, counted, actual FROM repair_agent_loads($1)";
 
 #[async_trait]
 impl LeadCounters for PgSystemUnitOfWork {
@@ -23,6 +25,30 @@ impl LeadCounters for PgSystemUnitOfWork {
             .await?;
         rows.iter().map(drift).collect()
     }
+
+    #[tracing::instrument(level = "debug", name = "db.lead_counters.repair_loads", skip_all)]
+    async fn repair_loads(&mut self, tenant: Option<TenantId>) -> Result<Vec<LoadDrift>, StoreError> {
+        let rows = self
+            .connection
+            .sql(REPAIR_LOADS)
+            .bind(tenant.map(Id::as_uuid))
+            .fetch_all()
+            .await?;
+        Ok(rows
+            .iter()
+            .map(load_drift)
+            .collect::<Result<_, _>>()
+            .map_err(SqlError::from)?)
+    }
+}
+
+fn load_drift(row: &Row) -> Result<LoadDrift, Error> {
+    Ok(LoadDrift {
+        tenant: Id::from_uuid(row.try_get(0)?),
+        agent: Id::from_uuid(row.try_get(1)?),
+        counted: u64::try_from(row.try_get::<i32>(2)?).unwrap_or_default(),
+        actual: u64::try_from(row.try_get::<i64>(3)?).unwrap_or_default(),
+    })
 }
 
 fn drift(row: &Row) -> Result<CounterDrift, StoreError> {
