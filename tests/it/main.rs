@@ -14,6 +14,7 @@ mod cache;
 mod cached_reads;
 mod cached_together;
 mod carriers;
+mod chore_plans;
 mod commits;
 mod demo;
 mod events;

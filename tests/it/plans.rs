@@ -81,7 +81,7 @@ VACUUM ANALYZE lead_statistics;
 VACUUM ANALYZE activities;
 ";
 
-async fn fill(database: &TestDatabase, data: &'static str) {
+pub(crate) async fn fill(database: &TestDatabase, data: &'static str) {
     let mut superuser = database.connect(DatabaseRole::Superuser).await;
     for statement in data.split(";\n") {
         if !statement.trim().is_empty() {
@@ -105,7 +105,7 @@ async fn scans(pool: &PgPool) -> BTreeMap<String, i64> {
 }
 
 /// Waits until the counters have settled: backends report when they exit.
-async fn settled_scans(pool: &PgPool, role_is_gone: &str) -> BTreeMap<String, i64> {
+pub(crate) async fn settled_scans(pool: &PgPool, role_is_gone: &str) -> BTreeMap<String, i64> {
     let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
     loop {
         let connected: i64 = sqlx::query_scalar(

@@ -68,6 +68,9 @@ const STOP: &str = "
 
 const RESUME: &str = "DELETE FROM job_queues WHERE queue = $1 RETURNING until IS NULL OR until > now()";
 
+// `OFFSET 0` has each dead job looked up by its key: otherwise the planner makes joins of that. And by rows, which only
+// `jobs_dead_key` begins with: of other conditions it believes, before it has learnt how many keys there are, that an
+// index over all dead jobs of the queue serves as well.
 const RETRY: &str = "
     UPDATE jobs
     SET state = 'waiting', attempts = 0, run_at = now(), finished_at = NULL
@@ -78,11 +81,15 @@ const RETRY: &str = "
           AND NOT EXISTS (
               SELECT FROM jobs AS like_it
               WHERE like_it.tenant_id = d.tenant_id AND like_it.queue = d.queue AND like_it.unique_key = d.unique_key
-                AND like_it.state IN ('delayed', 'waiting', 'active'))
+                AND like_it.state IN ('delayed', 'waiting', 'active')
+              OFFSET 0)
           AND NOT EXISTS (
-              SELECT FROM jobs AS like_it
-              WHERE like_it.tenant_id = d.tenant_id AND like_it.queue = d.queue AND like_it.unique_key = d.unique_key
-                AND like_it.state = 'dead' AND like_it.id > d.id)
+              SELECT FROM jobs AS newer
+              WHERE (newer.tenant_id, newer.queue, newer.unique_key, newer.id)
+                    > (d.tenant_id, d.queue, d.unique_key, d.id)
+                AND (newer.tenant_id, newer.queue, newer.unique_key) <= (d.tenant_id, d.queue, d.unique_key)
+                AND newer.unique_key IS NOT NULL AND newer.state = 'dead'
+              OFFSET 0)
         LIMIT $5 FOR UPDATE SKIP LOCKED))";
 
 const DEAD_GROUPS: &str = "
