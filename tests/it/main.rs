@@ -40,5 +40,6 @@ mod serve;
 mod serve_roles;
 mod statistics;
 mod tenancy;
+mod tls;
 mod transactions;
 mod webhooks;

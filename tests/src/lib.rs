@@ -17,6 +17,7 @@ pub mod proxy;
 mod receiver;
 mod store;
 mod tenant;
+pub mod tls;
 mod wait;
 
 pub use app::TestApp;

@@ -19,7 +19,7 @@ use crate::heard::Heard;
 use crate::memory::{Held, Memory, MemoryKeyRef, Verdict};
 use crate::meters::{Meters, Operation, Outcome, WarmMeter, tag_mask};
 use crate::settings::CacheSettings;
-use crate::shared::Shared;
+use crate::shared::{BadRedis, Shared};
 use crate::sweep::Sweeps;
 
 /// The times of hits are measured for one in so many.
@@ -53,18 +53,13 @@ pub(crate) struct Inner {
     away_until: Mutex<Option<Instant>>,
 }
 
-/// The URL of Redis is none.
-#[derive(Debug, thiserror::Error)]
-#[error("not a URL of Redis: write `redis://[:password@]host:port[/database]`")]
-pub struct InvalidRedisUrl(#[source] redis::RedisError);
-
 impl TieredCache {
     /// Starts with empty memory. The shared level is connected behind the scenes, now and whenever it was away; to be
     /// called within a runtime.
     ///
     /// # Errors
     /// Redis being away is none.
-    pub fn start(settings: CacheSettings) -> Result<Self, InvalidRedisUrl> {
+    pub fn start(settings: CacheSettings) -> Result<Self, BadRedis> {
         let meters = Arc::new(Meters::default());
         let policies = Namespace::ALL.map(|namespace| settings.policy(namespace));
         let shared = settings.shared.as_ref();
@@ -78,7 +73,7 @@ impl TieredCache {
             heard: Heard::default(),
             flights: Flights::new(),
             meters,
-            shared: shared.transpose().map_err(InvalidRedisUrl)?,
+            shared: shared.transpose()?,
             write_observer: OnceLock::new(),
             floors: Mutex::default(),
             away_until: Mutex::new(None),

@@ -25,7 +25,8 @@ mod warm;
 #[cfg(test)]
 mod tests;
 
-pub use cache::{InvalidRedisUrl, LoaderLost, TieredCache};
+pub use cache::{LoaderLost, TieredCache};
 pub use control::Dropped;
 pub use settings::{CacheSettings, EncryptionKey, Eviction, MemorySettings, OutageSettings, SharedSettings};
+pub use shared::{BadRedis, Found, LinkError, ProbeError, probe};
 pub use warm::{WarmSettings, Warmer};

@@ -98,8 +98,11 @@ impl Default for OutageSettings {
 /// How the shared level is reached.
 #[derive(Clone, Debug)]
 pub struct SharedSettings {
-    /// The Redis server: `redis://[:password@]host:port[/database]`.
+    /// The Redis server: `redis://[:password@]host:port[/database]`, or `rediss://` with TLS.
     pub url: String,
+    /// Certificates, as PEM: a server at `rediss://` is believed to be ours if one of these has signed its own. `None`:
+    /// those that browsers trust.
+    pub authorities: Option<String>,
     /// What all keys and channels begin with, so that installations can share a server. Default: `fl`.
     pub prefix: String,
     /// Connections to the server; each carries many commands at once. Default: 4.
@@ -126,6 +129,7 @@ impl SharedSettings {
     pub fn at(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            authorities: None,
             prefix: "fl".to_owned(),
             connections: 4,
             command_timeout: Duration::from_millis(50),

@@ -4,6 +4,7 @@
 //! (`publish`) and consumes (`queue`); when anything of that breaks, all of it is begun anew. What was under way
 //! counts as lost, and is published, or delivered, again.
 
+mod connect;
 mod link;
 mod message;
 mod probe;
@@ -13,6 +14,7 @@ mod settings;
 mod shard;
 mod topology;
 
+pub use connect::ConnectError;
 pub use link::RabbitMq;
 pub use probe::{Found, ProbeError, probe};
 pub use settings::{BadSettings, RabbitMqSettings};

@@ -10,11 +10,12 @@ use async_trait::async_trait;
 use fairlead_domain::events::{Broker, Event, EventHandler, Lease, LinkReport, PublishError};
 use futures_util::future::try_join_all;
 use lapin::options::ConfirmSelectOptions;
-use lapin::{Channel, Connection, ConnectionProperties, Error};
+use lapin::{Channel, Connection, Error};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep, timeout};
 
+use crate::connect::{ConnectError, connect};
 use crate::publish::{Unconfirmed, publish};
 use crate::queue::consume;
 use crate::settings::RabbitMqSettings;
@@ -57,6 +58,8 @@ pub(crate) struct Counts {
 /// Why the link broke.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LinkFault {
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
     #[error("RabbitMQ failed")]
     Failed(#[from] Error),
     #[error("RabbitMQ did not answer within {} s", CONNECT_WITHIN.as_secs())]
@@ -134,12 +137,11 @@ struct Link {
 
 impl Link {
     async fn open(shared: &Shared) -> Result<Self, LinkFault> {
-        let connect = |name: &'static str| {
-            let properties = ConnectionProperties::default().with_connection_name(name.into());
-            Connection::connect_uri(shared.settings.uri.clone(), properties)
-        };
-        let (publishing, consuming) =
-            tokio::try_join!(connect("fairlead publishes"), connect("fairlead consumes"))?;
+        let settings = &shared.settings;
+        let (publishing, consuming) = tokio::try_join!(
+            connect(settings, "fairlead publishes"),
+            connect(settings, "fairlead consumes")
+        )?;
         let declarer = consuming.create_channel().await?;
         topology::declare(&declarer, &shared.names, &shared.settings).await?;
         declarer.close(200, "declared".into()).await?;

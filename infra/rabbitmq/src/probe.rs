@@ -1,8 +1,9 @@
 use std::time::{Duration, Instant};
 
-use lapin::{Connection, ConnectionProperties, Error};
+use lapin::Error;
 use tokio::time::timeout;
 
+use crate::connect::{ConnectError, connect};
 use crate::settings::RabbitMqSettings;
 
 const WITHIN: Duration = Duration::from_secs(5);
@@ -18,8 +19,10 @@ pub struct Found {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
-    #[error("RabbitMQ refuses the link, or is away")]
-    Refused(#[from] Error),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("RabbitMQ did not let go of the link")]
+    Close(#[from] Error),
     #[error("RabbitMQ does not answer within {} s", WITHIN.as_secs())]
     Silent,
 }
@@ -27,9 +30,7 @@ pub enum ProbeError {
 /// Connects once, and changes nothing.
 pub async fn probe(settings: &RabbitMqSettings) -> Result<Found, ProbeError> {
     let started = Instant::now();
-    let properties = ConnectionProperties::default().with_connection_name("fairlead doctor".into());
-    let connecting = Connection::connect_uri(settings.uri.clone(), properties);
-    let connection = timeout(WITHIN, connecting)
+    let connection = timeout(WITHIN, connect(settings, "fairlead doctor"))
         .await
         .map_err(|_| ProbeError::Silent)??;
     let took = started.elapsed();

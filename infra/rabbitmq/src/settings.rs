@@ -1,7 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use lapin::uri::AMQPUri;
+use lapin::uri::{AMQPScheme, AMQPUri};
 
 /// How often a delivery that failed comes again; then it goes to the dead letters.
 const RETRIES: u32 = 5;
@@ -12,6 +12,8 @@ const FACTOR: u32 = 4;
 #[derive(Clone)]
 pub struct RabbitMqSettings {
     pub(crate) uri: AMQPUri,
+    /// Certificates, as PEM, that the broker's may be signed by besides those that browsers trust.
+    pub(crate) authorities: Option<String>,
     /// What all names begin with, so that installations can share a virtual host.
     pub(crate) prefix: String,
     pub(crate) first_retry: Duration,
@@ -25,6 +27,8 @@ const LONGEST_PREFIX: usize = 100;
 pub enum BadSettings {
     #[error("the URL is malformed; it should be like amqp://user:password@host:5672/vhost")]
     Url,
+    #[error("authorities are named, but the URL begins with amqp://, which is without TLS: write amqps://")]
+    NotTls,
     #[error("the prefix must have 1 to {LONGEST_PREFIX} letters, digits, dots, dashes or underscores")]
     Prefix,
 }
@@ -39,8 +43,20 @@ impl RabbitMqSettings {
         }
         Ok(Self {
             uri: url.parse().map_err(|_| BadSettings::Url)?,
+            authorities: None,
             prefix: prefix.to_owned(),
             first_retry,
+        })
+    }
+
+    /// Believes that a broker at `amqps://` is ours if one of these has signed its certificate, too; they are PEM.
+    pub fn trusting(self, authorities: String) -> Result<Self, BadSettings> {
+        if self.uri.scheme != AMQPScheme::AMQPS {
+            return Err(BadSettings::NotTls);
+        }
+        Ok(Self {
+            authorities: Some(authorities),
+            ..self
         })
     }
 
@@ -106,6 +122,14 @@ mod tests {
             let refused = RabbitMqSettings::new("amqp://localhost", prefix, Duration::from_secs(1));
             assert_eq!(refused.unwrap_err(), BadSettings::Prefix, "{prefix}");
         }
+    }
+
+    #[test]
+    fn authorities_are_for_tls() {
+        let trusting = |url| settings(url).unwrap().trusting("any".to_owned()).err();
+
+        assert_eq!(trusting("amqp://localhost"), Some(BadSettings::NotTls));
+        assert_eq!(trusting("amqps://localhost"), None);
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl RedisServer {
         spawn_blocking(move || fault(&stack)).await.unwrap();
     }
 
-    pub(super) async fn command<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> T {
+    pub(crate) async fn command<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> T {
         let client = redis::Client::open(self.url()).unwrap();
         // A busy machine may need longer than the client's defaults.
         let patience = AsyncConnectionConfig::new()

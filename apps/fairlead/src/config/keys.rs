@@ -564,6 +564,12 @@ const GENERAL: &[Key] = {
              its own answers, and sees within a second or two what others change",
         )
         .aliases(&["REDIS_URL"]),
+        Key::optional(
+            "cache.redis.ca_file",
+            Kind::Path,
+            "PEM file of the authorities that the certificate of Redis may be signed by, with rediss://; not set: those \
+             that browsers trust",
+        ),
         Key::new(
             "cache.redis.prefix",
             Kind::Text,
@@ -736,6 +742,12 @@ const GENERAL: &[Key] = {
              process handles them, from their log",
         )
         .aliases(&["RABBITMQ_URL"]),
+        Key::optional(
+            "events.amqp.ca_file",
+            Kind::Path,
+            "PEM file of authorities that the certificate of RabbitMQ may be signed by, with amqps://, besides those that \
+             browsers trust",
+        ),
         Key::new(
             "events.amqp.prefix",
             Kind::Text,

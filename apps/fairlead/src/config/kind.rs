@@ -52,7 +52,7 @@ impl Kind {
             Self::Networks => "ranges of addresses such as 10.0.0.0/8,fd00::/8".to_owned(),
             Self::HttpUrl => "a URL such as https://api.example.com, without a trailing slash".to_owned(),
             Self::PostgresUrl => "postgres://user:password@host:port/database".to_owned(),
-            Self::RedisUrl => "redis://[[user]:password@]host:port[/database]".to_owned(),
+            Self::RedisUrl => "redis://[[user]:password@]host:port[/database], or rediss://".to_owned(),
             Self::AmqpUrl => "amqp://user:password@host:port/vhost, or amqps://".to_owned(),
             Self::Origins => {
                 "origins such as https://app.example.com, several with commas between, or * for all".to_owned()
@@ -112,7 +112,9 @@ impl Kind {
                 };
             }
             Self::RedisUrl => {
-                let host = text.strip_prefix("redis://");
+                let host = ["redis://", "rediss://"]
+                    .iter()
+                    .find_map(|scheme| text.strip_prefix(scheme));
                 return if host.is_some_and(|host| !host.is_empty()) {
                     Ok(())
                 } else {

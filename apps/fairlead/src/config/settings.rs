@@ -231,6 +231,7 @@ pub struct CacheWarmingConfig {
 pub struct RedisConfig {
     /// `None`: processes share nothing.
     pub url: Option<Secret>,
+    pub ca_file: Option<PathBuf>,
     pub prefix: String,
     pub connections: usize,
     #[serde(rename = "command_timeout_ms", with = "millis")]
@@ -271,6 +272,7 @@ pub struct StreamConfig {
 pub struct AmqpConfig {
     /// `None`: there is no broker.
     pub url: Option<Secret>,
+    pub ca_file: Option<PathBuf>,
     pub prefix: String,
     #[serde(rename = "first_retry_ms", with = "millis")]
     pub first_retry: Duration,

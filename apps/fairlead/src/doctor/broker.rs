@@ -1,3 +1,5 @@
+use fairlead_rabbitmq::{ConnectError, ProbeError};
+
 use super::Check;
 use crate::config::Config;
 use crate::output::chain;
@@ -27,6 +29,11 @@ pub(super) async fn check(config: &Config) -> Option<Check> {
                 found.place,
                 found.took.as_millis()
             ),
+        ),
+        Err(error @ ProbeError::Connect(ConnectError::Untrusted(_))) => Check::fail(
+            NAME,
+            chain(&error),
+            "name the PEM file of the authority that has signed its certificate in events.amqp.ca_file",
         ),
         Err(error) => Check::warn(NAME, chain(&error), fix),
     })

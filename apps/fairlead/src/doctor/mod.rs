@@ -1,6 +1,7 @@
 //! Checks of everything this process depends on, each with what mends it.
 
 mod broker;
+mod cache;
 mod database;
 mod machine;
 mod secrets;
@@ -89,6 +90,7 @@ pub async fn examine(input: &Input) -> Report {
     let mut checks = vec![configuration(&loaded, input), roles(config)];
     checks.extend(secrets::check(config));
     checks.extend(database::check(config).await);
+    checks.extend(cache::check(config).await);
     checks.extend(broker::check(config).await);
     checks.extend(machine::check(config));
     Report::new(checks)

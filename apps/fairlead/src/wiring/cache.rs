@@ -16,7 +16,7 @@ use fairlead_domain::identity::TenantId;
 use fairlead_domain::store::{Store, StoreError};
 
 use crate::config::{CacheConfig, CacheEviction, Config, RedisConfig, Role, Secret};
-use crate::derived_key;
+use crate::{derived_key, tls};
 
 /// Starts the cache; `None` when answers are not to be kept and there is no Redis, either: by that processes also tell
 /// each other how far a tenant is written, for the sake of those who read replicas. Redis may be away.
@@ -25,13 +25,31 @@ pub(super) fn start(config: &Config, secret: &Secret) -> anyhow::Result<Option<T
         return Ok(None);
     }
     let settings = CacheSettings {
+        shared: shared_settings(config, secret)?,
         load_limit: config.database.statement_timeout,
         // Commits are told within a second, and the primary is looked at every so often.
         sight_lag: Duration::from_secs(1) + config.database.monitor.interval,
-        ..settings(&config.cache, secret)
+        ..settings(&config.cache)
     };
     let cache = TieredCache::start(settings).context("cannot start the cache (cache.redis.url)")?;
     Ok(Some(cache))
+}
+
+/// How Redis is used, if there is one.
+pub(crate) fn shared_settings(config: &Config, secret: &Secret) -> anyhow::Result<Option<SharedSettings>> {
+    let redis = &config.cache.redis;
+    let Some(url) = &redis.url else {
+        return Ok(None);
+    };
+    let file = redis.ca_file.as_deref();
+    let authorities = file
+        .map(tls::authorities)
+        .transpose()
+        .context("cannot trust the authority of Redis (cache.redis.ca_file)")?;
+    Ok(Some(SharedSettings {
+        authorities,
+        ..shared(redis, url, secret)
+    }))
 }
 
 /// Starts the cache of a process that serves nothing, so that it tells the others what it changes; `None` when there is
@@ -78,7 +96,7 @@ impl ActiveTenants for AskingTenants {
     }
 }
 
-fn settings(config: &CacheConfig, secret: &Secret) -> CacheSettings {
+fn settings(config: &CacheConfig) -> CacheSettings {
     CacheSettings {
         memory: MemorySettings {
             capacity_bytes: config.memory.capacity_bytes,
@@ -89,11 +107,6 @@ fn settings(config: &CacheConfig, secret: &Secret) -> CacheSettings {
                 CacheEviction::Recency => Eviction::Recency,
             },
         },
-        shared: config
-            .redis
-            .url
-            .as_ref()
-            .map(|url| shared(&config.redis, url, secret)),
         policies: policies(config),
         outage: OutageSettings {
             unheard_ttl: config.redis.unheard_ttl,

@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::{AmqpConfig, Config, Role, Secret};
 use crate::stores::Stores;
+use crate::tls;
 
 /// The worker, and the broker if there is one.
 #[derive(Clone, Debug)]
@@ -96,6 +97,13 @@ impl Events {
 
 /// How RabbitMQ is used, if it is at `url`.
 pub(crate) fn broker_settings(config: &AmqpConfig, url: &Secret) -> anyhow::Result<RabbitMqSettings> {
-    RabbitMqSettings::new(url.expose(), &config.prefix, config.first_retry)
-        .context("cannot use RabbitMQ (events.amqp)")
+    let mut settings = RabbitMqSettings::new(url.expose(), &config.prefix, config.first_retry)
+        .context("cannot use RabbitMQ (events.amqp)")?;
+    if let Some(file) = &config.ca_file {
+        let authorities = tls::authorities(file);
+        settings = authorities
+            .and_then(|authorities| Ok(settings.trusting(authorities)?))
+            .context("cannot trust the authority of RabbitMQ (events.amqp.ca_file)")?;
+    }
+    Ok(settings)
 }

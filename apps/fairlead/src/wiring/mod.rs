@@ -44,7 +44,7 @@ use health::{Brokering, Caching};
 use metrics::Metrics;
 use webhooks::Webhooks;
 
-pub(crate) use cache::start_to_tell as cache_to_tell;
+pub(crate) use cache::{shared_settings, start_to_tell as cache_to_tell};
 pub(crate) use events::broker_settings;
 pub(crate) use settings::{hash_concurrency, hasher_limits};
 

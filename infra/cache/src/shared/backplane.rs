@@ -1,5 +1,7 @@
 //! Hears what other processes have changed.
 
+use std::error::Error;
+use std::mem::discriminant;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -7,10 +9,10 @@ use std::time::Duration;
 use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::identity::TenantId;
 use futures_util::StreamExt as _;
-use redis::RedisResult;
 use redis::aio::PubSub;
 use tokio::time::{sleep, timeout};
 
+use super::link::LinkError;
 use super::message::Message;
 use super::peers::Peers;
 use super::{Shared, keeper};
@@ -23,10 +25,20 @@ const SILENCE: Duration = Duration::from_secs(3);
 const RECONNECT_AFTER: Duration = Duration::from_millis(50);
 
 pub(super) async fn listen(cache: Weak<Inner>) {
+    let mut told = None;
     while let Some(inner) = cache.upgrade() {
         let Some(shared) = &inner.shared else { return };
-        let subscribed = timeout(SILENCE, subscribe(shared)).await;
-        if let Ok(Ok(mut channel)) = subscribed {
+        let subscribed = timeout(SILENCE, subscribe(shared))
+            .await
+            .unwrap_or(Err(LinkError::TimedOut));
+        if let Err(fault) = &subscribed {
+            // Once, not at each attempt, of which there are many in a second.
+            if told.replace(discriminant(fault)) != Some(discriminant(fault)) {
+                tracing::warn!(error = fault as &dyn Error, "the shared cache is not reached");
+            }
+        }
+        if let Ok(mut channel) = subscribed {
+            told = None;
             // What was told before the subscription stood has been missed.
             shared.suspect_memory();
             shared.is_subscribed.store(true, Ordering::Release);
@@ -45,9 +57,10 @@ pub(super) async fn listen(cache: Weak<Inner>) {
     }
 }
 
-async fn subscribe(shared: &Shared) -> RedisResult<PubSub> {
-    let mut channel = shared.link.client().get_async_pubsub().await?;
-    channel.subscribe(shared.names.channel()).await?;
+async fn subscribe(shared: &Shared) -> Result<PubSub, LinkError> {
+    let mut channel = shared.link.listen().await?;
+    let subscribed = channel.subscribe(shared.names.channel()).await;
+    subscribed.map_err(LinkError::Redis)?;
     Ok(channel)
 }
 

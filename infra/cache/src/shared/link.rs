@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime};
-use redis::aio::MultiplexedConnection;
-use redis::{Client, RedisError, RedisResult};
+use redis::aio::{MultiplexedConnection, PubSub};
+use redis::{Client, ConnectionAddr, RedisError, RedisResult};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::server::{self, BadRedis};
 use crate::settings::SharedSettings;
 
 /// How long a new connection may take; nobody waits for it, because it is made before Redis is trusted.
@@ -17,11 +18,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Why a command brought nothing.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum LinkError {
+pub enum LinkError {
     #[error("Redis did not answer in time")]
     TimedOut,
     #[error("no connection to Redis")]
     Connect(#[source] PoolError),
+    #[error(
+        "the certificate of Redis is not trusted: name the file of the authority that has signed it in \
+         cache.redis.ca_file"
+    )]
+    Untrusted(#[source] RedisError),
     #[error("Redis failed")]
     Redis(#[source] RedisError),
 }
@@ -49,15 +55,17 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    pub(crate) fn new(settings: &SharedSettings) -> Result<Self, RedisError> {
+    pub(crate) fn new(settings: &SharedSettings) -> Result<Self, BadRedis> {
         let connections = settings.connections.max(1);
-        let pool = Pool::builder(Manager::new(settings.url.as_str())?)
+        let client = server::client(settings)?;
+        let manager = Manager::new(client.get_connection_info().clone()).map_err(BadRedis::Url)?;
+        let pool = Pool::builder(manager)
             .max_size(connections)
             .runtime(Runtime::Tokio1)
             .build()
             .expect("no time-out is set that would need another runtime");
         Ok(Self {
-            client: Client::open(settings.url.as_str())?,
+            client,
             pool,
             lanes: (0..connections).map(|_| Mutex::default()).collect(),
             next: AtomicUsize::new(0),
@@ -68,9 +76,20 @@ impl Link {
         })
     }
 
-    /// A client for connections of another kind: those that listen.
-    pub(crate) fn client(&self) -> &Client {
-        &self.client
+    /// Opens a connection of another kind: one that listens.
+    pub(crate) async fn listen(&self) -> Result<PubSub, LinkError> {
+        let opened = self.client.get_async_pubsub().await;
+        opened.map_err(|error| {
+            if server::is_untrusted(&error) {
+                LinkError::Untrusted(error)
+            } else {
+                LinkError::Redis(error)
+            }
+        })
+    }
+
+    pub(crate) fn address(&self) -> &ConnectionAddr {
+        self.client.get_connection_info().addr()
     }
 
     /// Runs commands within the time-out, on whichever connection is next.
@@ -143,7 +162,10 @@ impl Link {
         if let Some(connection) = &*lane {
             return Ok(MultiplexedConnection::clone(connection));
         }
-        let connection = self.pool.get().await.map_err(LinkError::Connect)?;
+        let connection = self.pool.get().await.map_err(|error| match error {
+            PoolError::Backend(error) if server::is_untrusted(&error) => LinkError::Untrusted(error),
+            error => LinkError::Connect(error),
+        })?;
         let handle = MultiplexedConnection::clone(&connection);
         *lane = Some(connection);
         Ok(handle)

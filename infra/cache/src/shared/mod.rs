@@ -14,9 +14,11 @@ mod message;
 mod names;
 mod owed;
 mod peers;
+mod probe;
 mod roll;
 mod seal;
 mod sequence;
+mod server;
 mod turn;
 mod value;
 
@@ -27,7 +29,7 @@ use std::time::Duration;
 
 use fairlead_domain::cache::{Namespace, Policy};
 use fairlead_domain::consistency::LogPosition;
-use redis::{RedisError, Script};
+use redis::Script;
 use tokio::sync::Notify;
 
 use crate::cache::Inner;
@@ -39,6 +41,9 @@ use seal::Sealer;
 use sequence::Sequence;
 
 pub(crate) use answers::{Fence, Opened, Question, State};
+pub use link::LinkError;
+pub use probe::{Found, ProbeError, probe};
+pub use server::BadRedis;
 
 /// Counters live longer than any answer by this.
 const MARGIN: Duration = Duration::from_mins(5);
@@ -98,13 +103,13 @@ struct Eras {
 }
 
 impl Shared {
-    /// Fails if the URL is malformed; connections are made later, and again whenever they break.
+    /// Fails if the server cannot be used as it is configured; connections are made later, and again whenever they break.
     pub(crate) fn new(
         settings: &SharedSettings,
         policies: &[Policy],
         load_limit: Duration,
         sight_lag: Duration,
-    ) -> Result<Self, RedisError> {
+    ) -> Result<Self, BadRedis> {
         let longest = policies.iter().map(|policy| policy.ttl + policy.stale).max();
         Ok(Self {
             link: Link::new(settings)?,
