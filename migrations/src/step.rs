@@ -38,6 +38,7 @@ const STEPS: &[Step] = steps![
     "m20261122_000300_operation_requests",
     "m20261122_000400_operation_outputs",
     "m20261122_000500_repair_agent_loads",
+    "m20261122_000600_webhook_care",
 ];
 
 /// SHA-256 over all SQL, in hexadecimal: two databases that were made from the same files have the same schema.

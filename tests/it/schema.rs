@@ -16,7 +16,7 @@ const PLATFORM_TABLES: [&str; 7] = [
 ];
 
 /// Indexes that do not lead with the tenant, and why.
-const OTHER_LEADING_COLUMNS: [(&str, &str); 15] = [
+const OTHER_LEADING_COLUMNS: [(&str, &str); 16] = [
     ("credentials_email", "login knows no tenant yet"),
     ("events_cursor", "the relay reads all tenants in commit order"),
     (
@@ -44,6 +44,10 @@ const OTHER_LEADING_COLUMNS: [(&str, &str); 15] = [
         "housekeeping clears all tenants by age",
     ),
     ("webhook_replays_ended", "housekeeping clears all tenants by age"),
+    (
+        "webhooks_old_secrets",
+        "housekeeping forgets secrets of all tenants by age",
+    ),
 ];
 
 async fn column(database: &mut PgConnection, sql: &'static str) -> Vec<String> {

@@ -94,6 +94,8 @@ pub struct NewJob {
     pub unique_key: Option<String>,
     /// Among the owner's jobs the lowest is first. `None`: that of its queue.
     pub priority: Option<i32>,
+    /// Whether it goes behind those that have the same priority.
+    pub is_less_urgent: bool,
     /// `None`: at once.
     pub run_at: Option<OffsetDateTime>,
     /// W3C `traceparent`; `None`: that of the request under way.
@@ -109,6 +111,7 @@ impl NewJob {
                 .expect("payloads are plain structs with string keys"),
             unique_key: None,
             priority: None,
+            is_less_urgent: false,
             run_at: None,
             trace_parent: None,
         }
@@ -124,6 +127,13 @@ impl NewJob {
     #[must_use]
     pub fn priority(mut self, priority: i32) -> Self {
         self.priority = Some(priority);
+        self
+    }
+
+    /// Behind those of the owner's jobs that are as urgent else.
+    #[must_use]
+    pub fn less_urgent(mut self) -> Self {
+        self.is_less_urgent = true;
         self
     }
 

@@ -7,10 +7,10 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::disable::{disable, disable_if_failing};
-use super::verdict::{Verdict, for_a_time, judge};
+use super::verdict::{Outcome, Verdict, for_a_time, held_up, judge};
 use super::{
-    Answer, Assignment, Attempt, Delivery, DeliveryId, DeliveryState, DisabledReason, Message,
-    SigningSecrets, WebhookMeters, WebhookSender,
+    Assignment, Attempt, Delivery, DeliveryId, DeliveryState, DisabledReason, Message, SigningSecrets,
+    WebhookMeters, WebhookSender,
 };
 use crate::Id;
 use crate::access::{SystemScope, TenantScope};
@@ -18,8 +18,8 @@ use crate::clock::Clock;
 use crate::consistency::ReadIntent;
 use crate::events::Event;
 use crate::identity::TenantId;
-use crate::jobs::{DeadJob, Done, Job, JobError, JobHandler, Retry};
-use crate::store::{Store, StoreError};
+use crate::jobs::{DeadJob, Done, Job, JobError, JobHandler, Queue, Retry};
+use crate::store::{Store, StoreError, UnitOfWork};
 
 /// What it takes to make deliveries.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ pub struct DeliverWebhook {
 struct Sent {
     at: OffsetDateTime,
     took: Duration,
-    answer: Option<Answer>,
+    outcome: Outcome,
     fault: Option<String>,
 }
 
@@ -80,7 +80,7 @@ impl DeliverWebhook {
             return Sent {
                 at,
                 took: Duration::ZERO,
-                answer: None,
+                outcome: Outcome::OurTrouble,
                 fault: Some(fault.to_owned()),
             };
         };
@@ -91,13 +91,22 @@ impl DeliverWebhook {
         let result = self.parts.sender.send(&webhook.url, &message).await;
         let took = (self.parts.clock.now() - at).try_into().unwrap_or_default();
         self.parts.meters.attempts.note(took);
-        Sent {
-            at,
-            took,
-            answer: result.ok(),
-            fault: match result {
-                Ok(answer) => answer.fault(),
-                Err(fault) => Some(fault.to_string()),
+        match result {
+            Ok(answer) => Sent {
+                at,
+                took,
+                outcome: Outcome::Answered(answer),
+                fault: answer.fault(),
+            },
+            Err(fault) => Sent {
+                at,
+                took: if fault.is_of_name() { Duration::ZERO } else { took },
+                outcome: if fault.is_ours() {
+                    Outcome::OurTrouble
+                } else {
+                    Outcome::Silent
+                },
+                fault: Some(fault.to_string()),
             },
         }
     }
@@ -143,21 +152,35 @@ impl DeliverWebhook {
     ) -> Result<Done, JobError> {
         let retry = self.parts.retry;
         let pause = retry.after(job.attempt, delivery.id.as_uuid());
+        if pause.is_none() && sent.outcome == Outcome::OurTrouble {
+            // Nobody has mended it for days: a dead letter, which operators look at.
+            return Err(JobError::Reject(sent.fault.unwrap_or_default().into()));
+        }
         let webhook = delivery.webhook;
         let mut uow = self.parts.store.begin_behind(scope).await?;
         let now = uow.now();
-        let verdict = judge(
+        delivery.tried_since += held_up(&delivery, sent.outcome, sent.at);
+        let mut verdict = judge(
             &delivery,
-            sent.answer,
+            sent.outcome,
             pause.unwrap_or(retry.most),
             retry.most,
             now,
         );
+        let has_failed = matches!(verdict, Verdict::Again(_) | Verdict::GivenUp);
+        if has_failed && was_asked_for(&mut *uow, &delivery).await? {
+            if verdict == Verdict::GivenUp {
+                // It begins anew, as one does that was given up before.
+                delivery.tried_since = now;
+                delivery.failing_since = None;
+            }
+            verdict = Verdict::Again(Duration::ZERO);
+        }
         let fault = sent.fault.clone().unwrap_or_default();
         delivery.attempts += 1;
         delivery.last = Some(Attempt {
             at: sent.at,
-            status: sent.answer.map(|answer| answer.status),
+            status: sent.outcome.answer().map(|answer| answer.status),
             took: sent.took,
             fault: sent.fault,
         });
@@ -168,13 +191,22 @@ impl DeliverWebhook {
                 uow.webhooks().note_success(webhook).await?;
             }
             Verdict::Again(pause) => {
-                delivery.failing_since.get_or_insert(now);
                 delivery.state = DeliveryState::Pending { next_at: now + pause };
-                uow.webhooks().note_failure(webhook, now).await?;
+                if sent.outcome != Outcome::OurTrouble {
+                    delivery.failing_since.get_or_insert(now);
+                    uow.webhooks()
+                        .note_failure(webhook, now, unseen_after(retry))
+                        .await?;
+                }
             }
             Verdict::GivenUp => {
                 delivery.state = DeliveryState::Failed { at: now };
-                disabled = !delivery.is_ping() && disable_if_failing(&mut *uow, &delivery).await?;
+                if !delivery.is_ping() {
+                    uow.webhooks()
+                        .note_failure(webhook, now, unseen_after(retry))
+                        .await?;
+                    disabled = disable_if_failing(&mut *uow, &delivery).await?;
+                }
             }
             Verdict::Gone => {
                 delivery.state = DeliveryState::Failed { at: now };
@@ -184,6 +216,10 @@ impl DeliverWebhook {
         uow.webhook_deliveries().update(&delivery).await?;
         if let Verdict::Again(pause) = verdict {
             uow.jobs().postpone(&job.ticket, pause, Some(&fault)).await?;
+            if pause.is_zero() {
+                let key = Delivery::job_key(delivery.id);
+                uow.jobs().hasten(Queue::Webhooks, &key).await?;
+            }
         } else {
             uow.jobs().finish(&job.ticket).await?;
         }
@@ -207,6 +243,21 @@ impl DeliverWebhook {
             }
         })
     }
+}
+
+/// Whether somebody has asked for another attempt while this one was under way.
+async fn was_asked_for(uow: &mut dyn UnitOfWork, delivery: &Delivery) -> Result<bool, StoreError> {
+    let now = uow
+        .webhook_deliveries()
+        .find_for_update(delivery.webhook, delivery.id)
+        .await?;
+    Ok(now.is_some_and(|now| now.state.is_pending() && now.state != delivery.state))
+}
+
+/// A receiver of which no failure was noted for so long was not tried meanwhile: a queue was paused, the database away,
+/// or names could not be looked up.
+fn unseen_after(retry: Retry) -> Duration {
+    retry.most * 2 + Duration::from_hours(2)
 }
 
 fn note(counter: &AtomicU64) {
@@ -271,7 +322,9 @@ impl JobHandler for DeliverWebhook {
                 .end(&scope, job, delivery, |at| DeliveryState::Failed { at })
                 .await;
         };
-        if job.attempt == 1 && delivery.replay.is_none() && !delivery.is_ping() {
+        // One that has ended and is made once more has attempts, though its job has none.
+        let is_first = job.attempt == 1 && delivery.attempts == 0;
+        if is_first && delivery.replay.is_none() && !delivery.is_ping() {
             let waited = self.parts.clock.now() - event.occurred_at;
             self.parts
                 .meters

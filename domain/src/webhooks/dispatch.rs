@@ -1,7 +1,9 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use super::catch_up::{Rooms, catch_up_later};
 use super::{Delivery, NewDelivery, PING, Subscriber, WebhookDirectory};
 use crate::Id;
 use crate::events::{Consumer, Event, HandleError};
@@ -10,14 +12,22 @@ use crate::jobs::{NewJob, Queue};
 use crate::store::{StoreError, UnitOfWork};
 
 /// Has each event delivered to the webhooks that want it.
-#[derive(Clone, Debug)]
+///
+/// As many deliveries of a webhook wait as it has room for. What comes then stays in the log, and a replay sends it once
+/// there is room again: nothing is left out, and a receiver that takes nothing costs no more than its room.
+#[derive(Debug)]
 pub struct DispatchWebhooks {
     directory: Arc<dyn WebhookDirectory>,
+    rooms: Rooms,
 }
 
 impl DispatchWebhooks {
-    pub fn new(directory: Arc<dyn WebhookDirectory>) -> Self {
-        Self { directory }
+    /// `most_pending` deliveries of a tenant may wait; each of its webhooks has an equal part of that.
+    pub fn new(directory: Arc<dyn WebhookDirectory>, most_pending: u32) -> Self {
+        Self {
+            directory,
+            rooms: Rooms::new(most_pending),
+        }
     }
 }
 
@@ -39,9 +49,18 @@ impl Consumer for DispatchWebhooks {
 
     async fn handle(&self, events: &[Event], uow: &mut dyn UnitOfWork) -> Result<(), HandleError> {
         let subscribers = uow.webhooks().subscribers().await?;
-        let mut deliveries = Vec::new();
+        let share = self.rooms.share(subscribers.len() as u64);
+        let (mut deliveries, mut left) = (Vec::new(), BTreeMap::new());
         for event in events {
             for subscriber in subscribers.iter().filter(|subscriber| subscriber.wants(event)) {
+                let has_room = event.event_type == PING
+                    || !left.contains_key(&subscriber.id)
+                        && self.rooms.take(uow, subscriber.id, event.cursor, share).await?;
+                if !has_room {
+                    let stretch = left.entry(subscriber.id).or_insert((event.cursor, event.cursor));
+                    stretch.1 = event.cursor;
+                    continue;
+                }
                 deliveries.push(NewDelivery {
                     id: Id::from_uuid(uow.next_id()),
                     webhook: subscriber.id,
@@ -51,7 +70,11 @@ impl Consumer for DispatchWebhooks {
                 });
             }
         }
-        Ok(deliver_later(uow, &deliveries).await?)
+        deliver_later(uow, &deliveries).await?;
+        for (webhook, (first, last)) in left {
+            catch_up_later(uow, webhook, first, last).await?;
+        }
+        Ok(())
     }
 }
 
@@ -74,8 +97,14 @@ pub(super) async fn deliver_later(
     }
     uow.webhook_deliveries().add(deliveries).await?;
     let jobs = deliveries.iter().map(|delivery| {
-        NewJob::new(Queue::Webhooks, Delivery::JOB, &delivery.id.as_uuid())
-            .unique(Delivery::job_key(delivery.id))
+        let job = NewJob::new(Queue::Webhooks, Delivery::JOB, &delivery.id.as_uuid())
+            .unique(Delivery::job_key(delivery.id));
+        // What happens now does not wait for what was.
+        if delivery.replay.is_some() {
+            job.less_urgent()
+        } else {
+            job
+        }
     });
     uow.jobs().enqueue_all(jobs.collect()).await
 }

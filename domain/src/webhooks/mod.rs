@@ -5,6 +5,7 @@
 //! again (`deliver`, `verdict`). The form on the wire is that of Standard Webhooks
 //! (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
 
+mod catch_up;
 mod deliver;
 mod delivery;
 mod disable;
@@ -38,7 +39,7 @@ pub use port::{
     Assignment, DeliveryFilter, NewDelivery, ReplayConflict, SealedSecrets, Subscriber, WebhookDeliveries,
     WebhookDirectory, WebhookReplays, Webhooks,
 };
-pub use replay::{Replay, ReplayError, ReplayId, ReplayState, StartReplay, start_replay};
+pub use replay::{Replay, ReplayError, ReplayId, ReplayProgress, ReplayState, StartReplay, start_replay};
 pub use replay_step::ReplayWebhook;
 pub use retry::{RetryDeliveryError, retry};
 pub use secret::{

@@ -1,10 +1,14 @@
 use std::fmt::Debug;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Delivery, DeliveryId, DeliveryState, EventSelection, Replay, ReplayId, Webhook, WebhookId};
+use super::{
+    Delivery, DeliveryId, DeliveryState, EventSelection, Replay, ReplayId, ReplayProgress, Webhook, WebhookId,
+};
+use crate::events::EventCursor;
 use crate::identity::TenantId;
 use crate::paging::{Page, Paging};
 use crate::store::StoreError;
@@ -36,9 +40,15 @@ pub trait Webhooks: Send {
 
     /// Takes note that its receiver has taken something. Writes where it was failing.
     async fn note_success(&mut self, id: WebhookId) -> Result<(), StoreError>;
-    /// Takes note that its receiver has not. Writes where it was well.
-    async fn note_failure(&mut self, id: WebhookId, at: OffsetDateTime) -> Result<(), StoreError>;
-    /// Since when nothing was taken, if nothing was.
+    /// Takes note that its receiver has not. Writes where it was well, and every few minutes. Where no failure was noted
+    /// for `unseen`, it counts as failing since now: nobody knows of the time between.
+    async fn note_failure(
+        &mut self,
+        id: WebhookId,
+        at: OffsetDateTime,
+        unseen: Duration,
+    ) -> Result<(), StoreError>;
+    /// Since when nothing was taken, if nothing was, and it was tried all the time.
     async fn failing_since(&mut self, id: WebhookId) -> Result<Option<OffsetDateTime>, StoreError>;
 }
 
@@ -122,7 +132,12 @@ impl Debug for SealedSecrets {
 pub trait WebhookReplays: Send {
     /// Begins a replay. Where its `until` is `None` it ends before what is recorded after this unit of work.
     async fn insert(&mut self, replay: &Replay) -> Result<(), ReplayConflict>;
+    async fn find(&mut self, webhook: WebhookId, id: ReplayId) -> Result<Option<Replay>, StoreError>;
+    /// What has become of its deliveries so far.
+    async fn progress(&mut self, id: ReplayId) -> Result<ReplayProgress, StoreError>;
     async fn find_for_update(&mut self, id: ReplayId) -> Result<Option<Replay>, StoreError>;
+    /// Has the replay of a webhook that is running go on to here, if there is one; returns whether.
+    async fn extend(&mut self, webhook: WebhookId, until: EventCursor) -> Result<bool, StoreError>;
     async fn update(&mut self, replay: &Replay) -> Result<(), StoreError>;
     /// Stops the replay of a webhook that is running, if there is one.
     async fn stop(&mut self, webhook: WebhookId) -> Result<(), StoreError>;
@@ -135,6 +150,16 @@ pub enum ReplayConflict {
     UnderWay,
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<ReplayConflict> for StoreError {
+    /// For those who have looked before, and do all again.
+    fn from(conflict: ReplayConflict) -> Self {
+        match conflict {
+            ReplayConflict::UnderWay => Self::Contended,
+            ReplayConflict::Store(error) => error,
+        }
+    }
 }
 
 /// Knows which tenants have webhooks at all.

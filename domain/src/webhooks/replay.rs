@@ -28,6 +28,15 @@ pub struct Replay {
 
 pub type ReplayId = Id<Replay>;
 
+/// What has become of the deliveries of a replay.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ReplayProgress {
+    pub pending: u64,
+    pub succeeded: u64,
+    pub failed: u64,
+    pub canceled: u64,
+}
+
 /// What the unique key of a job begins with.
 const KEY: &str = "replay:";
 

@@ -63,10 +63,12 @@ pub enum RefusedUrl {
 pub enum SendFault {
     #[error("the URL {0}")]
     Url(#[from] RefusedUrl),
-    #[error("the name of the receiver is not known")]
-    UnknownName,
-    #[error("the receiver's name leads to private, local or reserved addresses alone")]
-    NotPublic,
+    /// There is no such name, or it leads to nothing that may be called. Which of both is not told: whoever could tell
+    /// them apart would learn names that we alone know.
+    #[error("the receiver's name leads to no public address")]
+    NoAddress,
+    #[error("names cannot be looked up at present, which is no fault of the receiver's")]
+    Lookup,
     #[error("no connection to the receiver")]
     NoConnection,
     #[error("the receiver's certificate is not trusted, or it speaks no TLS")]
@@ -75,4 +77,17 @@ pub enum SendFault {
     TimedOut(Duration),
     #[error("the receiver broke the connection off, or speaks no HTTP")]
     Broken,
+}
+
+impl SendFault {
+    /// Whether it says nothing about the receiver: the trouble is our own.
+    pub fn is_ours(self) -> bool {
+        self == Self::Lookup
+    }
+
+    /// Whether it was never asked for: nothing is told of how long it took, either, which differs between names that
+    /// there are and others.
+    pub(super) fn is_of_name(self) -> bool {
+        matches!(self, Self::NoAddress | Self::Lookup)
+    }
 }

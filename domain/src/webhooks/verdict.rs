@@ -8,7 +8,8 @@ use crate::jobs::Retry;
 /// For how long a delivery is tried. The last attempt is made when this is over.
 pub const TRIED_FOR: Duration = Duration::hours(24);
 
-/// Far more attempts than a day has room for: whoever gets there fails for reasons of ours, and is a dead letter.
+/// Far more attempts than a day has room for: whoever gets there fails for reasons of ours, and is a dead letter. With
+/// pauses of two hours that is after about five days.
 const MOST_ATTEMPTS: u32 = 100;
 
 /// With the same pauses, and attempts for longer than the time: each attempt looks at that.
@@ -17,6 +18,38 @@ pub(super) fn for_a_time(retry: Retry) -> Retry {
         attempts: MOST_ATTEMPTS,
         ..retry
     }
+}
+
+/// What an attempt came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Answered(Answer),
+    /// The receiver has not answered.
+    Silent,
+    /// It was not asked, or the network was not ours to use: nothing is known of the receiver.
+    OurTrouble,
+}
+
+impl Outcome {
+    pub(super) fn answer(self) -> Option<Answer> {
+        match self {
+            Self::Answered(answer) => Some(answer),
+            Self::Silent | Self::OurTrouble => None,
+        }
+    }
+}
+
+/// How much of the time up to an attempt that began at `at` the receiver had no part in: where this one was trouble of
+/// ours, all since the one before.
+pub(super) fn held_up(delivery: &Delivery, outcome: Outcome, at: OffsetDateTime) -> Duration {
+    if outcome != Outcome::OurTrouble {
+        return Duration::ZERO;
+    }
+    let last = delivery
+        .last
+        .as_ref()
+        .map_or(delivery.tried_since, |last| last.at);
+    (at - last.max(delivery.tried_since)).max(Duration::ZERO)
 }
 
 /// What follows from an attempt.
@@ -30,25 +63,27 @@ pub(super) enum Verdict {
     Gone,
 }
 
-/// Judges an attempt; `None`: there was no answer. A failure is tried again after `pause`, or later where the receiver
-/// says so, though not later than `longest`.
+/// Judges an attempt. A failure is tried again after `pause`, or later where the receiver says so, though not later than
+/// `longest`; trouble of ours takes nothing from the time that the receiver has.
 pub(super) fn judge(
     delivery: &Delivery,
-    answer: Option<Answer>,
+    outcome: Outcome,
     pause: StdDuration,
     longest: StdDuration,
     now: OffsetDateTime,
 ) -> Verdict {
-    match answer {
-        Some(answer) if answer.is_success() => return Verdict::Succeeded,
-        Some(Answer { status: 410, .. }) => return Verdict::Gone,
+    match outcome {
+        Outcome::Answered(answer) if answer.is_success() => return Verdict::Succeeded,
+        Outcome::Answered(Answer { status: 410, .. }) => return Verdict::Gone,
+        Outcome::OurTrouble if !delivery.is_ping() => return Verdict::Again(pause),
         _ => {}
     }
     let left = delivery.tried_since + TRIED_FOR - now;
     if delivery.is_ping() || !left.is_positive() {
         return Verdict::GivenUp;
     }
-    let asked = answer.and_then(|answer| answer.retry_after).unwrap_or_default();
+    let asked = outcome.answer().and_then(|answer| answer.retry_after);
+    let asked = asked.unwrap_or_default();
     Verdict::Again(asked.min(longest).max(pause).min(left.unsigned_abs()))
 }
 
@@ -59,7 +94,7 @@ mod tests {
 
     use super::*;
     use crate::Id;
-    use crate::webhooks::{DeliveryState, PING};
+    use crate::webhooks::{Attempt, DeliveryState, PING};
 
     const START: OffsetDateTime = datetime!(2026-11-22 10:00:00 UTC);
     const PAUSE: StdDuration = StdDuration::from_mins(1);
@@ -88,7 +123,7 @@ mod tests {
         };
         judge(
             &delivery("lead_created"),
-            Some(answer),
+            Outcome::Answered(answer),
             PAUSE,
             LONGEST,
             START + after,
@@ -113,7 +148,7 @@ mod tests {
         assert_eq!(judged(429, Some(600), Duration::ZERO), after(600));
         assert_eq!(judged(503, Some(1), Duration::ZERO), after(60));
         assert_eq!(judged(503, Some(1_000_000), Duration::ZERO), after(7200));
-        let silent = judge(&delivery("lead_created"), None, PAUSE, LONGEST, START);
+        let silent = judge(&delivery("lead_created"), Outcome::Silent, PAUSE, LONGEST, START);
         assert_eq!(silent, after(60));
     }
 
@@ -146,8 +181,52 @@ mod tests {
     #[test]
     fn a_ping_is_tried_once() {
         assert_eq!(
-            judge(&delivery(PING), None, PAUSE, LONGEST, START),
+            judge(&delivery(PING), Outcome::Silent, PAUSE, LONGEST, START),
             Verdict::GivenUp
         );
+        assert_eq!(
+            judge(&delivery(PING), Outcome::OurTrouble, PAUSE, LONGEST, START),
+            Verdict::GivenUp
+        );
+    }
+
+    #[test]
+    fn trouble_of_ours_takes_nothing_from_the_day_that_a_receiver_has() {
+        let mut delivery = delivery("lead_created");
+        let mut attempt = |outcome, hour| {
+            let at = START + Duration::hours(hour);
+            delivery.tried_since += held_up(&delivery, outcome, at);
+            delivery.last = Some(Attempt {
+                at,
+                status: None,
+                took: StdDuration::ZERO,
+                fault: None,
+            });
+            judge(&delivery, outcome, PAUSE, LONGEST, at)
+        };
+
+        // Names could not be looked up for three days.
+        for hour in 0..=72 {
+            assert_eq!(
+                attempt(Outcome::OurTrouble, hour),
+                Verdict::Again(PAUSE),
+                "{hour}"
+            );
+        }
+        for hour in 73..=80 {
+            assert_eq!(attempt(Outcome::Silent, hour), Verdict::Again(PAUSE), "{hour}");
+        }
+        for hour in 81..=90 {
+            assert_eq!(
+                attempt(Outcome::OurTrouble, hour),
+                Verdict::Again(PAUSE),
+                "{hour}"
+            );
+        }
+        for hour in 91..=105 {
+            assert_eq!(attempt(Outcome::Silent, hour), Verdict::Again(PAUSE), "{hour}");
+        }
+        // Eight hours of its own, and sixteen.
+        assert_eq!(attempt(Outcome::Silent, 106), Verdict::GivenUp);
     }
 }

@@ -32,6 +32,8 @@ pub struct GuardedClientSettings {
     pub allows_http: bool,
     /// What it may call although that is no public address.
     pub allowed: Vec<Network>,
+    /// What it must not call, whatever else is said of it.
+    pub denied: Vec<Network>,
     /// How long a connection may take.
     pub connect_timeout: Duration,
     /// How long a call may take, from the lookup of the name to the head of the answer.
@@ -74,6 +76,7 @@ impl GuardedClient {
         let guard = Arc::new(Guard {
             allows_http: settings.allows_http,
             allowed: settings.allowed,
+            denied: settings.denied,
         });
         let resolver = GuardedResolver {
             guard: Arc::clone(&guard),
@@ -131,8 +134,8 @@ async fn drain(mut answer: Response) {
 fn fault(error: &reqwest::Error, limit: Duration) -> SendFault {
     if let Some(lookup) = found::<LookupError>(error) {
         return match lookup {
-            LookupError::Unknown(_) => SendFault::UnknownName,
-            LookupError::Refused => SendFault::NotPublic,
+            LookupError::Unknown(_) | LookupError::Refused => SendFault::NoAddress,
+            LookupError::Failed(_) => SendFault::Lookup,
         };
     }
     if found::<rustls::Error>(error).is_some() {

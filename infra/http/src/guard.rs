@@ -15,6 +15,8 @@ pub(crate) struct Guard {
     pub(crate) allows_http: bool,
     /// May be called although they are not public.
     pub(crate) allowed: Vec<Network>,
+    /// Must not be called, whatever else is said of them.
+    pub(crate) denied: Vec<Network>,
 }
 
 impl Guard {
@@ -51,7 +53,8 @@ impl Guard {
 
     /// Whether an address may be connected to.
     pub(crate) fn allows(&self, address: IpAddr) -> bool {
-        is_public(address) || self.allowed.iter().any(|network| network.contains(address))
+        let is_among = |networks: &[Network]| networks.iter().any(|network| network.contains(address));
+        !is_among(&self.denied) && (is_public(address) || is_among(&self.allowed))
     }
 }
 
@@ -62,6 +65,7 @@ mod tests {
     const STRICT: Guard = Guard {
         allows_http: false,
         allowed: Vec::new(),
+        denied: Vec::new(),
     };
 
     fn refused(url: &str) -> RefusedUrl {
@@ -148,6 +152,7 @@ mod tests {
         let guard = Guard {
             allows_http: true,
             allowed: vec!["127.0.0.1/32".parse().unwrap()],
+            denied: Vec::new(),
         };
 
         assert!(guard.check("http://127.0.0.1:8080/").is_ok());
@@ -156,6 +161,27 @@ mod tests {
             "http://[::ffff:127.0.0.1]/",
             "http://10.0.0.1/",
         ] {
+            assert_eq!(guard.check(url), Err(RefusedUrl::NotPublic), "{url}");
+        }
+    }
+
+    #[test]
+    fn what_is_denied_is_denied_though_it_is_public_or_allowed() {
+        let network = |text: &str| text.parse().unwrap();
+        let guard = Guard {
+            allows_http: false,
+            allowed: vec![network("10.0.0.0/8")],
+            denied: vec![
+                network("10.1.0.0/16"),
+                network("8.8.8.0/24"),
+                network("2a00::/16"),
+            ],
+        };
+
+        for url in ["https://10.2.0.1/", "https://8.8.4.4/", "https://[2600::1]/"] {
+            assert!(guard.check(url).is_ok(), "{url}");
+        }
+        for url in ["https://10.1.0.1/", "https://8.8.8.8/", "https://[2a00::1]/"] {
             assert_eq!(guard.check(url), Err(RefusedUrl::NotPublic), "{url}");
         }
     }

@@ -4,6 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use dns_lookup::{AddrInfoHints, LookupError as DnsError, LookupErrorKind, SockType, getaddrinfo};
+use fairlead_telemetry::spawn_blocking;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::guard::Guard;
@@ -11,7 +13,7 @@ use crate::guard::Guard;
 /// Knows the addresses of names.
 #[async_trait]
 pub(crate) trait Lookup: Debug + Send + Sync {
-    async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
+    async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, LookupError>;
 }
 
 /// Asks the system.
@@ -20,9 +22,22 @@ pub(crate) struct SystemLookup;
 
 #[async_trait]
 impl Lookup for SystemLookup {
-    async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
-        let found = tokio::net::lookup_host((name, 0)).await?;
-        Ok(found.map(|address| address.ip()).collect())
+    async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, LookupError> {
+        let name = name.to_owned();
+        // The standard library does the same, but tells no kinds of failure apart.
+        let looking = spawn_blocking(move || {
+            let of_streams = AddrInfoHints {
+                socktype: SockType::Stream.into(),
+                ..AddrInfoHints::default()
+            };
+            let found = getaddrinfo(Some(&name), None, Some(of_streams))?;
+            let addresses: io::Result<_> = found.map(|found| Ok(found?.sockaddr.ip())).collect();
+            Ok(addresses?)
+        });
+        let found: Result<Vec<IpAddr>, DnsError> = looking
+            .await
+            .map_err(|lost| LookupError::Failed(io::Error::other(lost)))?;
+        found.map_err(LookupError::from)
     }
 }
 
@@ -37,27 +52,50 @@ pub(crate) struct GuardedResolver {
 /// Why a name leads nowhere.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LookupError {
-    #[error("the name cannot be resolved")]
+    #[error("the name is not known")]
     Unknown(#[source] io::Error),
+    /// No server of names has answered, or it could not.
+    #[error("the name cannot be looked up")]
+    Failed(#[source] io::Error),
     #[error("no address of the name may be connected to")]
     Refused,
+}
+
+impl From<DnsError> for LookupError {
+    fn from(error: DnsError) -> Self {
+        match error.kind() {
+            LookupErrorKind::NoName | LookupErrorKind::NoData => Self::Unknown(error.into()),
+            _ => Self::Failed(error.into()),
+        }
+    }
 }
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
         let (guard, lookup) = (Arc::clone(&self.guard), Arc::clone(&self.lookup));
         Box::pin(async move {
-            let found = lookup
-                .addresses(name.as_str())
-                .await
-                .map_err(LookupError::Unknown)?;
+            let name = name.as_str();
+            let found = match lookup.addresses(name).await {
+                Ok(found) => found,
+                Err(failure) => {
+                    // Tenants are not told which it is.
+                    let error: &dyn std::error::Error = &failure;
+                    tracing::info!(receiver.host = name, error, "a receiver has no address");
+                    return Err(failure.into());
+                }
+            };
             let fit: Vec<SocketAddr> = found
-                .into_iter()
-                .filter(|address| guard.allows(*address))
+                .iter()
+                .filter(|address| guard.allows(**address))
                 // The port is that of the URL.
-                .map(|address| SocketAddr::new(address, 0))
+                .map(|address| SocketAddr::new(*address, 0))
                 .collect();
             if fit.is_empty() {
+                tracing::info!(
+                    receiver.host = name,
+                    receiver.addresses = ?found,
+                    "a receiver's name leads to addresses that are not called"
+                );
                 return Err(LookupError::Refused.into());
             }
             Ok(Box::new(fit.into_iter()) as Addrs)

@@ -31,6 +31,7 @@ pub(super) enum Thing {
     Lead,
     Operation,
     Queue,
+    Replay,
     Schedule,
     Tenant,
     User,
@@ -120,6 +121,7 @@ pub(super) const CASES: &[Case] = &[
     case("getMe"),
     case("getOperation").of(Thing::Operation),
     case("getOperationResult").of(Thing::Export),
+    case("getReplay").of(Thing::Replay),
     case("getTenant"),
     case("getTenantCacheStats").of(Thing::Tenant),
     case("getUsage"),
@@ -363,6 +365,7 @@ pub(super) async fn make(thing: Thing, tenant: &TestTenant, author: &Client, num
         }
         Thing::Webhook => return webhook(owner).await,
         Thing::Delivery => return delivery(owner).await,
+        Thing::Replay => return replay(owner).await,
         Thing::User => {
             let user =
                 json!({ "email": format!("made-{number}@made.test"), "name": "Made", "role": "VIEWER" });
@@ -419,6 +422,17 @@ async fn delivery(owner: &Client) -> String {
     })
     .await;
     format!("{webhook}/{}", id.expect("it was waited for"))
+}
+
+/// With its webhook.
+async fn replay(owner: &Client) -> String {
+    let webhook = webhook(owner).await;
+    let path = format!("/api/v1/webhooks/{webhook}/replay");
+    let begun = owner.post(&path, json!({ "cursor": null })).await.expect(202);
+    format!(
+        "{webhook}/{}",
+        begun["id"].as_str().expect("what was made has an id")
+    )
 }
 
 async fn job(operator: &Client, query: &str) -> Value {

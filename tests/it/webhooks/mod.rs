@@ -1,6 +1,8 @@
 //! Webhooks: events are posted to them, signed, until they are taken; and nowhere they must not be.
 
 mod bench;
+mod bounds;
+mod care;
 mod deliver;
 mod guard;
 mod manage;

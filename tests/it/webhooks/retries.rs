@@ -206,10 +206,13 @@ async fn a_webhook_that_takes_nothing_for_a_day_is_disabled_and_can_be_enabled_a
     acme.lead("Ann").await;
     until_received(&receiver, 3).await;
 
-    app.clock.advance(time::Duration::hours(23));
+    // It is tried all the time, which is what counts.
+    for _ in 0..23 {
+        app.clock.advance(time::Duration::hours(1));
+        let so_far = receiver.received().len();
+        until_received(&receiver, so_far + 2).await;
+    }
     let owner = acme.log_in().await;
-    let so_far = receiver.received().len();
-    until_received(&receiver, so_far + 3).await;
     assert_eq!(owner.get(&webhook.path).await.expect(200)["enabled"], true);
     app.clock.advance(time::Duration::minutes(61));
     let owner = acme.log_in().await;

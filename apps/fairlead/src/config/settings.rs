@@ -351,6 +351,8 @@ pub struct WebhooksConfig {
     pub allow_http: bool,
     /// Ranges with commas between them; `None`: public addresses alone.
     pub allowed_networks: Option<String>,
+    pub denied_networks: Option<String>,
+    pub max_pending_per_tenant: u32,
 }
 
 impl WebhooksConfig {

@@ -29,23 +29,24 @@ pub(super) struct Events {
 }
 
 /// Everybody who does something about events.
-fn consumers(stores: &Stores) -> Vec<Arc<dyn Consumer>> {
+fn consumers(config: &Config, stores: &Stores) -> Vec<Arc<dyn Consumer>> {
+    let most_pending = config.webhooks.max_pending_per_tenant;
     vec![
         Arc::new(CountUsageByDay),
-        Arc::new(DispatchWebhooks::new(stores.system.clone())),
+        Arc::new(DispatchWebhooks::new(stores.system.clone(), most_pending)),
     ]
 }
 
 impl Events {
     pub(super) fn new(
-        config: &Config,
+        whole: &Config,
         stores: &Stores,
         clock: &Arc<dyn Clock>,
         signal: CommitSignal,
         observing: Option<Observing>,
     ) -> anyhow::Result<Self> {
-        let roles = &config.roles;
-        let config = &config.events;
+        let roles = &whole.roles;
+        let config = &whole.events;
         let (leads, consumes) = (roles.has(Role::Relay), roles.has(Role::Worker));
         let url = config.amqp.url.as_ref();
         let settings = url.map(|url| broker_settings(&config.amqp, url)).transpose()?;
@@ -67,7 +68,7 @@ impl Events {
         let worker = Worker::new(WorkerParts {
             log: stores.system.clone(),
             store: stores.store.clone(),
-            consumers: consumers(stores),
+            consumers: consumers(whole, stores),
             signal,
             live: live.clone(),
             observing,

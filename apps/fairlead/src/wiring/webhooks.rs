@@ -8,7 +8,7 @@ use fairlead_auth::SealedSigningSecrets;
 use fairlead_domain::clock::Clock;
 use fairlead_domain::jobs::{JobHandler, Retry};
 use fairlead_domain::webhooks::{DeliverWebhook, DeliverWebhookParts, ReplayWebhook, WebhookMeters};
-use fairlead_http::{GuardedClient, GuardedClientSettings, HttpWebhookSender, Network};
+use fairlead_http::{BadNetwork, GuardedClient, GuardedClientSettings, HttpWebhookSender, Network};
 
 use crate::config::{Config, Secret, WebhooksConfig};
 use crate::derived_key;
@@ -20,6 +20,7 @@ pub(super) struct Webhooks {
     secrets: Arc<SealedSigningSecrets>,
     clock: Arc<dyn Clock>,
     pub(super) meters: Arc<WebhookMeters>,
+    max_pending: u32,
 }
 
 impl Webhooks {
@@ -28,18 +29,11 @@ impl Webhooks {
         secret: &Secret,
         clock: &Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
-        let networks = config.allowed_networks.as_deref().unwrap_or_default();
-        let networks = networks
-            .split(',')
-            .map(str::trim)
-            .filter(|network| !network.is_empty());
         let settings = GuardedClientSettings {
             user_agent: concat!("Fairlead/", env!("CARGO_PKG_VERSION")).to_owned(),
             allows_http: config.allow_http,
-            allowed: networks
-                .map(str::parse)
-                .collect::<Result<Vec<Network>, _>>()
-                .context("webhooks.allowed_networks")?,
+            allowed: networks(config.allowed_networks.as_deref()).context("webhooks.allowed_networks")?,
+            denied: networks(config.denied_networks.as_deref()).context("webhooks.denied_networks")?,
             connect_timeout: config.connect_timeout,
             timeout: config.timeout,
         };
@@ -52,6 +46,7 @@ impl Webhooks {
             ))),
             clock: Arc::clone(clock),
             meters: Arc::default(),
+            max_pending: config.max_pending_per_tenant,
         })
     }
 
@@ -74,7 +69,12 @@ impl Webhooks {
                 retry,
                 meters: Arc::clone(&self.meters),
             })),
-            Arc::new(ReplayWebhook::new(stores.store.clone())),
+            Arc::new(ReplayWebhook::new(stores.store.clone(), self.max_pending)),
         ]
     }
+}
+
+fn networks(list: Option<&str>) -> Result<Vec<Network>, BadNetwork> {
+    let parts = list.unwrap_or_default().split(',').map(str::trim);
+    parts.filter(|part| !part.is_empty()).map(str::parse).collect()
 }

@@ -14,7 +14,7 @@ struct Script(Mutex<Vec<Vec<IpAddr>>>);
 
 #[async_trait]
 impl Lookup for Script {
-    async fn addresses(&self, _: &str) -> io::Result<Vec<IpAddr>> {
+    async fn addresses(&self, _: &str) -> Result<Vec<IpAddr>, LookupError> {
         let mut answers = self.0.lock().unwrap();
         Ok(if answers.len() > 1 {
             answers.remove(0)
@@ -31,6 +31,7 @@ fn client(allowed: &[&str], answers: &[&[&str]]) -> GuardedClient {
         user_agent: "test".to_owned(),
         allows_http: true,
         allowed: allowed.iter().map(|text| text.parse().unwrap()).collect(),
+        denied: Vec::new(),
         connect_timeout: Duration::from_secs(2),
         timeout: Duration::from_secs(5),
     };
@@ -107,7 +108,7 @@ async fn a_name_is_connected_to_where_it_may_be() {
         let client = client(&[], &[&[refused]]);
         assert_eq!(
             post(&client, &url).await.unwrap_err(),
-            SendFault::NotPublic,
+            SendFault::NoAddress,
             "{refused}"
         );
     }
@@ -121,7 +122,7 @@ async fn a_name_that_leads_elsewhere_the_next_time_leads_nowhere() {
     let client = client(&["127.0.0.1"], &[&["127.0.0.1"], &["127.0.0.2"]]);
 
     assert_eq!(post(&client, &url).await.unwrap().status, 200);
-    assert_eq!(post(&client, &url).await.unwrap_err(), SendFault::NotPublic);
+    assert_eq!(post(&client, &url).await.unwrap_err(), SendFault::NoAddress);
     assert_eq!(*server.connections.lock().unwrap(), 1);
 }
 
@@ -132,6 +133,7 @@ async fn a_name_of_this_machine_is_refused_by_the_system_s_own_lookup() {
         user_agent: "test".to_owned(),
         allows_http: true,
         allowed: Vec::new(),
+        denied: Vec::new(),
         connect_timeout: Duration::from_secs(2),
         timeout: Duration::from_secs(5),
     };
@@ -140,7 +142,7 @@ async fn a_name_of_this_machine_is_refused_by_the_system_s_own_lookup() {
 
     assert_eq!(
         post(&client, &url("localhost")).await.unwrap_err(),
-        SendFault::NotPublic
+        SendFault::NoAddress
     );
     for literal in ["127.0.0.1", "[::1]", "0x7f.1", "[::ffff:127.0.0.1]"] {
         let refused = post(&client, &url(literal)).await.unwrap_err();
@@ -256,4 +258,52 @@ async fn faults_are_told_apart() {
         matches!(fault, SendFault::Tls | SendFault::NoConnection),
         "{fault}"
     );
+}
+
+/// Fails as it is told.
+#[derive(Debug)]
+struct Failing(fn(io::Error) -> LookupError);
+
+#[async_trait]
+impl Lookup for Failing {
+    async fn addresses(&self, _: &str) -> Result<Vec<IpAddr>, LookupError> {
+        Err(self.0(io::Error::other("the truth")))
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_there_is_not_looks_like_one_that_is_refused_and_no_lookup_like_neither() {
+    let failing = |failure| {
+        let settings = GuardedClientSettings {
+            user_agent: "test".to_owned(),
+            allows_http: true,
+            allowed: Vec::new(),
+            denied: Vec::new(),
+            connect_timeout: Duration::from_secs(2),
+            timeout: Duration::from_secs(5),
+        };
+        GuardedClient::with_lookup(settings, Arc::new(Failing(failure))).unwrap()
+    };
+    let url = "http://receiver.test/";
+
+    let unknown = post(&failing(LookupError::Unknown), url).await.unwrap_err();
+    let refused = post(&client(&[], &[&["10.0.0.1"]]), url).await.unwrap_err();
+    let failed = post(&failing(LookupError::Failed), url).await.unwrap_err();
+
+    assert_eq!(unknown.to_string(), refused.to_string());
+    assert_eq!((unknown, failed), (SendFault::NoAddress, SendFault::Lookup));
+    assert!(failed.is_ours() && !unknown.is_ours());
+}
+
+#[tokio::test]
+async fn the_system_says_whether_there_is_no_such_name() {
+    let unknown = SystemLookup.addresses("receiver.invalid").await;
+    let known = SystemLookup.addresses("localhost").await;
+
+    // Where no server of names is reached, not even that is known (RFC 6761, section 6.4).
+    assert!(
+        matches!(unknown, Err(LookupError::Unknown(_) | LookupError::Failed(_))),
+        "{unknown:?}"
+    );
+    assert!(known.unwrap().iter().all(IpAddr::is_loopback));
 }

@@ -54,7 +54,8 @@ pub(crate) struct Enqueuing<'e> {
 
 impl Enqueuing<'_> {
     fn priority(&self, job: &NewJob) -> i32 {
-        job.priority.unwrap_or_else(|| self.priorities.of(job.queue))
+        let priority = job.priority.unwrap_or_else(|| self.priorities.of(job.queue));
+        priority.saturating_add(i32::from(job.is_less_urgent))
     }
 }
 

@@ -51,6 +51,10 @@ const CLEAR_INBOX: &str = "
           AND (i.xid, i.position) <= (r.xid, r.position)
         LIMIT $2)";
 
+// What is signed by nobody any more is not kept until the next rotation.
+const FORGET_OLD_SECRETS: &str = "
+    UPDATE webhooks SET old_secret = NULL WHERE keeps_old_secret AND old_secret_until < $1";
+
 const CLEAR_WEBHOOK_DELIVERIES: &str = "
     DELETE FROM webhook_deliveries
     WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM webhook_deliveries WHERE ended_at < $1 LIMIT $2)";
@@ -126,7 +130,7 @@ impl PgSystemStore {
 
     pub(super) async fn clear_expired(&self) -> Result<(), StoreError> {
         let now = self.clock.now();
-        for text in [CLEAR_REVOCATIONS, CLEAR_LOGIN_FAILURES] {
+        for text in [CLEAR_REVOCATIONS, CLEAR_LOGIN_FAILURES, FORGET_OLD_SECRETS] {
             let connection = self.cluster.system();
             connection.sql(text).bind(now).execute().await?;
             connection.commit().await?;

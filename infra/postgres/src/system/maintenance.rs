@@ -23,7 +23,8 @@ pub struct Retention {
 /// What is to be done again and again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chore {
-    /// Sessions, revocations, failed logins, idempotency keys, and what the inbox need not know any more.
+    /// Sessions, revocations, failed logins, idempotency keys, secrets of webhooks that were rotated, and what the inbox
+    /// need not know any more.
     ClearExpired,
     /// Of the months to come.
     MakePartitions,

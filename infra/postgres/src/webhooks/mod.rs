@@ -4,6 +4,8 @@ mod deliveries;
 mod directory;
 mod replays;
 
+use std::time::Duration;
+
 use crate::wire::Row;
 use async_trait::async_trait;
 use fairlead_domain::Id;
@@ -45,8 +47,14 @@ const SUBSCRIBERS: &str = "
 const NOTE_SUCCESS: &str = "
     UPDATE webhooks SET failing_since = NULL WHERE tenant_id = $1 AND id = $2 AND failing_since IS NOT NULL";
 
+// It is noted when it was seen to fail last, so that a time in which nobody tried is known.
 const NOTE_FAILURE: &str = "
-    UPDATE webhooks SET failing_since = $3 WHERE tenant_id = $1 AND id = $2 AND failing_since IS NULL";
+    UPDATE webhooks
+    SET failing_since = CASE WHEN failing_since IS NULL OR failed_at < $3 - $4 * interval '1 millisecond' THEN $3
+                             ELSE failing_since END,
+        failed_at = $3
+    WHERE tenant_id = $1 AND id = $2
+      AND (failing_since IS NULL OR failed_at IS NULL OR failed_at < $3 - interval '5 minutes')";
 
 const FAILING_SINCE: &str = "SELECT failing_since FROM webhooks WHERE tenant_id = $1 AND id = $2";
 
@@ -189,13 +197,18 @@ impl Webhooks for PgUnitOfWork {
     }
 
     #[tracing::instrument(level = "debug", name = "db.webhooks.note_failure", skip_all)]
-    async fn note_failure(&mut self, id: WebhookId, at: OffsetDateTime) -> Result<(), StoreError> {
-        let connection = &self.connection;
-        connection
+    async fn note_failure(
+        &mut self,
+        id: WebhookId,
+        at: OffsetDateTime,
+        unseen: Duration,
+    ) -> Result<(), StoreError> {
+        self.connection
             .sql(NOTE_FAILURE)
             .bind(self.tenant_id())
             .bind(id.as_uuid())
             .bind(at)
+            .bind(i64::try_from(unseen.as_millis()).unwrap_or(i64::MAX))
             .enqueue()
             .await
     }

@@ -3,7 +3,9 @@ use async_trait::async_trait;
 use fairlead_domain::Id;
 use fairlead_domain::events::EventCursor;
 use fairlead_domain::store::StoreError;
-use fairlead_domain::webhooks::{Replay, ReplayConflict, ReplayId, ReplayState, WebhookId, WebhookReplays};
+use fairlead_domain::webhooks::{
+    Replay, ReplayConflict, ReplayId, ReplayProgress, ReplayState, WebhookId, WebhookReplays,
+};
 use uuid::Uuid;
 
 use crate::error::{SqlError, corrupt};
@@ -17,10 +19,27 @@ const INSERT: &str = "
     VALUES ($1, $2, $3, $4, $5, COALESCE($6, pg_current_xact_id()), COALESCE($7, 0), 'RUNNING', 0,
             $8)";
 
+const FIND: &str = "
+    SELECT id, webhook_id, place_xid, place_position, until_xid, until_position, state, ended_at, deliveries, created_at,
+           until_xid < pg_snapshot_xmin(pg_current_snapshot())
+    FROM webhook_replays WHERE tenant_id = $1 AND id = $2 AND webhook_id = $3";
+
 const FIND_FOR_UPDATE: &str = "
     SELECT id, webhook_id, place_xid, place_position, until_xid, until_position, state, ended_at, deliveries, created_at,
            until_xid < pg_snapshot_xmin(pg_current_snapshot())
     FROM webhook_replays WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE";
+
+const PROGRESS: &str = "
+    SELECT count(*) FILTER (WHERE state = 'PENDING'), count(*) FILTER (WHERE state = 'SUCCEEDED'),
+           count(*) FILTER (WHERE state = 'FAILED'), count(*) FILTER (WHERE state = 'CANCELED')
+    FROM webhook_deliveries WHERE tenant_id = $1 AND replay_id = $2";
+
+// One that is ending is waited for: then there is none any more.
+const EXTEND: &str = "
+    UPDATE webhook_replays
+    SET until_xid = GREATEST(until_xid, $3),
+        until_position = CASE WHEN (until_xid, until_position) < ($3, $4) THEN $4 ELSE until_position END
+    WHERE tenant_id = $1 AND webhook_id = $2 AND state = 'RUNNING'";
 
 const UPDATE: &str = "
     UPDATE webhook_replays
@@ -55,6 +74,55 @@ impl WebhookReplays for PgUnitOfWork {
             }
             Err(error) => Err(StoreError::from(error).into()),
         }
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.webhook_replays.find", skip_all)]
+    async fn find(&mut self, webhook: WebhookId, id: ReplayId) -> Result<Option<Replay>, StoreError> {
+        let row = self
+            .connection
+            .sql(FIND)
+            .bind(self.tenant_id())
+            .bind(id.as_uuid())
+            .bind(webhook.as_uuid())
+            .fetch_optional()
+            .await?;
+        row.as_ref().map(replay).transpose()
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.webhook_replays.progress", skip_all)]
+    async fn progress(&mut self, id: ReplayId) -> Result<ReplayProgress, StoreError> {
+        let row = self
+            .connection
+            .sql(PROGRESS)
+            .bind(self.tenant_id())
+            .bind(id.as_uuid())
+            .fetch_one()
+            .await?;
+        let count = |at| {
+            row.try_get::<i64>(at)
+                .map(i64::unsigned_abs)
+                .map_err(SqlError::from)
+        };
+        Ok(ReplayProgress {
+            pending: count(0)?,
+            succeeded: count(1)?,
+            failed: count(2)?,
+            canceled: count(3)?,
+        })
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.webhook_replays.extend", skip_all)]
+    async fn extend(&mut self, webhook: WebhookId, until: EventCursor) -> Result<bool, StoreError> {
+        let extended = self
+            .connection
+            .sql(EXTEND)
+            .bind(self.tenant_id())
+            .bind(webhook.as_uuid())
+            .bind(Xid(until.xid))
+            .bind(until.position)
+            .execute()
+            .await?;
+        Ok(extended > 0)
     }
 
     #[tracing::instrument(level = "debug", name = "db.webhook_replays.find_for_update", skip_all)]

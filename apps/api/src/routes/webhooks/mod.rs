@@ -5,9 +5,11 @@ mod delete;
 mod deliveries;
 mod delivery_view;
 mod get;
+mod get_replay;
 mod list;
 mod ping;
 mod replay;
+mod replay_view;
 mod retry;
 mod rotate_secret;
 mod update;
@@ -25,6 +27,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(rotate_secret::rotate_secret)
         .service(ping::ping)
         .service(replay::replay_events)
+        .service(get_replay::get_replay)
         .service(deliveries::deliveries)
         .service(retry::retry);
 }

@@ -1,12 +1,11 @@
 use actix_web::{HttpResponse, post, web};
 use fairlead_domain::access::ManageWebhooks;
 use fairlead_domain::events::EventCursor;
-use fairlead_domain::webhooks::{self, Replay, ReplayError, StartReplay, Webhook};
-use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use fairlead_domain::webhooks::{self, ReplayError, ReplayProgress, StartReplay, Webhook};
+use serde::Deserialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
+use super::replay_view::ReplayView;
 use crate::Services;
 use crate::authentication::Permitted;
 use crate::json::JsonBody;
@@ -34,36 +33,11 @@ struct ReplayBody {
     until: Option<String>,
 }
 
-/// A stretch of the log that is being sent once more.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Replay, example = json!({
-    "id": "01934f6e-7b1a-7cc3-98a4-0242ac120007", "webhookId": "01934f6e-7b1a-7cc3-98a4-0242ac120005",
-    "createdAt": "2026-11-20T09:30:00Z",
-}))]
-struct ReplayView {
-    /// `replayId` of its deliveries.
-    id: Uuid,
-    webhook_id: Uuid,
-    #[serde(with = "time::serde::rfc3339")]
-    created_at: OffsetDateTime,
-}
-
-impl From<Replay> for ReplayView {
-    fn from(replay: Replay) -> Self {
-        Self {
-            id: replay.id.as_uuid(),
-            webhook_id: replay.webhook.as_uuid(),
-            created_at: replay.created_at,
-        }
-    }
-}
-
 /// Send events of the log to a webhook once more.
 ///
 /// Those of the types that the webhook wants now, each with the id that it had, also those that it has taken. They are
-/// sent step by step: no more than a thousand wait for a webhook at a time. A webhook has one replay at a time; to stop
-/// it, disable the webhook.
+/// sent step by step, behind what happens meanwhile: no more than a thousand wait for a webhook at a time. A webhook has
+/// one replay at a time; to stop it, disable the webhook.
 #[utoipa::path(
     tag = "webhooks",
     operation_id = "replayEvents",
@@ -91,5 +65,6 @@ pub(super) async fn replay_events(
     let replay = webhooks::start_replay(&mut *uow, &permit, id.0, cmd).await?;
     uow.commit().await?;
 
-    Ok(HttpResponse::Accepted().json(ReplayView::from(replay)))
+    let view = ReplayView::new(&replay, ReplayProgress::default());
+    Ok(HttpResponse::Accepted().json(view))
 }
