@@ -3,18 +3,21 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Read as _;
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 use sqlx::{Executor as _, PgConnection};
 use support::database::DatabaseRole;
 use support::process::{Ended, Program, Serving};
+use support::tls::{Authority, TlsFront};
 use support::{TestDatabase, TestTenant, wait_until};
 
 /// A server with a tenant, and the program as somebody has it who works with that.
 struct Terminal {
-    _server: Serving,
+    server: Serving,
     database: TestDatabase,
     acme: TestTenant,
     program: Program,
@@ -30,7 +33,7 @@ impl Terminal {
             .with("FAIRLEAD_URL", &server.url)
             .with("FAIRLEAD_API_KEY", &key);
         Self {
-            _server: server,
+            server,
             database,
             acme,
             program,
@@ -141,7 +144,10 @@ async fn rows_that_are_rejected_are_told_and_the_exit_code_says_so() {
 
     assert_eq!(code(&ended), 3, "{ended:?}");
     assert!(
-        ended.stdout.contains("1 leads created") && ended.stdout.contains("3     email"),
+        ended
+            .stdout
+            .contains("1 lead created, 0 left out as known, 1 row rejected")
+            && ended.stdout.contains("3     email"),
         "{ended:?}"
     );
     assert_eq!(code(&as_json), 3, "{as_json:?}");
@@ -212,6 +218,108 @@ async fn nothing_is_begun_by_a_wrong_credential_or_in_another_tenant() {
     assert_eq!(code(&person), 0, "{person:?}");
     let listed = terminal.acme.owner.get("/api/v1/operations").await.expect(200);
     assert_eq!(listed["items"].as_array().unwrap().len(), 1, "{listed}");
+    let open = "SELECT count(*) FROM sessions WHERE revoked_at IS NULL";
+    let open: i64 = sqlx::query_scalar(open)
+        .fetch_one(&mut terminal.superuser().await)
+        .await
+        .unwrap();
+    assert_eq!(open, 1, "the one who signed up has the only session");
+}
+
+/// An export to a pipe that takes no more than it holds, when it is full.
+async fn into_a_full_pipe(terminal: &Terminal) -> Child {
+    let child = terminal
+        .program
+        .command(&["export", "--out", "-", "--format", "ndjson"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let written = || {
+        let io = fs::read_to_string(format!("/proc/{}/io", child.id())).unwrap_or_default();
+        let written = io.lines().find_map(|line| line.strip_prefix("wchar: "));
+        written
+            .and_then(|bytes| bytes.parse::<u64>().ok())
+            .unwrap_or_default()
+    };
+    // A pipe holds 64 KiB, of which the last are not written whole.
+    let (mut last, mut same) = (0, 0);
+    wait_until("the pipe is full", async || {
+        let now = written();
+        same = if now == last && now > 32 << 10 {
+            same + 1
+        } else {
+            0
+        };
+        last = now;
+        same > 20
+    })
+    .await;
+    child
+}
+
+#[tokio::test]
+async fn a_pipe_that_is_full_keeps_nobody_from_ending_it_and_one_that_is_closed_ends_it_quietly() {
+    let terminal = Terminal::open().await;
+    fs::write(terminal.file("leads.csv"), leads(3_000)).unwrap();
+    let imported = terminal.run("import leads.csv").await;
+    assert_eq!(code(&imported), 0, "{imported:?}");
+
+    let mut interrupted = into_a_full_pipe(&terminal).await;
+    let kill = format!("kill -INT {}", interrupted.id());
+    Command::new("sh").args(["-c", &kill]).status().unwrap();
+    let mut closed = into_a_full_pipe(&terminal).await;
+    drop(closed.stdout.take());
+
+    for (child, expected) in [(&mut interrupted, 130), (&mut closed, 0)] {
+        let mut status = None;
+        wait_until("it ends", async || {
+            status = child.try_wait().unwrap();
+            status.is_some()
+        })
+        .await;
+        assert_eq!(status.unwrap().code(), Some(expected));
+    }
+    let told = |child: Child| {
+        let mut text = String::new();
+        child.stderr.unwrap().read_to_string(&mut text).unwrap();
+        text
+    };
+    assert!(told(interrupted).contains("operations fetch"));
+    assert_eq!(told(closed), "");
+}
+
+#[tokio::test]
+async fn a_server_with_a_certificate_of_ones_own_authority_is_worked_with_once_that_is_named() {
+    let terminal = Terminal::open().await;
+    let authority = Authority::create();
+    let address = terminal.server.url.strip_prefix("http://").unwrap();
+    let front = TlsFront::start(address, &authority).await;
+    fs::write(terminal.file("ca.pem"), authority.pem()).unwrap();
+    let program = terminal
+        .program
+        .clone()
+        .with("FAIRLEAD_URL", &format!("https://localhost:{}", front.port()));
+    let list = ["operations", "list"];
+
+    let unknown = program.run(&list).await;
+    let named = program.run(&["operations", "list", "--ca-file", "ca.pem"]).await;
+    let by_environment = program
+        .clone()
+        .with("FAIRLEAD_CA_FILE", "ca.pem")
+        .run(&list)
+        .await;
+    let missing = program.run(&["operations", "list", "--ca-file", "no.pem"]).await;
+
+    assert_eq!(code(&unknown), 1, "{unknown:?}");
+    assert!(unknown.stderr.contains("--ca-file"), "{unknown:?}");
+    assert_eq!(
+        (code(&named), code(&by_environment)),
+        (0, 0),
+        "{named:?} {by_environment:?}"
+    );
+    assert_eq!(code(&missing), 1, "{missing:?}");
+    assert!(missing.stderr.contains("no.pem"), "{missing:?}");
 }
 
 #[tokio::test]

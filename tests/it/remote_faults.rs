@@ -168,7 +168,7 @@ async fn what_succeeded_is_not_called_failed_because_its_faults_cannot_be_read()
 
     assert_eq!(ended.status.code(), Some(3), "{ended:?}");
     assert!(
-        ended.stdout.contains("1 leads created") && ended.stdout.contains("1 rows rejected"),
+        ended.stdout.contains("1 lead created") && ended.stdout.contains("1 row rejected"),
         "{ended:?}"
     );
     assert!(ended.stderr.contains("operations show"), "{ended:?}");

@@ -106,13 +106,21 @@ impl Program {
         self.spawn(arguments, Stdio::null())
     }
 
-    fn spawn(&self, arguments: &[&str], stdin: Stdio) -> Running {
-        let mut child = Command::new(binary())
+    /// A command for those who see to its input and output themselves.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary());
+        command
             .args(arguments)
             .env_clear()
             .envs(self.environment.iter().cloned())
             // So that no configuration file of the folder the tests run in is found.
-            .current_dir(self.data_dir.path())
+            .current_dir(self.data_dir.path());
+        command
+    }
+
+    fn spawn(&self, arguments: &[&str], stdin: Stdio) -> Running {
+        let mut child = self
+            .command(arguments)
             .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io::{self, Write as _};
 
 use anyhow::Context as _;
+use indicatif::HumanCount;
 use serde::Serialize;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -26,6 +27,12 @@ pub(crate) fn print_json(result: &impl Serialize) -> anyhow::Result<()> {
 pub(crate) fn progress(text: &str) {
     // Nobody who reads it is nothing to fail of.
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+/// Returns a number of things: `1 row`, `2,000 rows`.
+pub(crate) fn counted(number: u64, thing: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {thing}{plural}", HumanCount(number))
 }
 
 /// Returns rows in columns as wide as their widest cell; the first row is the heading.

@@ -22,6 +22,6 @@ pub use model::{
 };
 pub use permit::OperationsPermit;
 pub use port::{OperationOutputs, Operations, OutputEnd, OutputPart, OutputSize};
-pub use result::{FindResultError, ResultFile, find_result};
+pub use result::{FindResultError, ResultFile, drop_result, find_result};
 pub use room::{NoRoom, make_sure_of_place, make_sure_of_room};
 pub use work::{Step, StepError, Turn, give_up, hand_on, operation_of, queue, take_up};

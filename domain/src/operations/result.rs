@@ -22,7 +22,7 @@ pub enum FindResultError {
     NotEnded(OperationState),
     #[error("the operation is {}: it has no whole file", .0.as_str())]
     NeverWhole(OperationState),
-    #[error("the file was kept for a day")]
+    #[error("the file is not kept any more")]
     Dropped,
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -64,4 +64,19 @@ pub async fn find_result(
         request: uow.operations().request(id).await?,
         size,
     })
+}
+
+/// Forgets the file of an export before its time, so that its room is free. One that is gone already stays gone.
+pub async fn drop_result(
+    uow: &mut dyn UnitOfWork,
+    permit: &Permit<ExportLeads>,
+    id: OperationId,
+) -> Result<(), FindResultError> {
+    match find_result(uow, permit, id).await {
+        Ok(_) | Err(FindResultError::Dropped) => {}
+        Err(error) => return Err(error),
+    }
+    // All of it at once: of a part that is left nobody could tell that it is no whole.
+    while uow.operation_outputs().drop_some(id).await? {}
+    Ok(())
 }

@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use url::Url;
 
+use crate::client::found;
 use crate::{BadClient, tls};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,6 +51,11 @@ pub struct ApiClient {
 /// Why a call came to nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum ApiError {
+    #[error(
+        "the certificate of the server is not trusted: name the file of the authority that has signed it by --ca-file or \
+         FAIRLEAD_CA_FILE"
+    )]
+    Untrusted(#[source] reqwest::Error),
     #[error("the server cannot be reached")]
     Unreachable(#[source] reqwest::Error),
     #[error("the connection broke")]
@@ -122,10 +128,11 @@ pub struct ApiEvent {
 }
 
 impl ApiClient {
-    /// `base` is where the server is: `https://fairlead.example`.
-    pub fn new(base: Url, user_agent: &str) -> Result<Self, BadClient> {
+    /// `base` is where the server is: `https://fairlead.example`. Its certificate is signed by one of `authorities`, as
+    /// PEM, or by one that browsers trust where none are named.
+    pub fn new(base: Url, user_agent: &str, authorities: Option<&str>) -> Result<Self, BadClient> {
         let client = Client::builder()
-            .tls_backend_preconfigured(tls::config()?)
+            .tls_backend_preconfigured(tls::config(authorities)?)
             .user_agent(user_agent)
             .connect_timeout(CONNECT_TIMEOUT)
             // Whoever is named there would get the credential, and a POST become a GET.
@@ -326,7 +333,9 @@ fn secret(text: &str) -> Result<HeaderValue, ApiError> {
 }
 
 fn sent(error: reqwest::Error) -> ApiError {
-    if error.is_connect() {
+    if let Some(rustls::Error::InvalidCertificate(_)) = found(&error) {
+        ApiError::Untrusted(error)
+    } else if error.is_connect() {
         ApiError::Unreachable(error)
     } else {
         ApiError::Broken(error)

@@ -14,7 +14,7 @@ use url::Url;
 use crate::guard::Guard;
 use crate::network::Network;
 use crate::resolver::{GuardedResolver, Lookup, LookupError, SystemLookup};
-use crate::tls;
+use crate::tls::{self, BadTls};
 
 /// How much of a body is read, and for how long, so that its connection can be used again. Then it is closed.
 const DRAINED_BYTES: usize = 16 * 1024;
@@ -52,7 +52,7 @@ pub struct GuardedClient {
 #[derive(Debug, thiserror::Error)]
 pub enum BadClient {
     #[error("cannot speak TLS")]
-    Tls(#[from] rustls::Error),
+    Tls(#[from] BadTls),
     #[error("cannot make an HTTP client")]
     Client(#[from] reqwest::Error),
 }
@@ -83,7 +83,7 @@ impl GuardedClient {
             lookup,
         };
         let client = Client::builder()
-            .tls_backend_preconfigured(tls::config()?)
+            .tls_backend_preconfigured(tls::config(None)?)
             .dns_resolver(resolver)
             .user_agent(settings.user_agent)
             .https_only(!settings.allows_http)
@@ -150,7 +150,7 @@ fn fault(error: &reqwest::Error, limit: Duration) -> SendFault {
 }
 
 /// Looks for an `E` among the causes of an error.
-fn found<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
+pub(crate) fn found<'e, E: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e E> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {

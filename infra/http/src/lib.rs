@@ -19,4 +19,5 @@ pub use api::{
 };
 pub use client::{BadClient, GuardedClient, GuardedClientSettings};
 pub use network::{BadNetwork, Network};
+pub use tls::BadTls;
 pub use webhooks::HttpWebhookSender;

@@ -96,6 +96,7 @@ pub(super) const CASES: &[Case] = &[
     case("deleteCarrier").of(Thing::Carrier),
     case("deleteJobSchedule").of(Thing::Schedule),
     case("deleteLead").of(Thing::Lead),
+    case("deleteOperationResult").of(Thing::Export),
     case("deleteWebhook").of(Thing::Webhook),
     case("drainQueue")
         .of(Thing::Queue)

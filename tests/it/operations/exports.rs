@@ -417,6 +417,40 @@ async fn a_file_is_kept_for_a_day_and_then_dropped() {
 }
 
 #[tokio::test]
+async fn a_file_can_be_forgotten_early_and_its_room_is_free() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let mut database = app.database.connect(DatabaseRole::Superuser).await;
+    fill(&acme, 3_000).await;
+    let file = streamed(&acme.owner, "").await.len();
+    // Room for one file, and for no second one.
+    leave_room(&mut database, &acme, file + file / 2).await;
+    let first = location(&export(&acme.owner, "").await);
+    wait_for_end(&acme.owner, &first).await;
+    let (_, viewer) = acme.user("vera@acme.test", "VIEWER").await;
+
+    let refused = viewer.delete(&format!("{first}/result")).await;
+    let forgotten = acme.owner.delete(&format!("{first}/result")).await;
+    let again = acme.owner.delete(&format!("{first}/result")).await;
+
+    assert_eq!(
+        (
+            refused.status.as_u16(),
+            forgotten.status.as_u16(),
+            again.status.as_u16()
+        ),
+        (403, 204, 204)
+    );
+    assert_eq!(parts(&mut database).await, 0);
+    assert_eq!(result_of(&acme.owner, &first).await.problem(), "result-gone");
+    let second = location(&export(&acme.owner, "").await);
+    let end = wait_for_end(&acme.owner, &second).await;
+    assert_eq!(end["state"], "completed", "{end}");
+    let still = acme.owner.get(&first).await.expect(200);
+    assert_eq!(still["result"]["successful"], 3_000, "{still}");
+}
+
+#[tokio::test]
 async fn an_export_that_has_no_room_says_so_and_keeps_nothing() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;

@@ -6,7 +6,9 @@ use crate::output;
 
 const EXAMPLES: &str = "\
 The passwords are taken from the environment, so that they are in no process list and no shell history:
-  FAIRLEAD_BOOTSTRAP_OWNER_PASSWORD, FAIRLEAD_BOOTSTRAP_APP_PASSWORD, FAIRLEAD_BOOTSTRAP_SYSTEM_PASSWORD
+  FAIRLEAD_BOOTSTRAP_OWNER_PASSWORD
+  FAIRLEAD_BOOTSTRAP_APP_PASSWORD
+  FAIRLEAD_BOOTSTRAP_SYSTEM_PASSWORD
 
 Example:
   fairlead bootstrap-sql | psql postgres://postgres@db.example.com/postgres

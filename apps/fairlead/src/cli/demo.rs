@@ -28,7 +28,7 @@ Examples:
   fairlead demo --tenant acme --leads 20000
   fairlead demo --tenant acme --leads 200000 --json
 
-A second run adds what is missing. Every run sets a new password for the owner and makes a new API key; the key of the
+A second run adds what is missing. Every run sets a new password for the owner and makes a new API key; the key of the \
 run before is revoked.";
 
 /// Names the key this command makes, so that the next run finds it.

@@ -2,18 +2,21 @@ use std::fs::{File, hard_link, remove_file, rename};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::thread;
 
 use anyhow::{Context as _, bail};
+use bytes::Bytes;
 use clap::Args;
 use fairlead_domain::clock::Ids as _;
 use fairlead_http::{ApiDownload, ApiError};
-use indicatif::{HumanCount, ProgressBar};
+use indicatif::ProgressBar;
 use serde_json::json;
 use tokio::signal::ctrl_c;
+use tokio::sync::{mpsc, oneshot};
 
 use super::import::{FileFormat, detached};
 use super::operations;
-use crate::output;
+use crate::output::{self, counted};
 use crate::remote::{
     Form, Operation, Remote, RemoteArgs, UsageError, Watched, bytes_bar, left, parameters, watch,
 };
@@ -22,10 +25,10 @@ use crate::system::SystemIds;
 const EXAMPLES: &str = "\
 Examples:
   FAIRLEAD_API_KEY=tk_… fairlead export --tenant acme --out leads.csv
-  fairlead export --out new.ndjson --status NEW --created-after 2026-11-01T00:00:00Z
+  fairlead export --out new.ndjson --created-after 2026-11-01T00:00:00Z
   fairlead export --out - --format csv | head
 
-The server writes the file in the background, and keeps it for a day. Ctrl-C stops the watching alone, and says how to go
+The server writes the file in the background, and keeps it for a day. Ctrl-C stops the watching alone, and says how to go \
 on with it or cancel it. The file is there under its name when it is whole, and not before.
 
 Exit codes: 0 the file is there, 1 it failed, 2 the command line is wrong, 4 somebody cancelled it, 130 Ctrl-C.";
@@ -100,14 +103,27 @@ pub(super) async fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     } else {
         Some(Out::open(&args.out, Existing::of(args.force))?)
     };
+    Remote::with(&args.remote, async |remote| {
+        export(remote, args, format, out).await
+    })
+    .await
+}
+
+async fn export(
+    remote: &mut Remote,
+    args: &ExportArgs,
+    format: FileFormat,
+    out: Option<Out>,
+) -> anyhow::Result<ExitCode> {
     let path = format!("/api/v1/leads/export{}", args.filter.query(format));
-    let (mut remote, begun) = tokio::select! {
+    let key = SystemIds.next().to_string();
+    let begun: Operation = tokio::select! {
         pressed = ctrl_c() => {
             pressed?;
             output::progress("Whether the export was begun is told by: fairlead operations list");
             return Ok(ExitCode::from(130));
         }
-        begun = begin(args, &path) => begun?,
+        begun = remote.client().post(&path, Some(&key), None) => begun?,
     };
     let id = begun.view.id.clone();
     let Some(out) = out else {
@@ -118,17 +134,10 @@ pub(super) async fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
     } else {
         Form::ForPeople
     };
-    let Watched::Ended(end) = watch(&mut remote, begun, form).await? else {
+    let Watched::Ended(end) = watch(remote, begun, form).await? else {
         return Ok(left(&id));
     };
-    fetch(&mut remote, &end, out, form).await
-}
-
-async fn begin(args: &ExportArgs, path: &str) -> anyhow::Result<(Remote, Operation)> {
-    let remote = Remote::connect(&args.remote).await?;
-    let key = SystemIds.next().to_string();
-    let begun = remote.client().post(path, Some(&key), None).await?;
-    Ok((remote, begun))
+    fetch(remote, &end, out, form).await
 }
 
 impl FilterArgs {
@@ -214,9 +223,10 @@ pub(super) async fn fetch(
         output::print(&line.to_string())?;
     } else {
         output::print(&format!(
-            "{} leads of {} are in {}.",
-            HumanCount(rows),
+            "{} of {} {} in {}.",
+            counted(rows, "lead"),
             remote.tenant,
+            if rows == 1 { "is" } else { "are" },
             path.display()
         ))?;
     }
@@ -234,7 +244,7 @@ async fn receive(remote: &mut Remote, url: &str, out: &mut Out) -> anyhow::Resul
     };
     let bar = bytes_bar(download.bytes, "fetching");
     let received = match out {
-        Out::StandardOutput => copy(&mut download, &mut io::stdout(), &bar).await,
+        Out::StandardOutput => print(&mut download, &bar).await,
         Out::File(part) => part.write(&mut download, &bar).await,
     };
     bar.finish_and_clear();
@@ -255,6 +265,40 @@ async fn copy(
         bar.inc(chunk.len() as u64);
     }
     to.flush().map_err(CannotWrite)?;
+    whole(download, bar)
+}
+
+/// Writes to standard output by a thread of its own: a pipe that is full holds up nothing else, and Ctrl-C ends it.
+async fn print(download: &mut ApiDownload, bar: &ProgressBar) -> anyhow::Result<u64> {
+    let (chunks, mut coming) = mpsc::channel::<Bytes>(1);
+    let (ended, end) = oneshot::channel();
+    // Not one of the runtime's, which would wait for it at the end of the process.
+    thread::spawn(move || {
+        let mut print = || -> io::Result<()> {
+            let mut stdout = io::stdout().lock();
+            while let Some(chunk) = coming.blocking_recv() {
+                stdout.write_all(&chunk)?;
+            }
+            stdout.flush()
+        };
+        // Who would be told is gone after Ctrl-C.
+        let _ = ended.send(print());
+    });
+    while let Some(chunk) = download.chunk().await? {
+        let length = chunk.len() as u64;
+        if chunks.send(chunk).await.is_err() {
+            break;
+        }
+        bar.inc(length);
+    }
+    drop(chunks);
+    let printed = end.await.context("the thread that prints is gone")?;
+    printed.map_err(CannotWrite)?;
+    whole(download, bar)
+}
+
+/// Returns how many bytes have come, if that is all.
+fn whole(download: &ApiDownload, bar: &ProgressBar) -> anyhow::Result<u64> {
     match download.bytes {
         Some(bytes) if bytes != bar.position() => bail!("{} of {bytes} bytes came", bar.position()),
         _ => Ok(bar.position()),

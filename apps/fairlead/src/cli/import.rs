@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::signal::ctrl_c;
 
 use super::operations;
-use crate::output;
+use crate::output::{self, counted};
 use crate::remote::{
     Form, Operation, Remote, RemoteArgs, Source, UsageError, Watched, left, parameters, story, upload, watch,
 };
@@ -17,16 +17,18 @@ use crate::system::SystemIds;
 const EXAMPLES: &str = "\
 Examples:
   FAIRLEAD_API_KEY=tk_… fairlead import leads.csv --tenant acme
-  fairlead import leads.csv --key-file ~/.fairlead-key --url https://fairlead.example --skip-duplicates
+  fairlead import leads.csv --key-file ~/.fairlead-key --skip-duplicates
+  fairlead import leads.csv --url https://fairlead.example --ca-file ca.pem
   gunzip -c leads.ndjson.gz | fairlead import - --format ndjson
-  fairlead import leads.csv --email ann@acme.example --password-file ~/.password --json | jq .operation.progress
+  fairlead import leads.csv --email ann@acme.example --password-file ~/.pw
+  fairlead import leads.csv --json | jq .operation.progress
 
-The server reads the whole file, and then imports it in the background. Ctrl-C while it is sent leaves nothing behind,
-unless all of it was sent: then the server may import it. Afterwards Ctrl-C stops the watching alone, and says how to go
-on with it or cancel it. The same file under the same --idempotency-key is imported once, however often it is sent within
+The server reads the whole file, and then imports it in the background. Ctrl-C while it is sent leaves nothing behind, \
+unless all of it was sent: then the server may import it. Afterwards Ctrl-C stops the watching alone, and says how to go \
+on with it or cancel it. The same file under the same --idempotency-key is imported once, however often it is sent within \
 a day.
 
-Exit codes: 0 all rows are imported or known, 1 it failed, 2 the command line is wrong, 3 some rows were rejected,
+Exit codes: 0 all rows are imported or known, 1 it failed, 2 the command line is wrong, 3 some rows were rejected, \
 4 somebody cancelled it, 130 Ctrl-C.";
 
 /// Faults that are shown.
@@ -89,7 +91,10 @@ pub(super) async fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
             args.file.display()
         ))
     })?;
-    let mut remote = Remote::connect(&args.remote).await?;
+    Remote::with(&args.remote, async |remote| import(remote, args, format).await).await
+}
+
+async fn import(remote: &mut Remote, args: &ImportArgs, format: FileFormat) -> anyhow::Result<ExitCode> {
     let given = args.idempotency_key.clone();
     let key = given.unwrap_or_else(|| SystemIds.next().to_string());
     let skip = args.skip_duplicates.then_some("true");
@@ -104,7 +109,7 @@ pub(super) async fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
             ));
             return Ok(ExitCode::from(130));
         }
-        sent = upload(&remote, &source, format.media_type(), &path, &key) => sent,
+        sent = upload(remote, &source, format.media_type(), &path, &key) => sent,
     };
     let begun = sent.map_err(|error| {
         error.context(format!(
@@ -120,13 +125,13 @@ pub(super) async fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     } else {
         Form::ForPeople
     };
-    let Watched::Ended(end) = watch(&mut remote, begun, form).await? else {
+    let Watched::Ended(end) = watch(remote, begun, form).await? else {
         return Ok(left(&id));
     };
     let exit_code = operations::exit_code(&end);
     if !args.json {
-        let end = story(&mut remote, *end).await;
-        output::print(&for_people(&remote, &end))?;
+        let end = story(remote, *end).await;
+        output::print(&for_people(remote, &end))?;
     }
     Ok(exit_code)
 }
@@ -160,9 +165,9 @@ fn for_people(remote: &Remote, end: &Operation) -> String {
     let faults = operations::faults(end, SHOWN);
     let gap = if faults.is_empty() { "" } else { "\n\n" };
     format!(
-        "{what} {} leads created, {} left out as known, {} rows rejected.{gap}{faults}",
-        HumanCount(view.result.successful),
+        "{what} {} created, {} left out as known, {} rejected.{gap}{faults}",
+        counted(view.result.successful, "lead"),
         HumanCount(view.result.skipped),
-        HumanCount(view.result.failed),
+        counted(view.result.failed, "row"),
     )
 }

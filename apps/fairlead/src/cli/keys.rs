@@ -10,8 +10,8 @@ use crate::system::SystemClock;
 
 const EXAMPLES: &str = "\
 Examples:
-  fairlead keys rotate          a new key takes over in two minutes; nobody is logged out
-  fairlead keys prune           delete the keys that no living token was signed by
+  fairlead keys rotate    a new key takes over; nobody is logged out
+  fairlead keys prune     delete keys that no living token was signed by
   fairlead keys list";
 
 #[derive(Debug, Subcommand)]

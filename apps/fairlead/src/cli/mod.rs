@@ -24,7 +24,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::{ConfigError, Input, Loaded, load};
 use crate::output;
@@ -32,13 +32,13 @@ use crate::remote::UsageError;
 
 const EXAMPLES: &str = "\
 Examples:
-  fairlead serve                                  everything, on an embedded PostgreSQL in .fairlead
+  fairlead serve                      on an embedded PostgreSQL in .fairlead
   fairlead serve --port 9000 --data-dir /var/lib/fairlead
-  fairlead demo --tenant acme --leads 20000       a tenant full of believable leads, and how to log in
-  fairlead import leads.csv --tenant acme         into a server that runs, with a progress bar
-  fairlead export --tenant acme --out leads.csv
-  fairlead config explain                         every key, its value and where that comes from
-  fairlead doctor                                 what is wrong, and what mends it
+  fairlead demo --tenant acme         a tenant full of believable leads
+  fairlead import leads.csv           into a server that runs
+  fairlead export --out leads.csv
+  fairlead config explain             every key, and where its value is from
+  fairlead doctor                     what is wrong, and what mends it
 
 Every key of the configuration can also be set by an environment variable, such as FAIRLEAD__HTTP__PORT=9000.";
 
@@ -102,13 +102,37 @@ enum Command {
 
 /// Runs the program and returns its exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::from_arg_matches(&command().get_matches()).unwrap_or_else(|error| error.exit());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let outcome = runtime
         .context("cannot start the runtime")
         .and_then(|runtime| runtime.block_on(run(cli)));
     fairlead_telemetry::logging::flush();
     outcome.unwrap_or_else(|error| report(&error))
+}
+
+/// The command line, where those who work with a server are not shown the options of one.
+fn command() -> clap::Command {
+    fn hide_globals(command: clap::Command) -> clap::Command {
+        let mut command = command.mut_args(|arg| {
+            let is_global = arg.is_global_set();
+            arg.hide(is_global)
+        });
+        for below in command.get_subcommands_mut() {
+            *below = hide_globals(std::mem::take(below));
+        }
+        command
+    }
+    let mut command = Cli::command();
+    // Until then a command has its own options alone.
+    command.build();
+    let of_clients = ["import", "export", "operations"];
+    for below in command.get_subcommands_mut() {
+        if of_clients.contains(&below.get_name()) {
+            *below = hide_globals(std::mem::take(below));
+        }
+    }
+    command
 }
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -167,13 +191,57 @@ fn report(error: &anyhow::Error) -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    /// Visits a command and all below it.
+    fn each(command: &mut clap::Command, visit: &mut impl FnMut(&mut clap::Command)) {
+        visit(command);
+        for below in command.get_subcommands_mut() {
+            each(below, visit);
+        }
+    }
+
+    #[test]
+    fn examples_fit_a_narrow_terminal_and_what_is_said_of_them_is_wrapped_by_it() {
+        each(&mut command(), &mut |command| {
+            let Some(text) = command.get_after_help().map(ToString::to_string) else {
+                return;
+            };
+            let lines: Vec<&str> = text.lines().collect();
+            for pair in lines.windows(2) {
+                let is_prose =
+                    |line: &str| !line.is_empty() && !line.starts_with(' ') && !line.ends_with(':');
+                assert!(
+                    !pair.iter().all(|line| is_prose(line)),
+                    "{}: {pair:?}",
+                    command.get_name()
+                );
+            }
+            let examples = lines.iter().filter(|line| line.starts_with(' '));
+            for example in examples {
+                assert!(example.chars().count() <= 79, "{example}");
+            }
+        });
+    }
+
+    #[test]
+    fn options_of_a_server_are_shown_where_there_is_one() {
+        let mut shown = Vec::new();
+        each(&mut command(), &mut |command| {
+            if command.render_help().to_string().contains("--data-dir") {
+                shown.push(command.get_name().to_owned());
+            }
+        });
+
+        assert!(shown.contains(&"serve".to_owned()) && shown.contains(&"fairlead".to_owned()));
+        for client in ["import", "export", "operations", "watch", "fetch"] {
+            assert!(!shown.contains(&client.to_owned()), "{client}");
+        }
     }
 
     #[test]

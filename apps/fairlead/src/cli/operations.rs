@@ -18,7 +18,7 @@ const EXAMPLES: &str = "\
 Examples:
   fairlead operations list
   fairlead operations watch 01934f6e-7b1a-7cc3-98a4-0242ac120011
-  fairlead operations show 01934f6e-7b1a-7cc3-98a4-0242ac120011 --json | jq '.errors[]'";
+  fairlead operations show $ID --json | jq '.errors[]'";
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
@@ -83,41 +83,50 @@ struct List {
 
 pub(super) async fn run(command: &OperationsCommand) -> anyhow::Result<ExitCode> {
     crate::tls::install_provider();
-    match command {
-        OperationsCommand::List { limit, shared } => list(*limit, shared).await,
+    let shared = command.shared();
+    Remote::with(&shared.remote, async |remote| match command {
+        OperationsCommand::List { limit, .. } => list(remote, *limit, shared).await,
         OperationsCommand::Show { one } => {
-            let (_, operation) = find(one).await?;
-            tell(&operation, one.shared.json)?;
+            let operation = find(remote, one).await?;
+            tell(&operation, shared.json)?;
             Ok(ExitCode::SUCCESS)
         }
-        OperationsCommand::Watch { one } => follow(one).await,
+        OperationsCommand::Watch { one } => follow(remote, one).await,
         OperationsCommand::Cancel { one } => {
-            let remote = Remote::connect(&one.shared.remote).await?;
             let operation: Operation = remote.client().delete(&operation_path(&one.id)).await?;
-            tell(&operation, one.shared.json)?;
+            tell(&operation, shared.json)?;
             Ok(ExitCode::SUCCESS)
         }
         OperationsCommand::Fetch { one, out, force } => {
-            let (mut remote, operation) = find(one).await?;
+            let operation = find(remote, one).await?;
             let out = Out::open(out, Existing::of(*force))?;
-            let form = if one.shared.json {
+            let form = if shared.json {
                 Form::JsonLines
             } else {
                 Form::ForPeople
             };
-            fetch(&mut remote, &operation, out, form).await
+            fetch(remote, &operation, out, form).await
+        }
+    })
+    .await
+}
+
+impl OperationsCommand {
+    fn shared(&self) -> &SharedArgs {
+        match self {
+            Self::List { shared, .. } => shared,
+            Self::Show { one } | Self::Watch { one } | Self::Cancel { one } | Self::Fetch { one, .. } => {
+                &one.shared
+            }
         }
     }
 }
 
-async fn find(one: &OneArgs) -> anyhow::Result<(Remote, Operation)> {
-    let remote = Remote::connect(&one.shared.remote).await?;
-    let operation = remote.client().get(&operation_path(&one.id)).await?;
-    Ok((remote, operation))
+async fn find(remote: &Remote, one: &OneArgs) -> anyhow::Result<Operation> {
+    Ok(remote.client().get(&operation_path(&one.id)).await?)
 }
 
-async fn list(limit: u32, shared: &SharedArgs) -> anyhow::Result<ExitCode> {
-    let remote = Remote::connect(&shared.remote).await?;
+async fn list(remote: &Remote, limit: u32, shared: &SharedArgs) -> anyhow::Result<ExitCode> {
     let path = format!("/api/v1/operations?limit={limit}");
     if shared.json {
         output::print_json(&remote.client().get::<Value>(&path).await?)?;
@@ -145,19 +154,19 @@ async fn list(limit: u32, shared: &SharedArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn follow(one: &OneArgs) -> anyhow::Result<ExitCode> {
-    let (mut remote, begun) = find(one).await?;
+async fn follow(remote: &mut Remote, one: &OneArgs) -> anyhow::Result<ExitCode> {
+    let begun = find(remote, one).await?;
     let form = if one.shared.json {
         Form::JsonLines
     } else {
         Form::ForPeople
     };
-    let Watched::Ended(end) = watch(&mut remote, begun, form).await? else {
+    let Watched::Ended(end) = watch(remote, begun, form).await? else {
         return Ok(left(&one.id));
     };
     let exit_code = exit_code(&end);
     if !one.shared.json {
-        let end = story(&mut remote, *end).await;
+        let end = story(remote, *end).await;
         output::print(&for_people(&end))?;
     }
     Ok(exit_code)

@@ -10,7 +10,7 @@ use crate::wiring::{self, Parts, Running};
 
 const EXAMPLES: &str = "\
 Examples:
-  fairlead serve                                   embedded PostgreSQL, http://127.0.0.1:8080
+  fairlead serve          embedded PostgreSQL, http://127.0.0.1:8080
   fairlead serve --host 0.0.0.0 --port 9000
   fairlead serve --roles worker,relay,scheduler    all but to answer requests
   fairlead serve --preset highPerformance --config /etc/fairlead.toml

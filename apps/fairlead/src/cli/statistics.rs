@@ -15,7 +15,7 @@ Examples:
   fairlead statistics repair --tenant acme
   fairlead statistics repair --all --json
 
-Leads are counted by the transactions that write them, and so is what agents hold. A repair counts them anew and adds
+Leads are counted by the transactions that write them, and so is what agents hold. A repair counts them anew and adds \
 what the counters lack; the server may go on meanwhile. Only who assigns leads to an agent waits until it is done.";
 
 #[derive(Debug, Subcommand)]

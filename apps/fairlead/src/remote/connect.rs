@@ -1,20 +1,25 @@
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
 use fairlead_http::{ApiClient, ApiCredential, ApiError};
 use serde::Deserialize;
 use serde_json::json;
+use tokio::time::timeout;
 use url::Url;
 
 use crate::config::Secret;
-use crate::output;
+use crate::{output, tls};
 
 const URL: &str = "FAIRLEAD_URL";
 const KEY: &str = "FAIRLEAD_API_KEY";
 const PASSWORD: &str = "FAIRLEAD_PASSWORD";
+const CA_FILE: &str = "FAIRLEAD_CA_FILE";
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
+
+const LOG_OUT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Which server, and who asks. No secret is an argument: those of a process are everybody's to see.
 #[derive(Debug, Args)]
@@ -22,6 +27,10 @@ pub(crate) struct RemoteArgs {
     /// Where the server is [env: `FAIRLEAD_URL`] [default: <http://127.0.0.1:8080>]
     #[arg(long, value_name = "URL", help_heading = "Server")]
     url: Option<Url>,
+    /// PEM file of the authorities that its certificate may be signed by [env: `FAIRLEAD_CA_FILE`] [default: those that
+    /// browsers trust]
+    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    ca_file: Option<PathBuf>,
     /// Slug of the tenant; a credential of another one is refused
     #[arg(long, value_name = "SLUG", help_heading = "Server")]
     tenant: Option<String>,
@@ -80,8 +89,19 @@ struct Session {
 }
 
 impl Remote {
+    /// Has work done by a server that is there and lets us in, and leaves no session behind, however the work ends.
+    pub(crate) async fn with<T>(
+        args: &RemoteArgs,
+        work: impl AsyncFnOnce(&mut Self) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        let mut remote = Self::connect(args).await?;
+        let done = work(&mut remote).await;
+        remote.log_out().await;
+        done
+    }
+
     /// Finds out whether the server is there and lets us in, before anything is asked of it.
-    pub(crate) async fn connect(args: &RemoteArgs) -> anyhow::Result<Self> {
+    async fn connect(args: &RemoteArgs) -> anyhow::Result<Self> {
         let url = match (&args.url, environment(URL)) {
             (Some(url), _) => url.clone(),
             (None, given) => {
@@ -103,7 +123,13 @@ impl Remote {
             None => None,
         };
         let where_it_is = url.to_string();
-        let client = ApiClient::new(url, concat!("fairlead/", env!("CARGO_PKG_VERSION")))?;
+        let ca_file = args
+            .ca_file
+            .clone()
+            .or_else(|| environment(CA_FILE).map(PathBuf::from));
+        let authorities = ca_file.as_deref().map(tls::authorities).transpose()?;
+        let user_agent = concat!("fairlead/", env!("CARGO_PKG_VERSION"));
+        let client = ApiClient::new(url, user_agent, authorities.as_deref())?;
         let client = if login.is_some() {
             client
         } else {
@@ -120,12 +146,26 @@ impl Remote {
         let me: Me = remote.client.get("/api/v1/auth/me").await.with_context(cannot)?;
         remote.tenant = me.tenant.slug;
         match &args.tenant {
-            Some(wanted) if *wanted != remote.tenant => Err(UsageError(format!(
-                "the credential is of tenant {}, not of {wanted}",
-                remote.tenant
-            ))
-            .into()),
+            Some(wanted) if *wanted != remote.tenant => {
+                remote.log_out().await;
+                let told = format!("the credential is of tenant {}, not of {wanted}", remote.tenant);
+                Err(UsageError(told).into())
+            }
             _ => Ok(remote),
+        }
+    }
+
+    /// Ends the session, if we have one.
+    async fn log_out(&self) {
+        if self.login.is_none() {
+            return;
+        }
+        let ended = self.client.post::<()>("/api/v1/auth/logout", None, None);
+        // Nobody waits for it for long: it ends by itself, later.
+        match timeout(LOG_OUT_WITHIN, ended).await {
+            Ok(Ok(())) => {}
+            Ok(Err(ApiError::Refused(problem))) if problem.status == 401 => {}
+            _ => output::progress("warning: the server did not hear that the session has ended"),
         }
     }
 

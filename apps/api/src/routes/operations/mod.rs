@@ -1,6 +1,7 @@
 //! Long work: how far it has come, a way to stop it, and the file that it has written.
 
 mod cancel;
+mod drop_result;
 mod get;
 mod list;
 mod result;
@@ -19,5 +20,6 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(get::get)
         .service(stream::stream)
         .service(result::result)
+        .service(drop_result::drop_result)
         .service(cancel::cancel);
 }
