@@ -17,9 +17,18 @@ pub struct CsvRecords {
     cells_length: usize,
     ends: Vec<usize>,
     ends_length: usize,
-    /// The rest of a line that was given up is still to come.
-    skipping: bool,
+    /// What of a record that was given up is still to come.
+    skipping: Option<Rest>,
     finished: bool,
+}
+
+/// How much a record that was given up takes with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Rest {
+    /// Its line: a mark that is closed nowhere in the file would take all that follows.
+    OfLine,
+    /// All up to its end. What stands between its quotation marks is text, and never becomes a record.
+    OfRecord,
 }
 
 /// The cells of one record.
@@ -57,7 +66,7 @@ impl CsvRecords {
             cells_length: 0,
             ends: vec![0; MAX_CELLS + 2],
             ends_length: 0,
-            skipping: false,
+            skipping: None,
             finished: false,
         }
     }
@@ -75,10 +84,12 @@ impl CsvRecords {
     /// Returns the next record that is here as a whole; `None` until more is pushed.
     pub fn read(&mut self) -> Option<Record<Cells<'_>>> {
         loop {
-            if self.skipping {
-                self.window.skip_line()?;
-                self.skipping = false;
+            match self.skipping {
+                Some(Rest::OfLine) => self.window.skip_line()?,
+                Some(Rest::OfRecord) => self.skip_record()?,
+                None => {}
             }
+            self.skipping = None;
             self.start()?;
             if self.scanned == 0 {
                 self.window.skip_line_ends();
@@ -87,7 +98,7 @@ impl CsvRecords {
             }
             let line = self.window.line;
             if let Err(fault) = self.scan()? {
-                self.give_up_line();
+                self.give_up();
                 return Some(Record {
                     line,
                     content: Err(fault),
@@ -127,6 +138,7 @@ impl CsvRecords {
     fn scan(&mut self) -> Option<Result<(), RecordFault>> {
         loop {
             if self.scanned > MAX_RECORD_BYTES {
+                self.skipping = Some(Rest::OfRecord);
                 return Some(Err(RecordFault::TooLong));
             }
             let unread = self.window.unread();
@@ -144,15 +156,22 @@ impl CsvRecords {
             );
             self.cells_length += written;
             self.ends_length += ended;
+            self.scanned += if at_end { 0 } else { read };
             match result {
-                ReadRecordResult::InputEmpty if at_end => return Some(Err(RecordFault::UnclosedQuote)),
-                ReadRecordResult::InputEmpty => self.scanned += read,
-                ReadRecordResult::OutputEndsFull => return Some(Err(RecordFault::TooManyCells)),
+                ReadRecordResult::InputEmpty if at_end => {
+                    self.skipping = Some(Rest::OfLine);
+                    return Some(Err(RecordFault::UnclosedQuote));
+                }
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputEndsFull => {
+                    self.skipping = Some(Rest::OfRecord);
+                    return Some(Err(RecordFault::TooManyCells));
+                }
                 ReadRecordResult::OutputFull | ReadRecordResult::End => {
+                    self.skipping = Some(Rest::OfRecord);
                     return Some(Err(RecordFault::TooLong));
                 }
                 ReadRecordResult::Record => {
-                    self.scanned += if at_end { 0 } else { read };
                     return Some(if self.ends_length > MAX_CELLS {
                         Err(RecordFault::TooManyCells)
                     } else {
@@ -163,14 +182,32 @@ impl CsvRecords {
         }
     }
 
-    /// Begins anew behind the first line end, also if it falls between quotation marks: a mark that is never closed
-    /// would take the rest of the file with it.
-    fn give_up_line(&mut self) {
-        if let Some(reader) = &mut self.reader {
-            reader.reset();
+    /// Steps over what was read of a record; of a line, over none of it yet.
+    fn give_up(&mut self) {
+        if self.skipping == Some(Rest::OfLine) {
+            if let Some(reader) = &mut self.reader {
+                reader.reset();
+            }
+        } else {
+            self.window.advance(self.scanned);
         }
         self.scanned = 0;
-        self.skipping = true;
+    }
+
+    /// Reads on to the end of a record without keeping it; `None` when that is not here.
+    fn skip_record(&mut self) -> Option<()> {
+        let reader = self.reader.as_mut()?;
+        loop {
+            let unread = self.window.unread();
+            if unread.is_empty() {
+                return None;
+            }
+            let (result, read, ..) = reader.read_record(unread, &mut self.cells, &mut self.ends);
+            self.window.advance(read);
+            if result == ReadRecordResult::Record {
+                return Some(());
+            }
+        }
     }
 
     fn is_blank(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Reads the records of an uploaded file, chunk by chunk as it arrives.
 //!
 //! Memory does not grow with the file: what is held is the largest chunk and one record, which is bounded. A record that
-//! cannot be read costs that record alone: the caller is told its line and why, and reading goes on with the next line.
+//! cannot be read costs that record alone: the caller is told its line and why, and reading goes on behind it.
 
 mod csv;
 mod formula;
@@ -31,7 +31,9 @@ pub struct Record<T> {
 pub enum RecordFault {
     #[error("must be UTF-8 text")]
     NotUtf8,
-    #[error("must have at most {MAX_RECORD_BYTES} bytes")]
+    #[error(
+        "must have at most {MAX_RECORD_BYTES} bytes; a quotation mark that is not closed takes all that follows"
+    )]
     TooLong,
     #[error("must have at most {MAX_CELLS} cells")]
     TooManyCells,

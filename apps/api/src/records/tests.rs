@@ -152,7 +152,7 @@ fn a_quotation_mark_that_is_never_closed_costs_its_line_alone() {
 }
 
 #[test]
-fn a_quotation_mark_that_is_never_closed_does_not_hold_a_large_file_in_memory() {
+fn a_quotation_mark_that_is_never_closed_takes_what_follows_and_no_memory() {
     let file = format!("a,b\n1,\"2\n{}", "1234,x\n".repeat(50_000));
     let mut records = CsvRecords::new();
     let (mut good, mut bad, mut most) = (0, 0, 0);
@@ -167,7 +167,8 @@ fn a_quotation_mark_that_is_never_closed_does_not_hold_a_large_file_in_memory() 
         }
     }
 
-    assert_eq!((good, bad), (50_001, 1));
+    // What stands behind it may be text.
+    assert_eq!((good, bad), (1, 1));
     assert!(most <= MAX_RECORD_BYTES + 2_000, "{most}");
 }
 
@@ -193,6 +194,32 @@ fn a_record_that_is_too_long_is_refused_and_reading_goes_on_with_the_next_line()
     assert_eq!(
         csv(format!("{too_long}\na,b")),
         vec![(1, Err(RecordFault::TooLong)), cells(2, &["a", "b"])]
+    );
+}
+
+#[test]
+fn what_stands_in_a_cell_that_is_too_long_never_becomes_a_record() {
+    let text = "x".repeat(MAX_RECORD_BYTES);
+    let file = format!("a,b\n1,\"{text}\nMallory,2\n{text}\"\"\nMallory,3\n\"\n4,5\n");
+    for size in [900, 1_000_000] {
+        assert_eq!(
+            csv_in_chunks(file.as_bytes(), size),
+            vec![
+                cells(1, &["a", "b"]),
+                (2, Err(RecordFault::TooLong)),
+                cells(7, &["4", "5"])
+            ]
+        );
+    }
+
+    let most = vec!["x"; MAX_CELLS].join(",");
+    assert_eq!(
+        csv(format!("a,b\n{most},x,\"\nMallory,2\n\"\n4,5\n")),
+        vec![
+            cells(1, &["a", "b"]),
+            (2, Err(RecordFault::TooManyCells)),
+            cells(5, &["4", "5"])
+        ]
     );
 }
 
