@@ -1,9 +1,7 @@
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::catch_up::{Rooms, catch_up_later};
 use super::{Delivery, NewDelivery, PING, Subscriber, WebhookDirectory};
 use crate::Id;
 use crate::events::{Consumer, Event, HandleError};
@@ -12,22 +10,14 @@ use crate::jobs::{NewJob, Queue};
 use crate::store::{StoreError, UnitOfWork};
 
 /// Has each event delivered to the webhooks that want it.
-///
-/// As many deliveries of a webhook wait as it has room for. What comes then stays in the log, and a replay sends it once
-/// there is room again: nothing is left out, and a receiver that takes nothing costs no more than its room.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct DispatchWebhooks {
     directory: Arc<dyn WebhookDirectory>,
-    rooms: Rooms,
 }
 
 impl DispatchWebhooks {
-    /// `most_pending` deliveries of a tenant may wait; each of its webhooks has an equal part of that.
-    pub fn new(directory: Arc<dyn WebhookDirectory>, most_pending: u32) -> Self {
-        Self {
-            directory,
-            rooms: Rooms::new(most_pending),
-        }
+    pub fn new(directory: Arc<dyn WebhookDirectory>) -> Self {
+        Self { directory }
     }
 }
 
@@ -49,18 +39,9 @@ impl Consumer for DispatchWebhooks {
 
     async fn handle(&self, events: &[Event], uow: &mut dyn UnitOfWork) -> Result<(), HandleError> {
         let subscribers = uow.webhooks().subscribers().await?;
-        let share = self.rooms.share(subscribers.len() as u64);
-        let (mut deliveries, mut left) = (Vec::new(), BTreeMap::new());
+        let mut deliveries = Vec::new();
         for event in events {
             for subscriber in subscribers.iter().filter(|subscriber| subscriber.wants(event)) {
-                let has_room = event.event_type == PING
-                    || !left.contains_key(&subscriber.id)
-                        && self.rooms.take(uow, subscriber.id, event.cursor, share).await?;
-                if !has_room {
-                    let stretch = left.entry(subscriber.id).or_insert((event.cursor, event.cursor));
-                    stretch.1 = event.cursor;
-                    continue;
-                }
                 deliveries.push(NewDelivery {
                     id: Id::from_uuid(uow.next_id()),
                     webhook: subscriber.id,
@@ -70,11 +51,7 @@ impl Consumer for DispatchWebhooks {
                 });
             }
         }
-        deliver_later(uow, &deliveries).await?;
-        for (webhook, (first, last)) in left {
-            catch_up_later(uow, webhook, first, last).await?;
-        }
-        Ok(())
+        Ok(deliver_later(uow, &deliveries).await?)
     }
 }
 

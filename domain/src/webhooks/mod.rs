@@ -5,7 +5,6 @@
 //! again (`deliver`, `verdict`). The form on the wire is that of Standard Webhooks
 //! (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
 
-mod catch_up;
 mod deliver;
 mod delivery;
 mod disable;

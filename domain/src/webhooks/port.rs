@@ -8,7 +8,6 @@ use uuid::Uuid;
 use super::{
     Delivery, DeliveryId, DeliveryState, EventSelection, Replay, ReplayId, ReplayProgress, Webhook, WebhookId,
 };
-use crate::events::EventCursor;
 use crate::identity::TenantId;
 use crate::paging::{Page, Paging};
 use crate::store::StoreError;
@@ -136,8 +135,6 @@ pub trait WebhookReplays: Send {
     /// What has become of its deliveries so far.
     async fn progress(&mut self, id: ReplayId) -> Result<ReplayProgress, StoreError>;
     async fn find_for_update(&mut self, id: ReplayId) -> Result<Option<Replay>, StoreError>;
-    /// Has the replay of a webhook that is running go on to here, if there is one; returns whether.
-    async fn extend(&mut self, webhook: WebhookId, until: EventCursor) -> Result<bool, StoreError>;
     async fn update(&mut self, replay: &Replay) -> Result<(), StoreError>;
     /// Stops the replay of a webhook that is running, if there is one.
     async fn stop(&mut self, webhook: WebhookId) -> Result<(), StoreError>;
@@ -150,16 +147,6 @@ pub enum ReplayConflict {
     UnderWay,
     #[error(transparent)]
     Store(#[from] StoreError),
-}
-
-impl From<ReplayConflict> for StoreError {
-    /// For those who have looked before, and do all again.
-    fn from(conflict: ReplayConflict) -> Self {
-        match conflict {
-            ReplayConflict::UnderWay => Self::Contended,
-            ReplayConflict::Store(error) => error,
-        }
-    }
 }
 
 /// Knows which tenants have webhooks at all.

@@ -3,7 +3,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::catch_up::share;
 use super::deliver::{of_tenant, payload, scope};
 use super::dispatch::deliver_later;
 use super::{NewDelivery, PING, Replay, ReplayState, Webhook};
@@ -14,7 +13,7 @@ use crate::store::{Store, StoreError, UnitOfWork};
 
 /// Events that a step reads.
 const STEP: u32 = 200;
-/// While so many deliveries of the webhook wait, no more are added; or fewer, where a tenant may have few.
+/// While so many deliveries of the webhook wait, no more are added.
 const MOST_PENDING: u32 = 1_000;
 /// After so long it is looked whether there is room again, or more to be read.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
@@ -23,13 +22,11 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub struct ReplayWebhook {
     store: Arc<dyn Store>,
-    most_pending: u32,
 }
 
 impl ReplayWebhook {
-    /// `most_pending` deliveries of a tenant may wait.
-    pub fn new(store: Arc<dyn Store>, most_pending: u32) -> Self {
-        Self { store, most_pending }
+    pub fn new(store: Arc<dyn Store>) -> Self {
+        Self { store }
     }
 }
 
@@ -52,10 +49,7 @@ impl JobHandler for ReplayWebhook {
         let webhook = uow.webhooks().find(replay.webhook).await?;
         let next = match webhook.filter(|webhook| webhook.state.is_enabled()) {
             None => Next::Ended(ReplayState::Stopped { at: uow.now() }),
-            Some(webhook) => {
-                let most = share(self.most_pending, uow.webhooks().count().await?).min(MOST_PENDING);
-                step(&mut *uow, &mut replay, &webhook, most).await?
-            }
+            Some(webhook) => step(&mut *uow, &mut replay, &webhook).await?,
         };
         if let Next::Ended(state) = next {
             replay.state = state;
@@ -98,24 +92,19 @@ enum Next {
     Ended(ReplayState),
 }
 
-async fn step(
-    uow: &mut dyn UnitOfWork,
-    replay: &mut Replay,
-    webhook: &Webhook,
-    most_pending: u32,
-) -> Result<Next, StoreError> {
+async fn step(uow: &mut dyn UnitOfWork, replay: &mut Replay, webhook: &Webhook) -> Result<Next, StoreError> {
     let pending = uow
         .webhook_deliveries()
-        .count_pending(webhook.id, most_pending)
+        .count_pending(webhook.id, MOST_PENDING)
         .await?;
-    if pending >= most_pending {
+    if pending >= MOST_PENDING {
         return Ok(Next::Later);
     }
     let wanted = EventFilter {
         types: webhook.events.names().map(<[String]>::to_vec).unwrap_or_default(),
         aggregate: None,
     };
-    let room = STEP.min(most_pending - pending);
+    let room = STEP.min(MOST_PENDING - pending);
     let page = uow.events().after(&wanted, replay.place, room).await?;
     let is_within = |cursor| replay.until.is_none_or(|until| cursor <= until);
     let within = page.events.partition_point(|event| is_within(event.cursor));

@@ -106,7 +106,7 @@ async fn resume(operator: &Client) {
 async fn a_retry_that_is_asked_for_during_the_last_attempt_is_made() {
     let app = TestApp::start_with(|config| {
         local(config);
-        config.webhooks.timeout = std::time::Duration::from_secs(2);
+        config.webhooks.timeout = std::time::Duration::from_secs(10);
     })
     .await;
     let acme = app.tenant("acme").await;

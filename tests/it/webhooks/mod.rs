@@ -1,11 +1,11 @@
 //! Webhooks: events are posted to them, signed, until they are taken; and nowhere they must not be.
 
 mod bench;
-mod bounds;
 mod care;
 mod deliver;
 mod guard;
 mod manage;
+mod order;
 mod processes;
 mod replay;
 mod retries;

@@ -352,7 +352,6 @@ pub struct WebhooksConfig {
     /// Ranges with commas between them; `None`: public addresses alone.
     pub allowed_networks: Option<String>,
     pub denied_networks: Option<String>,
-    pub max_pending_per_tenant: u32,
 }
 
 impl WebhooksConfig {

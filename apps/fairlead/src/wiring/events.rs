@@ -29,11 +29,10 @@ pub(super) struct Events {
 }
 
 /// Everybody who does something about events.
-fn consumers(config: &Config, stores: &Stores) -> Vec<Arc<dyn Consumer>> {
-    let most_pending = config.webhooks.max_pending_per_tenant;
+fn consumers(stores: &Stores) -> Vec<Arc<dyn Consumer>> {
     vec![
         Arc::new(CountUsageByDay),
-        Arc::new(DispatchWebhooks::new(stores.system.clone(), most_pending)),
+        Arc::new(DispatchWebhooks::new(stores.system.clone())),
     ]
 }
 
@@ -68,7 +67,7 @@ impl Events {
         let worker = Worker::new(WorkerParts {
             log: stores.system.clone(),
             store: stores.store.clone(),
-            consumers: consumers(whole, stores),
+            consumers: consumers(stores),
             signal,
             live: live.clone(),
             observing,

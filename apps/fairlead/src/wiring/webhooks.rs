@@ -20,7 +20,6 @@ pub(super) struct Webhooks {
     secrets: Arc<SealedSigningSecrets>,
     clock: Arc<dyn Clock>,
     pub(super) meters: Arc<WebhookMeters>,
-    max_pending: u32,
 }
 
 impl Webhooks {
@@ -46,7 +45,6 @@ impl Webhooks {
             ))),
             clock: Arc::clone(clock),
             meters: Arc::default(),
-            max_pending: config.max_pending_per_tenant,
         })
     }
 
@@ -69,7 +67,7 @@ impl Webhooks {
                 retry,
                 meters: Arc::clone(&self.meters),
             })),
-            Arc::new(ReplayWebhook::new(stores.store.clone(), self.max_pending)),
+            Arc::new(ReplayWebhook::new(stores.store.clone())),
         ]
     }
 }

@@ -34,13 +34,6 @@ const PROGRESS: &str = "
            count(*) FILTER (WHERE state = 'FAILED'), count(*) FILTER (WHERE state = 'CANCELED')
     FROM webhook_deliveries WHERE tenant_id = $1 AND replay_id = $2";
 
-// One that is ending is waited for: then there is none any more.
-const EXTEND: &str = "
-    UPDATE webhook_replays
-    SET until_xid = GREATEST(until_xid, $3),
-        until_position = CASE WHEN (until_xid, until_position) < ($3, $4) THEN $4 ELSE until_position END
-    WHERE tenant_id = $1 AND webhook_id = $2 AND state = 'RUNNING'";
-
 const UPDATE: &str = "
     UPDATE webhook_replays
     SET place_xid = $3, place_position = $4, state = $5, ended_at = $6, deliveries = $7
@@ -109,20 +102,6 @@ impl WebhookReplays for PgUnitOfWork {
             failed: count(2)?,
             canceled: count(3)?,
         })
-    }
-
-    #[tracing::instrument(level = "debug", name = "db.webhook_replays.extend", skip_all)]
-    async fn extend(&mut self, webhook: WebhookId, until: EventCursor) -> Result<bool, StoreError> {
-        let extended = self
-            .connection
-            .sql(EXTEND)
-            .bind(self.tenant_id())
-            .bind(webhook.as_uuid())
-            .bind(Xid(until.xid))
-            .bind(until.position)
-            .execute()
-            .await?;
-        Ok(extended > 0)
     }
 
     #[tracing::instrument(level = "debug", name = "db.webhook_replays.find_for_update", skip_all)]

@@ -36,13 +36,6 @@ pub(super) const KEYS: &[Key] = &[
         "false",
         "whether receivers may be called without TLS: for development",
     ),
-    Key::new(
-        "webhooks.max_pending_per_tenant",
-        range(1_000, 100_000_000),
-        "100000",
-        "how many deliveries of a tenant may wait, in equal parts for each of its webhooks; more stays in the log of events, \
-         and is sent from there",
-    ),
     Key::optional(
         "webhooks.denied_networks",
         Kind::Networks,
