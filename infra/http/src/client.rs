@@ -81,6 +81,7 @@ impl GuardedClient {
         let resolver = GuardedResolver {
             guard: Arc::clone(&guard),
             lookup,
+            within: settings.connect_timeout.mul_f64(0.8),
         };
         let client = Client::builder()
             .tls_backend_preconfigured(tls::config(None)?)

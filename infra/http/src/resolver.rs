@@ -2,11 +2,13 @@ use std::fmt::Debug;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use dns_lookup::{AddrInfoHints, LookupError as DnsError, LookupErrorKind, SockType, getaddrinfo};
 use fairlead_telemetry::spawn_blocking;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::time::timeout;
 
 use crate::guard::Guard;
 
@@ -47,6 +49,9 @@ impl Lookup for SystemLookup {
 pub(crate) struct GuardedResolver {
     pub(crate) guard: Arc<Guard>,
     pub(crate) lookup: Arc<dyn Lookup>,
+    /// How long it may take: less than a connection may, whose time runs meanwhile. So servers of names that are silent
+    /// are not taken for a receiver that is.
+    pub(crate) within: Duration,
 }
 
 /// Why a name leads nowhere.
@@ -72,10 +77,11 @@ impl From<DnsError> for LookupError {
 
 impl Resolve for GuardedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let (guard, lookup) = (Arc::clone(&self.guard), Arc::clone(&self.lookup));
+        let (guard, lookup, within) = (Arc::clone(&self.guard), Arc::clone(&self.lookup), self.within);
         Box::pin(async move {
             let name = name.as_str();
-            let found = match lookup.addresses(name).await {
+            let looking = timeout(within, lookup.addresses(name)).await;
+            let found = match looking.unwrap_or_else(|late| Err(LookupError::Failed(late.into()))) {
                 Ok(found) => found,
                 Err(failure) => {
                     // Tenants are not told which it is.

@@ -61,8 +61,9 @@ fn headers(message: &Message) -> HeaderMap {
 
 /// Reads `Retry-After`: seconds, or a moment (RFC 9110, section 10.2.3).
 fn retry_in(text: &str, now: OffsetDateTime) -> Option<Duration> {
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // However long it is, it is a time to wait.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
     let moment = OffsetDateTime::parse(text, &Rfc2822).ok()?;
     Some((moment - now).try_into().unwrap_or_default())
@@ -82,7 +83,8 @@ mod tests {
         assert_eq!(seconds("120"), Some(120));
         assert_eq!(seconds("Sun, 22 Nov 2026 10:02:00 GMT"), Some(120));
         assert_eq!(seconds("Sun, 22 Nov 2026 09:00:00 GMT"), Some(0));
-        for nonsense in ["", "soon", "-1", "1.5", "99999999999999999999"] {
+        assert_eq!(seconds("99999999999999999999"), Some(u64::MAX));
+        for nonsense in ["", "soon", "-1", "1.5"] {
             assert_eq!(seconds(nonsense), None, "{nonsense}");
         }
     }

@@ -295,6 +295,34 @@ async fn a_name_that_there_is_not_looks_like_one_that_is_refused_and_no_lookup_l
     assert!(failed.is_ours() && !unknown.is_ours());
 }
 
+/// Servers of names that do not answer.
+#[derive(Debug)]
+struct Silent;
+
+#[async_trait]
+impl Lookup for Silent {
+    async fn addresses(&self, _: &str) -> Result<Vec<IpAddr>, LookupError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn silent_servers_of_names_are_not_taken_for_a_silent_receiver() {
+    let settings = GuardedClientSettings {
+        user_agent: "test".to_owned(),
+        allows_http: true,
+        allowed: Vec::new(),
+        denied: Vec::new(),
+        connect_timeout: Duration::from_millis(500),
+        timeout: Duration::from_mins(1),
+    };
+    let client = GuardedClient::with_lookup(settings, Arc::new(Silent)).unwrap();
+
+    let fault = post(&client, "http://receiver.test/").await.unwrap_err();
+
+    assert_eq!(fault, SendFault::Lookup);
+}
+
 #[tokio::test]
 async fn the_system_says_whether_there_is_no_such_name() {
     let unknown = SystemLookup.addresses("receiver.invalid").await;
