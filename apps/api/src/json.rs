@@ -1,8 +1,11 @@
 //! JSON bodies: of the right media type, bounded in size and depth, strict about fields.
 
+use std::time::Duration;
+
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
+use fairlead_telemetry::request::current;
 use futures_util::StreamExt as _;
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
@@ -10,6 +13,7 @@ use serde_json::Value;
 use serde_json::error::Category;
 use serde_path_to_error::Segment;
 use sha2::{Digest as _, Sha256};
+use tokio::time::timeout;
 
 use crate::problem::{InvalidValueView, Kind, Problem, pointer};
 use crate::scan::{self, Unfit};
@@ -197,14 +201,35 @@ pub(crate) async fn collect(
         return Err(too_large());
     }
     let mut body = web::BytesMut::with_capacity(announced);
-    while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| Problem::client(Kind::MalformedRequest, "the body broke off"))?;
-        if body.len() + chunk.len() > max {
-            return Err(too_large());
+    let reading = async {
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|_| Problem::client(Kind::MalformedRequest, "the body broke off"))?;
+            if body.len() + chunk.len() > max {
+                return Err(too_large());
+            }
+            body.extend_from_slice(&chunk);
         }
-        body.extend_from_slice(&chunk);
-    }
+        Ok(())
+    };
+    match time_for_bodies() {
+        Some(limit) => timeout(limit, reading).await.map_err(|_| too_slow(limit))?,
+        None => reading.await,
+    }?;
     Ok(body)
+}
+
+/// What a client may take of the time that its request has: an end of it is left to tell it so.
+fn time_for_bodies() -> Option<Duration> {
+    let left = current()?.time_left()?;
+    Some(left.mul_f64(0.9))
+}
+
+fn too_slow(limit: Duration) -> Problem {
+    let seconds = limit.as_secs_f64();
+    Problem::client(
+        Kind::BodyTooSlow,
+        format!("the body was not here within {seconds:.1} s"),
+    )
 }
 
 fn request_hash(request: &HttpRequest, body: &[u8]) -> [u8; 32] {

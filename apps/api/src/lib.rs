@@ -87,7 +87,7 @@ pub use paging::CursorKey;
 pub use path::PathId;
 pub use read::Shortcuts;
 pub use realtime::{Connections, OperationWatches};
-pub use routes::LeadFileWriter;
+pub use routes::{ImportPlaces, LeadFileWriter};
 pub use serve::{Offer, serve};
 pub use state::{
     ApiSettings, HealthCheck, HealthProbe, HealthReport, HealthStatus, JobServices, MemoryKeeper,

@@ -25,6 +25,7 @@ use crate::middleware::RequestTimes;
 use crate::paging::CursorKey;
 use crate::read::{Origin, Shortcuts};
 use crate::realtime::{Connections, OperationWatches};
+use crate::routes::ImportPlaces;
 
 /// All that handlers need from outside; made once by the wiring and shared by every worker.
 #[derive(Clone, Debug)]
@@ -52,6 +53,7 @@ pub struct Services {
     pub webhooks: WebhookServices,
     pub connections: Connections,
     pub watches: OperationWatches,
+    pub import_places: ImportPlaces,
     pub cursors: CursorKey,
     pub consistency: ConsistencyTokens,
     pub settings: ApiSettings,

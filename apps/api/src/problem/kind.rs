@@ -76,6 +76,10 @@ problem_types! {
         "The path exists, but not with this method.",
         "Use one of the methods in the `Allow` header.";
 
+    BodyTooSlow: REQUEST_TIMEOUT, "body-too-slow", "Body too slow",
+        "The body was not here when most of the time that a request has was over.",
+        "Send it faster, or in parts; imports take files that come slowly.";
+
     Conflict: CONFLICT, "conflict", "Conflict",
         "What the request asks for does not go with the present state.",
         "Read the current state and decide anew; `detail` says what stands in the way.";
@@ -146,6 +150,9 @@ problem_types! {
     TooManyAttempts: TOO_MANY_REQUESTS, "too-many-attempts", "Too many attempts",
         "Too many logins failed for this account or from this address.",
         "Wait as long as `Retry-After` says.";
+    TooManyImports: TOO_MANY_REQUESTS, "too-many-imports", "Too many imports",
+        "As many files are imported directly as may be at once: two of a tenant, and four altogether in a process.",
+        "Send the file with `Prefer: respond-async`, or come back after `Retry-After` seconds.";
     TooManyStreams: TOO_MANY_REQUESTS, "too-many-streams", "Too many streams",
         "The tenant, or everybody together, follows events as often as is allowed at once.",
         "Close streams that are not needed, share one among several readers, or come back after `Retry-After` seconds.";
@@ -190,7 +197,9 @@ impl Kind {
     pub const fn retry_after_seconds(self) -> Option<u64> {
         match self {
             Self::Contended => Some(1),
-            Self::TooManyStreams | Self::Unavailable | Self::DeadlineExceeded => Some(5),
+            Self::TooManyImports | Self::TooManyStreams | Self::Unavailable | Self::DeadlineExceeded => {
+                Some(5)
+            }
             Self::TooManyAttempts => Some(60),
             _ => None,
         }

@@ -61,5 +61,5 @@ impl From<BeginImportError> for Problem {
 }
 
 impl Problematic for BeginImportError {
-    const KINDS: &'static [Kind] = &[Kind::LimitReached, Kind::UploadExpired];
+    const KINDS: &'static [Kind] = &[Kind::LimitReached, Kind::UploadExpired, Kind::TooManyImports];
 }

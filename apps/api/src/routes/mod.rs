@@ -22,7 +22,7 @@ pub(crate) mod questions {
     pub(crate) use super::users::GetUser;
 }
 
-pub use leads::LeadFileWriter;
+pub use leads::{ImportPlaces, LeadFileWriter};
 pub(crate) use pages::configure as configure_pages;
 use utoipa_actix_web::scope;
 use utoipa_actix_web::service_config::ServiceConfig;

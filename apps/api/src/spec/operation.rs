@@ -156,7 +156,7 @@ fn kinds(path: &str, operation: &Value) -> Vec<Kind> {
         kinds.extend([Kind::BodyTooLarge, Kind::UnsupportedMediaType]);
     }
     if content["application/json"].is_object() {
-        kinds.push(Kind::MalformedJson);
+        kinds.extend([Kind::MalformedJson, Kind::BodyTooSlow]);
     }
     kinds
 }

@@ -21,7 +21,9 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
-use fairlead_api::{Connections, JobServices, Offer, OperationWatches, RequestTimes, Services, Shortcuts};
+use fairlead_api::{
+    Connections, ImportPlaces, JobServices, Offer, OperationWatches, RequestTimes, Services, Shortcuts,
+};
 use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
 use fairlead_cache::Warmer;
 use fairlead_domain::clock::{Clock, Ids};
@@ -310,6 +312,7 @@ fn services(config: &Config, parts: &Parts, edge: Edge, stores: &Stores, ready: 
         live: Arc::new(ready.live.clone()),
         webhooks: ready.webhooks.services(config),
         watches: OperationWatches::new(stores.store.clone()),
+        import_places: ImportPlaces::default(),
         connections: Connections::new(Arc::clone(&parts.ids), Arc::clone(&parts.clock)),
         cursors: edge.cursors,
         consistency: edge.consistency,

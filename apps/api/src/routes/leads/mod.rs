@@ -20,6 +20,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub use export::LeadFileWriter;
 pub(in crate::routes) use export::described;
 pub(crate) use get::GetLead;
+pub use import::ImportPlaces;
 pub(in crate::routes) use import::MAX_UPLOAD_BYTES;
 pub(crate) use query::LeadListQuery;
 pub(crate) use search::SearchQuery;
