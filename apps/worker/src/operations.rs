@@ -11,7 +11,7 @@ use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::jobs::{DeadJob, Done, Job, JobError, JobHandler, NewJob};
 use fairlead_domain::operations::{
-    self, Operation, OperationId, Step, StepError, Turn, hand_on, operation_of, take_up,
+    self, Operation, OperationId, Step, StepError, TakenUp, Turn, hand_on, operation_of, take_up,
 };
 use fairlead_domain::store::{Store, StoreError, UnitOfWork};
 use tokio::time::Instant;
@@ -90,10 +90,14 @@ impl<W: Work> OperationJobs<W> {
         let scope = system.tenant(tenant);
         let id = operation_of(job.unique_key.as_deref()).map_err(|error| JobError::Reject(error.into()))?;
         let mut uow = self.store.begin_behind(&scope).await?;
-        let Some(operation) = take_up(&mut *uow, id, job.attempt).await? else {
-            drop(uow);
-            self.drop_all(&scope, id).await?;
-            return Ok(Done::Now);
+        let operation = match take_up(&mut *uow, id, job).await? {
+            TakenUp::Runs(operation) => operation,
+            TakenUp::Over => return Ok(Done::Now),
+            TakenUp::Stopped => {
+                drop(uow);
+                self.drop_all(&scope, id).await?;
+                return Ok(Done::Now);
+            }
         };
         let position = uow.commit().await?;
         let mut slice = Slice {
@@ -146,7 +150,7 @@ impl<W: Work> OperationJobs<W> {
                     });
                     return Ok(Done::WithItsEffect);
                 }
-                Step::Ended => {
+                Step::Stopped => {
                     self.drop_all(&slice.scope, slice.operation).await?;
                     return Ok(Done::Now);
                 }

@@ -18,6 +18,9 @@ pub trait Jobs: Send {
     /// Has a job that is due later begun at once, if one with this unique key is.
     async fn hasten(&mut self, queue: Queue, unique_key: &str) -> Result<(), StoreError>;
 
+    /// Makes sure that nobody else claims a job before this unit of work has ended.
+    async fn hold(&mut self, ticket: &Ticket) -> Result<(), FinishError>;
+
     /// Finishes a job together with what this unit of work does, or not at all.
     async fn finish(&mut self, ticket: &Ticket) -> Result<(), FinishError>;
 
@@ -31,7 +34,7 @@ pub trait Jobs: Send {
     ) -> Result<(), FinishError>;
 }
 
-/// Why a job was not finished, or put off.
+/// Why a job was not held, finished, or put off.
 #[derive(Debug, thiserror::Error)]
 pub enum FinishError {
     /// The lease lapsed and somebody else claimed the job, or it was given back.

@@ -24,4 +24,5 @@ pub use permit::OperationsPermit;
 pub use port::{OperationOutputs, Operations, OutputEnd, OutputPart, OutputSize};
 pub use result::{FindResultError, ResultFile, drop_result, find_result};
 pub use room::{NoRoom, make_sure_of_place, make_sure_of_room};
-pub use work::{Step, StepError, Turn, give_up, hand_on, operation_of, queue, take_up};
+pub(crate) use work::{Course, course};
+pub use work::{Step, StepError, TakenUp, Turn, give_up, hand_on, operation_of, queue, take_up};

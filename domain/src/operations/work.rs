@@ -11,7 +11,7 @@ use super::{
 use crate::Id;
 use crate::access::Actor;
 use crate::events::Source;
-use crate::jobs::{FinishError, JobError, NewJob, Ticket};
+use crate::jobs::{FinishError, Job, JobError, NewJob, Ticket};
 use crate::store::{StoreError, UnitOfWork};
 
 /// Whether the job goes on behind a part, or hands the rest on to the next one of its operation.
@@ -32,8 +32,8 @@ pub enum Step {
     Completed,
     /// It was given up for good, and this unit of work finishes the job: what is kept for it is to be dropped.
     GivenUp,
-    /// The operation has ended otherwise, or is gone: what is kept for it is to be dropped.
-    Ended,
+    /// The operation was stopped, or is gone: what is kept for it is to be dropped.
+    Stopped,
 }
 
 /// Why a step failed.
@@ -78,36 +78,68 @@ pub async fn queue(
     Ok(found)
 }
 
-/// Makes sure that an operation runs, at the begin of an attempt at its job; `None`: it has ended, or is gone. One that
-/// had failed is taken up again if what it needs for that is still there: somebody retries its job.
-pub async fn take_up(
-    uow: &mut dyn UnitOfWork,
-    id: OperationId,
-    attempt: u32,
-) -> Result<Option<Operation>, StoreError> {
+/// What the attempt at a job finds its operation to be.
+#[derive(Debug)]
+pub enum TakenUp {
+    /// It runs by now, and the job is still this worker's.
+    Runs(Operation),
+    /// It has come to its end, or has failed for good. What is kept of it is for those who asked for it.
+    Over,
+    /// It was stopped, or is gone: what is kept for it is to be dropped.
+    Stopped,
+}
+
+/// Makes sure that an operation runs, at the begin of an attempt at its job. One that had failed is taken up again if
+/// what it needs for that is still there: somebody retries its job. Not by a worker that has lost the job meanwhile: it
+/// could not bring the operation to an end.
+pub async fn take_up(uow: &mut dyn UnitOfWork, id: OperationId, job: &Job) -> Result<TakenUp, StepError> {
     let found = uow.operations().find_for_update(id).await?;
-    let Some(before) = found else { return Ok(None) };
+    let Some(before) = found else {
+        return Ok(TakenUp::Stopped);
+    };
     let record = before.record();
     let (kind, actor, done) = (record.kind, record.created_by, record.done);
     let line = match record.state {
-        OperationState::Completed | OperationState::Cancelled => return Ok(None),
-        OperationState::Failed if !can_go_on(uow, &before).await? => return Ok(None),
+        OperationState::Cancelled => return Ok(TakenUp::Stopped),
+        OperationState::Completed => return Ok(TakenUp::Over),
+        OperationState::Failed if !can_go_on(uow, &before).await? => return Ok(TakenUp::Over),
         OperationState::Running => {
-            if attempt > 1 {
+            uow.jobs().hold(&job.ticket).await?;
+            if job.attempt > 1 {
                 let line = format!("goes on behind row {done}");
                 uow.operations().change(&before, &line).await?;
             }
-            return Ok(Some(before));
+            return Ok(TakenUp::Runs(before));
         }
         OperationState::Queued => "begun".to_owned(),
         OperationState::Failed => format!("taken up again behind row {done}"),
     };
-    let Ok(begun) = before.clone().begin() else {
-        return Ok(None);
-    };
+    uow.jobs().hold(&job.ticket).await?;
+    let begun = before.clone().begin()?;
     let after = uow.operations().change(&begun, &line).await?;
     uow.record(snapshot::started(&before, &after, actor).by(kind.source()));
-    Ok(Some(after))
+    Ok(TakenUp::Runs(after))
+}
+
+/// Whether a step of an operation is still wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Course {
+    GoesOn,
+    /// Somebody wants it to stop.
+    Stops,
+    /// It was stopped, or is gone.
+    Stopped,
+}
+
+/// Looks whether a step is still wanted. Not by a worker that comes late: what others have brought to an end is no
+/// business of its own any more, and is kept.
+pub(crate) async fn course(uow: &mut dyn UnitOfWork, id: OperationId) -> Result<Course, StepError> {
+    match uow.operations().course(id).await? {
+        None | Some((OperationState::Cancelled, _)) => Ok(Course::Stopped),
+        Some((state, _)) if state.has_ended() => Err(StepError::Lost),
+        Some((_, true)) => Ok(Course::Stops),
+        Some((_, false)) => Ok(Course::GoesOn),
+    }
 }
 
 /// Whether one that failed has still what it was at. Behind its time that may be half of it: it is dropped step by step.

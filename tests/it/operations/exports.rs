@@ -35,7 +35,7 @@ async fn result_of(client: &Client, operation: &str) -> Response {
     client.get(&format!("{operation}/result")).await
 }
 
-async fn file_of(client: &Client, operation: &str) -> String {
+pub(super) async fn file_of(client: &Client, operation: &str) -> String {
     let answer = result_of(client, operation).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     String::from_utf8(answer.body).unwrap()

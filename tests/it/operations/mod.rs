@@ -1,10 +1,11 @@
 //! Long work as operations: watched and cancelled (`progress`), taken over and failed (`crashes`), in turns with that of
 //! others (`slices`), what becomes of files (`uploads`), limits (`limits`) and leftovers (`housekeeping`), files that are
-//! written (`exports`), and progress that is streamed (`streams`).
+//! written (`exports`), workers that come late (`late`), and progress that is streamed (`streams`).
 
 mod crashes;
 mod exports;
 mod housekeeping;
+mod late;
 mod limits;
 mod progress;
 mod slices;

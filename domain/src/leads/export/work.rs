@@ -5,8 +5,8 @@ use crate::access::{ExportLeads, Permit};
 use crate::events::Source;
 use crate::jobs::Ticket;
 use crate::operations::{
-    NoRoom, OperationId, OperationKind, OutputPart, Step, StepError, Tally, Turn, give_up, hand_on,
-    make_sure_of_room, snapshot,
+    Course, NoRoom, OperationId, OperationKind, OutputPart, Step, StepError, Tally, Turn, course, give_up,
+    hand_on, make_sure_of_room, snapshot,
 };
 use crate::paging::Position;
 use crate::store::UnitOfWork;
@@ -47,11 +47,10 @@ pub async fn write(
     turn: Turn,
 ) -> Result<Step, StepError> {
     let id = job.operation();
-    match uow.operations().course(id).await? {
-        Some((state, _)) if state.has_ended() => return Ok(Step::Ended),
-        None => return Ok(Step::Ended),
-        Some((_, true)) => return stop(uow, permit, id).await,
-        Some((_, false)) => {}
+    match course(uow, id).await? {
+        Course::GoesOn => {}
+        Course::Stops => return stop(uow, permit, id).await,
+        Course::Stopped => return Ok(Step::Stopped),
     }
     match make_sure_of_room(uow, OperationKind::ExportLeads, part.content.len() as u64).await {
         Ok(()) => {}
@@ -110,7 +109,7 @@ async fn stop(
     let line = format!("stopped behind row {}", before.record().done);
     let after = uow.operations().change(&stopped, &line).await?;
     uow.record(snapshot::ended(&before, &after, permit.actor()).by(Source::System));
-    Ok(Step::Ended)
+    Ok(Step::Stopped)
 }
 
 impl From<BadExportRequest> for StepError {

@@ -8,7 +8,7 @@ use crate::invalid::Invalid;
 use crate::jobs::Ticket;
 use crate::leads::{BulkError, LeadDraft, RejectedRow, create_many};
 use crate::operations::{
-    MAX_FAULTS, OperationState, RowFault, Step, StepError, Tally, Turn, hand_on, snapshot,
+    Course, MAX_FAULTS, OperationState, RowFault, Step, StepError, Tally, Turn, course, hand_on, snapshot,
 };
 use crate::store::{StoreError, UnitOfWork};
 
@@ -29,11 +29,10 @@ pub async fn step(
     turn: Turn,
 ) -> Result<Step, StepError> {
     let id = job.operation();
-    let content = match uow.operations().course(id).await? {
-        Some((state, _)) if state.has_ended() => return Ok(Step::Ended),
-        None => return Ok(Step::Ended),
-        Some((_, true)) => None,
-        Some((_, false)) => uow.operations().take_input(id).await?,
+    let content = match course(uow, id).await? {
+        Course::GoesOn => uow.operations().take_input(id).await?,
+        Course::Stops => None,
+        Course::Stopped => return Ok(Step::Stopped),
     };
     let written = match content {
         Some(content) => Some(write(uow, permit, read_part(&content)?, job).await?),
@@ -69,7 +68,7 @@ pub async fn step(
         uow.jobs().finish(ticket).await?;
         return Ok(Step::Completed);
     }
-    Ok(Step::Ended)
+    Ok(Step::Stopped)
 }
 
 /// What came of the rows of a part.

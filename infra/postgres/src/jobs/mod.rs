@@ -10,7 +10,7 @@ mod schedules;
 mod store;
 mod unit_of_work;
 
-pub(crate) use unit_of_work::{Enqueuing, enqueue, enqueue_all, finish, hasten, postpone};
+pub(crate) use unit_of_work::{Enqueuing, enqueue, enqueue_all, finish, hasten, hold, postpone};
 
 use std::time::Duration;
 

@@ -33,6 +33,10 @@ const HASTEN: &str = "
     UPDATE jobs SET state = 'waiting', run_at = now()
     WHERE tenant_id = $1 AND queue = $2 AND unique_key = $3 AND state = 'delayed'";
 
+// Who would give it to another worker passes over what is locked, or waits for this transaction.
+const HOLD: &str = "
+    SELECT FROM jobs WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND fence = $3 FOR NO KEY UPDATE";
+
 // Where nothing failed the attempt is taken back.
 const POSTPONE: &str = "
     UPDATE jobs
@@ -136,6 +140,18 @@ pub(crate) async fn postpone(
     kept(postponed)
 }
 
+pub(crate) async fn hold(connection: &Connection, ticket: &Ticket) -> Result<(), FinishError> {
+    let held = connection
+        .sql(HOLD)
+        .bind(ticket.owner.as_uuid())
+        .bind(ticket.id.as_uuid())
+        .bind(ticket.fence)
+        .execute()
+        .await
+        .map_err(StoreError::from)?;
+    kept(held)
+}
+
 pub(crate) async fn finish(connection: &Connection, ticket: &Ticket) -> Result<(), FinishError> {
     let finished = connection
         .sql(FINISH)
@@ -187,6 +203,11 @@ impl Jobs for PgUnitOfWork {
         hasten(&self.connection, JobOwner::Tenant(self.tenant), queue, unique_key).await?;
         self.note_enqueued(queue);
         Ok(())
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.jobs.hold", skip_all)]
+    async fn hold(&mut self, ticket: &Ticket) -> Result<(), FinishError> {
+        hold(&self.connection, ticket).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.jobs.finish", skip_all)]

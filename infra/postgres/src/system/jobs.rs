@@ -43,6 +43,11 @@ impl Jobs for PgSystemUnitOfWork {
         Ok(())
     }
 
+    #[tracing::instrument(level = "debug", name = "db.jobs.hold", skip_all)]
+    async fn hold(&mut self, ticket: &Ticket) -> Result<(), FinishError> {
+        jobs::hold(&self.connection, ticket).await
+    }
+
     #[tracing::instrument(level = "debug", name = "db.jobs.finish", skip_all)]
     async fn finish(&mut self, ticket: &Ticket) -> Result<(), FinishError> {
         jobs::finish(&self.connection, ticket).await
