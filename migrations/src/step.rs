@@ -39,6 +39,7 @@ const STEPS: &[Step] = steps![
     "m20261122_000400_operation_outputs",
     "m20261122_000500_repair_agent_loads",
     "m20261122_000600_webhook_care",
+    "m20261122_000700_event_places",
 ];
 
 /// SHA-256 over all SQL, in hexadecimal: two databases that were made from the same files have the same schema.

@@ -555,7 +555,7 @@ async fn the_log_is_read_through_its_indexes() {
         let used = indexes_used(&database, &superuser, async |uow| {
             let page = uow
                 .events()
-                .after(&filter, after, 50)
+                .after(&filter, Some(after), 50)
                 .await
                 .expect("the log is read");
             assert!(!page.events.is_empty(), "{what} finds nothing");

@@ -102,11 +102,12 @@ async fn every_tenant_table_is_keyed_by_tenant_and_id() {
     .await;
 
     // A user has one credential: the user's id is the id. Counters are told apart by what they count. Each consumer has
-    // an event once.
+    // an event once, and a tenant's log one end of what is gone.
     assert_eq!(
         otherwise,
         [
             "credentials PRIMARY KEY (tenant_id, user_id)",
+            "events_dropped PRIMARY KEY (tenant_id)",
             "inbox PRIMARY KEY (tenant_id, id, consumer)",
             "lead_statistics PRIMARY KEY (tenant_id, status, slot)",
             "usage_by_day PRIMARY KEY (tenant_id, day, type, source)",

@@ -43,6 +43,7 @@ const ONE_OF_EACH: &str = "
         VALUES ('{t}', '{t}', 'a key', 'system', 'hash', now(), now());
     INSERT INTO inbox (tenant_id, id, consumer, xid, position, handled_at)
         VALUES ('{t}', '{t}', 'a consumer', '3', 1, now());
+    INSERT INTO events_dropped (tenant_id, xid, position) VALUES ('{t}', '3', 1);
     INSERT INTO usage_by_day (tenant_id, day, type, source, events)
         VALUES ('{t}', '2026-11-21', 'lead_created', 'api', 1);
     INSERT INTO jobs (tenant_id, id, queue, kind, payload, priority, state)

@@ -320,15 +320,12 @@ async fn tell_from(mut place: EventCursor, worker: &crate::Shared, waiter: &mut 
     let mut failures = 0;
     loop {
         match worker.log.read(place, STRETCH).await {
-            Ok(Stretch {
-                events,
-                is_held,
-                as_of,
-            }) => {
+            Ok(stretch) => {
                 failures = 0;
                 if let Some(Observing { observer, .. }) = &worker.observing {
-                    observer.observe(&events, as_of);
+                    observer.observe(&stretch);
                 }
+                let Stretch { events, is_held, .. } = stretch;
                 let found = events.len();
                 let is_at_end = found < STRETCH as usize;
                 place = events.last().map_or(place, |last| last.cursor);

@@ -7,11 +7,12 @@ use crate::identity::TenantId;
 /// The place of an event in the log.
 ///
 /// `position` alone is given out before the commit, and commits come in any order: whoever remembers the greatest one
-/// seen misses what commits late. So the transaction leads, and a reader goes no further than the oldest one under way
+/// seen misses what commits late. So a transaction leads, and a reader goes no further than the oldest one under way
 /// (`docs/adr/0008`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventCursor {
-    /// The transaction that recorded it.
+    /// The later of the transaction that recorded it and the newest that had ended by then: what was changed upon the
+    /// change of another comes behind it.
     pub xid: u64,
     /// Its number among all events.
     pub position: i64,

@@ -39,19 +39,32 @@ pub struct EventPage {
     pub next: EventCursor,
     /// Whether there are more already.
     pub has_more: bool,
+    /// Whether some behind the cursor that was given are gone, because they were older than events are kept.
+    pub is_cut: bool,
 }
+
+impl EventPage {
+    /// For those who may not miss an event.
+    pub fn without_gap(self) -> Result<Self, EventsDropped> {
+        if self.is_cut { Err(EventsDropped) } else { Ok(self) }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("events behind this cursor are gone: they were older than events are kept")]
+pub struct EventsDropped;
 
 /// The log of one tenant.
 #[async_trait]
 pub trait Events: Send {
-    /// Reads up to `limit` events behind `after`, the oldest first.
+    /// Reads up to `limit` events behind `after`, the oldest first; `None`: from the oldest that is kept.
     ///
     /// What is still being committed, and all behind it, is left for the next time, so a caller that goes on at
     /// [`EventPage::next`] meets each event once.
     async fn after(
         &mut self,
         filter: &EventFilter,
-        after: EventCursor,
+        after: Option<EventCursor>,
         limit: u32,
     ) -> Result<EventPage, StoreError>;
 

@@ -16,7 +16,7 @@ pub use consumer::{Consumer, HandleError, Inbox};
 pub use entry::{Event, EventCursor};
 pub use envelope::Envelope;
 pub use live::{FollowError, Followed, Heard, LiveEvent, LiveEvents, LiveLog, Shown};
-pub use log::{AggregateFilter, EventFilter, EventPage, Events};
+pub use log::{AggregateFilter, EventFilter, EventPage, Events, EventsDropped};
 pub use observer::EventObserver;
 pub use reader::{
     Backlog, EventLog, EventsMonitor, EventsReport, Holder, Leadership, LeadershipLost, Lease, Stretch,

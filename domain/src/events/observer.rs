@@ -1,14 +1,12 @@
 use std::fmt::Debug;
 
-use super::Event;
-use crate::consistency::LogPosition;
+use super::Stretch;
 
 /// Sees all events of all tenants, whichever process has committed them.
 pub trait EventObserver: Debug + Send + Sync {
-    /// Is given `events` in the order of the log, each once, some time after its commit: usually within a second, and
-    /// no sooner than all transactions have ended that were under way then. `as_of` is a position behind their
-    /// commits.
+    /// Is given the events in the order of the log, each once, some time after its commit: usually within a second, and
+    /// no sooner than all transactions have ended that were under way then.
     ///
     /// Called every so often, also when there are none.
-    fn observe(&self, events: &[Event], as_of: LogPosition);
+    fn observe(&self, stretch: &Stretch);
 }

@@ -47,6 +47,9 @@ pub trait EventLog: Debug + Send + Sync {
 #[derive(Clone, Debug)]
 pub struct Stretch {
     pub events: Vec<Event>,
+    /// Of each of them, the transaction that recorded it: alike for those that became durable together, and for no
+    /// others near them.
+    pub transactions: Vec<u32>,
     /// Whether there are events that may not be read yet, because a transaction older than theirs is under way.
     pub is_held: bool,
     /// Behind the commits of all events that were read.

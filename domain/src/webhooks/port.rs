@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{
     Delivery, DeliveryId, DeliveryState, EventSelection, Replay, ReplayId, ReplayProgress, Webhook, WebhookId,
 };
+use crate::events::EventCursor;
 use crate::identity::TenantId;
 use crate::paging::{Page, Paging};
 use crate::store::StoreError;
@@ -57,8 +58,8 @@ pub struct Subscriber {
     pub id: WebhookId,
     pub events: EventSelection,
     pub is_enabled: bool,
-    /// The transaction that made it, or has enabled it again: what was recorded behind that is sent to it.
-    pub since: u64,
+    /// Where in the log it was made, or enabled again: what stands behind that is sent to it.
+    pub since: EventCursor,
 }
 
 /// The deliveries of one tenant.

@@ -105,7 +105,7 @@ async fn step(uow: &mut dyn UnitOfWork, replay: &mut Replay, webhook: &Webhook) 
         aggregate: None,
     };
     let room = STEP.min(MOST_PENDING - pending);
-    let page = uow.events().after(&wanted, replay.place, room).await?;
+    let page = uow.events().after(&wanted, Some(replay.place), room).await?;
     let is_within = |cursor| replay.until.is_none_or(|until| cursor <= until);
     let within = page.events.partition_point(|event| is_within(event.cursor));
     let mut deliveries = Vec::new();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use fairlead_domain::cache::{Tag, tags_of_event};
 use fairlead_domain::consistency::LogPosition;
-use fairlead_domain::events::{Event, EventObserver};
+use fairlead_domain::events::{Event, EventObserver, Stretch};
 use fairlead_domain::identity::TenantId;
 
 use crate::TieredCache;
@@ -22,6 +22,10 @@ use crate::cache::Inner;
 const TOLD_WITHIN: Duration = Duration::from_millis(250);
 /// Commits that are remembered to be told of. Each is looked up once, when the log brings it.
 const REMEMBERED: usize = 1 << 16;
+
+/// Transactions whose events may stand between each other's; of one more some events look like a commit of their own,
+/// and are bumped once too often.
+const AT_ONCE: usize = 128;
 
 /// A commit, by the mark of its position.
 type Mark = (TenantId, NonZeroU32);
@@ -43,8 +47,9 @@ struct Told {
 #[derive(Debug, Default)]
 struct Untold {
     commits: VecDeque<Commit>,
-    /// The transaction read last, of which there may be more to come, and its mark.
-    latest: Option<(u64, NonZeroU32)>,
+    /// The transactions read last, of which there may be more to come, and their marks: those that recorded at the same
+    /// time stand between each other.
+    latest: VecDeque<(u32, NonZeroU32)>,
 }
 
 #[derive(Debug)]
@@ -78,15 +83,10 @@ impl Heard {
     }
 
     /// Takes in what the log has brought.
-    fn find(&self, events: &[Event], as_of: LogPosition, now: Instant) {
+    fn find(&self, stretch: &Stretch, now: Instant) {
         let mut untold = lock(&self.untold);
-        for event in events {
-            let mark = match untold.latest {
-                Some((xid, mark)) if xid == event.cursor.xid => mark,
-                _ => LogPosition::mark_of(event.id),
-            };
-            untold.latest = Some((event.cursor.xid, mark));
-            let mark = (event.tenant, mark);
+        for (event, transaction) in stretch.events.iter().zip(&stretch.transactions) {
+            let mark = (event.tenant, untold.mark_of(event, *transaction));
             if self.is_told(mark) {
                 continue;
             }
@@ -100,7 +100,7 @@ impl Heard {
             untold.commits.push_back(Commit {
                 mark,
                 tags,
-                position: as_of,
+                position: stretch.as_of,
                 found: now,
             });
         }
@@ -126,19 +126,35 @@ impl Heard {
     }
 }
 
+impl Untold {
+    /// The mark of a commit is that of its first event.
+    fn mark_of(&mut self, event: &Event, transaction: u32) -> NonZeroU32 {
+        let known = self.latest.iter().rev().find(|(known, _)| *known == transaction);
+        if let Some((_, mark)) = known {
+            return *mark;
+        }
+        let mark = LogPosition::mark_of(event.id);
+        if self.latest.len() == AT_ONCE {
+            self.latest.pop_front();
+        }
+        self.latest.push_back((transaction, mark));
+        mark
+    }
+}
+
 fn lock<T>(state: &Mutex<T>) -> MutexGuard<'_, T> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl EventObserver for TieredCache {
-    fn observe(&self, events: &[Event], as_of: LogPosition) {
-        self.inner.observe(events, as_of, Instant::now());
+    fn observe(&self, stretch: &Stretch) {
+        self.inner.observe(stretch, Instant::now());
     }
 }
 
 impl Inner {
-    pub(crate) fn observe(self: &Arc<Self>, events: &[Event], as_of: LogPosition, now: Instant) {
-        self.heard.find(events, as_of, now);
+    pub(crate) fn observe(self: &Arc<Self>, stretch: &Stretch, now: Instant) {
+        self.heard.find(stretch, now);
         let due = self.heard.due(now);
         if due.is_empty() {
             return;

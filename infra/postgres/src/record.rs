@@ -16,12 +16,13 @@ use uuid::Uuid;
 use crate::connection::Connection;
 
 // In the order in which they were recorded: a DEFAULT of the target is evaluated after the rows were sorted, so
-// `position` grows with it.
+// `position` grows with it. The place is the default of the column, looked up once for all. It must be looked up behind
+// every wait for a row, so by a statement of its own at the end of the transaction.
 const INSERT_EVENTS: &str = "
-    INSERT INTO events (tenant_id, id, type, version, aggregate_type, aggregate_id, source, actor, data,
+    INSERT INTO events (tenant_id, id, xid, type, version, aggregate_type, aggregate_id, source, actor, data,
                         trace_context, occurred_at)
-    SELECT e.tenant_id, e.id, e.type, e.version, e.aggregate_type, e.aggregate_id, e.source, e.actor, e.data::jsonb,
-           $1, $2
+    SELECT e.tenant_id, e.id, (SELECT place_of_event()), e.type, e.version, e.aggregate_type, e.aggregate_id, e.source,
+           e.actor, e.data::jsonb, $1, $2
     FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::int[], $7::text[], $8::uuid[], $9::text[], $10::text[],
                 $11::text[])
          WITH ORDINALITY

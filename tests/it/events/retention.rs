@@ -39,6 +39,8 @@ async fn months_of_events_are_dropped_when_they_are_old_and_everybody_has_done_t
         pool.execute(AssertSqlSafe(partition)).await.unwrap();
     }
     wait_until("the server has done all", async || text(COUNTED).await == "2").await;
+    let begun = acme.owner.get("/api/v1/events?limit=1").await.expect(200);
+    let cursor = begun["nextCursor"].as_str().unwrap();
     let urls = [DatabaseRole::App, DatabaseRole::System].map(|role| app.database.url(role));
     let [app_url, system_url] = urls;
     let config = store_config(app_url, system_url, 1);
@@ -76,6 +78,29 @@ async fn months_of_events_are_dropped_when_they_are_old_and_everybody_has_done_t
     })
     .await;
     assert_eq!(text(RECENT).await, recent);
+
+    // Who comes back with a cursor from before is told, whichever way it follows; who begins anew goes on.
+    let owner = acme.at(app.url()).owner;
+    for path in ["/api/v1/events", "/api/v1/events/stream"] {
+        let refused = owner.get(&format!("{path}?cursor={cursor}")).await;
+        assert_eq!(
+            (refused.status.as_u16(), refused.problem()),
+            (410, "events-dropped".to_owned()),
+            "{path}"
+        );
+    }
+    acme.at(app.url()).lead("Ann").await;
+    let mut cursor = String::new();
+    wait_until("the new event is there", async || {
+        let anew = owner.get("/api/v1/events?limit=1").await.expect(200);
+        cursor = anew["nextCursor"].as_str().unwrap().to_owned();
+        anew["items"][0]["type"] == "lead_created"
+    })
+    .await;
+    owner
+        .get(&format!("/api/v1/events?cursor={cursor}"))
+        .await
+        .expect(200);
     let leads = acme.at(app.url()).owner.get("/api/v1/leads").await;
     assert_eq!(leads.status.as_u16(), 200, "and all else works");
 }

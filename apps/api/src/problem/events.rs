@@ -1,6 +1,7 @@
-use fairlead_domain::events::FollowError;
+use fairlead_domain::events::{EventsDropped, FollowError};
 
 use super::{Kind, Problem};
+use crate::realtime::SubscribeError;
 use crate::spec::Problematic;
 
 impl From<FollowError> for Problem {
@@ -18,4 +19,23 @@ impl From<FollowError> for Problem {
 
 impl Problematic for FollowError {
     const KINDS: &'static [Kind] = &[Kind::TooManyStreams, Kind::Unavailable];
+}
+
+impl From<EventsDropped> for Problem {
+    fn from(error: EventsDropped) -> Self {
+        Self::client(Kind::EventsDropped, error.to_string())
+    }
+}
+
+impl Problematic for EventsDropped {
+    const KINDS: &'static [Kind] = &[Kind::EventsDropped];
+}
+
+impl From<SubscribeError> for Problem {
+    fn from(error: SubscribeError) -> Self {
+        match error {
+            SubscribeError::Dropped(error) => error.into(),
+            SubscribeError::Store(error) => error.into(),
+        }
+    }
 }

@@ -122,6 +122,10 @@ problem_types! {
         "The file of the operation is kept no longer, or never became whole, as the operation failed or was cancelled.",
         "Begin another export; its file can be fetched until `download.expiresAt`.";
 
+    EventsDropped: GONE, "events-dropped", "Events dropped",
+        "Events behind the cursor were older than events are kept, and are gone: who went on would miss them.",
+        "Read anew what you keep of the tenant's data, and follow the log without a cursor from before that.";
+
     StaleVersion: PRECONDITION_FAILED, "stale-version", "Stale version",
         "The resource was changed since the version that `If-Match` names.",
         "Read it again, and repeat the change on what it is now.";

@@ -8,7 +8,8 @@ use actix_web::web;
 use fairlead_domain::access::{Permit, ViewEvents};
 use fairlead_domain::consistency::ReadIntent;
 use fairlead_domain::events::{
-    Envelope, Event, EventCursor, EventFilter, EventPage, FollowError, Heard, LiveEvents, Shown,
+    Envelope, Event, EventCursor, EventFilter, EventPage, EventsDropped, FollowError, Heard, LiveEvents,
+    Shown,
 };
 use fairlead_domain::store::StoreError;
 use futures_util::FutureExt as _;
@@ -28,6 +29,15 @@ pub(crate) enum Step {
     Closing,
     /// An operator wants it to end.
     Ended,
+}
+
+/// Why nothing is told from a cursor on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SubscribeError {
+    #[error(transparent)]
+    Dropped(#[from] EventsDropped),
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 /// Whether whoever was told an event takes another one just now.
@@ -75,13 +85,21 @@ impl Follower {
     }
 
     /// Has it told what it wants from a cursor on. Without one it goes on where it is, or begins now.
-    pub(crate) fn subscribe(&mut self, wanted: EventFilter, from: Option<EventCursor>) {
+    pub(crate) async fn subscribe(
+        &mut self,
+        wanted: EventFilter,
+        from: Option<EventCursor>,
+    ) -> Result<(), SubscribeError> {
         let place = self.live.place();
+        if let Some(from) = from.filter(|from| *from < place) {
+            self.read(&wanted, from, 1).await?.without_gap()?;
+        }
         let begin = if self.wanted.is_some() { self.last } else { place };
         self.last = from.unwrap_or(begin);
         self.is_behind = self.last < place;
         self.open.note_subscription(Some(wanted.types.clone()));
         self.wanted = Some(wanted);
+        Ok(())
     }
 
     pub(crate) fn unsubscribe(&mut self) {
@@ -169,10 +187,19 @@ impl Follower {
             .wanted
             .as_ref()
             .expect("whoever catches up has said what it wants");
+        self.read(wanted, self.last, STRETCH).await
+    }
+
+    async fn read(
+        &self,
+        wanted: &EventFilter,
+        after: EventCursor,
+        limit: u32,
+    ) -> Result<EventPage, StoreError> {
         // All that `live` does not tell was committed before: the primary shows it.
         let scope = self.permit.scope();
         let mut uow = self.services.store.read(scope, ReadIntent::STRONG).await?;
-        uow.events().after(wanted, self.last, STRETCH).await
+        uow.events().after(wanted, Some(after), limit).await
     }
 
     fn tell_of_log(&mut self, page: &EventPage, tell: &mut impl FnMut(&Event, &Shown) -> Room) {

@@ -7,7 +7,7 @@ mod watches;
 
 pub use connections::Connections;
 pub(crate) use connections::{Connection, ConnectionKind, OfTenant, Traffic};
-pub(crate) use follower::{Follower, Room, Step};
+pub(crate) use follower::{Follower, Room, Step, SubscribeError};
 pub(crate) use watcher::{News, Watcher};
 pub use watches::OperationWatches;
 pub(crate) use watches::Sight;

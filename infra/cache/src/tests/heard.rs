@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use fairlead_domain::Id;
 use fairlead_domain::cache::Source;
 use fairlead_domain::consistency::{Consistency, LogPosition};
-use fairlead_domain::events::{Event, EventCursor};
+use fairlead_domain::events::{Event, EventCursor, Stretch};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -13,11 +13,14 @@ use uuid::Uuid;
 use super::origin::{Origin, Reader, position, scope, value};
 use crate::CacheSettings;
 
+/// The place of all of them: transactions that recorded at the same time may well share it.
+const PLACE: u64 = 9;
+
 /// An event of tenant 1, of which nothing but the tags of a carrier or a lead is known.
-fn event(xid: u64, number: u64, about: &str) -> Event {
+fn event(number: u64, about: &str) -> Event {
     Event {
         cursor: EventCursor {
-            xid,
+            xid: PLACE,
             position: i64::try_from(number).unwrap(),
         },
         tenant: scope(1).tenant(),
@@ -43,12 +46,23 @@ fn committed(event: u64, lsn: u64) -> LogPosition {
     LogPosition::new(1, lsn).of_commit(LogPosition::mark_of(id(event)))
 }
 
+/// What the log brings: events, each with the transaction that recorded it.
+fn stretch(events: impl IntoIterator<Item = (u32, Event)>, as_of: LogPosition) -> Stretch {
+    let (transactions, events) = events.into_iter().unzip();
+    Stretch {
+        events,
+        transactions,
+        is_held: false,
+        as_of,
+    }
+}
+
 /// The log brings `events`, and time passes.
-async fn observe(reader: &Reader, events: &[Event], as_of: LogPosition) {
+async fn observe(reader: &Reader, events: impl IntoIterator<Item = (u32, Event)>, as_of: LogPosition) {
     let inner = &reader.cache.inner;
     let now = Instant::now();
-    inner.observe(events, as_of, now);
-    inner.observe(&[], as_of, now + Duration::from_secs(1));
+    inner.observe(&stretch(events, as_of), now);
+    inner.observe(&stretch([], as_of), now + Duration::from_secs(1));
     for _ in 0..20 {
         tokio::task::yield_now().await;
     }
@@ -65,7 +79,7 @@ async fn a_commit_that_nobody_told_of_is_found_in_the_log_and_loads_see_it() {
     // By another process, and the replica lags.
     let commit = reader.origin.commit();
 
-    observe(&reader, &[event(7, 70, "lead")], commit).await;
+    observe(&reader, [(7, event(70, "lead"))], commit).await;
 
     let found = reader.ask(Consistency::Eventual).await.unwrap();
     assert_eq!((found.source, value(&found)), (Source::Loader, 2));
@@ -79,14 +93,38 @@ async fn a_commit_that_was_told_of_is_not_bumped_again() {
     assert_eq!(reader.value().await, 2);
 
     // More of the same commit comes with the next look.
-    observe(&reader, &[event(7, 70, "lead"), event(7, 71, "lead")], own).await;
-    observe(&reader, &[event(7, 72, "lead")], own).await;
+    observe(&reader, [(7, event(70, "lead")), (7, event(71, "lead"))], own).await;
+    observe(&reader, [(7, event(72, "lead"))], own).await;
     assert_eq!(source(&reader).await, Source::Memory);
 
     // The next transaction is another's.
-    observe(&reader, &[event(8, 73, "carrier")], own).await;
+    observe(&reader, [(8, event(73, "carrier"))], own).await;
     assert_eq!(source(&reader).await, Source::Memory, "it is no lead");
-    observe(&reader, &[event(9, 74, "lead")], own).await;
+    observe(&reader, [(9, event(74, "lead"))], own).await;
+    assert_eq!(source(&reader).await, Source::Loader);
+}
+
+#[tokio::test]
+async fn commits_whose_events_stand_between_each_other_are_told_apart() {
+    let reader = Reader::new(Origin::open(), CacheSettings::default());
+    let own = reader.origin.commit();
+    reader.bump(committed(70, own.lsn)).await;
+    reader.value().await;
+
+    let told_alone = [
+        (7, event(70, "carrier")),
+        (8, event(71, "carrier")),
+        (7, event(72, "lead")),
+    ];
+    observe(&reader, told_alone, own).await;
+    assert_eq!(source(&reader).await, Source::Memory);
+    let both = [
+        (7, event(73, "lead")),
+        (9, event(74, "carrier")),
+        (7, event(75, "lead")),
+        (9, event(76, "lead")),
+    ];
+    observe(&reader, both, own).await;
     assert_eq!(source(&reader).await, Source::Loader);
 }
 
@@ -96,11 +134,11 @@ async fn a_commit_has_a_moment_to_be_told_of() {
     let reader = Reader::new(Origin::open(), CacheSettings::default());
     let commit = reader.origin.commit();
     let (inner, now) = (&reader.cache.inner, Instant::now());
-    inner.observe(&[event(7, 70, "lead")], commit, now);
+    inner.observe(&stretch([(7, event(70, "lead"))], commit), now);
     reader.bump(committed(70, commit.lsn)).await;
     assert_eq!(reader.value().await, 2);
 
-    observe(&reader, &[], commit).await;
+    observe(&reader, [], commit).await;
 
     assert_eq!(source(&reader).await, Source::Memory);
 }
@@ -111,10 +149,10 @@ async fn an_event_of_another_tenant_changes_nothing_here() {
     reader.value().await;
     let other = Event {
         tenant: Id::from_uuid(Uuid::from_u128(2)),
-        ..event(7, 70, "lead")
+        ..event(70, "lead")
     };
 
-    observe(&reader, &[other], position(9)).await;
+    observe(&reader, [(7, other)], position(9)).await;
 
     assert_eq!(source(&reader).await, Source::Memory);
 }

@@ -11,14 +11,14 @@ use fairlead_domain::store::StoreError;
 
 use super::leadership::PgLeadership;
 use super::{cursor, event};
-use crate::error::SqlError;
+use crate::error::{SqlError, unexpected};
 use crate::statement::Xid;
 use crate::system::PgSystemStore;
 
-// `GREATEST(xid, xid)` is what the index is over; see its migration.
+// `GREATEST(xid, xid)` is what the index is over; see its migration. `xmin` is the transaction that wrote the row.
 const READ: &str = "
     SELECT tenant_id, xid, position, id, type, version, aggregate_type, aggregate_id, source, actor, data::text,
-           trace_context, occurred_at
+           trace_context, occurred_at, xmin::text::bigint
     FROM events
     WHERE (GREATEST(xid, xid), position) > ($1, $2)
       AND GREATEST(xid, xid) < pg_snapshot_xmin(pg_current_snapshot())
@@ -81,9 +81,13 @@ impl EventLog for PgSystemStore {
             .fetch_all()
             .await?;
         let mut events = Vec::with_capacity(rows.len());
+        let mut transactions = Vec::with_capacity(rows.len());
         for row in &rows {
             let tenant = row.try_get(0).map_err(SqlError::from)?;
             events.push(event(row, 1, Id::from_uuid(tenant))?);
+            let transaction: i64 = row.try_get(13).map_err(SqlError::from)?;
+            transactions
+                .push(u32::try_from(transaction).map_err(|_| unexpected("a transaction id beyond 32 bits"))?);
         }
         let is_held = if events.len() < limit as usize {
             let last = events.last().map_or(after, |event| event.cursor);
@@ -100,6 +104,7 @@ impl EventLog for PgSystemStore {
         let as_of = connection.commit().await?;
         Ok(Stretch {
             events,
+            transactions,
             is_held,
             as_of,
         })

@@ -28,6 +28,21 @@ const IS_NEEDED: &str = "
               AND (GREATEST(e.xid, e.xid), e.position) > (r.xid, r.position)
             LIMIT 1) AS needed)";
 
+/// Keeps up to where events of each tenant are gone when the month is: whoever comes back with a place before that is told
+/// so. Of each tenant one step in an index.
+const NOTE: &str = "
+    INSERT INTO events_dropped AS known (tenant_id, xid, position)
+    SELECT t.id, last.xid, last.position
+    FROM tenants AS t, LATERAL (
+        SELECT xid, position FROM events AS e
+        WHERE e.tenant_id = t.id
+          AND e.id >= uuid_v7_floor($1::date::timestamp AT TIME ZONE 'UTC')
+          AND e.id < uuid_v7_floor(($1::date + interval '1 month') AT TIME ZONE 'UTC')
+        ORDER BY xid DESC, position DESC
+        LIMIT 1) AS last
+    ON CONFLICT (tenant_id) DO UPDATE SET xid = EXCLUDED.xid, position = EXCLUDED.position
+        WHERE (known.xid, known.position) < (EXCLUDED.xid, EXCLUDED.position)";
+
 const DROP: &str = "SELECT drop_event_partition($1)";
 
 impl PgSystemStore {
@@ -47,6 +62,7 @@ impl PgSystemStore {
                 tracing::warn!(%month, "old events are kept: a reader has not done them");
                 return Ok(dropped);
             }
+            connection.sql(NOTE).bind(month).execute().await?;
             connection.sql(DROP).bind(month).execute().await?;
             connection.commit().await?;
             dropped += 1;

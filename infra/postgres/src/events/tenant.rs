@@ -7,6 +7,7 @@ use super::{cursor, event};
 use crate::error::SqlError;
 use crate::statement::Xid;
 use crate::store::PgUnitOfWork;
+use crate::wire::{Error, Row};
 
 /// A statement for each filter, so that each is planned for what it looks for.
 ///
@@ -22,8 +23,10 @@ macro_rules! after {
         WHERE tenant_id = $1 AND xid < pg_snapshot_xmin(pg_current_snapshot())
         ORDER BY xid DESC, position DESC
         LIMIT 1)
-    SELECT s.xid, s.position, e.*
-    FROM settled AS s
+    SELECT s.xid, s.position, d.xid, d.position, e.*
+    FROM (VALUES (TRUE)) AS always
+    LEFT JOIN settled AS s ON TRUE
+    LEFT JOIN events_dropped AS d ON d.tenant_id = $1
     LEFT JOIN LATERAL (
         SELECT xid, position, id, type, version, aggregate_type, aggregate_id, source, actor, data::text,
                trace_context, occurred_at
@@ -74,9 +77,41 @@ impl Events for PgUnitOfWork {
     async fn after(
         &mut self,
         filter: &EventFilter,
-        after: EventCursor,
+        after: Option<EventCursor>,
         limit: u32,
     ) -> Result<EventPage, StoreError> {
+        let (page, dropped) = self
+            .stretch(filter, after.unwrap_or(EventCursor::START), limit)
+            .await?;
+        match (after, dropped) {
+            // Some of a month that is kept may stand before the last of one that is not: whoever went on from there
+            // would be told that something is missing.
+            (None, Some(dropped)) => Ok(self.stretch(filter, dropped, limit).await?.0),
+            _ => Ok(page),
+        }
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.events.find", skip_all)]
+    async fn find(&mut self, id: Uuid) -> Result<Option<Event>, StoreError> {
+        let row = self
+            .connection
+            .sql(ONE)
+            .bind(self.tenant_id())
+            .bind(id)
+            .fetch_optional()
+            .await?;
+        row.as_ref().map(|row| event(row, 0, self.tenant)).transpose()
+    }
+}
+
+impl PgUnitOfWork {
+    /// A stretch behind `after`, and up to where events are gone.
+    async fn stretch(
+        &self,
+        filter: &EventFilter,
+        after: EventCursor,
+        limit: u32,
+    ) -> Result<(EventPage, Option<EventCursor>), StoreError> {
         let of = filter.aggregate;
         let rows = self
             .connection
@@ -92,43 +127,34 @@ impl Events for PgUnitOfWork {
             .bind(filter.types.clone())
             .fetch_all()
             .await?;
-        let Some(first) = rows.first() else {
-            return Ok(EventPage {
-                events: Vec::new(),
-                next: after,
-                has_more: false,
-            });
-        };
-        let settled = cursor(first, 0).map_err(SqlError::from)?;
         let mut events = Vec::with_capacity(rows.len());
+        let (mut settled, mut dropped) = (None, None);
         for row in &rows {
-            let id: Option<Uuid> = row.try_get(4).map_err(SqlError::from)?;
+            settled = known_cursor(row, 0).map_err(SqlError::from)?;
+            dropped = known_cursor(row, 2).map_err(SqlError::from)?;
+            let id: Option<Uuid> = row.try_get(6).map_err(SqlError::from)?;
             if id.is_some() {
-                events.push(event(row, 2, self.tenant)?);
+                events.push(event(row, 4, self.tenant)?);
             }
         }
         let has_more = events.len() > limit as usize;
         events.truncate(limit as usize);
         let next = match events.last() {
             Some(last) if has_more => last.cursor,
-            _ => settled.max(after),
+            _ => settled.map_or(after, |settled| settled.max(after)),
         };
-        Ok(EventPage {
+        let page = EventPage {
             events,
             next,
             has_more,
-        })
+            is_cut: dropped.is_some_and(|dropped| after < dropped),
+        };
+        Ok((page, dropped))
     }
+}
 
-    #[tracing::instrument(level = "debug", name = "db.events.find", skip_all)]
-    async fn find(&mut self, id: Uuid) -> Result<Option<Event>, StoreError> {
-        let row = self
-            .connection
-            .sql(ONE)
-            .bind(self.tenant_id())
-            .bind(id)
-            .fetch_optional()
-            .await?;
-        row.as_ref().map(|row| event(row, 0, self.tenant)).transpose()
-    }
+/// Reads `xid, position`, where they are known.
+fn known_cursor(row: &Row, first: usize) -> Result<Option<EventCursor>, Error> {
+    let position: Option<i64> = row.try_get(first + 1)?;
+    position.map(|_| cursor(row, first)).transpose()
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::wire::Row;
 use async_trait::async_trait;
 use fairlead_domain::Id;
+use fairlead_domain::events::EventCursor;
 use fairlead_domain::paging::{Page, Paging, Position, SortKey};
 use fairlead_domain::store::StoreError;
 use fairlead_domain::webhooks::{Subscriber, Webhook, WebhookId, Webhooks};
@@ -32,7 +33,9 @@ const UPDATE: &str = "
     UPDATE webhooks
     SET url = $3, description = $4, events = $5, disabled_reason = $6, disabled_at = $7, old_secret_until = $8,
         updated_at = $9, version = $10 + 1,
-        since_xid = CASE WHEN disabled_reason IS NOT NULL AND $6 IS NULL THEN pg_current_xact_id() ELSE since_xid END,
+        since_xid = CASE WHEN disabled_reason IS NOT NULL AND $6 IS NULL THEN place_of_event() ELSE since_xid END,
+        since_position = CASE WHEN disabled_reason IS NOT NULL AND $6 IS NULL THEN nextval('events_position')
+                         ELSE since_position END,
         failing_since = CASE WHEN disabled_reason IS NOT NULL AND $6 IS NULL THEN NULL ELSE failing_since END
     WHERE tenant_id = $1 AND id = $2 AND version = $10";
 
@@ -42,7 +45,7 @@ const REPLACE_SECRET: &str = "
 const DELETE: &str = "DELETE FROM webhooks WHERE tenant_id = $1 AND id = $2";
 
 const SUBSCRIBERS: &str = "
-    SELECT id, events, disabled_reason IS NULL, since_xid FROM webhooks WHERE tenant_id = $1";
+    SELECT id, events, disabled_reason IS NULL, since_xid, since_position FROM webhooks WHERE tenant_id = $1";
 
 const NOTE_SUCCESS: &str = "
     UPDATE webhooks SET failing_since = NULL WHERE tenant_id = $1 AND id = $2 AND failing_since IS NOT NULL";
@@ -174,7 +177,11 @@ impl Webhooks for PgUnitOfWork {
             .fetch_all()
             .await?;
         let subscriber = |row: &Row| -> Result<Subscriber, crate::wire::Error> {
-            let Xid(since) = row.try_get(3)?;
+            let Xid(xid) = row.try_get(3)?;
+            let since = EventCursor {
+                xid,
+                position: row.try_get(4)?,
+            };
             Ok(Subscriber {
                 id: Id::from_uuid(row.try_get::<Uuid>(0)?),
                 events: webhook::selection(row.try_get(1)?),

@@ -2,7 +2,7 @@ use actix_web::{HttpResponse, get};
 use async_trait::async_trait;
 use fairlead_domain::access::ViewEvents;
 use fairlead_domain::cache::{CacheKey, Tag};
-use fairlead_domain::events::{EventCursor, EventFilter};
+use fairlead_domain::events::{EventFilter, EventsDropped};
 use fairlead_domain::paging::{DEFAULT_LIMIT, MAX_LIMIT};
 use utoipa::IntoParams;
 
@@ -13,14 +13,14 @@ use crate::problem::Problem;
 use crate::query::{FromQuery, QueryOf, QueryReader};
 use crate::read::{Question, Read, Reading};
 use crate::representation::Representation;
-use crate::spec::IfNoneMatch;
+use crate::spec::{IfNoneMatch, Problems};
 
 /// What an [`EventsQuery`] is read from beside the filter, for the specification.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "documents parameters")]
 struct EventsParameters {
-    /// Where to go on: `nextCursor` of an answer before. Without it the log is read from its beginning.
+    /// Where to go on: `nextCursor` of an answer before. Without it the log is read from the oldest event that is kept.
     #[param(
         min_length = 44,
         max_length = 44,
@@ -63,11 +63,10 @@ impl Question for EventsQuery {
     }
 
     async fn load(&self, from: &mut Reading<'_>) -> Result<Representation, Problem> {
-        let after = match &self.cursor {
-            Some(cursor) => from.cursors.open_event(cursor)?,
-            None => EventCursor::START,
-        };
+        let after = self.cursor.as_ref();
+        let after = after.map(|cursor| from.cursors.open_event(cursor)).transpose()?;
         let page = from.uow.events().after(&self.filter, after, self.limit).await?;
+        let page = page.without_gap()?;
         Ok(Representation::by_digest(&EventsView {
             next_cursor: from.cursors.seal_event(page.next),
             has_more: page.has_more,
@@ -78,13 +77,16 @@ impl Question for EventsQuery {
 
 /// Follow the log of events.
 ///
-/// The events of the tenant as CloudEvents, in the order in which they became durable, the oldest first. `nextCursor`
+/// The events of the tenant as CloudEvents, the oldest first, and what was done upon a change behind it. `nextCursor`
 /// is always there: ask again with it, and you get what has happened since.
 #[utoipa::path(
     tag = "events",
     operation_id = "listEvents",
     params(EventFilterParameters, EventsParameters, IfNoneMatch),
-    responses((status = 200, description = "A stretch of the log.", body = EventsView)),
+    responses(
+        (status = 200, description = "A stretch of the log.", body = EventsView),
+        Problems<EventsDropped>,
+    ),
     extensions(("x-permit" = json!("ViewEvents"))),
 )]
 #[get("/events")]

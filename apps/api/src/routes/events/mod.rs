@@ -1,4 +1,4 @@
-//! The log of events: what happened in the tenant, in the order in which it became durable.
+//! The log of events: what happened in the tenant, in the order of cause.
 
 mod filter;
 mod list;

@@ -8,7 +8,7 @@ use actix_web::http::header;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, get};
 use fairlead_domain::access::ViewEvents;
-use fairlead_domain::events::{Event, EventFilter, FollowError, Shown};
+use fairlead_domain::events::{Event, EventFilter, EventsDropped, FollowError, Shown};
 use futures_util::FutureExt as _;
 use futures_util::stream::try_unfold;
 use tokio::time::{Instant, Interval};
@@ -92,6 +92,7 @@ impl FromQuery for StreamQuery {
             content_type = "text/event-stream",
         ),
         Problems<FollowError>,
+        Problems<EventsDropped>,
     ),
     extensions(("x-permit" = json!("ViewEvents"))),
 )]
@@ -108,7 +109,7 @@ pub(super) async fn stream(
     let cursors = services.cursors.of(permit.scope());
     let from = cursor.map(|cursor| cursors.open_event(&cursor)).transpose()?;
     let mut follower = Follower::join(services, permit.into_inner(), ConnectionKind::Stream).await?;
-    follower.subscribe(filter, from);
+    follower.subscribe(filter, from).await?;
     let stream = EventStream {
         credential,
         follower,

@@ -344,11 +344,11 @@ impl Socket {
                 let from = subscription.cursor.as_deref();
                 let from = from.map(|cursor| self.follower.open_cursor(cursor)).transpose()?;
                 self.output.send_batch();
-                self.output.set_batches(subscription.batch);
                 let told = Told::Subscribed {
                     events: subscription.wanted.types.clone(),
                 };
-                self.follower.subscribe(subscription.wanted, from);
+                self.follower.subscribe(subscription.wanted, from).await?;
+                self.output.set_batches(subscription.batch);
                 let cursor = self.follower.cursor();
                 self.output.say(&told, cursor.as_deref());
             }
