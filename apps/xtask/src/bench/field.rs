@@ -47,6 +47,7 @@ pub(crate) struct Field {
     pub(crate) baseline: Server,
     pub(crate) baseline_cached: Server,
     pub(crate) http: Server,
+    pub(crate) http_logged: Server,
     pub(crate) pgbench: Pgbench,
     pub(crate) sample: Sample,
     pub(crate) script: PathBuf,
@@ -107,7 +108,8 @@ impl Field {
         let baseline_cached =
             launch.baseline("baseline-cached", Some(&stage.redis), &baseline_token, FIRST)?;
 
-        let http = start_limit(&binaries.limit, &ours_cached, folder)?;
+        let http = start_limit(&binaries.limit, &ours_cached, folder, Log::None)?;
+        let http_logged = start_limit(&binaries.limit, &ours_cached, folder, Log::Lines)?;
         let sample = take_sample(stage, &session, folder)?;
         Ok(Self {
             ours,
@@ -115,6 +117,7 @@ impl Field {
             baseline,
             baseline_cached,
             http,
+            http_logged,
             pgbench: Pgbench::find(folder, stage.postgres.port(), password, &sample.tenant)?,
             sample,
             script: load::install(folder)?,
@@ -148,6 +151,7 @@ impl Field {
             self.baseline,
             self.baseline_cached,
             self.http,
+            self.http_logged,
         ] {
             server.stop()?;
         }
@@ -266,7 +270,14 @@ fn log_in(ours: &Server, stage: &Stage) -> Result<Session> {
 }
 
 /// Starts the server that knows one answer by heart: the product's own.
-fn start_limit(binary: &Path, ours: &Server, folder: &Path) -> Result<Server> {
+/// Whether a limit leaves a line for each request, as the product does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Log {
+    None,
+    Lines,
+}
+
+fn start_limit(binary: &Path, ours: &Server, folder: &Path, log: Log) -> Result<Server> {
     let (keys, bytes) = (folder.join("jwks.json"), folder.join("answer.json"));
     let path = Workload::W7.path();
     fs::write(&keys, ours.get("/.well-known/jwks.json")?.body)?;
@@ -278,7 +289,14 @@ fn start_limit(binary: &Path, ours: &Server, folder: &Path) -> Result<Server> {
         .env("JWKS_FILE", keys)
         .env("AUDIENCE", "fairlead-api")
         .env("ANSWER_FILE", bytes);
-    Server::start("limit", &mut command, port, ours.token(), &path, folder)
+    let name = match log {
+        Log::None => "limit",
+        Log::Lines => {
+            command.env("LOG", "1");
+            "limit-logged"
+        }
+    };
+    Server::start(name, &mut command, port, ours.token(), &path, folder)
 }
 
 /// Draws leads and names, and writes what the load consists of.

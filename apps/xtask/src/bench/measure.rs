@@ -38,6 +38,8 @@ pub(crate) enum Subject {
     PgBare,
     /// An HTTP server with the answer at hand.
     HttpLimit,
+    /// The same with a line in a log for each request.
+    HttpLogged,
     Baseline,
 }
 
@@ -75,7 +77,7 @@ impl Subject {
     /// The limit is the one that the second stands for.
     fn of(workload: Workload) -> &'static [Self] {
         match workload {
-            Workload::W7 => &[Self::Ours, Self::HttpLimit, Self::Baseline],
+            Workload::W7 => &[Self::Ours, Self::HttpLimit, Self::HttpLogged, Self::Baseline],
             Workload::W5 | Workload::W6 => &[Self::Ours, Self::PgLimit, Self::PgBare, Self::Baseline],
             _ => &[Self::Ours, Self::PgLimit, Self::Baseline],
         }
@@ -172,6 +174,7 @@ fn take_turn(stage: &Stage, field: &Field, series: &Series, round: u32, seconds:
         Subject::Baseline if is_cached => &field.baseline_cached,
         Subject::Baseline => &field.baseline,
         Subject::HttpLimit => &field.http,
+        Subject::HttpLogged => &field.http_logged,
         Subject::PgLimit => return by_pgbench(stage, field, series.workload, Extent::Whole, seconds),
         Subject::PgBare => return by_pgbench(stage, field, series.workload, Extent::Bare, seconds),
     };

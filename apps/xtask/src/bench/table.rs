@@ -146,6 +146,7 @@ fn who(report: &Report, series: &Series) -> &'static str {
         Subject::PgLimit => "limit: pg",
         Subject::PgBare => "pg, the bare insert",
         Subject::HttpLimit => "limit: http",
+        Subject::HttpLogged => "http, with a log line",
         Subject::Baseline if series.workload == Workload::W7 => "axum + sqlx + Redis",
         Subject::Baseline => "axum + sqlx",
     }

@@ -2,14 +2,16 @@
 //! ready.
 //!
 //! A token is verified once and then known, as long as it lasts: nothing faster is safe. The settings are the
-//! environment: `PORT`, `JWKS_FILE` with the keys that sign tokens, `AUDIENCE` of the tokens, and `ANSWER_FILE` with the
-//! bytes of the answer.
+//! environment: `PORT`, `JWKS_FILE` with the keys that sign tokens, `AUDIENCE` of the tokens, `ANSWER_FILE` with the
+//! bytes of the answer, and `LOG`, which has each request leave a line.
+
+mod lines;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use std::{env, fs};
 
 use actix_web::http::header::{AUTHORIZATION, ContentType};
@@ -38,6 +40,7 @@ struct Bench {
     answer: Bytes,
     /// When each token ends that was verified, in seconds since 1970. One map per thread: no locks.
     verified: RefCell<HashMap<String, u64>>,
+    has_log: bool,
 }
 
 #[actix_web::main]
@@ -45,11 +48,16 @@ async fn main() -> anyhow::Result<()> {
     let keys = Arc::new(Keys::read()?);
     let answer = Bytes::from(fs::read(setting("ANSWER_FILE")?)?);
     let port: u16 = setting("PORT")?.parse()?;
+    let has_log = env::var_os("LOG").is_some();
+    if has_log {
+        lines::start();
+    }
     let server = HttpServer::new(move || {
         let bench = Bench {
             keys: Arc::clone(&keys),
             answer: answer.clone(),
             verified: RefCell::default(),
+            has_log,
         };
         App::new().app_data(web::Data::new(bench)).service(answer_list)
     });
@@ -58,12 +66,22 @@ async fn main() -> anyhow::Result<()> {
 
 #[get("/api/v1/leads")]
 async fn answer_list(request: HttpRequest, bench: web::Data<Bench>) -> HttpResponse {
-    if bench.is_known(&request).is_none() {
-        return HttpResponse::Unauthorized().finish();
+    let begun = bench.has_log.then(Instant::now);
+    let answer = if bench.is_known(&request).is_some() {
+        HttpResponse::Ok()
+            .content_type(ContentType::json())
+            .body(bench.answer.clone())
+    } else {
+        HttpResponse::Unauthorized().finish()
+    };
+    if let Some(begun) = begun {
+        let target = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |target| target.as_str());
+        lines::add(request.method().as_str(), target, answer.status().as_u16(), begun);
     }
-    HttpResponse::Ok()
-        .content_type(ContentType::json())
-        .body(bench.answer.clone())
+    answer
 }
 
 impl Bench {
