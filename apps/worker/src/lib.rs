@@ -128,21 +128,31 @@ impl Worker {
     pub fn spawn(&self) -> Vec<JoinHandle<()>> {
         let Duties { leads, tells, .. } = self.shared.duties;
         let mut tasks = vec![
-            fairlead_telemetry::spawn(signal::tell_others(Arc::clone(&self.shared))),
-            fairlead_telemetry::spawn(report::watch(Arc::clone(&self.shared))),
+            self.supervised("tell-of-events", signal::tell_others),
+            self.supervised("watch-readers", report::watch),
         ];
         if leads {
-            tasks.push(fairlead_telemetry::spawn(leader::lead(Arc::clone(&self.shared))));
+            tasks.push(self.supervised("lead-events", leader::lead));
         } else if tells {
             // Who leads or stands by hears of others by the same connection.
-            tasks.push(fairlead_telemetry::spawn(signal::hear_others(Arc::clone(
-                &self.shared,
-            ))));
+            tasks.push(self.supervised("hear-of-events", signal::hear_others));
         }
         if tells || self.shared.observing.is_some() {
-            tasks.push(fairlead_telemetry::spawn(live::tell(Arc::clone(&self.shared))));
+            tasks.push(self.supervised("tell-followers", live::tell));
         }
         tasks
+    }
+
+    fn supervised<F>(
+        &self,
+        name: &'static str,
+        task: impl Fn(Arc<Shared>) -> F + Send + 'static,
+    ) -> JoinHandle<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let shared = Arc::clone(&self.shared);
+        fairlead_telemetry::spawn_supervised(name, move || task(Arc::clone(&shared)))
     }
 }
 

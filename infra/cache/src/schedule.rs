@@ -1,6 +1,6 @@
 //! Warming by the clock, in one process at a time.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use fairlead_domain::cache::{CacheWarming as _, DatasetReport, WarmRequest};
@@ -16,11 +16,14 @@ impl Warmer {
     /// While that is away nobody does, because what is loaded then is kept for a moment only.
     pub fn start_schedule(self: &Arc<Self>, every: Duration) {
         let warmer = Arc::downgrade(self);
-        fairlead_telemetry::spawn(async move {
-            loop {
-                tokio::time::sleep(jittered(every)).await;
-                let Some(warmer) = warmer.upgrade() else { return };
-                warmer.take_turn(every).await;
+        fairlead_telemetry::spawn_supervised("warm-on-schedule", move || {
+            let warmer = Weak::clone(&warmer);
+            async move {
+                loop {
+                    tokio::time::sleep(jittered(every)).await;
+                    let Some(warmer) = warmer.upgrade() else { return };
+                    warmer.take_turn(every).await;
+                }
             }
         });
     }

@@ -7,8 +7,10 @@ pub mod logging;
 pub mod metrics;
 pub mod process;
 pub mod request;
+mod supervised;
 mod task;
 mod thread;
 
+pub use supervised::{background_panics, spawn_supervised};
 pub use task::{spawn, spawn_blocking};
 pub use thread::turn_of_this_thread;

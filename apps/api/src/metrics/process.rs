@@ -1,5 +1,6 @@
 //! The process itself, by the names that Prometheus' own clients use.
 
+use fairlead_telemetry::background_panics;
 use fairlead_telemetry::metrics::Page;
 use fairlead_telemetry::process::usage;
 
@@ -31,4 +32,9 @@ pub(super) fn write(page: &mut Page, version: &str) {
         page.counter("process_cpu_seconds_total", "Processor time of all threads.")
             .sample(&[], time);
     }
+    page.counter(
+        "background_panics_total",
+        "Panics of tasks that are there for as long as the process, each of which began again.",
+    )
+    .sample(&[], background_panics());
 }

@@ -1,6 +1,5 @@
 //! What goes on beside the requests.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,35 +35,26 @@ impl Background {
     }
 }
 
-fn every<F>(period: Duration, mut work: impl FnMut() -> F + Send + 'static) -> JoinHandle<()>
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    fairlead_telemetry::spawn(async move {
-        let mut ticks = interval(period);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        // The first tick is at once, and the start has just done the work.
-        ticks.tick().await;
-        loop {
-            ticks.tick().await;
-            work().await;
-        }
-    })
-}
-
 /// Keys come and go by other processes: `fairlead keys rotate`, or whoever mounts them.
 fn reload_keys(keys: Arc<KeyRing>) -> JoinHandle<()> {
-    every(RELOAD_KEYS_EVERY, move || {
+    fairlead_telemetry::spawn_supervised("reload-keys", move || reload_again(Arc::clone(&keys)))
+}
+
+async fn reload_again(keys: Arc<KeyRing>) {
+    let mut ticks = interval(RELOAD_KEYS_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // The first tick is at once, and the start has just done the work.
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
         let keys = Arc::clone(&keys);
-        async move {
-            let reloaded = fairlead_telemetry::spawn_blocking(move || keys.reload()).await;
-            if let Ok(Err(error)) = reloaded {
-                let error: &dyn std::error::Error = &error;
-                tracing::error!(
-                    error,
-                    "the signing keys cannot be read again; those read before stay in use"
-                );
-            }
+        let reloaded = fairlead_telemetry::spawn_blocking(move || keys.reload()).await;
+        if let Ok(Err(error)) = reloaded {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(
+                error,
+                "the signing keys cannot be read again; those read before stay in use"
+            );
         }
-    })
+    }
 }

@@ -135,27 +135,35 @@ impl JobWorker {
     pub fn spawn(&self) -> JobTasks {
         let shared = &self.shared;
         let loops = (0..shared.lanes.len())
-            .map(|lane| fairlead_telemetry::spawn(queue::work(Arc::clone(shared), lane)))
+            .map(|lane| self.supervised("work-off-jobs", move |shared| queue::work(shared, lane)))
             .collect();
         // Also where all jobs are left to others: they are told of what is enqueued here.
-        let mut others = vec![fairlead_telemetry::spawn(wake::tell_others(Arc::clone(shared)))];
+        let mut others = vec![self.supervised("tell-of-jobs", wake::tell_others)];
         if shared.lanes.iter().any(|lane| lane.settings.concurrency > 0) {
-            others.push(fairlead_telemetry::spawn(heartbeat::extend_claims(Arc::clone(
-                shared,
-            ))));
-            others.push(fairlead_telemetry::spawn(sweep::sweep_again(Arc::clone(shared))));
-            others.push(fairlead_telemetry::spawn(wake::hear_others(Arc::clone(shared))));
+            others.push(self.supervised("extend-claims", heartbeat::extend_claims));
+            others.push(self.supervised("sweep-jobs", sweep::sweep_again));
+            others.push(self.supervised("hear-of-jobs", wake::hear_others));
         }
         if shared.scheduler.is_some() {
-            others.push(fairlead_telemetry::spawn(scheduler::fire_again(Arc::clone(
-                shared,
-            ))));
+            others.push(self.supervised("fire-schedules", scheduler::fire_again));
         }
         JobTasks {
             worker: self.clone(),
             loops,
             others,
         }
+    }
+
+    fn supervised<F>(
+        &self,
+        name: &'static str,
+        task: impl Fn(Arc<Shared>) -> F + Send + 'static,
+    ) -> JoinHandle<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let shared = Arc::clone(&self.shared);
+        fairlead_telemetry::spawn_supervised(name, move || task(Arc::clone(&shared)))
     }
 }
 

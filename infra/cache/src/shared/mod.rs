@@ -29,6 +29,7 @@ use std::time::Duration;
 
 use fairlead_domain::cache::{Namespace, Policy};
 use fairlead_domain::consistency::LogPosition;
+use fairlead_telemetry::spawn_supervised;
 use redis::Script;
 use tokio::sync::Notify;
 
@@ -140,8 +141,11 @@ impl Shared {
     /// Begins to listen and to look after the link, for as long as `cache` lives.
     pub(crate) fn start(cache: &Arc<Inner>) {
         let weak: Weak<Inner> = Arc::downgrade(cache);
-        fairlead_telemetry::spawn(backplane::listen(Weak::clone(&weak)));
-        fairlead_telemetry::spawn(keeper::keep(weak));
+        let listening = Weak::clone(&weak);
+        spawn_supervised("hear-of-changes", move || {
+            backplane::listen(Weak::clone(&listening))
+        });
+        spawn_supervised("keep-redis", move || keeper::keep(Weak::clone(&weak)));
     }
 
     pub(crate) fn is_trusted(&self) -> bool {

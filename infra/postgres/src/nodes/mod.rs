@@ -13,10 +13,8 @@ mod report;
 mod rotation;
 mod route;
 
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use fairlead_domain::consistency::{NodeName, ReadIntent};
@@ -160,12 +158,12 @@ impl Cluster {
         }
         let pools: Vec<Pool> = self.pools().cloned().collect();
         let maintained = pools.clone();
-        let turning = fairlead_telemetry::spawn(every(TURN_EVERY, async move || {
-            pools.iter().for_each(Pool::turn);
-        }));
-        let maintaining = fairlead_telemetry::spawn(every(MAINTAIN_EVERY, async move || {
+        let turning = every("turn-pools", TURN_EVERY, move || {
+            pools.iter().for_each(Pool::turn)
+        });
+        let maintaining = every("prune-pools", MAINTAIN_EVERY, move || {
             maintained.iter().for_each(Pool::prune);
-        }));
+        });
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks.extend(monitors.into_iter().map(Monitor::spawn));
         tasks.extend([turning, maintaining]);
@@ -175,11 +173,14 @@ impl Cluster {
     /// thread that serves requests: a connection that the thread has opened need not move to it.
     pub fn keep_open_here(self: &Arc<Self>) {
         let cluster = Arc::downgrade(self);
-        fairlead_telemetry::spawn(async move {
-            while let Some(cluster) = cluster.upgrade() {
-                join_all(cluster.pools().map(Pool::fill)).await;
-                drop(cluster);
-                tokio::time::sleep(MAINTAIN_EVERY).await;
+        fairlead_telemetry::spawn_supervised("fill-pools", move || {
+            let cluster = Weak::clone(&cluster);
+            async move {
+                while let Some(cluster) = cluster.upgrade() {
+                    join_all(cluster.pools().map(Pool::fill)).await;
+                    drop(cluster);
+                    tokio::time::sleep(MAINTAIN_EVERY).await;
+                }
             }
         });
     }
@@ -302,11 +303,17 @@ fn known_replay(role: NodeRole, seen: &Arc<Seen>) -> KnownReplay {
 }
 
 /// Does something again and again, until the task is aborted.
-async fn every(period: Duration, work: impl AsyncFn()) {
-    let mut ticks = interval(period);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
-        work().await;
-    }
+fn every(name: &'static str, period: Duration, work: impl Fn() + Send + Sync + 'static) -> JoinHandle<()> {
+    let work = Arc::new(work);
+    fairlead_telemetry::spawn_supervised(name, move || {
+        let work = Arc::clone(&work);
+        async move {
+            let mut ticks = interval(period);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                ticks.tick().await;
+                work();
+            }
+        }
+    })
 }

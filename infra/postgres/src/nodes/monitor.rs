@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use fairlead_domain::consistency::{LogPosition, NodeName};
 use fairlead_domain::database::NodeRole;
+use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
@@ -50,15 +51,19 @@ struct Look {
 
 impl Monitor {
     /// Starts to look, until the task is aborted.
-    pub(super) fn spawn(mut self) -> JoinHandle<()> {
-        fairlead_telemetry::spawn(async move {
-            let mut ticks = interval(self.config.interval);
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            loop {
-                ticks.tick().await;
-                self.look().await;
-            }
-        })
+    pub(super) fn spawn(self) -> JoinHandle<()> {
+        let monitor = Arc::new(Mutex::new(self));
+        fairlead_telemetry::spawn_supervised("monitor-node", move || Self::look_again(Arc::clone(&monitor)))
+    }
+
+    async fn look_again(monitor: Arc<Mutex<Self>>) {
+        let mut monitor = monitor.lock().await;
+        let mut ticks = interval(monitor.config.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            monitor.look().await;
+        }
     }
 
     /// Looks once.

@@ -76,27 +76,29 @@ impl PgSystemStore {
     /// aborted.
     pub fn spawn_refresh(&self) -> JoinHandle<()> {
         let store = self.clone();
-        fairlead_telemetry::spawn(async move {
-            let mut every = tokio::time::interval(REFRESH_EVERY);
-            every.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            let mut seen = store.clock.now();
-            let mut reachable = true;
-            loop {
-                every.tick().await;
-                match store.refresh_revocations(&mut seen).await {
-                    Ok(()) => reachable = true,
-                    // Once, not every second.
-                    Err(error) if reachable => {
-                        tracing::warn!(
-                            error = &error as &dyn std::error::Error,
-                            "cannot read revocations"
-                        );
-                        reachable = false;
-                    }
-                    Err(_) => {}
+        fairlead_telemetry::spawn_supervised("learn-revocations", move || store.clone().refresh_again())
+    }
+
+    async fn refresh_again(self) {
+        let mut every = tokio::time::interval(REFRESH_EVERY);
+        every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut seen = self.clock.now();
+        let mut reachable = true;
+        loop {
+            every.tick().await;
+            match self.refresh_revocations(&mut seen).await {
+                Ok(()) => reachable = true,
+                // Once, not every second.
+                Err(error) if reachable => {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "cannot read revocations"
+                    );
+                    reachable = false;
                 }
+                Err(_) => {}
             }
-        })
+        }
     }
 
     /// Reads the revocations that expire after `seen`, less an overlap for those that were committed late, and moves
