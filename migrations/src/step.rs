@@ -40,6 +40,7 @@ const STEPS: &[Step] = steps![
     "m20261122_000500_repair_agent_loads",
     "m20261122_000600_webhook_care",
     "m20261122_000700_event_places",
+    "m20261122_000800_take_up_events",
 ];
 
 /// SHA-256 over all SQL, in hexadecimal: two databases that were made from the same files have the same schema.

@@ -5,7 +5,6 @@
 //! again; when it comes again all the same, the note is there.
 
 use std::collections::{BTreeMap, HashSet};
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,15 +12,16 @@ use std::time::Duration;
 use fairlead_domain::access::{SystemScope, TenantScope};
 use fairlead_domain::events::{Consumer, Event, EventCursor, HandleError};
 use fairlead_domain::identity::TenantId;
-use fairlead_domain::store::{Store, StoreError, UnitOfWork};
-use futures_util::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
+use fairlead_domain::store::{Store, StoreError};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use time::OffsetDateTime;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use crate::backoff::Backoff;
-use crate::fault;
+use crate::put_aside::handle;
 use crate::report::Counts;
+use crate::{fault, put_aside};
 
 /// How often an event is tried alone before it is put aside.
 const ATTEMPTS: u32 = 5;
@@ -188,6 +188,7 @@ impl Delivery {
         let fault = fault::told(error);
         let mut uow = self.store.begin_behind(&scope(event)).await?;
         uow.inbox().put_aside(consumer.name(), event, &fault).await?;
+        uow.jobs().enqueue(put_aside::job(consumer.name(), event)).await?;
         uow.commit().await?;
         self.counts.put_aside.fetch_add(1, Ordering::Relaxed);
         tracing::error!(
@@ -199,21 +200,6 @@ impl Delivery {
             "an event was put aside"
         );
         Ok(())
-    }
-}
-
-/// A consumer that panics fails for this event, and for nobody else.
-async fn handle(
-    consumer: &dyn Consumer,
-    events: &[Event],
-    uow: &mut dyn UnitOfWork,
-) -> Result<(), HandleError> {
-    let handling = AssertUnwindSafe(consumer.handle(events, uow));
-    match handling.catch_unwind().await {
-        Ok(handled) => handled,
-        Err(_) => Err(HandleError::Reject(
-            "the consumer panicked; the log says where".into(),
-        )),
     }
 }
 

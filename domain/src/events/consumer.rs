@@ -52,4 +52,7 @@ pub trait Inbox: Send {
 
     /// Puts an event aside, unless it was handled meanwhile; `fault` says why.
     async fn put_aside(&mut self, consumer: &str, event: &Event, fault: &str) -> Result<(), StoreError>;
+
+    /// Takes an event that was put aside; returns whether it was. It counts as handled once this unit of work commits.
+    async fn take_up(&mut self, consumer: &str, event: Uuid) -> Result<bool, StoreError>;
 }

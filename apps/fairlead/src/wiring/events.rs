@@ -29,7 +29,7 @@ pub(super) struct Events {
 }
 
 /// Everybody who does something about events.
-fn consumers(stores: &Stores) -> Vec<Arc<dyn Consumer>> {
+pub(super) fn consumers(stores: &Stores) -> Vec<Arc<dyn Consumer>> {
     vec![
         Arc::new(CountUsageByDay),
         Arc::new(DispatchWebhooks::new(stores.system.clone())),

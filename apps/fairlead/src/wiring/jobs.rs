@@ -11,6 +11,7 @@ use fairlead_domain::jobs::{
 use fairlead_postgres::{Chore, Retention};
 use fairlead_worker::{JobSignal, JobWorker, JobWorkerParts, SchedulerParts, ZonedCalendar};
 
+use super::events;
 use super::webhooks::Webhooks;
 use crate::config::{Config, QueueConfig, Role};
 use crate::stores::Stores;
@@ -34,6 +35,10 @@ pub(super) fn handlers(
         stores.store.clone(),
         Arc::new(LeadFileWriter),
         pause,
+    ));
+    handlers.push(fairlead_worker::handle_events(
+        stores.store.clone(),
+        events::consumers(stores),
     ));
     handlers.extend(webhooks.handlers(stores, settings(&config.jobs.webhooks).retry));
     handlers.extend(warmer.map(|warmer| fairlead_worker::warm_cache(warmer)));

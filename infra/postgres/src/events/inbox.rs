@@ -24,6 +24,10 @@ const PUT_ASIDE: &str = "
     VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT ON CONSTRAINT inbox_pkey DO NOTHING";
 
+const TAKE_UP: &str = "
+    UPDATE inbox SET fault = NULL, handled_at = $4
+    WHERE tenant_id = $1 AND id = $2 AND consumer = $3 AND fault IS NOT NULL";
+
 #[async_trait]
 impl Inbox for PgUnitOfWork {
     #[tracing::instrument(level = "debug", name = "db.inbox.claim", skip_all)]
@@ -59,5 +63,18 @@ impl Inbox for PgUnitOfWork {
             .bind(fault)
             .enqueue()
             .await
+    }
+    #[tracing::instrument(level = "debug", name = "db.inbox.take_up", skip_all)]
+    async fn take_up(&mut self, consumer: &str, event: Uuid) -> Result<bool, StoreError> {
+        let taken = self
+            .connection
+            .sql(TAKE_UP)
+            .bind(self.tenant_id())
+            .bind(event)
+            .bind(consumer)
+            .bind(self.now)
+            .execute()
+            .await?;
+        Ok(taken == 1)
     }
 }

@@ -1,0 +1,114 @@
+//! Events that were put aside, handled after all: each by a job, which was enqueued when it was put aside. So it is tried
+//! again by itself, and where that does not help it is a dead letter, which operators see, and retry when the cause is
+//! mended.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use fairlead_domain::access::{SystemScope, TenantScope};
+use fairlead_domain::events::{Consumer, Event, HandleError};
+use fairlead_domain::identity::TenantId;
+use fairlead_domain::jobs::{Done, Job, JobError, JobHandler, NewJob, Queue};
+use fairlead_domain::store::{Store, UnitOfWork};
+use futures_util::FutureExt as _;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+const KIND: &str = "handle-event";
+
+/// Which event is to be handled, and by whom.
+#[derive(Debug, Serialize, Deserialize)]
+struct Payload {
+    consumer: String,
+    event: Uuid,
+}
+
+/// The job that has `consumer` handle an event that was put aside.
+pub(crate) fn job(consumer: &str, event: &Event) -> NewJob {
+    let payload = Payload {
+        consumer: consumer.to_owned(),
+        event: event.id,
+    };
+    NewJob::new(Queue::Maintenance, KIND, &payload).unique(format!("{KIND}:{consumer}:{}", event.id))
+}
+
+/// Does the jobs of events that were put aside.
+pub fn handle_events(store: Arc<dyn Store>, consumers: Vec<Arc<dyn Consumer>>) -> Arc<dyn JobHandler> {
+    Arc::new(HandleEvents { store, consumers })
+}
+
+#[derive(Debug)]
+struct HandleEvents {
+    store: Arc<dyn Store>,
+    consumers: Vec<Arc<dyn Consumer>>,
+}
+
+#[async_trait]
+impl JobHandler for HandleEvents {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    async fn run(&self, job: &Job) -> Result<Done, JobError> {
+        let Payload { consumer, event } =
+            serde_json::from_str(job.payload.get()).map_err(|error| JobError::Reject(error.into()))?;
+        let known = self.consumers.iter().find(|known| known.name() == consumer);
+        let consumer =
+            known.ok_or_else(|| JobError::Reject(format!("there is no consumer {consumer}").into()))?;
+        let Some(tenant) = job.owner().tenant() else {
+            return Err(JobError::Reject("events belong to tenants".into()));
+        };
+        let mut uow = self.store.begin_behind(&scope(tenant)).await?;
+        // It may be gone, if events are not kept for ever, or somebody has had it handled.
+        let Some(event) = uow.events().find(event).await? else {
+            return Ok(Done::Now);
+        };
+        if !uow.inbox().take_up(consumer.name(), event.id).await? {
+            return Ok(Done::Now);
+        }
+        handle(&**consumer, std::slice::from_ref(&event), &mut *uow)
+            .await
+            .map_err(failed)?;
+        uow.jobs().finish(&job.ticket).await?;
+        uow.commit().await?;
+        tracing::info!(
+            consumer = consumer.name(),
+            event.id = %event.id,
+            tenant.id = %tenant,
+            "an event that was put aside is handled"
+        );
+        Ok(Done::WithItsEffect)
+    }
+}
+
+fn failed(error: HandleError) -> JobError {
+    match error {
+        HandleError::Store(error) => JobError::Store(error),
+        HandleError::Retry(cause) => JobError::Retry(cause),
+        HandleError::Reject(cause) => JobError::Reject(cause),
+    }
+}
+
+/// A consumer that panics fails for this event, and for nobody else.
+pub(crate) async fn handle(
+    consumer: &dyn Consumer,
+    events: &[Event],
+    uow: &mut dyn UnitOfWork,
+) -> Result<(), HandleError> {
+    let handling = AssertUnwindSafe(consumer.handle(events, uow));
+    match handling.catch_unwind().await {
+        Ok(handled) => handled,
+        Err(_) => Err(HandleError::Reject(
+            "the consumer panicked; the log says where".into(),
+        )),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a job names its tenant, whose event it is about"
+)]
+fn scope(tenant: TenantId) -> TenantScope {
+    SystemScope::new("to deliver events").tenant(tenant)
+}
