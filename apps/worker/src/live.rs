@@ -57,6 +57,7 @@ pub struct Live(Arc<Shared>);
 struct Shared {
     limits: FollowLimits,
     told: Mutex<Told>,
+    reached: Mutex<Option<EventCursor>>,
     /// There is somebody to tell.
     wanted: Notify,
     /// Goes up when the task begins to tell.
@@ -82,6 +83,7 @@ impl Live {
         Self(Arc::new(Shared {
             limits,
             told: Mutex::default(),
+            reached: Mutex::default(),
             wanted: Notify::new(),
             begun: watch::Sender::new(0),
             closing: watch::Sender::new(false),
@@ -140,6 +142,15 @@ impl Live {
                 told.tenants.remove(&tenant);
             }
         }
+    }
+
+    /// All up to here was read, and told to all whom it concerns.
+    fn reached(&self) -> Option<EventCursor> {
+        *self.0.reached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_reached(&self, place: EventCursor) {
+        *self.0.reached.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
     }
 
     fn begin(&self, place: EventCursor) {
@@ -280,14 +291,19 @@ impl fmt::Debug for Live {
 pub(crate) async fn tell(worker: Arc<crate::Shared>) {
     let live = &worker.live;
     let mut waiter = worker.signal.waiter();
+    // After a panic it goes on where it was: who follows must not miss what came between, nor be told of the past.
+    let reached = live.reached();
     if let Some(Observing { from, .. }) = &worker.observing {
-        tell_from(*from, &worker, &mut waiter).await;
+        tell_from(reached.unwrap_or(*from), &worker, &mut waiter).await;
+    } else if let Some(reached) = reached.filter(|_| live.is_telling()) {
+        tell_from(reached, &worker, &mut waiter).await;
     }
     loop {
         live.0.wanted.notified().await;
         let Some(place) = end(&worker).await else {
             continue;
         };
+        live.note_reached(place);
         live.begin(place);
         tell_from(place, &worker, &mut waiter).await;
     }
@@ -336,6 +352,7 @@ async fn tell_from(mut place: EventCursor, worker: &crate::Shared, waiter: &mut 
                 } else if is_at_end && worker.live.followers() > 0 {
                     worker.live.begin(place);
                 }
+                worker.live.note_reached(place);
                 if is_at_end {
                     rest(worker, waiter, looks.rest(is_held, found > 0)).await;
                 }

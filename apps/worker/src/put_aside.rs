@@ -1,6 +1,6 @@
-//! Events that were put aside, handled after all: each by a job, which was enqueued when it was put aside. So it is tried
-//! again by itself, and where that does not help it is a dead letter, which operators see, and retry when the cause is
-//! mended.
+//! Events that were put aside, handled after all: each by a job, which was enqueued when it was put aside. So it is
+//! tried again by itself, and where that does not help it is a dead letter, which operators see, and retry when the
+//! cause is mended.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -60,21 +60,19 @@ impl JobHandler for HandleEvents {
             return Err(JobError::Reject("events belong to tenants".into()));
         };
         let mut uow = self.store.begin_behind(&scope(tenant)).await?;
-        // It may be gone, if events are not kept for ever, or somebody has had it handled.
-        let Some(event) = uow.events().find(event).await? else {
-            return Ok(Done::Now);
-        };
-        if !uow.inbox().take_up(consumer.name(), event.id).await? {
+        if !uow.inbox().take_up(consumer.name(), event).await? {
             return Ok(Done::Now);
         }
-        handle(&**consumer, std::slice::from_ref(&event), &mut *uow)
-            .await
-            .map_err(failed)?;
+        // It is gone where events are not kept for ever.
+        if let Some(event) = uow.events().find(event).await? {
+            let handled = handle(&**consumer, std::slice::from_ref(&event), &mut *uow).await;
+            handled.map_err(failed)?;
+        }
         uow.jobs().finish(&job.ticket).await?;
         uow.commit().await?;
         tracing::info!(
             consumer = consumer.name(),
-            event.id = %event.id,
+            event.id = %event,
             tenant.id = %tenant,
             "an event that was put aside is handled"
         );

@@ -68,6 +68,10 @@ pub trait Events: Send {
         limit: u32,
     ) -> Result<EventPage, StoreError>;
 
+    /// The last place up to which all is gone, because it was older than events are kept; before all events where
+    /// nothing is.
+    async fn dropped(&mut self) -> Result<EventCursor, StoreError>;
+
     /// One event, wherever in the log it is.
     async fn find(&mut self, id: Uuid) -> Result<Option<Event>, StoreError>;
 }

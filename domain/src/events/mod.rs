@@ -1,5 +1,5 @@
 //! What happened: events and the audit trail, recorded through the unit of work that changes the rows; the log of events,
-//! read in the order in which those changes were committed; and what is done about them, by whom and by which way.
+//! read in the order of cause; and what is done about them, by whom and by which way.
 
 mod broker;
 mod consumer;

@@ -1,7 +1,7 @@
 //! Loads answers ahead of need, and remembers which were worth it.
 
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -96,27 +96,7 @@ impl Warmer {
         }
         let warmer = Arc::downgrade(self);
         let every = self.settings.learn_every;
-        fairlead_telemetry::spawn(async move {
-            let mut has_warmed = false;
-            let mut pause = Duration::from_millis(100);
-            while let Some(warmer) = warmer.upgrade() {
-                if has_warmed {
-                    warmer.write_down().await;
-                } else if warmer.cache.is_connected() {
-                    let request = WarmRequest {
-                        what: WarmWhat::Learned,
-                        ..WarmRequest::default()
-                    };
-                    if let Err(error) = warmer.warm(request).await {
-                        tracing::warn!(error = %error, "what was learnt could not be warmed");
-                    }
-                    has_warmed = true;
-                    pause = every;
-                }
-                drop(warmer);
-                tokio::time::sleep(pause).await;
-            }
-        });
+        fairlead_telemetry::spawn_supervised("learn-keys", move || learn(Weak::clone(&warmer), every));
     }
 
     /// Adds what keys have saved since the last time to what all processes know.
@@ -290,6 +270,28 @@ impl Warmer {
 
     fn warmed(&self) -> MutexGuard<'_, VecDeque<Warmed>> {
         self.warmed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn learn(warmer: Weak<Warmer>, every: Duration) {
+    let mut has_warmed = false;
+    let mut pause = Duration::from_millis(100);
+    while let Some(warmer) = warmer.upgrade() {
+        if has_warmed {
+            warmer.write_down().await;
+        } else if warmer.cache.is_connected() {
+            let request = WarmRequest {
+                what: WarmWhat::Learned,
+                ..WarmRequest::default()
+            };
+            if let Err(error) = warmer.warm(request).await {
+                tracing::warn!(error = %error, "what was learnt could not be warmed");
+            }
+            has_warmed = true;
+            pause = every;
+        }
+        drop(warmer);
+        tokio::time::sleep(pause).await;
     }
 }
 

@@ -91,7 +91,10 @@ impl RabbitMq {
     /// ends when it is aborted.
     pub fn spawn(&self, handler: Option<Arc<dyn EventHandler>>) -> JoinHandle<()> {
         let shared = Arc::clone(&self.shared);
-        fairlead_telemetry::spawn(async move { supervise(&shared, handler.as_deref()).await })
+        fairlead_telemetry::spawn_supervised("link-broker", move || {
+            let (shared, handler) = (Arc::clone(&shared), handler.clone());
+            async move { supervise(&shared, handler.as_deref()).await }
+        })
     }
 }
 

@@ -35,7 +35,9 @@ where
         let mut pause = FIRST;
         loop {
             let begun = Instant::now();
-            let Err(panic) = caught(begin()).await else { return };
+            let Err(panic) = caught(async { begin().await }).await else {
+                return;
+            };
             PANICS.fetch_add(1, Ordering::Relaxed);
             if begun.elapsed() > MOST {
                 pause = FIRST;

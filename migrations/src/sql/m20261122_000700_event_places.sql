@@ -11,14 +11,16 @@ CREATE FUNCTION place_of_event() RETURNS xid8
 $$;
 REVOKE EXECUTE ON FUNCTION place_of_event FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION place_of_event TO fairlead_app, fairlead_system;
-ALTER TABLE events ALTER COLUMN xid SET DEFAULT place_of_event();
 
 -- A webhook is sent what stands behind the place where it was made or enabled.
 ALTER TABLE webhooks
     ALTER COLUMN since_xid SET DEFAULT place_of_event(),
     ADD COLUMN since_position BIGINT NOT NULL DEFAULT nextval('events_position');
 
--- Up to where in a tenant's log events were dropped, because they were older than events are kept.
+-- Behind the webhooks, as whoever changes one locks them.
+ALTER TABLE events ALTER COLUMN xid SET DEFAULT place_of_event();
+
+-- Up to where all of a tenant's log was dropped, because it was older than events are kept.
 CREATE TABLE events_dropped (
     tenant_id   UUID NOT NULL,
     xid         XID8 NOT NULL,

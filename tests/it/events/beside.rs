@@ -6,11 +6,13 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use fairlead::SystemClock;
-use fairlead_domain::events::{Consumer, Event, HandleError};
+use fairlead_domain::events::{Consumer, Event, EventCursor, EventObserver, HandleError};
 use fairlead_domain::store::UnitOfWork;
 use fairlead_postgres::{Cluster, PgStore, PgSystemStore};
 use fairlead_rabbitmq::{RabbitMq, RabbitMqSettings};
-use fairlead_worker::{BrokerParts, CommitSignal, Duties, FollowLimits, Live, Worker, WorkerParts};
+use fairlead_worker::{
+    BrokerParts, CommitSignal, Duties, FollowLimits, Live, Observing, Worker, WorkerParts,
+};
 use support::database::DatabaseRole;
 use support::{TestDatabase, store_config, store_parts};
 use tokio::task::JoinHandle;
@@ -86,6 +88,7 @@ impl Consumer for Moody {
 pub(super) struct Beside {
     pub(super) log: Arc<PgSystemStore>,
     pub(super) worker: Worker,
+    pub(super) live: Live,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -114,12 +117,34 @@ impl Beside {
         beside
     }
 
+    /// One in which all events are observed, from the first one on.
+    pub(super) async fn observed(database: &TestDatabase, observer: Arc<dyn EventObserver>) -> Self {
+        let observing = Observing {
+            observer,
+            from: EventCursor::START,
+        };
+        let (moody, after) = (Arc::default(), time::Duration::hours(1));
+        let mut beside = Self::made(database, moody, None, after, Some(observing)).await;
+        beside.tasks = beside.worker.spawn();
+        beside
+    }
+
     /// One that does nothing by itself.
     pub(super) async fn idle(
         database: &TestDatabase,
         consumer: Arc<Moody>,
         broker: Option<RabbitMq>,
         catch_up_after: time::Duration,
+    ) -> Self {
+        Self::made(database, consumer, broker, catch_up_after, None).await
+    }
+
+    async fn made(
+        database: &TestDatabase,
+        consumer: Arc<Moody>,
+        broker: Option<RabbitMq>,
+        catch_up_after: time::Duration,
+        observing: Option<Observing>,
     ) -> Self {
         let config = store_config(
             database.url(DatabaseRole::App),
@@ -128,6 +153,10 @@ impl Beside {
         );
         let cluster = Cluster::connect(&config).await.unwrap();
         let log = Arc::new(PgSystemStore::new(Arc::clone(&cluster), &config, store_parts()));
+        let live = Live::new(FollowLimits {
+            all: 100,
+            of_tenant: 100,
+        });
         let worker = Worker::new(WorkerParts {
             duties: Duties {
                 leads: true,
@@ -138,11 +167,8 @@ impl Beside {
             store: Arc::new(PgStore::new(cluster, store_parts())),
             consumers: vec![consumer],
             signal: CommitSignal::default(),
-            observing: None,
-            live: Live::new(FollowLimits {
-                all: 100,
-                of_tenant: 100,
-            }),
+            observing,
+            live: live.clone(),
             broker: broker.map(|broker| BrokerParts {
                 broker: Arc::new(broker),
                 clock: Arc::new(SystemClock),
@@ -153,6 +179,7 @@ impl Beside {
         Self {
             log,
             worker,
+            live,
             tasks: Vec::new(),
         }
     }

@@ -17,3 +17,4 @@ mod stream;
 mod stream_ends;
 pub(crate) mod stream_reader;
 mod subscriber;
+mod supervised;

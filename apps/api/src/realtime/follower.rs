@@ -11,7 +11,7 @@ use fairlead_domain::events::{
     Envelope, Event, EventCursor, EventFilter, EventPage, EventsDropped, FollowError, Heard, LiveEvents,
     Shown,
 };
-use fairlead_domain::store::StoreError;
+use fairlead_domain::store::{StoreError, UnitOfWork};
 use futures_util::FutureExt as _;
 
 use super::connections::{ConnectionKind, Open};
@@ -29,6 +29,8 @@ pub(crate) enum Step {
     Closing,
     /// An operator wants it to end.
     Ended,
+    /// What comes next is gone from the log; who comes back with its cursor is told so.
+    Dropped,
 }
 
 /// Why nothing is told from a cursor on.
@@ -91,8 +93,10 @@ impl Follower {
         from: Option<EventCursor>,
     ) -> Result<(), SubscribeError> {
         let place = self.live.place();
-        if let Some(from) = from.filter(|from| *from < place) {
-            self.read(&wanted, from, 1).await?.without_gap()?;
+        if let Some(from) = from.filter(|from| *from < place)
+            && from < self.read().await?.events().dropped().await?
+        {
+            return Err(EventsDropped.into());
         }
         let begin = if self.wanted.is_some() { self.last } else { place };
         self.last = from.unwrap_or(begin);
@@ -136,6 +140,9 @@ impl Follower {
             () = self.live.closing() => return Ok(Step::Closing),
             page = self.stretch() => page?,
         };
+        if page.is_cut {
+            return Ok(Step::Dropped);
+        }
         self.tell_of_log(&page, tell);
         Ok(Step::GoesOn)
     }
@@ -187,19 +194,14 @@ impl Follower {
             .wanted
             .as_ref()
             .expect("whoever catches up has said what it wants");
-        self.read(wanted, self.last, STRETCH).await
+        let mut uow = self.read().await?;
+        uow.events().after(wanted, Some(self.last), STRETCH).await
     }
 
-    async fn read(
-        &self,
-        wanted: &EventFilter,
-        after: EventCursor,
-        limit: u32,
-    ) -> Result<EventPage, StoreError> {
-        // All that `live` does not tell was committed before: the primary shows it.
+    /// All that `live` does not tell was committed before: the primary shows it.
+    async fn read(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
         let scope = self.permit.scope();
-        let mut uow = self.services.store.read(scope, ReadIntent::STRONG).await?;
-        uow.events().after(wanted, Some(after), limit).await
+        self.services.store.read(scope, ReadIntent::STRONG).await
     }
 
     fn tell_of_log(&mut self, page: &EventPage, tell: &mut impl FnMut(&Event, &Shown) -> Room) {

@@ -134,8 +134,11 @@ impl JobWorker {
     /// Begins to work.
     pub fn spawn(&self) -> JobTasks {
         let shared = &self.shared;
-        let loops = (0..shared.lanes.len())
-            .map(|lane| self.supervised("work-off-jobs", move |shared| queue::work(shared, lane)))
+        let lanes = shared.lanes.iter().enumerate();
+        let loops = lanes
+            .map(|(number, lane)| {
+                self.supervised(lane.queue.as_str(), move |shared| queue::work(shared, number))
+            })
             .collect();
         // Also where all jobs are left to others: they are told of what is enqueued here.
         let mut others = vec![self.supervised("tell-of-jobs", wake::tell_others)];

@@ -269,7 +269,6 @@ fn log_in(ours: &Server, stage: &Stage) -> Result<Session> {
     })
 }
 
-/// Starts the server that knows one answer by heart: the product's own.
 /// Whether a limit leaves a line for each request, as the product does.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Log {
@@ -277,6 +276,7 @@ enum Log {
     Lines,
 }
 
+/// Starts the server that knows one answer by heart: the product's own.
 fn start_limit(binary: &Path, ours: &Server, folder: &Path, log: Log) -> Result<Server> {
     let (keys, bytes) = (folder.join("jwks.json"), folder.join("answer.json"));
     let path = Workload::W7.path();

@@ -41,19 +41,35 @@ pub(super) async fn listen(cache: Weak<Inner>) {
             told = None;
             // What was told before the subscription stood has been missed.
             shared.suspect_memory();
-            shared.is_subscribed.store(true, Ordering::Release);
-            shared.wake.notify_one();
+            let subscribed = Subscribed::begin(&cache, shared);
             // Not held while waiting: the cache may be dropped meanwhile.
             drop(inner);
             hear(&cache, &mut channel).await;
+            drop(subscribed);
         } else {
             drop(inner);
         }
-        if let Some(shared) = cache.upgrade().as_ref().and_then(|inner| inner.shared.as_ref()) {
+        sleep(RECONNECT_AFTER).await;
+    }
+}
+
+/// While it lives others are heard; however it ends, nothing that is shared is trusted from then on.
+struct Subscribed(Weak<Inner>);
+
+impl Subscribed {
+    fn begin(cache: &Weak<Inner>, shared: &Shared) -> Self {
+        shared.is_subscribed.store(true, Ordering::Release);
+        shared.wake.notify_one();
+        Self(Weak::clone(cache))
+    }
+}
+
+impl Drop for Subscribed {
+    fn drop(&mut self) {
+        if let Some(shared) = self.0.upgrade().as_ref().and_then(|inner| inner.shared.as_ref()) {
             shared.is_subscribed.store(false, Ordering::Release);
             shared.distrust("the changes of others are not heard");
         }
-        sleep(RECONNECT_AFTER).await;
     }
 }
 

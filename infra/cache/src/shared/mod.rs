@@ -23,6 +23,7 @@ mod turn;
 mod value;
 
 use std::collections::HashMap;
+use std::mem::replace;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -145,7 +146,17 @@ impl Shared {
         spawn_supervised("hear-of-changes", move || {
             backplane::listen(Weak::clone(&listening))
         });
-        spawn_supervised("keep-redis", move || keeper::keep(Weak::clone(&weak)));
+        let mut has_failed = false;
+        spawn_supervised("keep-redis", move || {
+            if replace(&mut has_failed, true)
+                && let Some(shared) = weak.upgrade().as_ref().and_then(|inner| inner.shared.as_ref())
+            {
+                // Whatever it was about to tell is not known any more.
+                shared.owed().owe_everything(LogPosition::UNKNOWN);
+                shared.distrust("who looks after it has failed");
+            }
+            keeper::keep(Weak::clone(&weak))
+        });
     }
 
     pub(crate) fn is_trusted(&self) -> bool {

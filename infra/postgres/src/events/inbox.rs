@@ -64,6 +64,7 @@ impl Inbox for PgUnitOfWork {
             .enqueue()
             .await
     }
+
     #[tracing::instrument(level = "debug", name = "db.inbox.take_up", skip_all)]
     async fn take_up(&mut self, consumer: &str, event: Uuid) -> Result<bool, StoreError> {
         let taken = self

@@ -1,4 +1,4 @@
-//! The log of events, read in the order in which transactions committed.
+//! The log of events, read in the order of cause.
 //!
 //! A reader goes no further than the oldest transaction under way anywhere in the cluster
 //! (`pg_snapshot_xmin(pg_current_snapshot())`): none before it can still commit an event. That moment and the events

@@ -28,16 +28,27 @@ const IS_NEEDED: &str = "
               AND (GREATEST(e.xid, e.xid), e.position) > (r.xid, r.position)
             LIMIT 1) AS needed)";
 
-/// Keeps up to where events of each tenant are gone when the month is: whoever comes back with a place before that is told
-/// so. Of each tenant one step in an index.
+/// Keeps up to where a tenant's log is gone when the month is: whoever comes back with a place before that is told so.
+/// Months go by the time of ids, so some that are kept may stand before the last that is dropped; those begin the log
+/// for who begins anew, and what is dropped behind them is missed by nobody but who has not come for as long as events
+/// are kept. Of each tenant two steps in an index.
 const NOTE: &str = "
     INSERT INTO events_dropped AS known (tenant_id, xid, position)
     SELECT t.id, last.xid, last.position
-    FROM tenants AS t, LATERAL (
+    FROM tenants AS t
+    LEFT JOIN LATERAL (
+        SELECT xid, position FROM events AS e
+        WHERE e.tenant_id = t.id
+          AND (e.id < uuid_v7_floor($1::date::timestamp AT TIME ZONE 'UTC')
+               OR e.id >= uuid_v7_floor(($1::date + interval '1 month') AT TIME ZONE 'UTC'))
+        ORDER BY xid, position
+        LIMIT 1) AS kept ON TRUE
+    CROSS JOIN LATERAL (
         SELECT xid, position FROM events AS e
         WHERE e.tenant_id = t.id
           AND e.id >= uuid_v7_floor($1::date::timestamp AT TIME ZONE 'UTC')
           AND e.id < uuid_v7_floor(($1::date + interval '1 month') AT TIME ZONE 'UTC')
+          AND (kept.xid IS NULL OR (e.xid, e.position) < (kept.xid, kept.position))
         ORDER BY xid DESC, position DESC
         LIMIT 1) AS last
     ON CONFLICT (tenant_id) DO UPDATE SET xid = EXCLUDED.xid, position = EXCLUDED.position

@@ -57,6 +57,8 @@ const ONE: &str = "
            occurred_at
     FROM events WHERE tenant_id = $1 AND id = $2";
 
+const DROPPED: &str = "SELECT xid, position FROM events_dropped WHERE tenant_id = $1";
+
 fn statement(filter: &EventFilter) -> &'static str {
     match (filter.aggregate, &filter.types[..]) {
         (None, []) => ALL,
@@ -80,15 +82,23 @@ impl Events for PgUnitOfWork {
         after: Option<EventCursor>,
         limit: u32,
     ) -> Result<EventPage, StoreError> {
-        let (page, dropped) = self
-            .stretch(filter, after.unwrap_or(EventCursor::START), limit)
+        let after_or_start = after.unwrap_or(EventCursor::START);
+        let mut page = self.stretch(filter, after_or_start, limit).await?;
+        // Who begins anew is owed nothing of what is gone.
+        page.is_cut &= after.is_some();
+        Ok(page)
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.events.dropped", skip_all)]
+    async fn dropped(&mut self) -> Result<EventCursor, StoreError> {
+        let row = self
+            .connection
+            .sql(DROPPED)
+            .bind(self.tenant_id())
+            .fetch_optional()
             .await?;
-        match (after, dropped) {
-            // Some of a month that is kept may stand before the last of one that is not: whoever went on from there
-            // would be told that something is missing.
-            (None, Some(dropped)) => Ok(self.stretch(filter, dropped, limit).await?.0),
-            _ => Ok(page),
-        }
+        let dropped = row.as_ref().map(|row| cursor(row, 0)).transpose();
+        Ok(dropped.map_err(SqlError::from)?.unwrap_or(EventCursor::START))
     }
 
     #[tracing::instrument(level = "debug", name = "db.events.find", skip_all)]
@@ -105,13 +115,12 @@ impl Events for PgUnitOfWork {
 }
 
 impl PgUnitOfWork {
-    /// A stretch behind `after`, and up to where events are gone.
     async fn stretch(
         &self,
         filter: &EventFilter,
         after: EventCursor,
         limit: u32,
-    ) -> Result<(EventPage, Option<EventCursor>), StoreError> {
+    ) -> Result<EventPage, StoreError> {
         let of = filter.aggregate;
         let rows = self
             .connection
@@ -143,13 +152,12 @@ impl PgUnitOfWork {
             Some(last) if has_more => last.cursor,
             _ => settled.map_or(after, |settled| settled.max(after)),
         };
-        let page = EventPage {
+        Ok(EventPage {
             events,
             next,
             has_more,
             is_cut: dropped.is_some_and(|dropped| after < dropped),
-        };
-        Ok((page, dropped))
+        })
     }
 }
 

@@ -2,7 +2,7 @@
 //! that took. As cheap as it can be: put together in place, and written in lots by a thread.
 
 use std::io::{self, Write as _};
-use std::mem::take;
+use std::mem::swap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -16,11 +16,14 @@ static NEXT: AtomicU64 = AtomicU64::new(1);
 
 pub(crate) fn start() {
     thread::spawn(|| {
+        let mut lines = Vec::new();
         loop {
             thread::sleep(LINGER);
-            let lines = take(&mut *LINES.lock().unwrap_or_else(PoisonError::into_inner));
+            // The room is used again.
+            swap(&mut lines, &mut *LINES.lock().unwrap_or_else(PoisonError::into_inner));
             // Nobody is left to be told of a log that cannot be written.
             let _ = io::stderr().write_all(&lines);
+            lines.clear();
         }
     });
 }

@@ -235,6 +235,7 @@ impl Socket {
             Ok(Step::GoesOn) => {}
             Ok(Step::Closing) => self.send_away("the server stops", CloseCode::Restart),
             Ok(Step::Ended) => self.send_away("an operator has closed the connection", CloseCode::Again),
+            Ok(Step::Dropped) => self.send_away("the events that come next are gone", CloseCode::Again),
             Err(error) => {
                 self.log(&error, "a client cannot be told of events");
                 self.send_away("the events cannot be read just now", CloseCode::Again);
