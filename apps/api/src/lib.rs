@@ -57,6 +57,7 @@ pub mod idempotency;
 pub mod json;
 mod metrics;
 pub mod middleware;
+mod moment;
 pub mod paging;
 pub mod patch;
 mod path;

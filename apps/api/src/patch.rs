@@ -10,6 +10,8 @@ use fairlead_domain::field::Change;
 use serde::{Deserialize, Deserializer};
 use time::OffsetDateTime;
 
+use crate::moment;
+
 /// Reads a field that is there.
 pub fn given<'de, T, D>(deserializer: D) -> Result<Change<T>, D::Error>
 where
@@ -24,7 +26,7 @@ pub fn moment<'de, D>(deserializer: D) -> Result<Change<OffsetDateTime>, D::Erro
 where
     D: Deserializer<'de>,
 {
-    time::serde::rfc3339::deserialize(deserializer).map(Change::Set)
+    moment::required(deserializer).map(Change::Set)
 }
 
 #[cfg(test)]

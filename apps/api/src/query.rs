@@ -10,9 +10,9 @@ use actix_web::{FromRequest, HttpRequest};
 use fairlead_domain::clock;
 use fairlead_domain::invalid::Faults;
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
+use crate::moment;
 use crate::problem::{Kind, Problem};
 
 /// The query of an operation, read as `T`.
@@ -126,16 +126,13 @@ impl QueryReader {
     }
 
     pub fn uuid(&mut self, name: &'static str) -> Option<Uuid> {
-        self.parsed(name, |text| {
-            hyphenated(text).ok_or("must be a UUID such as 01934f6e-7b1a-7cc3-98a4-0242ac120002")
-        })
+        self.parsed(name, parse_uuid)
     }
 
     /// A moment by RFC 3339.
     pub fn moment(&mut self, name: &'static str) -> Option<OffsetDateTime> {
         self.parsed(name, |text| {
-            let moment = OffsetDateTime::parse(text, &Rfc3339)
-                .map_err(|_| "must be a date and time by RFC 3339 such as 2026-11-20T09:30:00Z".to_owned())?;
+            let moment = moment::parse(text).map_err(str::to_owned)?;
             clock::stored(moment).map_err(|error| error.to_string())
         })
     }
@@ -217,6 +214,11 @@ impl QueryReader {
             }
         }
     }
+}
+
+/// Reads a UUID, or says what one looks like.
+pub(crate) fn parse_uuid(text: &str) -> Result<Uuid, &'static str> {
+    hyphenated(text).ok_or("must be a UUID such as 01934f6e-7b1a-7cc3-98a4-0242ac120002")
 }
 
 /// Reads a UUID in its usual form alone: 36 characters with hyphens.

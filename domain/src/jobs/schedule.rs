@@ -114,11 +114,14 @@ pub trait Calendar: Debug + Send + Sync {
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadTiming {
-    #[error("{0}")]
+    #[error(
+        "must be five fields, minutes, hours, days of the month, months and days of the week, such as `30 2 * * *`, \
+         or six with seconds in front: {0}"
+    )]
     Cron(String),
     #[error("must be a time zone of the IANA database, such as Europe/Berlin")]
     TimeZone,
-    #[error("must have a moment that comes")]
+    #[error("must have a moment that comes, such as `0 0 28 2 *`: no month has such a day")]
     Never,
 }
 

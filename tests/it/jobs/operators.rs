@@ -365,15 +365,20 @@ async fn a_schedule_is_made_shown_with_its_next_runs_changed_and_deleted() {
     let odd = operator.delete(&format!("{JOBS}/schedules/a%00b")).await;
     assert_eq!(odd.problem(), "not-found");
 
-    for (field, value) in [
-        ("cron", json!(format!("0 0 * * {}", vec!["1"; 120].join(",")))),
-        ("cron", json!("every night")),
-        ("cron", json!("0 0 30 2 *")),
-        ("timeZone", json!("Berlin")),
-        ("kind", json!("rm")),
-        ("queue", json!("none")),
-        ("missed", json!("never")),
-        ("payload", json!({ "older": 7 })),
+    for (field, value, fix) in [
+        (
+            "cron",
+            json!(format!("0 0 * * {}", vec!["1"; 120].join(","))),
+            "at most 200",
+        ),
+        ("cron", json!("every night"), "such as `30 2 * * *`"),
+        ("cron", json!("0 25 * * *"), "such as `30 2 * * *`"),
+        ("cron", json!("0 0 30 2 *"), "such as `0 0 28 2 *`"),
+        ("timeZone", json!("Berlin"), "such as Europe/Berlin"),
+        ("kind", json!("rm"), "must be one of"),
+        ("queue", json!("none"), "must be one of"),
+        ("missed", json!("never"), "must be one of"),
+        ("payload", json!({ "older": 7 }), ""),
     ] {
         let mut faulty = body.clone();
         faulty[field] = value;
@@ -386,6 +391,27 @@ async fn a_schedule_is_made_shown_with_its_next_runs_changed_and_deleted() {
                 .contains(field),
             "{refused:?}"
         );
+        let told = refused.json()["errors"][0]["detail"].as_str().unwrap().to_owned();
+        assert!(told.contains(fix), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_queue_is_stopped_until_a_moment_that_comes_and_who_gives_none_is_shown_one() {
+    let app = TestApp::start().await;
+    let operator = app.operator("olga").await;
+
+    for (until, fix) in [
+        ("tomorrow", "such as 2026-11-20T09:30:00Z"),
+        ("2026-11-20", "such as 2026-11-20T09:30:00Z"),
+        ("2020-01-01T00:00:00Z", "must lie in the future; it is 20"),
+    ] {
+        let stop = json!({ "reason": "a test", "until": until });
+        let refused = operator.post(&format!("{JOBS}/maintenance/pause"), stop).await;
+        let fault = refused.expect(422)["errors"][0].clone();
+        assert_eq!(fault["pointer"], "/until");
+        let told = fault["detail"].as_str().unwrap();
+        assert!(told.contains(fix), "{told}");
     }
 }
 

@@ -40,14 +40,28 @@ fn parse(cron: &str) -> Result<Cron, BadTiming> {
         .year(Year::Disallowed)
         .build()
         .parse(cron)
-        .map_err(|error| BadTiming::Cron(error.to_string()))
+        .map_err(|error| bad(&error))
+}
+
+/// Says what is wrong in our words where the library speaks of itself, in its own where it names the field.
+fn bad(error: &CronError) -> BadTiming {
+    BadTiming::Cron(match error {
+        CronError::EmptyPattern => "it is empty".to_owned(),
+        CronError::InvalidPattern(_) => "there are more fields, or fewer".to_owned(),
+        CronError::InvalidDate | CronError::InvalidTime | CronError::TimeSearchLimitExceeded => {
+            "there is no such moment".to_owned()
+        }
+        CronError::IllegalCharacters(why) | CronError::ComponentError(why) => {
+            why.trim_end_matches('.').to_owned()
+        }
+    })
 }
 
 fn next(cron: &Cron, after: &DateTime<Tz>) -> Result<i64, BadTiming> {
     match cron.find_next_occurrence(after, false) {
         Ok(next) => Ok(next.timestamp()),
         Err(CronError::TimeSearchLimitExceeded) => Err(BadTiming::Never),
-        Err(error) => Err(BadTiming::Cron(error.to_string())),
+        Err(error) => Err(bad(&error)),
     }
 }
 

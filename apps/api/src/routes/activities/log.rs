@@ -14,7 +14,7 @@ use crate::json::JsonBody;
 use crate::path::PathId;
 use crate::problem::Problem;
 use crate::spec::Problems;
-use crate::text;
+use crate::{moment, text};
 
 const COLLECTION: &str = "/api/v1/activities";
 
@@ -42,7 +42,7 @@ struct ActivityBody {
     #[schema(schema_with = text::prose_or_null::<10_000>, required = false)]
     body: Option<String>,
     /// Now, unless given.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, deserialize_with = "moment::optional")]
     occurred_at: Option<OffsetDateTime>,
 }
 

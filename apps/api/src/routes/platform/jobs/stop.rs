@@ -17,7 +17,7 @@ use crate::json::JsonBody;
 use crate::problem::Problem;
 use crate::query::{FromQuery, QueryOf, QueryReader};
 use crate::spec::Problems;
-use crate::text;
+use crate::{moment, text};
 
 /// Why a queue is stopped, and for how long.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -27,7 +27,7 @@ struct StopBody {
     #[schema(schema_with = text::line::<500>)]
     reason: String,
     /// When it goes on by itself; when somebody resumes it, unless given.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, deserialize_with = "moment::optional")]
     until: Option<OffsetDateTime>,
 }
 
@@ -42,7 +42,7 @@ struct PauseBody {
     #[schema(schema_with = text::line::<500>)]
     reason: String,
     /// When it goes on by itself; when somebody resumes it, unless given.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[serde(default, deserialize_with = "moment::optional")]
     until: Option<OffsetDateTime>,
     /// The jobs of this kind alone.
     #[serde(default)]
@@ -213,8 +213,10 @@ impl Why {
     ) -> Result<Self, Problem> {
         let reason = faults.keep("reason", texts::line(&body.reason, 500));
         let until = faults.keep_optional("until", body.until.map(clock::stored));
-        if until.is_some_and(|until| until <= services.clock.now()) {
-            faults.add("until", "must lie in the future");
+        let now = services.clock.now();
+        if until.is_some_and(|until| until <= now) {
+            let now = moment::shown(now);
+            faults.add("until", format!("must lie in the future; it is {now} now"));
         }
         faults.finish()?;
         Ok(Self {
