@@ -21,7 +21,7 @@ struct DeadParameters {
     /// Items of this kind.
     #[param(min_length = 1, max_length = 100, nullable = false)]
     kind: Option<String>,
-    /// Items of this tenant; zeros for the platform's own.
+    /// Items of this tenant; `00000000-0000-0000-0000-000000000000` for the platform's own.
     #[param(nullable = false)]
     tenant_id: Option<Uuid>,
     /// How many items are answered at the most.

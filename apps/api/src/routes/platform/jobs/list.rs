@@ -26,7 +26,7 @@ struct ListParameters {
     /// Jobs of this kind.
     #[param(min_length = 1, max_length = 100, nullable = false)]
     kind: Option<String>,
-    /// Jobs of this tenant; zeros for the platform's own.
+    /// Jobs of this tenant; `00000000-0000-0000-0000-000000000000` for the platform's own.
     #[param(nullable = false)]
     tenant_id: Option<uuid::Uuid>,
     /// How many are answered at the most.

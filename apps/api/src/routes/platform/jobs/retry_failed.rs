@@ -20,7 +20,7 @@ struct RetryParameters {
     /// Only jobs of this kind.
     #[param(min_length = 1, max_length = 100, nullable = false)]
     kind: Option<String>,
-    /// Only jobs of this tenant; zeros for the platform's own.
+    /// Only jobs of this tenant; `00000000-0000-0000-0000-000000000000` for the platform's own.
     #[param(nullable = false)]
     tenant_id: Option<uuid::Uuid>,
     /// Only this job.

@@ -48,7 +48,7 @@ struct PauseBody {
     #[serde(default)]
     #[schema(schema_with = text::line_or_null::<100>)]
     kind: Option<String>,
-    /// The jobs of this tenant alone; zeros for the platform's own.
+    /// The jobs of this tenant alone; `00000000-0000-0000-0000-000000000000` for the platform's own.
     #[serde(default)]
     #[schema(nullable = false)]
     tenant_id: Option<Uuid>,
@@ -62,7 +62,7 @@ struct PartParameters {
     /// The jobs of this kind, as they were paused.
     #[param(min_length = 1, max_length = 100, nullable = false)]
     kind: Option<String>,
-    /// The jobs of this tenant, as they were paused; zeros for the platform's own.
+    /// The jobs of this tenant, as they were paused; `00000000-0000-0000-0000-000000000000` for the platform's own.
     #[param(nullable = false)]
     tenant_id: Option<Uuid>,
 }

@@ -42,7 +42,8 @@ impl From<(JobRecord, Box<RawValue>)> for JobWithPayloadView {
 }))]
 pub(super) struct JobView {
     id: Uuid,
-    /// `null`: the platform's own.
+    /// `null`: the platform's own. Where jobs are chosen by their tenant, those are chosen by
+    /// `00000000-0000-0000-0000-000000000000`.
     #[schema(required = true)]
     tenant_id: Option<Uuid>,
     queue: &'static str,
@@ -120,7 +121,7 @@ pub(super) struct StopView {
     /// The jobs of this kind alone.
     #[schema(required = true)]
     kind: Option<String>,
-    /// The jobs of this tenant alone; zeros: the platform's own.
+    /// The jobs of this tenant alone; `00000000-0000-0000-0000-000000000000`: the platform's own.
     #[schema(required = true)]
     tenant_id: Option<Uuid>,
     /// `paused`: no job is begun. `draining`: none that became due after `since`.
