@@ -81,8 +81,8 @@ impl Frames {
 
     /// The next that is complete; `None`: more must arrive first.
     pub(super) fn next(&mut self) -> Result<Option<Received>, Fault> {
-        // The codec finds out how large a frame is once all of it is here.
-        check_length(&self.input)?;
+        // The codec finds out how large a frame is once all of it is here, and logs one kind of fault as ours.
+        check_header(&self.input)?;
         let frame = self.codec.decode(&mut self.input).map_err(|_| BROKEN)?;
         let Some(frame) = frame else {
             if self.input.is_empty() {
@@ -126,8 +126,9 @@ impl Frames {
     }
 }
 
-/// Refuses a frame that says it is too large, before it is here (RFC 6455, section 5.2).
-fn check_length(input: &[u8]) -> Result<(), Fault> {
+/// Refuses a frame that says it is too large, or a part of a control frame, before it is here (RFC 6455, sections 5.2
+/// and 5.5).
+fn check_header(input: &[u8]) -> Result<(), Fault> {
     let [first, second, rest @ ..] = input else {
         return Ok(());
     };
@@ -138,8 +139,9 @@ fn check_length(input: &[u8]) -> Result<(), Fault> {
         127 => rest.first_chunk().map(|bytes| u64::from_be_bytes(*bytes)),
         short => Some(u64::from(short)),
     };
-    let is_control = first & 0x08 != 0;
+    let (is_last, is_control) = (first & 0x80 != 0, first & 0x08 != 0);
     match length {
+        _ if is_control && !is_last => Err(BROKEN),
         Some(length) if is_control && length > MOST_CONTROL_BYTES => Err(BROKEN),
         Some(length) if length > MOST_BYTES as u64 => Err(TOO_LARGE),
         _ => Ok(()),
@@ -152,10 +154,41 @@ fn utf8(bytes: &[u8]) -> Result<String, Fault> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use actix_http::ws::Message;
     use tokio_util::codec::Encoder as _;
+    use tracing::subscriber::with_default;
+    use tracing::{Level, Metadata, Subscriber, span};
 
     use super::*;
+
+    /// Counts what is logged as an error.
+    #[derive(Clone, Default)]
+    struct Errors(Arc<AtomicU32>);
+
+    impl Subscriber for Errors {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            *metadata.level() == Level::ERROR
+        }
+
+        fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+            span::Id::from_u64(1)
+        }
+
+        fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+        fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+        fn event(&self, _: &tracing::Event<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn enter(&self, _: &span::Id) {}
+
+        fn exit(&self, _: &span::Id) {}
+    }
 
     fn frame(message: Message) -> Bytes {
         let mut bytes = BytesMut::new();
@@ -192,6 +225,20 @@ mod tests {
             frames.push(Bytes::copy_from_slice(header));
 
             assert_eq!(frames.next(), Err(fault), "{header:?}");
+        }
+    }
+
+    #[test]
+    fn a_control_frame_in_parts_is_refused_and_no_error_of_ours() {
+        for first in [0x08, 0x09, 0x0a] {
+            let mut frames = Frames::default();
+            frames.push(Bytes::copy_from_slice(&[first, 0x80, 0, 0, 0, 0]));
+            let errors = Errors::default();
+
+            let next = with_default(errors.clone(), || frames.next());
+
+            assert_eq!(next, Err(BROKEN), "{first:#x}");
+            assert_eq!(errors.0.load(Ordering::Relaxed), 0, "{first:#x}");
         }
     }
 
