@@ -227,7 +227,7 @@ fn without_repeated_custom_names(mut columns: Vec<Column>) -> Vec<Column> {
         if let Target::Custom(name) = &mut column.target
             && !taken.insert(name.clone())
         {
-            *name = unique(&mut taken, &column.header);
+            *name = unique(&mut taken, custom_name(&column.header).unwrap_or(&column.header));
         }
     }
     columns

@@ -3,16 +3,24 @@ use time::format_description::well_known::Rfc3339;
 use time::{OffsetDateTime, UtcOffset};
 use uuid::Uuid;
 
+use super::unique_names;
 use crate::invalid::{Faults, Invalid};
 use crate::leads::RawLead;
 
 /// Makes a lead of one line of newline-delimited JSON, or tells each field of it that cannot be accepted.
 ///
 /// The names are ours. What the platform decides (`id`, `version`, `updatedAt`) may be there, as our own export has it, and
-/// is left aside; a name that is none of ours is a fault.
+/// is left aside; a name that is none of ours is a fault, and so is one that stands there twice: nobody knows which of both
+/// is meant.
 pub fn read_json(line: &str) -> Result<RawLead, Invalid> {
-    let object = match serde_json::from_str(line) {
-        Ok(Value::Object(object)) => object,
+    let mut faults = Faults::default();
+    let object = match unique_names::read(line) {
+        Ok((Value::Object(object), repeated)) => {
+            for name in repeated {
+                faults.add(name, "must stand there only once");
+            }
+            object
+        }
         Ok(_) => return Err(Invalid::field("row", "must be a JSON object")),
         Err(error) => {
             return Err(Invalid::field(
@@ -24,7 +32,6 @@ pub fn read_json(line: &str) -> Result<RawLead, Invalid> {
             ));
         }
     };
-    let mut faults = Faults::default();
     let mut lead = RawLead::default();
     for (name, value) in object {
         if !value.is_null() {

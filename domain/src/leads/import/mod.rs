@@ -15,6 +15,7 @@ mod rows;
 mod statuses;
 #[cfg(test)]
 mod tests;
+mod unique_names;
 mod work;
 
 pub use begin::{BeginImportError, ImportJob, Upload, begin};

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::headers::{Column, Columns};
 use super::names::{Field, Target};
-use super::{dates, statuses};
+use super::{dates, statuses, unique_names};
 use crate::invalid::{Faults, Invalid};
 use crate::leads::{CloseReason, RawLead};
 
@@ -83,9 +83,14 @@ impl<'a> Row<'a> {
             "the id of an agent",
         );
         if let Some(cell) = self.custom_object {
-            match serde_json::from_str::<Map<String, Value>>(cell) {
-                Ok(fields) => self.custom.extend(fields),
-                Err(_) => faults.add(
+            match unique_names::read(cell) {
+                Ok((Value::Object(fields), repeated)) => {
+                    for name in repeated {
+                        faults.add(format!("customFields.{name}"), "must stand there only once");
+                    }
+                    self.custom.extend(fields);
+                }
+                _ => faults.add(
                     "customFields",
                     format!("is {}; must be a JSON object", quoted(cell)),
                 ),

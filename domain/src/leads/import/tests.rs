@@ -479,3 +479,40 @@ fn a_line_of_json_that_is_no_lead_is_refused_field_by_field() {
         "row: must be JSON: it breaks off or is wrong at column 9"
     );
 }
+
+#[test]
+fn a_custom_field_of_two_columns_keeps_its_name_and_a_number() {
+    let columns = columns("name,customFields.budget,customFields.budget");
+
+    let names: Vec<_> = columns.uses().filter_map(|column| column.custom_field).collect();
+
+    assert_eq!(names, ["budget", "budget (2)"]);
+}
+
+#[test]
+fn a_name_that_stands_twice_in_a_line_is_a_fault_of_its_own() {
+    let faults = |line: &str| read_json(line).unwrap_err().to_string();
+
+    assert_eq!(
+        faults(r#"{"name": "Ann", "email": "a@a.example", "email": "b@b.example"}"#),
+        "email: must stand there only once"
+    );
+    assert_eq!(
+        faults(r#"{"name": "Ann", "customFields": {"budget": 1, "more": [{"a": 1, "a": 2}], "budget": 1}}"#),
+        "customFields.more.a: must stand there only once; customFields.budget: must stand there only once"
+    );
+    assert!(
+        faults(r#"{"name": "Ann", "name": null, "nme": 1}"#)
+            .contains("name: must stand there only once; nme: ")
+    );
+    let many: Vec<String> = (0..100)
+        .map(|number| format!(r#""{number}": 0, "{number}": 1"#))
+        .collect();
+    let many = format!(r#"{{"name": "Ann", "customFields": {{{}}}}}"#, many.join(", "));
+    assert_eq!(faults(&many).matches("only once").count(), 10);
+    assert!(faults(r#"{"name": "Ann"} {}"#).starts_with("row: must be JSON"));
+    assert!(
+        read_json(r#"{"name": "Ann", "customFields": {"name": {"name": [1.5, -1, true, null, "x"]}}}"#)
+            .is_ok()
+    );
+}
