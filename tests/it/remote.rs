@@ -180,6 +180,28 @@ async fn what_comes_by_standard_input_is_imported() {
 }
 
 #[tokio::test]
+async fn what_is_no_file_is_told_before_the_server_is_asked() {
+    let terminal = Terminal::open().await;
+    fs::create_dir(terminal.file("leads.csv")).unwrap();
+    let nowhere = terminal
+        .program
+        .clone()
+        .with("FAIRLEAD_URL", "http://127.0.0.1:1");
+
+    let absent = nowhere.run(&["import", "nope.csv"]).await;
+    let directory = nowhere.run(&["import", "leads.csv"]).await;
+
+    for (ended, told) in [
+        (absent, "there is no file nope.csv: name a CSV or NDJSON file"),
+        (directory, "leads.csv is a directory: name a CSV or NDJSON file"),
+    ] {
+        assert_eq!(code(&ended), 2, "{ended:?}");
+        assert!(ended.stderr.contains(told), "{ended:?}");
+        assert!(!ended.stderr.contains("idempotency-key"), "{ended:?}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_is_begun_by_a_wrong_credential_or_in_another_tenant() {
     let terminal = Terminal::open().await;
     fs::write(terminal.file("leads.csv"), leads(1)).unwrap();

@@ -84,6 +84,7 @@ impl FileFormat {
 
 pub(super) async fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
     crate::tls::install_provider();
+    let source = Source::open(&args.file)?;
     let format = args.format.or_else(|| FileFormat::of(&args.file));
     let format = format.ok_or_else(|| {
         UsageError(format!(
@@ -91,15 +92,22 @@ pub(super) async fn run(args: &ImportArgs) -> anyhow::Result<ExitCode> {
             args.file.display()
         ))
     })?;
-    Remote::with(&args.remote, async |remote| import(remote, args, format).await).await
+    Remote::with(&args.remote, async |remote| {
+        import(remote, args, source, format).await
+    })
+    .await
 }
 
-async fn import(remote: &mut Remote, args: &ImportArgs, format: FileFormat) -> anyhow::Result<ExitCode> {
+async fn import(
+    remote: &mut Remote,
+    args: &ImportArgs,
+    source: Source,
+    format: FileFormat,
+) -> anyhow::Result<ExitCode> {
     let given = args.idempotency_key.clone();
     let key = given.unwrap_or_else(|| SystemIds.next().to_string());
     let skip = args.skip_duplicates.then_some("true");
     let path = format!("/api/v1/leads/import{}", parameters(&[("skipDuplicates", skip)]));
-    let source = Source::of(&args.file);
     let sent = tokio::select! {
         pressed = ctrl_c() => {
             pressed?;
@@ -109,7 +117,7 @@ async fn import(remote: &mut Remote, args: &ImportArgs, format: FileFormat) -> a
             ));
             return Ok(ExitCode::from(130));
         }
-        sent = upload(remote, &source, format.media_type(), &path, &key) => sent,
+        sent = upload(remote, source, format.media_type(), &path, &key) => sent,
     };
     let begun = sent.map_err(|error| {
         error.context(format!(

@@ -1,58 +1,67 @@
 use std::fs::File;
 use std::io::{self, Read, stdin};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 
-use anyhow::Context as _;
 use bytes::Bytes;
 use fairlead_http::ApiUpload;
 use indicatif::ProgressBar;
 use tokio::sync::mpsc;
 
-use super::{Operation, Remote, bytes_bar};
+use super::{Operation, Remote, UsageError, bytes_bar};
 
 const CHUNK: usize = 64 << 10;
 /// Chunks that are read ahead of what is sent.
 const AHEAD: usize = 8;
 
-/// Where a file comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
-    StandardInput,
-    File(PathBuf),
+/// A file that can be read.
+pub(crate) struct Source {
+    reader: Box<dyn Read + Send>,
+    /// `None`: nobody knows how long it is.
+    bytes: Option<u64>,
 }
 
 impl Source {
-    pub(crate) fn of(path: &Path) -> Self {
+    /// Opens a file; `-` is standard input.
+    pub(crate) fn open(path: &Path) -> Result<Self, UsageError> {
         if path == Path::new("-") {
-            Self::StandardInput
-        } else {
-            Self::File(path.to_owned())
+            return Ok(Self {
+                reader: Box::new(stdin()),
+                bytes: None,
+            });
         }
+        let (shown, fix) = (
+            path.display(),
+            "name a CSV or NDJSON file, or - for standard input",
+        );
+        let cannot = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => UsageError(format!("there is no file {shown}: {fix}")),
+            _ => UsageError(format!("cannot read {shown}: {error}: {fix}")),
+        };
+        let file = File::open(path).map_err(cannot)?;
+        let metadata = file.metadata().map_err(cannot)?;
+        if metadata.is_dir() {
+            return Err(UsageError(format!("{shown} is a directory: {fix}")));
+        }
+        // What is written behind it meanwhile is not sent; of a pipe nobody knows how long it is.
+        let bytes = metadata.is_file().then_some(metadata.len());
+        let reader: Box<dyn Read + Send> = match bytes {
+            Some(bytes) => Box::new(file.take(bytes)),
+            None => Box::new(file),
+        };
+        Ok(Self { reader, bytes })
     }
 }
 
 /// Sends a file to be imported, and returns the operation that does it.
 pub(crate) async fn upload(
     remote: &Remote,
-    source: &Source,
+    source: Source,
     media_type: &'static str,
     path: &str,
     idempotency_key: &str,
 ) -> anyhow::Result<Operation> {
-    let (reader, bytes): (Box<dyn Read + Send>, _) = match source {
-        Source::StandardInput => (Box::new(stdin()), None),
-        Source::File(path) => {
-            let cannot = || format!("cannot read {}", path.display());
-            let file = File::open(path).with_context(cannot)?;
-            let metadata = file.metadata().with_context(cannot)?;
-            // What is written behind it meanwhile is not sent; of a pipe nobody knows how long it is.
-            match metadata.is_file().then_some(metadata.len()) {
-                Some(bytes) => (Box::new(file.take(bytes)), Some(bytes)),
-                None => (Box::new(file), None),
-            }
-        }
-    };
+    let Source { reader, bytes } = source;
     let (sender, chunks) = mpsc::channel(AHEAD);
     let bar = bytes_bar(bytes, "sending");
     let shown = bar.clone();
