@@ -79,6 +79,7 @@ impl Services {
             access: &*self.tokens,
             secrets: &*self.secrets,
             session_lifetime: self.settings.session_lifetime,
+            refresh_leeway: self.settings.refresh_leeway,
         }
     }
 }
@@ -139,6 +140,8 @@ pub struct ApiSettings {
     pub login: LoginPolicy,
     /// How long a session lives from its login.
     pub session_lifetime: time::Duration,
+    /// For how long a refresh token that was traded can be traded again.
+    pub refresh_leeway: time::Duration,
     /// How long an invitation can be accepted.
     pub invitation_lifetime: time::Duration,
 }

@@ -178,12 +178,15 @@ pub trait Accounts: Send {
         token_hash: &[u8],
     ) -> Result<Option<RefreshToken>, StoreError>;
 
-    /// Marks one refresh token used and adds the next.
+    /// Whether a refresh token of the same session that was issued when this one was used, or later, was used too.
+    async fn is_followed_by_used(&mut self, tenant: TenantId, token_hash: &[u8]) -> Result<bool, StoreError>;
+
+    /// Marks one refresh token used, unless that was done before (`None`), and adds the next.
     async fn rotate_refresh_token(
         &mut self,
         tenant: TenantId,
         session: SessionId,
-        used_hash: &[u8],
+        used_hash: Option<&[u8]>,
         next_hash: &[u8],
     ) -> Result<(), StoreError>;
 

@@ -17,6 +17,8 @@ pub struct Issuer<'a> {
     pub secrets: &'a dyn Secrets,
     /// How long a session lives from its login.
     pub session_lifetime: Duration,
+    /// For how long a refresh token that was traded can be traded again.
+    pub refresh_leeway: Duration,
 }
 
 #[expect(

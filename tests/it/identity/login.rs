@@ -319,6 +319,7 @@ impl LoginParts {
             access: &self.tokens,
             secrets: &Sha256Secrets,
             session_lifetime: time::Duration::days(30),
+            refresh_leeway: time::Duration::ZERO,
         };
         let policy = LoginPolicy {
             account: limit,

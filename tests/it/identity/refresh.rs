@@ -61,8 +61,72 @@ async fn a_refresh_token_that_comes_back_ends_all_that_followed_from_its_login()
 }
 
 #[tokio::test]
-async fn of_two_refreshes_at_once_one_wins() {
+async fn two_tabs_that_refresh_at_once_stay_logged_in() {
     let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+
+    for _ in 0..10 {
+        let session = log_in(&app, &acme.owner_email).await;
+
+        let (one, other) = tokio::join!(
+            try_refresh(&app, &session.refresh_token),
+            try_refresh(&app, &session.refresh_token)
+        );
+
+        let pairs = [one, other].map(|answer| Session::of(&app, &answer.expect(200)));
+        assert_ne!(pairs[0].refresh_token, pairs[1].refresh_token);
+        // Each goes on by itself.
+        for pair in &pairs {
+            assert!(pair.is_alive().await);
+            try_refresh(&app, &pair.refresh_token).await.expect(200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_comes_back_after_the_leeway_ends_the_session_of_all_siblings() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let session = log_in(&app, &acme.owner_email).await;
+    let one = Session::of(&app, &try_refresh(&app, &session.refresh_token).await.expect(200));
+    // It counts from the first trade, however often it is made again.
+    app.clock.advance(Duration::seconds(9));
+    let other = Session::of(&app, &try_refresh(&app, &session.refresh_token).await.expect(200));
+    app.clock.advance(Duration::seconds(1));
+
+    let late = try_refresh(&app, &session.refresh_token).await;
+
+    assert_eq!(
+        (late.status.as_u16(), late.problem()),
+        (401, "wrong-credentials".to_owned())
+    );
+    for pair in [&one, &other] {
+        assert!(!pair.is_alive().await);
+        assert_eq!(try_refresh(&app, &pair.refresh_token).await.status, 401);
+    }
+}
+
+#[tokio::test]
+async fn within_the_leeway_a_token_whose_successor_was_traded_ends_the_session() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let session = log_in(&app, &acme.owner_email).await;
+    let second = Session::of(&app, &try_refresh(&app, &session.refresh_token).await.expect(200));
+    app.clock.advance(Duration::seconds(1));
+    let third = Session::of(&app, &try_refresh(&app, &second.refresh_token).await.expect(200));
+    app.clock.advance(Duration::seconds(1));
+    // The answer to this one may have been lost.
+    try_refresh(&app, &second.refresh_token).await.expect(200);
+
+    let reuse = try_refresh(&app, &session.refresh_token).await;
+
+    assert_eq!(reuse.status, 401);
+    assert!(!third.is_alive().await);
+}
+
+#[tokio::test]
+async fn without_a_leeway_of_two_refreshes_at_once_one_wins() {
+    let app = TestApp::start_with(|config| config.auth.refresh_leeway = Duration::ZERO).await;
     let acme = app.tenant("acme").await;
 
     for _ in 0..10 {

@@ -796,6 +796,14 @@ const GENERAL: &[Key] = {
         )
         .unit("s"),
         Key::new(
+            "auth.refresh_leeway_seconds",
+            range(0, 60),
+            "10",
+            "how long a refresh token that was traded can be traded again, as two tabs of a browser do at once; one \
+             that comes later ends its session; 0: every one does",
+        )
+        .unit("s"),
+        Key::new(
             "auth.invitation_ttl_seconds",
             range(300, 90 * DAY_SECONDS),
             "604800",

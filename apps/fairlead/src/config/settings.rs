@@ -370,6 +370,8 @@ pub struct AuthConfig {
     pub access_ttl: time::Duration,
     #[serde(rename = "refresh_ttl_seconds", with = "seconds")]
     pub refresh_ttl: time::Duration,
+    #[serde(rename = "refresh_leeway_seconds", with = "seconds")]
+    pub refresh_leeway: time::Duration,
     #[serde(rename = "invitation_ttl_seconds", with = "seconds")]
     pub invitation_ttl: time::Duration,
     /// See [`Config::keys_dir`].

@@ -34,6 +34,7 @@ pub(super) fn api_settings(config: &Config) -> ApiSettings {
         trust_forwarded_for: http.trust_forwarded_for,
         login: login_policy(&config.auth.lockout),
         session_lifetime: config.auth.refresh_ttl,
+        refresh_leeway: config.auth.refresh_leeway,
         invitation_lifetime: config.auth.invitation_ttl,
     }
 }

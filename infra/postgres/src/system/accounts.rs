@@ -88,6 +88,15 @@ const USE_REFRESH_TOKEN: &str = "
     UPDATE refresh_tokens SET used_at = $4
     WHERE tenant_id = $1 AND session_id = $2 AND token_hash = $3 AND used_at IS NULL";
 
+// Those that were issued at the same moment are told apart by their ids, which are made in order.
+const IS_FOLLOWED_BY_USED: &str = "
+    SELECT EXISTS (
+        SELECT FROM refresh_tokens r
+        JOIN refresh_tokens n ON n.tenant_id = r.tenant_id AND n.session_id = r.session_id
+        WHERE r.tenant_id = $1 AND r.token_hash = $2
+          AND n.issued_at >= r.used_at AND n.id > r.id AND n.used_at IS NOT NULL
+    )";
+
 const TOUCH_SESSION: &str = "UPDATE sessions SET last_used_at = $3 WHERE tenant_id = $1 AND id = $2";
 
 const REVOKE_SESSION: &str = "
@@ -258,25 +267,39 @@ impl Accounts for PgSystemUnitOfWork {
         }))
     }
 
+    #[tracing::instrument(level = "debug", name = "db.accounts.is_followed_by_used", skip_all)]
+    async fn is_followed_by_used(&mut self, tenant: TenantId, token_hash: &[u8]) -> Result<bool, StoreError> {
+        let row = self
+            .connection
+            .sql(IS_FOLLOWED_BY_USED)
+            .bind(tenant.as_uuid())
+            .bind(token_hash)
+            .fetch_one()
+            .await?;
+        Ok(row.try_get(0).map_err(SqlError::from)?)
+    }
+
     #[tracing::instrument(level = "debug", name = "db.accounts.rotate_refresh_token", skip_all)]
     async fn rotate_refresh_token(
         &mut self,
         tenant: TenantId,
         session: SessionId,
-        used_hash: &[u8],
+        used_hash: Option<&[u8]>,
         next_hash: &[u8],
     ) -> Result<(), StoreError> {
         let connection = &self.connection;
-        let used = connection
-            .sql(USE_REFRESH_TOKEN)
-            .bind(tenant.as_uuid())
-            .bind(session.as_uuid())
-            .bind(used_hash)
-            .bind(self.now)
-            .execute()
-            .await?;
-        if used != 1 {
-            return Err(StoreError::Contended);
+        if let Some(used_hash) = used_hash {
+            let used = connection
+                .sql(USE_REFRESH_TOKEN)
+                .bind(tenant.as_uuid())
+                .bind(session.as_uuid())
+                .bind(used_hash)
+                .bind(self.now)
+                .execute()
+                .await?;
+            if used != 1 {
+                return Err(StoreError::Contended);
+            }
         }
         self.insert_refresh_token(tenant, session, next_hash).await?;
         connection

@@ -23,6 +23,9 @@ struct RefreshBody {
 /// Trade a refresh token for a new pair of tokens.
 ///
 /// A token can be traded once. One that comes back was stolen, so its session ends for everybody who holds a token of it.
+/// Only within `auth.refresh_leeway_seconds` (10) of its trade, and while no token that it was traded for was traded
+/// itself, it is traded for another pair of the same session: two tabs of a browser may ask at once, and an answer may be
+/// lost on its way.
 #[utoipa::path(
     tag = "auth",
     operation_id = "refresh",
