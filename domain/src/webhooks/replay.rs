@@ -4,6 +4,7 @@ use super::{ReplayConflict, WebhookId};
 use crate::Id;
 use crate::access::{ManageWebhooks, Permit};
 use crate::events::{Aggregate, EventCursor, Recorded};
+use crate::invalid::Invalid;
 use crate::jobs::{DeadJob, NewJob, Queue};
 use crate::store::{StoreError, UnitOfWork};
 
@@ -102,6 +103,17 @@ pub struct StartReplay {
     pub after: EventCursor,
     /// The last; `None`: all that was acknowledged until now.
     pub until: Option<EventCursor>,
+}
+
+impl StartReplay {
+    pub fn parse(after: EventCursor, until: Option<EventCursor>) -> Result<Self, Invalid> {
+        if until.is_some_and(|until| until <= after) {
+            let fault =
+                "must lie behind `cursor` in the log, or nothing is sent; leave it out to send all up to now";
+            return Err(Invalid::field("until", fault));
+        }
+        Ok(Self { after, until })
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

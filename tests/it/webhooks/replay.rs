@@ -105,6 +105,24 @@ async fn all_behind_a_cursor_is_sent_once_by_each_replay() {
     until_received(&receiver, 460).await;
     let ended = until_replayed(&app).await;
     assert_eq!(ended[1], ("COMPLETED".to_owned(), 10));
+    // The end of the log, and what lies before it.
+    let mut last = cursor.clone();
+    wait_until("all can be read", async || {
+        let page = acme
+            .owner
+            .get(&format!("/api/v1/events?limit=200&cursor={last}"))
+            .await
+            .expect(200);
+        last = page["nextCursor"].as_str().unwrap().to_owned();
+        page["items"].as_array().unwrap().is_empty()
+    })
+    .await;
+    for until in [&cursor, &last] {
+        let path = format!("{}/replay", webhook.path);
+        let body = json!({"cursor": last, "until": until});
+        let refused = acme.owner.post(&path, body).await.expect(422);
+        assert_eq!(refused["errors"][0]["pointer"], "/until", "{refused}");
+    }
     replay(&acme.owner, &webhook, json!({"cursor": cursor})).await;
     until_received(&receiver, 910).await;
     until_replayed(&app).await;

@@ -27,7 +27,7 @@ struct ReplayBody {
         pattern = "^[A-Za-z0-9_-]{44}$"
     )]
     cursor: Option<String>,
-    /// The last event that is sent; up to now, when absent or `null`.
+    /// The last event that is sent, behind `cursor`; up to now, when absent or `null`.
     #[serde(default)]
     #[schema(min_length = 44, max_length = 44, pattern = "^[A-Za-z0-9_-]{44}$")]
     until: Option<String>,
@@ -56,10 +56,8 @@ pub(super) async fn replay_events(
     let ReplayBody { cursor, until } = body.value;
     let cursors = services.cursors.of(permit.scope());
     let open = |cursor: String| cursors.open_event(&cursor);
-    let cmd = StartReplay {
-        after: cursor.map(open).transpose()?.unwrap_or(EventCursor::START),
-        until: until.map(open).transpose()?,
-    };
+    let after = cursor.map(open).transpose()?.unwrap_or(EventCursor::START);
+    let cmd = StartReplay::parse(after, until.map(open).transpose()?)?;
 
     let mut uow = services.store.begin(permit.scope()).await?;
     let replay = webhooks::start_replay(&mut *uow, &permit, id.0, cmd).await?;
