@@ -133,7 +133,7 @@ pub trait WebhookReplays: Send {
     /// Begins a replay. Where its `until` is `None` it ends before what is recorded after this unit of work.
     async fn insert(&mut self, replay: &Replay) -> Result<(), ReplayConflict>;
     async fn find(&mut self, webhook: WebhookId, id: ReplayId) -> Result<Option<Replay>, StoreError>;
-    /// What has become of its deliveries so far.
+    /// What has become of its deliveries so far. Those that are not kept any more count as taken.
     async fn progress(&mut self, id: ReplayId) -> Result<ReplayProgress, StoreError>;
     async fn find_for_update(&mut self, id: ReplayId) -> Result<Option<Replay>, StoreError>;
     async fn update(&mut self, replay: &Replay) -> Result<(), StoreError>;

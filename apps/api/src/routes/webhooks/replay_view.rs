@@ -42,7 +42,7 @@ pub(super) struct ReplayView {
     state: StateName,
     /// Deliveries that wait, or are on their way.
     pending: u64,
-    /// Those that the receiver has taken.
+    /// Those that the receiver has taken, and those that are not kept any more.
     succeeded: u64,
     /// Those that were given up.
     failed: u64,
