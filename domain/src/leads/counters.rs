@@ -11,13 +11,16 @@ use crate::store::{StoreError, SystemUnitOfWork};
 /// the transactions that write leads.
 #[async_trait]
 pub trait LeadCounters: Send {
-    /// Compares the counters of one tenant, or of all, with its leads and makes up for what they lack; returns what that
-    /// was. Leads may be written meanwhile.
-    async fn repair(&mut self, tenant: Option<TenantId>) -> Result<Vec<CounterDrift>, StoreError>;
+    /// All tenants. Each is repaired by itself, so that nobody waits for the repair of others.
+    async fn tenants(&mut self) -> Result<Vec<TenantId>, StoreError>;
 
-    /// Compares what the agents of one tenant, or of all, are said to hold with the open leads that they have, and corrects
-    /// it; returns what was wrong. Whoever assigns leads to them waits until that is committed.
-    async fn repair_loads(&mut self, tenant: Option<TenantId>) -> Result<Vec<LoadDrift>, StoreError>;
+    /// Compares the counters of a tenant with its leads and makes up for what they lack; returns what that was. Leads may be
+    /// written meanwhile.
+    async fn repair(&mut self, tenant: TenantId) -> Result<Vec<CounterDrift>, StoreError>;
+
+    /// Compares what the agents of a tenant are said to hold with the open leads that they have, and corrects it; returns
+    /// what was wrong. Whoever assigns leads to them waits until that is committed.
+    async fn repair_loads(&mut self, tenant: TenantId) -> Result<Vec<LoadDrift>, StoreError>;
 }
 
 /// An agent that was said to hold more or fewer open leads than it does.
@@ -41,17 +44,16 @@ pub struct CounterDrift {
     pub created_seconds: f64,
 }
 
-/// Repairs the counters of one tenant, or of all, and records an event where some were wrong: whoever keeps statistics
-/// learns from it that they changed.
+/// Repairs the counters of a tenant, and records an event where some were wrong: whoever keeps statistics learns from it
+/// that they changed.
 pub async fn repair_counters(
     uow: &mut dyn SystemUnitOfWork,
-    tenant: Option<TenantId>,
+    tenant: TenantId,
 ) -> Result<Vec<CounterDrift>, StoreError> {
     let drift = uow.lead_counters().repair(tenant).await?;
-    for of_tenant in drift.chunk_by(|one, next| one.tenant == next.tenant) {
-        let tenant = of_tenant[0].tenant;
+    if !drift.is_empty() {
         let count = |of: fn(&CounterDrift) -> i64| Counts {
-            leads: of_tenant.iter().map(of).sum(),
+            leads: drift.iter().map(of).sum(),
         };
         uow.record(
             tenant,
@@ -69,10 +71,10 @@ pub async fn repair_counters(
     Ok(drift)
 }
 
-/// Repairs the loads of the agents of one tenant, or of all, and records an event for each that was wrong.
+/// Repairs the loads of the agents of a tenant, and records an event for each that was wrong.
 pub async fn repair_loads(
     uow: &mut dyn SystemUnitOfWork,
-    tenant: Option<TenantId>,
+    tenant: TenantId,
 ) -> Result<Vec<LoadDrift>, StoreError> {
     let drift = uow.lead_counters().repair_loads(tenant).await?;
     for agent in &drift {

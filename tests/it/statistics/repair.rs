@@ -89,6 +89,45 @@ async fn a_repair_tells_and_mends_what_is_wrong_of_one_tenant_or_all() {
 }
 
 #[tokio::test]
+async fn a_repair_of_all_holds_up_one_tenant_at_a_time() {
+    let database = TestDatabase::create().await;
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    let mut holder = database.connect(DatabaseRole::Superuser).await;
+    for slug in ["acme", "umbrella"] {
+        add_tenant(&mut superuser, slug).await;
+    }
+    run(
+        &mut superuser,
+        "INSERT INTO users (tenant_id, id, email, name, role, active, is_agent, open_leads, created_at, updated_at)
+         SELECT id, id, 'ann@a.test', 'Ann', 'AGENT', true, true, 3, now(), now() FROM tenants",
+    )
+    .await
+    .unwrap();
+    // Somebody assigns a lead of the last tenant for long.
+    run(&mut holder, "BEGIN").await.unwrap();
+    run(
+        &mut holder,
+        "SELECT FROM users WHERE tenant_id = (SELECT max(tenant_id::text)::uuid FROM tenants) FOR UPDATE",
+    )
+    .await
+    .unwrap();
+
+    let repair = Program::on(&database).start(&["statistics", "repair", "--all"]);
+    wait_until("the repair waits for the last tenant", async || {
+        let waiting = "SELECT 'x' FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+        !texts(&mut superuser, waiting).await.is_empty()
+    })
+    .await;
+
+    let mended = "SELECT count(*)::text FROM users WHERE open_leads = 0";
+    assert_eq!(texts(&mut superuser, mended).await, ["1"]);
+    run(&mut holder, "COMMIT").await.unwrap();
+    let ended = repair.end().await;
+    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(texts(&mut superuser, mended).await, ["2"]);
+}
+
+#[tokio::test]
 async fn a_repair_names_an_unknown_tenant_and_wants_to_know_which() {
     let database = TestDatabase::create().await;
     let program = Program::on(&database);

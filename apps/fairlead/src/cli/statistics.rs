@@ -16,7 +16,8 @@ Examples:
   fairlead statistics repair --all --json
 
 Leads are counted by the transactions that write them, and so is what agents hold. A repair counts them anew and adds \
-what the counters lack; the server may go on meanwhile. Only who assigns leads to an agent waits until it is done.";
+what the counters lack; the server may go on meanwhile. Only who assigns leads to an agent waits until its tenant is \
+done.";
 
 #[derive(Debug, Subcommand)]
 #[command(after_help = EXAMPLES)]
@@ -55,18 +56,43 @@ pub(super) async fn run(command: &StatisticsCommand, config: &Config) -> anyhow:
 
 async fn repair(args: &RepairArgs, session: &Session) -> anyhow::Result<()> {
     let mut uow = begin(session).await?;
-    let tenant = match &args.which.tenant {
-        Some(slug) => Some(find(&mut *uow, slug).await?),
-        None => None,
+    let tenants = if let Some(slug) = &args.which.tenant {
+        vec![find(&mut *uow, slug).await?]
+    } else {
+        let all = uow.lead_counters().tenants().await;
+        all.context("cannot list the tenants")?
     };
-    let drift = leads::repair_counters(&mut *uow, tenant)
+    drop(uow);
+    let (mut drift, mut loads) = (Vec::new(), Vec::new());
+    for tenant in tenants {
+        let repaired = repair_tenant(session, tenant, &mut drift, &mut loads).await;
+        if let Err(error) = repaired {
+            // What was repaired before is durable, and is told.
+            tell(&drift, &loads, args.json)?;
+            return Err(error.context(format!("tenant {tenant}, and those behind it, were not repaired")));
+        }
+    }
+    tell(&drift, &loads, args.json)
+}
+
+/// In a transaction of its own: who assigns leads to agents of this tenant waits for it, and nobody else.
+async fn repair_tenant(
+    session: &Session,
+    tenant: TenantId,
+    drift: &mut Vec<CounterDrift>,
+    loads: &mut Vec<LoadDrift>,
+) -> anyhow::Result<()> {
+    let mut uow = begin(session).await?;
+    let of_counters = leads::repair_counters(&mut *uow, tenant)
         .await
         .context("cannot repair the counters")?;
-    let loads = leads::repair_loads(&mut *uow, tenant)
+    let of_loads = leads::repair_loads(&mut *uow, tenant)
         .await
         .context("cannot repair what agents hold")?;
     uow.commit().await.context("cannot repair the counters")?;
-    tell(&drift, &loads, args.json)
+    drift.extend(of_counters);
+    loads.extend(of_loads);
+    Ok(())
 }
 
 #[expect(clippy::disallowed_methods, reason = "counters of all tenants are compared")]

@@ -8,6 +8,8 @@ use fairlead_domain::store::StoreError;
 use super::PgSystemUnitOfWork;
 use crate::error::{SqlError, unexpected};
 
+const TENANTS: &str = "SELECT tenant_id FROM tenants ORDER BY tenant_id";
+
 const REPAIR: &str = "
     SELECT tenant_id, status, counted, actual, created_seconds::float8 FROM repair_lead_statistics($1)";
 
@@ -15,23 +17,33 @@ const REPAIR_LOADS: &str = "SELECT tenant_id, id, counted, actual FROM repair_ag
 
 #[async_trait]
 impl LeadCounters for PgSystemUnitOfWork {
+    #[tracing::instrument(level = "debug", name = "db.lead_counters.tenants", skip_all)]
+    async fn tenants(&mut self) -> Result<Vec<TenantId>, StoreError> {
+        let rows = self.connection.sql(TENANTS).fetch_all().await?;
+        Ok(rows
+            .iter()
+            .map(|row| row.try_get(0).map(Id::from_uuid))
+            .collect::<Result<_, _>>()
+            .map_err(SqlError::from)?)
+    }
+
     #[tracing::instrument(level = "debug", name = "db.lead_counters.repair", skip_all)]
-    async fn repair(&mut self, tenant: Option<TenantId>) -> Result<Vec<CounterDrift>, StoreError> {
+    async fn repair(&mut self, tenant: TenantId) -> Result<Vec<CounterDrift>, StoreError> {
         let rows = self
             .connection
             .sql(REPAIR)
-            .bind(tenant.map(Id::as_uuid))
+            .bind(tenant.as_uuid())
             .fetch_all()
             .await?;
         rows.iter().map(drift).collect()
     }
 
     #[tracing::instrument(level = "debug", name = "db.lead_counters.repair_loads", skip_all)]
-    async fn repair_loads(&mut self, tenant: Option<TenantId>) -> Result<Vec<LoadDrift>, StoreError> {
+    async fn repair_loads(&mut self, tenant: TenantId) -> Result<Vec<LoadDrift>, StoreError> {
         let rows = self
             .connection
             .sql(REPAIR_LOADS)
-            .bind(tenant.map(Id::as_uuid))
+            .bind(tenant.as_uuid())
             .fetch_all()
             .await?;
         Ok(rows
