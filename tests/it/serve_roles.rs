@@ -148,3 +148,38 @@ async fn a_process_is_told_its_roles_by_the_command_line_and_refuses_others() {
         "this process does worker,relay, and leaves api,scheduler to others: see that there are some"
     );
 }
+
+#[tokio::test]
+async fn each_time_that_others_are_heard_of_no_more_is_told_and_made_up_for() {
+    let database = TestDatabase::create().await;
+    let serving = serve(&Program::on(&database), "api,worker").await;
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    let told = |what: &str| {
+        let lines = serving.log();
+        lines
+            .iter()
+            .filter(|line| line.contains("WARN") && line.contains(what))
+            .count()
+    };
+
+    for losses in 1..=3 {
+        wait_until("both are heard of", async || {
+            one(
+                &mut superuser,
+                "SELECT count(*) FROM pg_stat_activity
+                 WHERE query LIKE 'LISTEN %' AND application_name IN ('fairlead-events', 'fairlead-jobs')
+                   AND datname = current_database()",
+            )
+            .await
+                == 2
+        })
+        .await;
+        let end = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                   WHERE query LIKE 'LISTEN %' AND datname = current_database()";
+        assert_eq!(one(&mut superuser, end).await, 2);
+        wait_until("both losses are told", async || {
+            told("events of others") == losses && told("jobs of others") == losses
+        })
+        .await;
+    }
+}

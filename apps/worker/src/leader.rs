@@ -1,7 +1,7 @@
 //! One process reads the log on behalf of all; the others stand by.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fairlead_domain::events::{Leadership, Lease};
@@ -17,11 +17,15 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 
 /// Leads whenever nobody else does, until the task is aborted.
 pub(crate) async fn lead(shared: Arc<Shared>) {
-    let mut is_reachable = true;
+    // The first failure is a loss, too.
+    let is_heard = AtomicBool::new(true);
+    let wake = || {
+        is_heard.store(true, Ordering::Relaxed);
+        shared.signal.wake();
+    };
     loop {
-        match shared.log.lead(&|| shared.signal.wake()).await {
+        match shared.log.lead(&wake).await {
             Ok(leadership) => {
-                is_reachable = true;
                 tracing::info!("this process reads the events");
                 let leads = Leads::begin(&shared.counts);
                 let lease = leadership.lease();
@@ -33,9 +37,8 @@ pub(crate) async fn lead(shared: Arc<Shared>) {
                 drop(leads);
                 tracing::warn!("this process reads the events no more: its connection for that is gone");
             }
-            // Once, not twice a second.
-            Err(error) if is_reachable => {
-                is_reachable = false;
+            // Once for each loss, not twice a second.
+            Err(error) if is_heard.swap(false, Ordering::Relaxed) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(error, "cannot stand by to read the events");
             }

@@ -2,6 +2,7 @@
 //! otherwise looks by itself.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -97,18 +98,25 @@ pub(crate) async fn tell_others(shared: Arc<Shared>) {
 
 /// Wakes those who wait for events when other processes tell of some, until the task is aborted.
 pub(crate) async fn hear_others(shared: Arc<Shared>) {
-    let mut is_reachable = true;
+    // The first failure is a loss, too.
+    let is_heard = AtomicBool::new(true);
+    let wake = || {
+        is_heard.store(true, Ordering::Relaxed);
+        shared.signal.wake();
+    };
     loop {
-        let Err(error) = shared.log.hear(&|| shared.signal.wake()).await;
-        // Once, not every second.
-        if is_reachable {
+        let Err(error) = shared.log.hear(&wake).await;
+        // Once for each loss, not every second.
+        if is_heard.swap(false, Ordering::Relaxed) {
             let error: &dyn std::error::Error = &error;
             tracing::warn!(
                 error,
                 "cannot hear of the events of others; they are found a moment later"
             );
+        } else {
+            let error: &dyn std::error::Error = &error;
+            tracing::debug!(error, "still cannot hear of the events of others");
         }
-        is_reachable = false;
         sleep(HEAR_AGAIN_AFTER).await;
     }
 }

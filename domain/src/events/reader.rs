@@ -31,11 +31,12 @@ pub trait EventLog: Debug + Send + Sync {
     async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError>;
 
     /// Waits until this is the one process that reads on behalf of all, and has `told` called when another process
-    /// tells of new events meanwhile. It is that one until the result is dropped, or its connection to the database ends.
+    /// tells of new events meanwhile; and once when it begins to hear, because what was told before was told to nobody. It
+    /// is that one until the result is dropped, or its connection to the database ends.
     async fn lead(&self, told: &(dyn Fn() + Send + Sync)) -> Result<Box<dyn Leadership>, StoreError>;
 
-    /// Has `told` called whenever another process tells of new events, for one that never leads. Does not return while its
-    /// connection to the database lasts.
+    /// Has `told` called whenever another process tells of new events, for one that never leads; and once when it begins to
+    /// hear. Does not return while its connection to the database lasts.
     async fn hear(&self, told: &(dyn Fn() + Send + Sync)) -> Result<Infallible, StoreError>;
 
     /// Tells all other processes that there are new events. Outside any transaction that writes: those would wait for

@@ -46,32 +46,42 @@ impl CommitListener for JobSignal {
 
 /// Wakes all loops when other processes tell, until the task is aborted.
 pub(super) async fn hear_others(shared: Arc<Shared>) {
-    let mut is_reachable = true;
+    let mut is_told = false;
     loop {
         match shared.store.hear().await {
             Ok(mut hearing) => {
-                is_reachable = true;
+                is_told = true;
+                // What others have told before was told to nobody here.
+                wake_idle(&shared);
                 while hearing.told().await.is_ok() {
-                    for lane in &shared.lanes {
-                        // Whose hands are full has told of it itself.
-                        if lane.hand.len() < lane.settings.concurrency {
-                            shared.signal.wake(lane.queue);
-                        }
-                    }
+                    wake_idle(&shared);
                 }
+                tracing::warn!("the jobs of others are not heard of any more; they are found a moment later");
             }
-            // Once, not every second.
-            Err(error) if is_reachable => {
-                is_reachable = false;
+            // Once for each loss, not every second.
+            Err(error) if !is_told => {
+                is_told = true;
                 let error: &dyn std::error::Error = &error;
                 tracing::warn!(
                     error,
                     "cannot hear of the jobs of others; they are found a moment later"
                 );
             }
-            Err(_) => {}
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::debug!(error, "still cannot hear of the jobs of others");
+            }
         }
         sleep(HEAR_AGAIN_AFTER).await;
+    }
+}
+
+/// Wakes those that have room: whose hands are full has told of it itself.
+fn wake_idle(shared: &Shared) {
+    for lane in &shared.lanes {
+        if lane.hand.len() < lane.settings.concurrency {
+            shared.signal.wake(lane.queue);
+        }
     }
 }
 

@@ -63,7 +63,8 @@ impl Lease for PgLease {
 }
 
 impl PgLeadership {
-    /// Waits until no other process has it; `told` is called when others than `process` tell of new events meanwhile.
+    /// Waits until no other process has it; `told` is called as soon as this one can hear, and when others than `process`
+    /// tell of new events meanwhile.
     pub(super) async fn wait(
         target: &Target,
         process: &Arc<str>,
@@ -72,11 +73,12 @@ impl PgLeadership {
         let mut standing_by = Self::open(target, process).await?;
         let opened = standing_by.conversation.ask(END_IF_SILENT).await;
         opened.map_err(SqlError::from)?;
+        told();
         standing_by.lead(told).await.map_err(SqlError::from)?;
         Ok(standing_by)
     }
 
-    /// Calls `told` when others than `process` tell of new events, and never asks for the lock.
+    /// Calls `told` as soon as it can hear, and when others than `process` tell of new events; never asks for the lock.
     pub(super) async fn hear(
         target: &Target,
         process: &Arc<str>,
@@ -84,8 +86,8 @@ impl PgLeadership {
     ) -> Result<Infallible, StoreError> {
         let mut hearing = Self::open(target, process).await?;
         loop {
-            hearing.told_by_others().await.map_err(SqlError::from)?;
             told();
+            hearing.told_by_others().await.map_err(SqlError::from)?;
         }
     }
 
