@@ -1,5 +1,7 @@
 //! Processes that do a part of the work each.
 
+use std::fs;
+
 use serde_json::json;
 use sqlx::PgConnection;
 use support::database::DatabaseRole;
@@ -80,6 +82,13 @@ async fn each_part_of_the_work_is_done_by_the_process_that_has_the_role_and_wait
         );
     }
     worker.anonymous().get("/api/health").await.expect(200);
+    let told = api.log().join("\n");
+    assert!(told.contains("/docs)"), "{told}");
+    let told = worker.log().join("\n");
+    assert!(
+        told.contains("doing worker on") && !told.contains("/docs"),
+        "{told}"
+    );
     let metrics = reqwest::get(worker.metrics_url())
         .await
         .unwrap()
@@ -137,6 +146,14 @@ async fn a_process_is_told_its_roles_by_the_command_line_and_refuses_others() {
             && refused.stderr.contains("scheduler"),
         "{}",
         refused.stderr
+    );
+    fs::write(program.data_dir.path().join("none.toml"), "roles = []\n").unwrap();
+    let none = program.run(&["serve", "--config", "none.toml"]).await;
+    assert!(!none.status.success());
+    assert!(
+        none.stderr.contains("`roles`") && none.stderr.contains("is empty; allowed: one or more of api"),
+        "{}",
+        none.stderr
     );
     let some = program.with("FAIRLEAD__ROLES", "worker,relay");
     let report = some.run(&["doctor", "--json"]).await;

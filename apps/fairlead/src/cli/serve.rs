@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::config::{Config, Input, load};
+use crate::config::{Config, Input, Role, load};
 use crate::output;
 use crate::wiring::{self, Parts, Running};
 
@@ -73,6 +73,11 @@ pub(super) async fn run(args: &ServeArgs, input: Input) -> anyhow::Result<()> {
 /// Says what runs, where, and what it does without.
 fn announce(config: &Config, running: &Running) {
     let (url, database) = (running.url(), running.database().describe());
+    let serves = if config.roles.has(Role::Api) {
+        format!("serving {url} (docs: {url}/docs) on {database}")
+    } else {
+        format!("doing {} on {database}; health: {url}/health/ready", config.roles)
+    };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         listen = %running.address(),
@@ -80,7 +85,7 @@ fn announce(config: &Config, running: &Running) {
         roles = %config.roles,
         data_dir = %config.data_dir.display(),
         metrics = running.metrics_address().map(tracing::field::display),
-        "serving {url} (docs: {url}/docs) on {database}",
+        "{serves}",
     );
     tracing::info!("reduced: {}", running.reduced().join("; "));
 }

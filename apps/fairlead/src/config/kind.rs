@@ -57,7 +57,9 @@ impl Kind {
             Self::Origins => {
                 "origins such as https://app.example.com, several with commas between, or * for all".to_owned()
             }
-            Self::Roles => "some of api, worker, relay, scheduler, with commas between".to_owned(),
+            Self::Roles => {
+                "one or more of api, worker, relay, scheduler, with commas between; leave it out for all".to_owned()
+            }
             Self::Replicas => "a list such as [{\"name\": \"replica-1\", \"url\": \"postgres://…\", \"analytics\": false}], \
                                in a file [[database.replicas]]; names of a-z, 0-9 and -"
                 .to_owned(),
@@ -78,7 +80,10 @@ impl Kind {
             return list(value, is_origin);
         }
         if self == Self::Roles {
-            return list(value, |text| Role::parse(text).is_some());
+            return match list(value, |text| Role::parse(text).is_some())? {
+                ValueKind::Array(roles) if roles.is_empty() => Err("is empty".to_owned()),
+                roles => Ok(roles),
+            };
         }
         let text = scalar(value)?;
         match self {
