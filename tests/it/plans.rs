@@ -665,7 +665,11 @@ async fn operations_and_what_they_have_to_do_are_found_through_their_indexes() {
         assert_eq!(page.expect("the list is read").items.len(), 20);
     })
     .await;
-    assert_eq!(used, ["operations_newest"], "the list");
+    assert_eq!(
+        used,
+        ["operation_outputs_files", "operations_newest"],
+        "the list, and which of them have files"
+    );
 
     let used = indexes_used(&database, &superuser, async |uow| {
         let found = uow.operations().find(waiting, &OperationKind::ALL).await;

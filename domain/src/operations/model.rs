@@ -48,6 +48,8 @@ pub struct OperationRecord {
     pub started_at: Option<OffsetDateTime>,
     pub updated_at: OffsetDateTime,
     pub finished_at: Option<OffsetDateTime>,
+    /// Whether there is a file that it has written, whole.
+    pub has_file: bool,
 }
 
 /// What has come of what is done.
@@ -341,6 +343,7 @@ mod tests {
             started_at: seconds.map(|_| NOON),
             updated_at: NOON + time::Duration::seconds(seconds.unwrap_or_default()),
             finished_at: None,
+            has_file: false,
         })
     }
 

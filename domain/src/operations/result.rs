@@ -29,8 +29,13 @@ pub enum FindResultError {
 }
 
 impl Operation {
-    /// Until when the file that it has written can be fetched; `None`: it has no whole one.
+    /// Until when the file that it has written can be fetched; `None`: it has no whole one, or none any more.
     pub fn result_until(&self) -> Option<OffsetDateTime> {
+        self.whole_until().filter(|_| self.record().has_file)
+    }
+
+    /// Until when the file is kept that it has written whole, if nobody has it forgotten.
+    fn whole_until(&self) -> Option<OffsetDateTime> {
         let record = self.record();
         match (record.kind, record.state) {
             (OperationKind::ExportLeads, OperationState::Completed) => Some(record.finished_at? + RESULT_FOR),
@@ -48,7 +53,7 @@ pub async fn find_result(
     let found = uow.operations().look(id, &[OperationKind::ExportLeads]).await?;
     let operation = found.ok_or(FindResultError::NotFound)?;
     let state = operation.record().state;
-    let Some(until) = operation.result_until() else {
+    let Some(until) = operation.whole_until() else {
         return Err(if state.has_ended() {
             FindResultError::NeverWhole(state)
         } else {

@@ -426,7 +426,8 @@ async fn a_file_can_be_forgotten_early_and_its_room_is_free() {
     // Room for one file, and for no second one.
     leave_room(&mut database, &acme, file + file / 2).await;
     let first = location(&export(&acme.owner, "").await);
-    wait_for_end(&acme.owner, &first).await;
+    let end = wait_for_end(&acme.owner, &first).await;
+    assert!(end["download"]["url"].is_string(), "{end}");
     let (_, viewer) = acme.user("vera@acme.test", "VIEWER").await;
 
     let refused = viewer.delete(&format!("{first}/result")).await;
@@ -448,6 +449,18 @@ async fn a_file_can_be_forgotten_early_and_its_room_is_free() {
     assert_eq!(end["state"], "completed", "{end}");
     let still = acme.owner.get(&first).await.expect(200);
     assert_eq!(still["result"]["successful"], 3_000, "{still}");
+    assert!(
+        still["download"].is_null(),
+        "nobody is led to what is gone: {still}"
+    );
+    let listed = acme.owner.get("/api/v1/operations").await.expect(200);
+    let links: Vec<bool> = listed["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|listed| listed["download"].is_object())
+        .collect();
+    assert_eq!(links[..2], [true, false], "the newest first: {listed}");
 }
 
 #[tokio::test]

@@ -11,11 +11,14 @@ use crate::error::{SqlError, corrupt};
 use crate::rows::FromRow;
 use crate::wire::Columns;
 
-/// The columns that an operation is read from.
+/// The columns that an operation is read from. Of a file the first part goes last.
 macro_rules! columns {
     () => {
         "id, kind, state, cancel_requested, done, total, successful, skipped, failed, faults, error, created_by,
-         created_at, started_at, updated_at, finished_at"
+         created_at, started_at, updated_at, finished_at,
+         state = 'completed' AND EXISTS (
+             SELECT FROM operation_outputs AS f
+             WHERE f.tenant_id = operations.tenant_id AND f.operation_id = operations.id AND f.number = 0)"
     };
 }
 pub(crate) use columns;
@@ -43,6 +46,7 @@ impl FromRow for Operation {
             started_at: columns.take()?,
             updated_at: columns.take()?,
             finished_at: columns.take()?,
+            has_file: columns.take()?,
         }))
     }
 }

@@ -29,11 +29,12 @@ const ENDED_FOR: Duration = Duration::from_hours(30 * 24);
 const ABANDONED: &str = concat!(
     "SELECT tenant_id, ",
     columns!(),
-    " FROM operations AS o
+    " FROM operations
       WHERE finished_at IS NULL AND kind = ANY ($2::text[]) AND NOT EXISTS (
           SELECT FROM jobs AS j
-          WHERE j.tenant_id = o.tenant_id AND j.queue = ($3::text[])[array_position($2::text[], o.kind)]
-            AND j.unique_key = o.id::text AND j.state IN ('delayed', 'waiting', 'active'))
+          WHERE j.tenant_id = operations.tenant_id
+            AND j.queue = ($3::text[])[array_position($2::text[], operations.kind)]
+            AND j.unique_key = operations.id::text AND j.state IN ('delayed', 'waiting', 'active'))
       LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED"
 );
 

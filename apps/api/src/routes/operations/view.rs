@@ -37,7 +37,7 @@ pub(in crate::routes) struct OperationView {
     cancel_requested: bool,
     /// What has come of it so far, also where it was cancelled or has failed.
     result: TallyView,
-    /// Where its file is; `null` where it writes none, and while that is not whole.
+    /// Where its file is; `null` where it writes none, while that is not whole, and once it is not kept any more.
     #[schema(required = true)]
     download: Option<DownloadView>,
     /// Why it failed.
