@@ -30,19 +30,32 @@ impl TlsRedis {
         let certificate = folder.write("redis.crt", &signed.certificate);
         let key = folder.write("redis.key", &signed.key);
         let ca = folder.write("ca.crt", &authority.pem());
-        let port = free_port();
-        let mut config = redis::cmd("CONFIG");
-        config.arg("SET");
-        for (name, value) in [
+        let set = |settings: &[(&str, String)]| {
+            let mut config = redis::cmd("CONFIG");
+            config.arg("SET");
+            for (name, value) in settings {
+                config.arg(name).arg(value);
+            }
+            config
+        };
+        let files = set(&[
             ("tls-cert-file", certificate.display().to_string()),
             ("tls-key-file", key.display().to_string()),
             ("tls-ca-cert-file", ca.display().to_string()),
             ("tls-auth-clients", "no".to_owned()),
-            ("tls-port", port.to_string()),
-        ] {
-            config.arg(name).arg(value);
-        }
-        redis.command::<()>(&config).await;
+        ]);
+        redis.command::<()>(&files).await;
+        // A port that was free may be another's by now: Redis says so, and is given the next.
+        let port = loop {
+            let port = free_port();
+            match redis
+                .try_command::<()>(&set(&[("tls-port", port.to_string())]))
+                .await
+            {
+                Ok(()) => break port,
+                Err(error) => assert!(error.to_string().contains("listen"), "{error}"),
+            }
+        };
         let (credentials, _) = redis.url().rsplit_once('@').unwrap();
         let password = credentials.rsplit_once(':').unwrap().1.to_owned();
         Self {

@@ -44,6 +44,13 @@ impl RedisServer {
     }
 
     pub(crate) async fn command<T: redis::FromRedisValue>(&self, command: &redis::Cmd) -> T {
+        self.try_command(command).await.unwrap()
+    }
+
+    pub(crate) async fn try_command<T: redis::FromRedisValue>(
+        &self,
+        command: &redis::Cmd,
+    ) -> redis::RedisResult<T> {
         let client = redis::Client::open(self.url()).unwrap();
         // A busy machine may need longer than the client's defaults.
         let patience = AsyncConnectionConfig::new()
@@ -53,7 +60,7 @@ impl RedisServer {
             .get_multiplexed_async_connection_with_config(&patience)
             .await
             .unwrap();
-        command.query_async(&mut connection).await.unwrap()
+        command.query_async(&mut connection).await
     }
 
     /// All keys that match; the server is the test's own, so looking through them harms nobody.
