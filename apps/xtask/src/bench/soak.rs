@@ -41,26 +41,32 @@ pub(crate) struct Soak {
 /// Loads a server that was just started, for `minutes`.
 pub(crate) fn run(field: &Field, minutes: u32) -> Result<Soak> {
     let server = field.start_ours()?;
-    let memory_mib = vec![server.memory()?.now_mib()];
+    let mut memory_mib = vec![server.memory()?.now_mib()];
+    let look = || {
+        let now = server.memory()?.now_mib();
+        server.forget_log()?;
+        Ok(now)
+    };
     let is_over = AtomicBool::new(false);
     let (seen, watched) = thread::scope(|scope| {
         let clients = SHARES.map(|(workload, share)| {
             let server = &server;
             scope.spawn(move || load(field, server, workload, share, minutes))
         });
-        let watched = scope.spawn(|| watch(&server, memory_mib, &is_over));
+        let watched = scope.spawn(|| watch(minutes, MINUTE, &is_over, look));
         let seen: Vec<_> = clients.into_iter().map(joined).collect();
         is_over.store(true, Ordering::Relaxed);
         (seen, joined(watched))
     });
     let seen = seen.into_iter().collect::<Result<Vec<Seen>>>()?;
+    memory_mib.extend(watched?);
     server.stop()?;
     Ok(Soak {
         minutes,
         connections: SHARES.iter().map(|(_, share)| share).sum(),
         requests: seen.iter().map(|seen| seen.requests).sum(),
         errors: seen.iter().map(Seen::errors).sum(),
-        memory_mib: watched?,
+        memory_mib,
     })
 }
 
@@ -77,21 +83,62 @@ fn load(field: &Field, server: &Server, workload: Workload, connections: u32, mi
     load::run(&field.script, &load)
 }
 
-/// Looks at the end of each minute.
-fn watch(server: &Server, mut memory_mib: Vec<f64>, is_over: &AtomicBool) -> Result<Vec<f64>> {
-    let mut due = Instant::now() + MINUTE;
+/// Looks at the end of each minute. The last look is when the load has ended: it ends with the last minute, a moment before
+/// or after.
+fn watch(
+    minutes: u32,
+    minute: Duration,
+    is_over: &AtomicBool,
+    mut look: impl FnMut() -> Result<f64>,
+) -> Result<Vec<f64>> {
+    let mut looks = Vec::new();
+    let mut due = Instant::now() + minute;
     while !is_over.load(Ordering::Relaxed) {
         interrupt::check()?;
-        thread::sleep(GLANCE);
-        if Instant::now() >= due {
-            due += MINUTE;
-            memory_mib.push(server.memory()?.now_mib());
-            server.forget_log()?;
+        let left = due.saturating_duration_since(Instant::now());
+        if looks.len() + 1 >= minutes as usize {
+            thread::sleep(GLANCE);
+        } else if left.is_zero() {
+            due += minute;
+            looks.push(look()?);
+        } else {
+            thread::sleep(left.min(GLANCE));
         }
     }
-    Ok(memory_mib)
+    looks.push(look()?);
+    Ok(looks)
 }
 
 fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers of the looks.
+    fn looks(minutes: u32, minute: Duration, is_over: &AtomicBool) -> Vec<f64> {
+        let mut count = 0.0;
+        let look = || {
+            count += 1.0;
+            is_over.fetch_or(count >= 3.0, Ordering::Relaxed);
+            Ok(count)
+        };
+        watch(minutes, minute, is_over, look).unwrap()
+    }
+
+    #[test]
+    fn there_is_a_look_at_the_end_though_the_load_ends_before_its_last_minute() {
+        let over = AtomicBool::new(true);
+
+        assert_eq!(looks(1, MINUTE, &over), [1.0]);
+    }
+
+    #[test]
+    fn there_is_a_look_for_each_minute_and_none_more() {
+        let over = AtomicBool::new(false);
+
+        assert_eq!(looks(4, Duration::ZERO, &over), [1.0, 2.0, 3.0, 4.0]);
+    }
 }
