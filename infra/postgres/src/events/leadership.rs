@@ -2,11 +2,11 @@
 //!
 //! A process that stands still keeps its connections, because its system answers for it. So whoever has the lock says so
 //! once a second, and the server ends a connection that has said nothing for [`LIFE`], and the lock with it. A process
-//! that wakes after that knows by its own clock that it may not lead any more ([`Lease`]), before it hears so.
+//! that wakes after that knows by its own clock that it may not lead any more ([`PgLease`]), before it hears so.
 
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -14,6 +14,7 @@ use fairlead_domain::events::{Leadership, LeadershipLost, Lease};
 use fairlead_domain::store::StoreError;
 use tokio::time::{sleep, sleep_until, timeout};
 
+use super::lease::{Moment, PgLease};
 use crate::error::SqlError;
 use crate::pool::Target;
 use crate::wire::{Conversation, Error};
@@ -45,20 +46,19 @@ pub(super) struct PgLeadership {
     speaks_at: Instant,
 }
 
-/// How long a leadership is certain.
-#[derive(Debug)]
-struct PgLease(Mutex<Instant>);
-
-impl PgLease {
-    /// It was asked for at `moment`, and the server has heard.
-    fn extend(&self, moment: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = moment + CERTAIN_FOR;
-    }
+/// When the server was asked for something, by the clock of what is waited for and by that of the lease.
+#[derive(Clone, Copy)]
+struct Asked {
+    at: Instant,
+    moment: Moment,
 }
 
-impl Lease for PgLease {
-    fn holds(&self) -> bool {
-        Instant::now() < *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Asked {
+    fn now() -> Self {
+        Self {
+            at: Instant::now(),
+            moment: Moment::now(),
+        }
     }
 }
 
@@ -99,22 +99,21 @@ impl PgLeadership {
             .map_err(|_| StoreError::TimedOut)?
             .map_err(SqlError::from)?;
         conversation.ask(LISTEN).await.map_err(SqlError::from)?;
-        let now = Instant::now();
         Ok(Self {
             conversation,
             process: Arc::clone(process),
-            lease: Arc::new(PgLease(Mutex::new(now))),
-            speaks_at: now,
+            lease: Arc::new(PgLease::lapsed()),
+            speaks_at: Instant::now(),
         })
     }
 
     /// Waits until the lock is free.
     async fn lead(&mut self, told: &(dyn Fn() + Send + Sync)) -> Result<(), Error> {
         loop {
-            let asked_at = Instant::now();
+            let asked = Asked::now();
             let answer = self.conversation.ask(TRY_LOCK).await?;
             if answer.first().map(|row| row.try_get(0)).transpose()? == Some(true) {
-                self.heard(asked_at);
+                self.heard(asked);
                 return Ok(());
             }
             let asks_again = sleep(ASK_EVERY);
@@ -133,19 +132,19 @@ impl PgLeadership {
 
     /// Says that this process is still there.
     async fn speak(&mut self) -> Result<(), LeadershipLost> {
-        let asked_at = Instant::now();
+        let asked = Asked::now();
         match timeout(LIFE, self.conversation.ask(SPEAK)).await {
             Ok(Ok(_)) => {
-                self.heard(asked_at);
+                self.heard(asked);
                 Ok(())
             }
             _ => Err(LeadershipLost),
         }
     }
 
-    fn heard(&mut self, asked_at: Instant) {
-        self.lease.extend(asked_at);
-        self.speaks_at = asked_at + SPEAK_EVERY;
+    fn heard(&mut self, asked: Asked) {
+        self.lease.extend(asked.moment, CERTAIN_FOR);
+        self.speaks_at = asked.at + SPEAK_EVERY;
     }
 
     async fn told_by_others(&mut self) -> Result<(), Error> {

@@ -6,6 +6,7 @@
 
 mod inbox;
 mod leadership;
+mod lease;
 mod log;
 mod retention;
 mod tenant;
