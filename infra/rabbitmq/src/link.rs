@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep, timeout};
 
 use crate::connect::{ConnectError, connect};
-use crate::publish::{Unconfirmed, publish};
+use crate::publish::{Stopped, Unconfirmed, publish};
 use crate::queue::consume;
 use crate::settings::RabbitMqSettings;
 use crate::shard::SHARDS;
@@ -234,25 +234,26 @@ impl Broker for RabbitMq {
             return Ok(());
         }
         let Some(channel) = self.shared.publisher.borrow().clone() else {
-            return Err(PublishError {
-                confirmed: 0,
-                source: Box::new(Unconfirmed::Away),
-            });
+            let why = Unconfirmed::Away;
+            return Err(Stopped { confirmed: 0, why }.into());
         };
         let published = publish(&channel, &self.shared.names.topic, events, lease).await;
         let confirmed = match &published {
             Ok(()) => events.len(),
-            Err(error) => {
-                // What comes late on this link would be taken for an answer to what follows.
-                self.shared.broken.notify_waiters();
-                error.confirmed
+            Err(stopped) => {
+                // What comes late on this link would be taken for an answer to what follows. Who has merely lost the
+                // leadership keeps the link, by which this process consumes.
+                if !stopped.is_clean() {
+                    self.shared.broken.notify_waiters();
+                }
+                stopped.confirmed
             }
         };
         self.shared
             .counts
             .published
             .fetch_add(confirmed as u64, Ordering::Relaxed);
-        published
+        Ok(published?)
     }
 
     fn link(&self) -> LinkReport {

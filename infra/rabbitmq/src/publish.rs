@@ -29,13 +29,35 @@ pub(crate) enum Unconfirmed {
     Silent,
 }
 
+/// How far publishing came, and why no further.
+pub(crate) struct Stopped {
+    pub(crate) confirmed: usize,
+    pub(crate) why: Unconfirmed,
+}
+
+impl Stopped {
+    /// Whether the channel may be used on: nothing was sent on it that is not confirmed.
+    pub(crate) fn is_clean(&self) -> bool {
+        matches!(self.why, Unconfirmed::Lapsed)
+    }
+}
+
+impl From<Stopped> for PublishError {
+    fn from(Stopped { confirmed, why }: Stopped) -> Self {
+        Self {
+            confirmed,
+            source: Box::new(why),
+        }
+    }
+}
+
 /// Publishes all, then waits for their confirms in order.
 pub(crate) async fn publish(
     channel: &Channel,
     exchange: &str,
     events: &[Event],
     lease: &dyn Lease,
-) -> Result<(), PublishError> {
+) -> Result<(), Stopped> {
     let mut confirms = Vec::with_capacity(events.len());
     let mut failure = None;
     for event in events {
@@ -66,10 +88,7 @@ pub(crate) async fn publish(
     }
     match failure {
         None => Ok(()),
-        Some(error) => Err(PublishError {
-            confirmed,
-            source: Box::new(error),
-        }),
+        Some(why) => Err(Stopped { confirmed, why }),
     }
 }
 

@@ -1,11 +1,14 @@
 //! Events by way of RabbitMQ.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fairlead::config::{Config, Secret};
-use fairlead_domain::events::{Delivered, EventCursor, EventLog as _, EventsMonitor as _, Verdict};
-use fairlead_rabbitmq::RabbitMqSettings;
+use fairlead_domain::events::{
+    Broker as _, Delivered, EventCursor, EventLog as _, EventsMonitor as _, Lease, Verdict,
+};
+use fairlead_rabbitmq::{RabbitMq, RabbitMqSettings};
 use lapin::options::QueueDeleteOptions;
 use reqwest::StatusCode;
 use serde_json::json;
@@ -318,4 +321,42 @@ async fn without_the_broker_the_api_answers_and_says_so() {
         doctor.stdout.contains("broker") && !doctor.stdout.contains("hidden-secret"),
         "{doctor:?}"
     );
+}
+
+/// What a relay has that was suspended for long.
+#[derive(Debug)]
+struct Lapses(AtomicBool);
+
+impl Lease for Lapses {
+    fn holds(&self) -> bool {
+        !self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[tokio::test]
+async fn who_may_not_publish_any_more_keeps_its_link() {
+    let broker = TestBroker::of_this_run().await;
+    let database = TestDatabase::create().await;
+    let settings = RabbitMqSettings::new(&broker.url, &broker.prefix, Duration::from_millis(10)).unwrap();
+    let rabbit = RabbitMq::new(settings);
+    let (moody, after) = (Arc::new(Moody::default()), time::Duration::hours(1));
+    let beside = Beside::idle(&database, moody, Some(rabbit.clone()), after).await;
+    let linked = rabbit.spawn(None);
+    wait_until("it is linked", async || rabbit.link().is_up).await;
+    record(&database, &["test_first", "test_last"]).await;
+    let events = beside.log.read(EventCursor::START, 10).await.unwrap().events;
+    assert_eq!(events.len(), 2);
+
+    let lapses = Lapses(AtomicBool::new(true));
+    for _ in 0..20 {
+        lapses.0.store(true, Ordering::Relaxed);
+        let refused = rabbit.publish(&events, &lapses).await.unwrap_err();
+        assert_eq!(refused.confirmed, 0);
+        lapses.0.store(false, Ordering::Relaxed);
+        rabbit.publish(&events, &lapses).await.unwrap();
+    }
+
+    let link = rabbit.link();
+    assert_eq!((link.connects, link.published), (1, 40));
+    linked.abort();
 }
