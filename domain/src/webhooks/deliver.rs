@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::disable::{disable, disable_if_failing};
 use super::verdict::{Outcome, Verdict, for_a_time, held_up, judge};
 use super::{
-    Assignment, Attempt, Delivery, DeliveryId, DeliveryState, DisabledReason, Message, SigningSecrets,
-    WebhookMeters, WebhookSender,
+    Answer, Assignment, Attempt, Delivery, DeliveryId, DeliveryState, DisabledReason, Message, SendFault,
+    SigningSecrets, WebhookMeters, WebhookSender,
 };
 use crate::Id;
 use crate::access::{SystemScope, TenantScope};
@@ -48,6 +48,37 @@ struct Sent {
     took: Duration,
     outcome: Outcome,
     fault: Option<String>,
+    /// When it ended, as far as anybody may know. How long it took to look a name up is nobody's to know: it differs
+    /// between names that there are and others. So all that follows such an attempt counts from its beginning.
+    ended: OffsetDateTime,
+}
+
+impl Sent {
+    fn new(at: OffsetDateTime, ended: OffsetDateTime, result: Result<Answer, SendFault>) -> Self {
+        let hides_time = matches!(result, Err(fault) if fault.is_of_name());
+        let ended = if hides_time { at } else { ended };
+        let (outcome, fault) = match result {
+            Ok(answer) => (Outcome::Answered(answer), answer.fault()),
+            Err(fault) if fault.is_ours() => (Outcome::OurTrouble, Some(fault.to_string())),
+            Err(fault) => (Outcome::Silent, Some(fault.to_string())),
+        };
+        Self {
+            at,
+            took: between(at, ended),
+            outcome,
+            fault,
+            ended,
+        }
+    }
+
+    /// What is left at `now` of a pause behind it.
+    fn left_of(&self, pause: Duration, now: OffsetDateTime) -> Duration {
+        between(now, self.ended + pause)
+    }
+}
+
+fn between(from: OffsetDateTime, to: OffsetDateTime) -> Duration {
+    (to - from).try_into().unwrap_or_default()
 }
 
 impl DeliverWebhook {
@@ -82,6 +113,7 @@ impl DeliverWebhook {
                 took: Duration::ZERO,
                 outcome: Outcome::OurTrouble,
                 fault: Some(fault.to_owned()),
+                ended: at,
             };
         };
         let counts = webhook.old_secret_until.is_some_and(|until| until > at);
@@ -89,26 +121,9 @@ impl DeliverWebhook {
         let keys: Vec<_> = [Some(present), old].into_iter().flatten().collect();
         let message = Message::sign(event, at, &*self.parts.secrets, &keys);
         let result = self.parts.sender.send(&webhook.url, &message).await;
-        let took = (self.parts.clock.now() - at).try_into().unwrap_or_default();
-        self.parts.meters.attempts.note(took);
-        match result {
-            Ok(answer) => Sent {
-                at,
-                took,
-                outcome: Outcome::Answered(answer),
-                fault: answer.fault(),
-            },
-            Err(fault) => Sent {
-                at,
-                took: if fault.is_of_name() { Duration::ZERO } else { took },
-                outcome: if fault.is_ours() {
-                    Outcome::OurTrouble
-                } else {
-                    Outcome::Silent
-                },
-                fault: Some(fault.to_string()),
-            },
-        }
+        let ended = self.parts.clock.now();
+        self.parts.meters.attempts.note(between(at, ended));
+        Sent::new(at, ended, result)
     }
 
     /// There is nothing to send any more.
@@ -158,7 +173,7 @@ impl DeliverWebhook {
         }
         let webhook = delivery.webhook;
         let mut uow = self.parts.store.begin_behind(scope).await?;
-        let now = uow.now();
+        let now = sent.ended;
         delivery.tried_since += held_up(&delivery, sent.outcome, sent.at);
         let mut verdict = judge(
             &delivery,
@@ -182,7 +197,7 @@ impl DeliverWebhook {
             at: sent.at,
             status: sent.outcome.answer().map(|answer| answer.status),
             took: sent.took,
-            fault: sent.fault,
+            fault: sent.fault.clone(),
         });
         let mut disabled = false;
         match verdict {
@@ -215,7 +230,8 @@ impl DeliverWebhook {
         }
         uow.webhook_deliveries().update(&delivery).await?;
         if let Verdict::Again(pause) = verdict {
-            uow.jobs().postpone(&job.ticket, pause, Some(&fault)).await?;
+            let left = sent.left_of(pause, uow.now());
+            uow.jobs().postpone(&job.ticket, left, Some(&fault)).await?;
             if pause.is_zero() {
                 let key = Delivery::job_key(delivery.id);
                 uow.jobs().hasten(Queue::Webhooks, &key).await?;
@@ -346,5 +362,41 @@ impl JobHandler for DeliverWebhook {
         uow.commit().await?;
         note(&self.parts.meters.failed);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const AT: OffsetDateTime = datetime!(2026-11-22 10:00:00 UTC);
+    const PAUSE: Duration = Duration::from_secs(5);
+
+    #[test]
+    fn how_long_a_name_was_looked_up_is_seen_by_nothing_that_follows() {
+        for fault in [SendFault::NoAddress, SendFault::Lookup] {
+            for took in [Duration::from_millis(3), Duration::from_secs(4)] {
+                let sent = Sent::new(AT, AT + took, Err(fault));
+
+                assert_eq!((sent.took, sent.ended), (Duration::ZERO, AT), "{fault:?}");
+                // The next attempt is due when it is said to be.
+                let left = PAUSE.saturating_sub(took);
+                assert_eq!(sent.left_of(PAUSE, AT + took), left);
+            }
+        }
+        let late = Sent::new(AT, AT + PAUSE * 2, Err(SendFault::NoAddress));
+        assert_eq!(late.left_of(PAUSE, AT + PAUSE * 2), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_pause_behind_a_receiver_that_was_asked_counts_from_the_end_of_the_attempt() {
+        let took = Duration::from_secs(4);
+
+        let sent = Sent::new(AT, AT + took, Err(SendFault::NoConnection));
+
+        assert_eq!((sent.took, sent.ended), (took, AT + took));
+        assert_eq!(sent.left_of(PAUSE, AT + took), PAUSE);
     }
 }
