@@ -19,6 +19,9 @@ use crate::problem::{InvalidValueView, Kind, Problem, pointer};
 use crate::scan::{self, Unfit};
 use crate::state::{ApiSettings, Services};
 
+/// Characters that are said of a value that cannot be accepted.
+const MOST_DETAIL: usize = 300;
+
 /// The body of a request, read as `T`.
 #[derive(Debug)]
 pub struct JsonBody<T> {
@@ -99,7 +102,8 @@ impl Shape {
             Self::List => (b'[', "a list"),
         };
         match first {
-            Some(b'{' | b'[') if first != Some(&wanted) => {
+            // A list is told apart by its first byte, so that a large one is not read twice.
+            Some(first) if *first != wanted && (matches!(first, b'{' | b'[') || is_json(body)) => {
                 let detail = format!("must be {name}");
                 Err(Problem::invalid_values(vec![InvalidValueView::at(
                     String::new(),
@@ -131,8 +135,14 @@ async fn read<T: DeserializeOwned>(
     })
 }
 
-/// Reads `T` from bytes, with the same faults as a body has.
-pub fn parse<T: DeserializeOwned>(body: &[u8], max_depth: usize) -> Result<T, Problem> {
+/// Reads `T` from an object that did not come as a body, with the same faults as a body has.
+pub(crate) fn parse_object<T: DeserializeOwned>(text: &[u8], max_depth: usize) -> Result<T, Problem> {
+    Shape::Object.check(text)?;
+    parse(text, max_depth)
+}
+
+/// Reads `T` from bytes.
+fn parse<T: DeserializeOwned>(body: &[u8], max_depth: usize) -> Result<T, Problem> {
     if body.is_empty() {
         return Err(Problem::client(Kind::MalformedJson, "the body is empty"));
     }
@@ -273,6 +283,8 @@ fn explain(path: &serde_path_to_error::Path, error: &serde_json::Error, body: &[
             {
                 place = pointer(&place, field);
             }
+            // It may repeat what was sent.
+            let detail: String = detail.chars().take(MOST_DETAIL).collect();
             Problem::invalid_values(vec![InvalidValueView::at(place, detail)])
         }
     }
@@ -386,6 +398,27 @@ mod tests {
                 .contains("/agent/x: unknown field `x`")
         );
         assert!(fault(r#"{"nam": "a"}"#).1.contains("/nam: unknown field `nam`"));
+    }
+
+    #[test]
+    fn what_is_no_object_is_told_so() {
+        for body in ["5", "\"a\"", "null", "[]"] {
+            let problem = parse_object::<Body>(body.as_bytes(), 8).unwrap_err();
+
+            assert_eq!(problem.to_string(), "invalid-input: must be an object", "{body}");
+        }
+        let problem = parse_object::<Body>(b"nonsense", 8).unwrap_err();
+        assert_eq!(problem.kind(), Kind::MalformedJson);
+    }
+
+    #[test]
+    fn what_was_sent_is_not_repeated_at_any_length() {
+        let (_, text) = fault(&format!(r#"{{"name": "a", "agent": "{}"}}"#, "x".repeat(5_000)));
+
+        assert!(
+            text.contains("/agent: invalid type") && text.len() < 400,
+            "{text}"
+        );
     }
 
     #[test]

@@ -41,6 +41,21 @@ pub const EVENT_TYPES: &[&str] = &[
     "webhook_replay_started",
 ];
 
+/// Reads the name of a type of events. One that is recorded no more stays known while logs may hold it.
+pub fn parse_event_type(text: &str) -> Result<&'static str, UnknownEventType> {
+    let known = EVENT_TYPES.iter().find(|known| **known == text);
+    // What came in is not repeated at any length.
+    known.copied().ok_or_else(|| UnknownEventType {
+        name: text.chars().take(64).collect(),
+    })
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{name:?} is no type of events; there are {}", EVENT_TYPES.join(", "))]
+pub struct UnknownEventType {
+    name: String,
+}
+
 /// Adds the tags of what a change touched. An event that is not in the table touches the whole tenant.
 pub fn tags_of(recorded: &Recorded, tags: &mut Vec<Tag>) {
     add(&Change::Recorded(recorded), tags);

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use time::OffsetDateTime;
 
 use crate::Id;
-use crate::cache::EVENT_TYPES;
+use crate::cache::parse_event_type;
 
 /// A URL that events of a tenant are sent to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,13 +38,8 @@ impl EventSelection {
             return Ok(Self::All);
         };
         let names: BTreeSet<String> = names.into_iter().collect();
-        if let Some(unknown) = names.iter().find(|name| !EVENT_TYPES.contains(&name.as_str())) {
-            // What came in is not repeated at any length.
-            let unknown: String = unknown.chars().take(64).collect();
-            return Err(format!(
-                "{unknown:?} is no type of events; there are {}",
-                EVENT_TYPES.join(", ")
-            ));
+        if let Some(unknown) = names.iter().find_map(|name| parse_event_type(name).err()) {
+            return Err(unknown.to_string());
         }
         if names.is_empty() {
             return Err("must name a type of events, or be null for all".to_owned());

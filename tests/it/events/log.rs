@@ -148,6 +148,7 @@ async fn a_log_is_its_tenants_alone_and_so_is_a_cursor() {
         "?aggregateId=01934f6e-7b1a-7cc3-98a4-0242ac120002",
         "?aggregateType=moon",
         "?type=Lead%20created",
+        "?type=lead_crated",
         "?limit=201",
     ] {
         let response = acme.owner.get(&format!("{EVENTS}{refused}")).await;

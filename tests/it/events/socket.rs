@@ -215,6 +215,7 @@ async fn a_subscription_that_is_changed_while_events_come_goes_on_where_it_is() 
         })
     };
 
+    let others = ["lead_updated", "lead_deleted", "user_updated"];
     let (mut names, mut changes) = (Vec::new(), 0);
     while names.len() < 200 {
         let told = socket.told().await;
@@ -222,7 +223,7 @@ async fn a_subscription_that_is_changed_while_events_come_goes_on_where_it_is() 
             names.push(told["data"]["data"]["name"].as_str().unwrap().to_owned());
             if names.len() % 20 == 0 {
                 changes += 1;
-                let types = ["lead_created".to_owned(), format!("other_{changes}")];
+                let types = ["lead_created", others[changes % others.len()]];
                 socket.say(&json!({ "type": "subscribe", "events": types })).await;
             }
         }
@@ -273,11 +274,35 @@ async fn what_cannot_be_understood_is_a_problem_and_the_socket_goes_on() {
         message
     };
     for (message, problem, pointer) in [
-        (json!({}), "invalid-input", None),
-        (json!({ "type": "shout" }), "invalid-input", None),
-        (subscribe(json!({ "event": [] })), "invalid-input", None),
+        (json!({}), "invalid-input", Some("/type")),
+        (json!({ "type": "shout" }), "invalid-input", Some("/type")),
+        (json!({ "type": 1 }), "invalid-input", Some("/type")),
+        (json!([]), "invalid-input", Some("")),
+        (json!("ping"), "invalid-input", Some("")),
+        (
+            json!({ "type": "ping", "loud": true }),
+            "invalid-input",
+            Some("/loud"),
+        ),
+        (json!({ "type": "authenticate" }), "invalid-input", Some("/token")),
+        (subscribe(json!({ "event": [] })), "invalid-input", Some("/event")),
+        (
+            subscribe(json!({ "events": ["lead_created", 5] })),
+            "invalid-input",
+            Some("/events/1"),
+        ),
+        (
+            subscribe(json!({ "batch": "yes" })),
+            "invalid-input",
+            Some("/batch"),
+        ),
         (
             subscribe(json!({ "events": ["Lead Created"] })),
+            "invalid-input",
+            Some("/events"),
+        ),
+        (
+            subscribe(json!({ "events": ["lead_created", "lead_crated"] })),
             "invalid-input",
             Some("/events"),
         ),
@@ -290,6 +315,11 @@ async fn what_cannot_be_understood_is_a_problem_and_the_socket_goes_on() {
             subscribe(json!({ "aggregateType": "ship" })),
             "invalid-input",
             Some("/aggregateType"),
+        ),
+        (
+            subscribe(json!({ "aggregateType": "lead", "aggregateId": "5" })),
+            "invalid-input",
+            Some("/aggregateId"),
         ),
         (
             subscribe(json!({ "aggregateId": "01934f6e-7b1a-7cc3-98a4-0242ac120002" })),

@@ -1,5 +1,7 @@
+use fairlead_domain::cache::{EVENT_TYPES, parse_event_type};
 use fairlead_domain::events::{Aggregate, AggregateFilter, EventFilter};
 use utoipa::IntoParams;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
 
 use crate::query::QueryReader;
 
@@ -8,8 +10,8 @@ use crate::query::QueryReader;
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "documents parameters")]
 pub(super) struct EventFilterParameters {
-    /// Events of this type, such as `lead_created`.
-    #[param(min_length = 1, max_length = 64, pattern = "^[a-z0-9_]+$", nullable = false)]
+    /// Events of this type; all, without it.
+    #[param(schema_with = event_types, required = false)]
     r#type: Option<String>,
     /// Events about things of this kind.
     #[param(nullable = false, inline)]
@@ -35,7 +37,7 @@ enum AggregateTypeName {
 
 /// Reads which events are wanted.
 pub(super) fn read(query: &mut QueryReader) -> EventFilter {
-    let event_type = query.parsed("type", type_name);
+    let event_type = query.parsed("type", parse_event_type);
     let aggregate = query.choice(
         "aggregateType",
         Aggregate::parse,
@@ -46,20 +48,14 @@ pub(super) fn read(query: &mut QueryReader) -> EventFilter {
         query.fault("aggregateId", "must stand together with aggregateType");
     }
     EventFilter {
-        types: event_type.into_iter().collect(),
+        types: event_type.map(str::to_owned).into_iter().collect(),
         aggregate: aggregate.map(|aggregate| AggregateFilter { aggregate, id }),
     }
 }
 
-/// Reads the name of a type of events.
-pub(super) fn type_name(text: &str) -> Result<String, &'static str> {
-    let is_fine = (1..=64).contains(&text.len())
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
-    if is_fine {
-        Ok(text.to_owned())
-    } else {
-        Err("must be the name of a type of events, such as lead_created")
-    }
+fn event_types() -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::String))
+        .enum_values(Some(EVENT_TYPES.iter().copied()))
+        .description(Some("Events of this type; all, without it."))
 }

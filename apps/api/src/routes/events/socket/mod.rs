@@ -339,7 +339,8 @@ impl Socket {
     }
 
     async fn heed_said(&mut self, text: &str) -> Result<(), Problem> {
-        match message::read(text)? {
+        let max_depth = self.follower.services().settings.max_json_depth;
+        match message::read(text, max_depth)? {
             Said::Subscribe(said) => {
                 let subscription = said.parse()?;
                 let from = subscription.cursor.as_deref();
@@ -353,7 +354,7 @@ impl Socket {
                 let cursor = self.follower.cursor();
                 self.output.say(&told, cursor.as_deref());
             }
-            Said::Unsubscribe {} => {
+            Said::Unsubscribe => {
                 self.output.send_batch();
                 let cursor = self.follower.cursor();
                 self.follower.unsubscribe();
@@ -363,7 +364,7 @@ impl Socket {
                 self.renew(&token).await?;
                 self.output.say(&Told::Authenticated {}, None);
             }
-            Said::Ping {} => self.output.say(&Told::Pong {}, None),
+            Said::Ping => self.output.say(&Told::Pong {}, None),
         }
         Ok(())
     }
