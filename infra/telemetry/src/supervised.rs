@@ -34,12 +34,12 @@ where
     spawn(async move {
         let mut pause = FIRST;
         loop {
-            let begun = Instant::now();
+            let alive_since = Instant::now();
             let Err(panic) = caught(async { begin().await }).await else {
                 return;
             };
             PANICS.fetch_add(1, Ordering::Relaxed);
-            if begun.elapsed() > MOST {
+            if alive_since.elapsed() > MOST {
                 pause = FIRST;
             }
             tracing::error!(

@@ -159,7 +159,7 @@ impl Cluster {
         let pools: Vec<Pool> = self.pools().cloned().collect();
         let maintained = pools.clone();
         let turning = every("turn-pools", TURN_EVERY, move || {
-            pools.iter().for_each(Pool::turn)
+            pools.iter().for_each(Pool::turn);
         });
         let maintaining = every("prune-pools", MAINTAIN_EVERY, move || {
             maintained.iter().for_each(Pool::prune);
