@@ -21,6 +21,7 @@ pub mod operations;
 pub mod paging;
 pub mod store;
 pub mod text;
+pub mod upstreams;
 pub mod webhooks;
 
 pub use expected::Expected;

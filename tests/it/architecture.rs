@@ -75,6 +75,7 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ("clap", &["fairlead", "xtask"]),
     ("config", &["fairlead"]),
     ("deadpool-redis", &["fairlead-cache"]),
+    ("failsafe", &["fairlead-http"]),
     ("jsonwebtoken", &["fairlead-auth", "fairlead-tests"]),
     ("lapin", &["fairlead-rabbitmq", "fairlead-tests"]),
     ("moka", &["fairlead-api", "fairlead-cache"]),

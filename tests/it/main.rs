@@ -42,4 +42,5 @@ mod statistics;
 mod tenancy;
 mod tls;
 mod transactions;
+mod upstreams;
 mod webhooks;

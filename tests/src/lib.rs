@@ -13,6 +13,7 @@ mod folder;
 mod long;
 pub mod pair;
 pub mod process;
+pub mod provider;
 pub mod proxy;
 mod receiver;
 mod store;

@@ -132,7 +132,7 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
     }
 }
 
-async fn request(stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<Received> {
+pub(crate) async fn request(stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<Received> {
     let end = loop {
         if let Some(end) = read.windows(4).position(|part| part == b"\r\n\r\n") {
             break end;

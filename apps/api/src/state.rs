@@ -14,6 +14,7 @@ use fairlead_domain::identity::{
 };
 use fairlead_domain::jobs::{Calendar, JobHandler, JobOperations, Schedules};
 use fairlead_domain::store::{Store, SystemStore};
+use fairlead_domain::upstreams::Upstreams;
 use fairlead_domain::webhooks::{SigningSecrets, WebhookSender};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -51,6 +52,7 @@ pub struct Services {
     pub jobs: JobServices,
     pub live: Arc<dyn LiveLog>,
     pub webhooks: WebhookServices,
+    pub upstreams: Arc<dyn Upstreams>,
     pub connections: Connections,
     pub watches: OperationWatches,
     pub import_places: ImportPlaces,

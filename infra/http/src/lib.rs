@@ -6,18 +6,25 @@
 //! (`guard`), a name is resolved here, and the connection goes to one of the addresses that were found fit (`resolver`):
 //! a name that leads elsewhere the next time it is asked leads nowhere (`client`).
 
+mod ai;
 mod api;
 mod client;
 mod guard;
 mod network;
 mod resolver;
+mod retry_after;
 mod tls;
+mod upstream;
 mod webhooks;
 
+pub use ai::{AiWire, HttpLanguageModel};
 pub use api::{
     ApiClient, ApiCredential, ApiDownload, ApiError, ApiEvent, ApiEvents, ApiFault, ApiProblem, ApiUpload,
 };
 pub use client::{BadClient, GuardedClient, GuardedClientSettings};
 pub use network::{BadNetwork, Network};
 pub use tls::BadTls;
+pub use upstream::{
+    BadUpstream, BreakerSettings, HttpUpstreams, Upstream, UpstreamCredential, UpstreamSettings,
+};
 pub use webhooks::HttpWebhookSender;

@@ -34,6 +34,7 @@ pub(super) enum Thing {
     Replay,
     Schedule,
     Tenant,
+    Upstream,
     User,
     Webhook,
 }
@@ -86,6 +87,9 @@ pub(super) const CASES: &[Case] = &[
     case("cleanUpConnections"),
     case("clearCache"),
     case("clearTenantCache").of(Thing::Tenant),
+    case("closeCircuitBreaker")
+        .of(Thing::Upstream)
+        .json(|_| json!({ "reason": "a test" })),
     case("createApiKey").json(|_| json!({ "name": "a key", "scopes": ["leads:read"] })),
     case("createCarrier").json(|n| json!({ "name": format!("Carrier {n}") })),
     case("createLead").json(|_| json!({ "name": "Ann" })),
@@ -139,6 +143,7 @@ pub(super) const CASES: &[Case] = &[
     case("listAgents"),
     case("listApiKeys"),
     case("listCarriers"),
+    case("listCircuitBreakers"),
     case("listConnections"),
     case("listDeadJobs").of(Thing::Queue),
     case("listDeliveries").of(Thing::Webhook),
@@ -153,6 +158,9 @@ pub(super) const CASES: &[Case] = &[
         .of(Thing::Lead)
         .json(|_| json!({ "type": "NOTE", "subject": "a note" })),
     case("logout"),
+    case("openCircuitBreaker")
+        .of(Thing::Upstream)
+        .json(|_| json!({ "reason": "a test" })),
     case("openWebSocket"),
     case("pauseQueue")
         .of(Thing::Queue)
@@ -331,6 +339,8 @@ pub(super) async fn make(thing: Thing, tenant: &TestTenant, author: &Client, num
         }
         Thing::Tenant => return tenant.id.clone(),
         Thing::Queue => return "lead-processing".to_owned(),
+        // The test has configured it.
+        Thing::Upstream => return "ai".to_owned(),
         // It comes with the platform.
         Thing::Schedule => return "clear-jobs".to_owned(),
         Thing::Job => job(author, "queue=maintenance").await,

@@ -10,8 +10,10 @@ use fairlead_domain::clock::Ids as _;
 use serde_json::json;
 use sqlx::Executor as _;
 use support::database::DatabaseRole;
+use support::provider::Provider;
 use support::{Client, TestApp, TestTenant};
 
+use super::super::upstreams::bench::calls;
 use super::matrix::{call, lets_in, make, matrix};
 
 const DEAD_JOB: &str = "
@@ -77,7 +79,12 @@ async fn identities(app: &TestApp, tenant: &TestTenant) -> Vec<Identity> {
 #[tokio::test]
 async fn each_identity_may_do_what_the_policy_says_and_no_more() {
     // Operations that were begun might end before they are cancelled.
-    let app = TestApp::start_with(|config| config.jobs.imports.concurrency = 0).await;
+    let provider = Provider::start().await;
+    let app = TestApp::start_with(|config| {
+        calls(&provider)(config);
+        config.jobs.imports.concurrency = 0;
+    })
+    .await;
     let acme = app.tenant("acme").await;
     let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
     superuser.execute(DEAD_JOB).await.unwrap();

@@ -11,6 +11,7 @@ mod jobs;
 mod process;
 mod requests;
 mod tenants;
+mod upstreams;
 mod webhooks;
 
 use std::io;
@@ -23,6 +24,7 @@ use fairlead_domain::cache::CacheControl;
 use fairlead_domain::database::DatabaseNodes;
 use fairlead_domain::events::EventsMonitor;
 use fairlead_domain::jobs::JobsMonitor;
+use fairlead_domain::upstreams::Upstreams;
 use fairlead_domain::webhooks::WebhooksMonitor;
 use fairlead_telemetry::metrics::{CONTENT_TYPE, Page};
 
@@ -43,6 +45,7 @@ pub struct MetricSources {
     pub events: Arc<dyn EventsMonitor>,
     pub jobs: Arc<dyn JobsMonitor>,
     pub webhooks: Arc<dyn WebhooksMonitor>,
+    pub upstreams: Arc<dyn Upstreams>,
     pub connections: Connections,
     pub times: RequestTimes,
     /// How many tenants have series of their own, at the most: those that ask most. All others are one.
@@ -91,6 +94,7 @@ fn write_page(metrics: &Metrics, page: &mut Page) {
     connections::write(page, &sources.connections, sources.tenants);
     jobs::write(page, &sources.jobs.report());
     webhooks::write(page, &sources.webhooks.report());
+    upstreams::write(page, &sources.upstreams.report());
     if let Some(cache) = &sources.cache {
         let report = cache.report();
         let mut series = metrics.cache.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,6 +1,7 @@
 //! The table of all keys.
 
 mod jobs;
+mod upstreams;
 mod webhooks;
 
 use fairlead_domain::identity::LONGEST_ACCESS_TOKEN;
@@ -118,8 +119,9 @@ const MEBIBYTE: u64 = 1_048_576;
 
 /// Every key there is; none that nothing reads.
 pub static KEYS: &[Key] = {
-    const PARTS: [&[Key]; 3] = [GENERAL, jobs::KEYS, webhooks::KEYS];
-    static ALL: [Key; PARTS[0].len() + PARTS[1].len() + PARTS[2].len()] = joined(&PARTS);
+    const PARTS: [&[Key]; 4] = [GENERAL, jobs::KEYS, webhooks::KEYS, upstreams::KEYS];
+    const LENGTH: usize = PARTS[0].len() + PARTS[1].len() + PARTS[2].len() + PARTS[3].len();
+    static ALL: [Key; LENGTH] = joined(&PARTS);
     &ALL
 };
 

@@ -167,6 +167,12 @@ fn conflicts(loaded: &Loaded) -> Vec<Fault> {
             origin("jobs.webhooks.timeout_ms"),
         ));
     }
+    if config.ai.provider.is_some() && config.ai.model.is_none() {
+        found.push(format!(
+            "`ai.provider` is set ({}), but not `ai.model`: name the model that is asked",
+            origin("ai.provider"),
+        ));
+    }
     let kinds = config.cache.redis.encrypted_kinds().into_iter().flatten();
     for unknown in kinds.filter(|kind| !config.cache.ttl_seconds.contains_key(*kind)) {
         found.push(format!(

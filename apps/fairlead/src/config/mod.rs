@@ -27,8 +27,9 @@ pub use replicas::ReplicaConfig;
 pub use roles::{Role, Roles};
 pub use secret::Secret;
 pub use settings::{
-    AmqpConfig, AuthConfig, CacheConfig, CacheEviction, CacheMemoryConfig, CacheWarmingConfig,
-    CompressionConfig, Config, DatabaseConfig, DatabaseUrls, EventsConfig, HttpConfig, JobsConfig,
-    LockoutConfig, LogConfig, LogFormat, MetricsConfig, MonitorConfig, PoolConfig, QueueConfig,
-    ReadPoolConfig, RedisConfig, ResponseCacheConfig, SecurityConfig, SystemPoolConfig, WebhooksConfig,
+    AiConfig, AiProvider, AmqpConfig, AuthConfig, BreakerConfig, CacheConfig, CacheEviction,
+    CacheMemoryConfig, CacheWarmingConfig, CompressionConfig, Config, DatabaseConfig, DatabaseUrls,
+    EventsConfig, HttpConfig, JobsConfig, LockoutConfig, LogConfig, LogFormat, MetricsConfig, MonitorConfig,
+    PoolConfig, QueueConfig, ReadPoolConfig, RedisConfig, ResponseCacheConfig, SecurityConfig,
+    SystemPoolConfig, UpstreamsConfig, WebhooksConfig,
 };

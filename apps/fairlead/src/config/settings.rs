@@ -24,6 +24,10 @@ pub struct Config {
     pub events: EventsConfig,
     pub jobs: JobsConfig,
     pub webhooks: WebhooksConfig,
+    pub upstreams: UpstreamsConfig,
+    // No key of this section has a default, so the section itself may be absent.
+    #[serde(default)]
+    pub ai: AiConfig,
     pub auth: AuthConfig,
     // No key of this section has a default, so the section itself may be absent.
     #[serde(default)]
@@ -359,6 +363,49 @@ impl WebhooksConfig {
     pub fn delivery_retention(&self) -> time::Duration {
         time::Duration::days(self.delivery_retention_days.into())
     }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UpstreamsConfig {
+    #[serde(rename = "connect_timeout_ms", with = "millis")]
+    pub connect_timeout: Duration,
+    #[serde(rename = "timeout_ms", with = "millis")]
+    pub timeout: Duration,
+    pub max_answer_bytes: usize,
+    pub max_in_flight: usize,
+    #[serde(rename = "max_wait_ms", with = "millis")]
+    pub max_wait: Duration,
+    pub retry_percent: u32,
+    pub breaker: BreakerConfig,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BreakerConfig {
+    pub failures: usize,
+    #[serde(rename = "window_ms", with = "millis")]
+    pub window: Duration,
+    #[serde(rename = "recovery_ms", with = "millis")]
+    pub recovery: Duration,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AiConfig {
+    /// `None`: nobody is asked.
+    pub provider: Option<AiProvider>,
+    pub url: Option<String>,
+    pub api_key: Option<Secret>,
+    pub model: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AiProvider {
+    #[serde(rename = "openai")]
+    OpenAi,
+    Gemini,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

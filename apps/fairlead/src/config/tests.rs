@@ -118,6 +118,9 @@ fn every_key_can_be_set_from_the_environment() {
             Kind::Integer { .. } if key.path.contains("pool.min") => &[(&variable, "3")],
             Kind::Integer { .. } if key.path == "webhooks.timeout_ms" => &[(&variable, "25000")],
             Kind::Integer { .. } if key.path.contains("access_ttl") => &[(&variable, "901")],
+            Kind::Choice(_) if key.path == "ai.provider" => {
+                &[(&variable, value), ("FAIRLEAD__AI__MODEL", "text")]
+            }
             Kind::Text if key.path.contains("encrypt_only") => &[(&variable, "me,users_list")],
             _ => &[(&variable, value)],
         };

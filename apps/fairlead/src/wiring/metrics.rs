@@ -46,6 +46,7 @@ impl Metrics {
             events: Arc::new(worker.clone()),
             jobs: Arc::new(jobs.clone()),
             webhooks: webhooks.meters.clone(),
+            upstreams: services.upstreams.clone(),
             connections: services.connections.clone(),
             times: services.times.clone(),
             tenants: config.tenants,

@@ -13,6 +13,7 @@ mod memory;
 mod metrics;
 mod safety;
 mod settings;
+mod upstreams;
 mod webhooks;
 
 use std::net::{SocketAddr, TcpListener};
@@ -44,11 +45,13 @@ use edge::Edge;
 use events::Events;
 use health::{Brokering, Caching};
 use metrics::Metrics;
+use upstreams::Called;
 use webhooks::Webhooks;
 
 pub(crate) use cache::{shared_settings, start_to_tell as cache_to_tell};
 pub(crate) use events::broker_settings;
 pub(crate) use settings::{hash_concurrency, hasher_limits};
+pub(crate) use upstreams::language_model;
 
 /// What a server takes from outside; tests bring their own.
 #[derive(Clone, Debug)]
@@ -196,6 +199,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     let live = events.live.clone();
     let signal = edge.jobs.clone();
     let webhooks = Webhooks::new(&config.webhooks, &secret, &parts.clock)?;
+    let called = Called::new(config, &parts.clock)?;
     let warmer = edge.kept_answers(config).map(|cache| {
         let store = Arc::clone(&stores.store) as Arc<dyn Store>;
         cache::warmer(config, cache, store, edge.cursors.clone())
@@ -207,6 +211,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         jobs: jobs::services(&stores, &handlers),
         live: &live,
         webhooks: &webhooks,
+        called: &called,
         warmer,
     };
     let services = services(config, parts, edge, &stores, ready);
@@ -281,6 +286,7 @@ struct Ready<'a> {
     jobs: JobServices,
     live: &'a Live,
     webhooks: &'a Webhooks,
+    called: &'a Called,
     warmer: Option<Arc<Warmer>>,
 }
 
@@ -311,6 +317,7 @@ fn services(config: &Config, parts: &Parts, edge: Edge, stores: &Stores, ready: 
         jobs: ready.jobs,
         live: Arc::new(ready.live.clone()),
         webhooks: ready.webhooks.services(config),
+        upstreams: Arc::new(ready.called.upstreams.clone()),
         watches: OperationWatches::new(stores.store.clone()),
         import_places: ImportPlaces::default(),
         connections: Connections::new(Arc::clone(&parts.ids), Arc::clone(&parts.clock)),

@@ -1,6 +1,7 @@
 //! The platform as its operators see it.
 
 mod cache;
+mod circuit_breakers;
 mod connection_pool;
 mod connections;
 mod database_size;
@@ -18,5 +19,6 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(connections::end)
         .service(memory::release)
         .configure(cache::configure)
+        .configure(circuit_breakers::configure)
         .configure(jobs::configure);
 }

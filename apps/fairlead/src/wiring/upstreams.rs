@@ -1,0 +1,88 @@
+//! Services that this installation calls.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use fairlead_domain::clock::Clock;
+use fairlead_http::{
+    AiWire, BreakerSettings, HttpLanguageModel, HttpUpstreams, Upstream, UpstreamCredential, UpstreamSettings,
+};
+
+use crate::config::{AiProvider, Config};
+
+const OPENAI: &str = "https://api.openai.com/v1";
+const GEMINI: &str = "https://generativelanguage.googleapis.com/v1beta";
+
+/// What is configured of them.
+#[derive(Clone, Debug)]
+pub(super) struct Called {
+    pub(super) upstreams: HttpUpstreams,
+}
+
+impl Called {
+    pub(super) fn new(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
+        let (ai, _) = language_model(config, clock)?.unzip();
+        Ok(Self {
+            upstreams: HttpUpstreams(ai.into_iter().collect()),
+        })
+    }
+}
+
+/// The service that answers what rules alone would answer otherwise; `None`: there is none.
+pub(crate) fn language_model(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Option<(Arc<Upstream>, HttpLanguageModel)>> {
+    let ai = &config.ai;
+    let (Some(provider), Some(model)) = (ai.provider, ai.model.clone()) else {
+        return Ok(None);
+    };
+    let key = ai.api_key.as_ref();
+    let (wire, url, credential) = match provider {
+        AiProvider::OpenAi => (
+            AiWire::OpenAi,
+            OPENAI,
+            key.map(|key| ("authorization", format!("Bearer {}", key.expose()))),
+        ),
+        AiProvider::Gemini => (
+            AiWire::Gemini,
+            GEMINI,
+            key.map(|key| ("x-goog-api-key", key.expose().to_owned())),
+        ),
+    };
+    let url = ai.url.clone().unwrap_or_else(|| url.to_owned());
+    let credential = credential.map(|(header, value)| UpstreamCredential { header, value });
+    let settings = settings(config, "ai", url, credential);
+    let upstream = Upstream::new(settings, Arc::clone(clock)).context("ai.api_key, ai.url")?;
+    let upstream = Arc::new(upstream);
+    let model = HttpLanguageModel::new(Arc::clone(&upstream), wire, model);
+    Ok(Some((upstream, model)))
+}
+
+fn settings(
+    config: &Config,
+    name: &'static str,
+    url: String,
+    credential: Option<UpstreamCredential>,
+) -> UpstreamSettings {
+    let config = &config.upstreams;
+    UpstreamSettings {
+        name,
+        url,
+        user_agent: concat!("Fairlead/", env!("CARGO_PKG_VERSION")).to_owned(),
+        credential,
+        connect_timeout: config.connect_timeout,
+        timeout: config.timeout,
+        max_answer_bytes: config.max_answer_bytes,
+        max_in_flight: config.max_in_flight,
+        max_wait: config.max_wait,
+        retry_percent: config.retry_percent,
+        breaker: BreakerSettings {
+            failures: config.breaker.failures,
+            window: config.breaker.window,
+            recovery: config.breaker.recovery,
+            // It ends by then, but if nobody is left who could end it.
+            probe_timeout: 2 * (config.max_wait + config.timeout),
+        },
+    }
+}

@@ -1,0 +1,15 @@
+use std::fmt::Debug;
+
+use super::{Hold, UpstreamReport};
+
+/// What operators see of the services that are called, and do about them: in this process.
+pub trait Upstreams: Debug + Send + Sync {
+    /// All that are configured.
+    fn report(&self) -> Vec<UpstreamReport>;
+
+    /// Lets no call through until `hold` ends, whatever becomes of the service; `None`: there is none of this name.
+    fn open(&self, name: &str, hold: Hold) -> Option<UpstreamReport>;
+
+    /// Lets calls through again, whoever had opened the breaker; `None`: there is none of this name.
+    fn close(&self, name: &str) -> Option<UpstreamReport>;
+}

@@ -1,0 +1,328 @@
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use failsafe::{FailurePolicy, Instrument, StateMachine};
+use fairlead_domain::clock::Clock;
+use fairlead_domain::upstreams::{BreakerState, Hold};
+use time::OffsetDateTime;
+
+/// When a breaker opens, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct BreakerSettings {
+    /// As many failures
+    pub failures: usize,
+    /// within this time open it,
+    pub window: Duration,
+    /// and after this time it is found out whether the service is back.
+    pub recovery: Duration,
+    /// A call that does so and has not ended by then is not waited for: the next one does.
+    pub probe_timeout: Duration,
+}
+
+/// Says who may call a service: the state machine of `failsafe`, and what it leaves to others.
+///
+/// That lets everybody through while it is half open, has no state that can be read, and hears nothing of calls that
+/// their caller gives up. So a probe has a permit here, which comes back or expires, and whose verdict alone counts
+/// meanwhile; and its hooks, which it calls outside its own lock, are called under ours, in order.
+#[derive(Debug)]
+pub(super) struct Breaker {
+    settings: BreakerSettings,
+    clock: Arc<dyn Clock>,
+    inner: Mutex<Inner>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    machine: StateMachine<FailuresWithin, Watch>,
+    hold: Option<Hold>,
+    probe: Option<Probe>,
+    probes: u64,
+}
+
+/// The permit to find out whether the service is back.
+#[derive(Clone, Copy, Debug)]
+struct Probe {
+    number: u64,
+    expires: Instant,
+}
+
+/// What the machine tells us.
+#[derive(Debug)]
+struct Seen {
+    state: BreakerState,
+    since: OffsetDateTime,
+    next_probe: Option<OffsetDateTime>,
+    opened: u64,
+    failures: VecDeque<Instant>,
+}
+
+/// How a breaker stands.
+#[derive(Clone, Debug)]
+pub(super) struct Standing {
+    pub(super) state: BreakerState,
+    pub(super) since: OffsetDateTime,
+    pub(super) next_probe: Option<OffsetDateTime>,
+    pub(super) hold: Option<Hold>,
+    pub(super) failures: usize,
+    pub(super) opened: u64,
+}
+
+/// That a call may be made. Whoever drops it without a verdict has found out nothing.
+#[derive(Debug)]
+pub(super) struct Admission<'a> {
+    breaker: &'a Breaker,
+    probe: Option<u64>,
+}
+
+impl Breaker {
+    pub(super) fn new(name: &'static str, settings: BreakerSettings, clock: Arc<dyn Clock>) -> Self {
+        let seen = Arc::new(Mutex::new(Seen {
+            state: BreakerState::Closed,
+            since: clock.now(),
+            next_probe: None,
+            opened: 0,
+            failures: VecDeque::with_capacity(settings.failures),
+        }));
+        let policy = FailuresWithin {
+            settings,
+            seen: Arc::clone(&seen),
+        };
+        let watch = Watch {
+            name,
+            recovery: settings.recovery,
+            clock: Arc::clone(&clock),
+            seen: Arc::clone(&seen),
+        };
+        let machine = failsafe::Config::new()
+            .failure_policy(policy)
+            .instrument(watch)
+            .build();
+        let inner = Inner {
+            machine,
+            hold: None,
+            probe: None,
+            probes: 0,
+        };
+        Self {
+            settings,
+            clock,
+            inner: Mutex::new(inner),
+            seen,
+        }
+    }
+
+    /// Asks whether a call may be made; `None`: not now.
+    pub(super) fn admit(&self) -> Option<Admission<'_>> {
+        let mut inner = self.inner();
+        if inner.hold.is_some() || !inner.machine.is_call_permitted() {
+            return None;
+        }
+        if lock(&self.seen).state == BreakerState::Closed {
+            return Some(Admission {
+                breaker: self,
+                probe: None,
+            });
+        }
+        let now = Instant::now();
+        if inner.probe.is_some_and(|probe| now < probe.expires) {
+            return None;
+        }
+        inner.probes += 1;
+        let number = inner.probes;
+        inner.probe = Some(Probe {
+            number,
+            expires: now + self.settings.probe_timeout,
+        });
+        Some(Admission {
+            breaker: self,
+            probe: Some(number),
+        })
+    }
+
+    pub(super) fn hold(&self, hold: Hold) {
+        self.inner().hold = Some(hold);
+    }
+
+    /// Ends whatever keeps it open.
+    pub(super) fn close(&self) {
+        let mut inner = self.inner();
+        inner.hold = None;
+        inner.probe = None;
+        inner.machine.reset();
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        let inner = self.inner();
+        let seen = lock(&self.seen);
+        let now = Instant::now();
+        let is_recent = |failure: &&Instant| now.duration_since(**failure) < self.settings.window;
+        let mut standing = Standing {
+            state: seen.state,
+            since: seen.since,
+            next_probe: seen.next_probe,
+            hold: inner.hold.clone(),
+            failures: seen.failures.iter().filter(is_recent).count(),
+            opened: seen.opened,
+        };
+        if let Some(hold) = &standing.hold {
+            standing.state = BreakerState::Open;
+            standing.since = hold.since;
+            standing.next_probe = hold.until;
+        }
+        standing
+    }
+
+    /// The state, without a hold that is over.
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        let mut inner = lock(&self.inner);
+        let is_over = |hold: &Hold| hold.until.is_some_and(|until| until <= self.clock.now());
+        if inner.hold.as_ref().is_some_and(is_over) {
+            inner.hold = None;
+        }
+        inner
+    }
+}
+
+impl Admission<'_> {
+    pub(super) fn is_probe(&self) -> bool {
+        self.probe.is_some()
+    }
+
+    /// Whether the call may still be made.
+    pub(super) fn stands(&self) -> bool {
+        self.counts().is_some_and(|inner| inner.hold.is_none())
+    }
+
+    /// The service is well.
+    pub(super) fn succeed(self) {
+        if let Some(inner) = self.counts() {
+            inner.machine.on_success();
+        }
+    }
+
+    /// The service is not well.
+    pub(super) fn fail(self) {
+        if let Some(inner) = self.counts() {
+            inner.machine.on_error();
+        }
+    }
+
+    /// A call from before the breaker opened says nothing about the service as it is now, nor does a probe that expired.
+    fn counts(&self) -> Option<MutexGuard<'_, Inner>> {
+        let inner = self.breaker.inner();
+        let now = match lock(&self.breaker.seen).state {
+            BreakerState::Closed => None,
+            BreakerState::HalfOpen => Some(inner.probe?.number),
+            BreakerState::Open => return None,
+        };
+        (now == self.probe).then_some(inner)
+    }
+}
+
+impl Drop for Admission<'_> {
+    fn drop(&mut self) {
+        if self.probe.is_some() {
+            let mut inner = self.breaker.inner();
+            if inner.probe.map(|probe| probe.number) == self.probe {
+                inner.probe = None;
+            }
+        }
+    }
+}
+
+/// So many failures within so much time, whatever else was well meanwhile.
+#[derive(Debug)]
+struct FailuresWithin {
+    settings: BreakerSettings,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl FailurePolicy for FailuresWithin {
+    fn record_success(&mut self) {}
+
+    fn mark_dead_on_failure(&mut self) -> Option<Duration> {
+        let BreakerSettings {
+            failures: allowed,
+            window,
+            recovery,
+            ..
+        } = self.settings;
+        let now = Instant::now();
+        let failures = &mut lock(&self.seen).failures;
+        failures.push_back(now);
+        if failures.len() > allowed {
+            failures.pop_front();
+        }
+        let is_recent = |failure: &Instant| now.duration_since(*failure) < window;
+        (failures.len() == allowed && failures.iter().all(is_recent)).then_some(recovery)
+    }
+
+    fn revived(&mut self) {
+        lock(&self.seen).failures.clear();
+    }
+}
+
+/// Takes note of what the machine does, and tells those who read the log.
+#[derive(Debug)]
+struct Watch {
+    name: &'static str,
+    recovery: Duration,
+    clock: Arc<dyn Clock>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl Watch {
+    fn note(&self, state: BreakerState) -> MutexGuard<'_, Seen> {
+        let mut seen = lock(&self.seen);
+        if seen.state != state {
+            seen.state = state;
+            seen.since = self.clock.now();
+            seen.next_probe = None;
+        }
+        seen
+    }
+}
+
+impl Instrument for Watch {
+    fn on_call_rejected(&self) {}
+
+    fn on_open(&self) {
+        let mut seen = self.note(BreakerState::Open);
+        seen.next_probe = Some(seen.since + self.recovery);
+        seen.opened += 1;
+        tracing::warn!(
+            upstream = self.name,
+            "a circuit breaker opened: the service is not called for now"
+        );
+    }
+
+    fn on_half_open(&self) {
+        let mut seen = self.note(BreakerState::HalfOpen);
+        seen.next_probe = Some(seen.since);
+        tracing::info!(
+            upstream = self.name,
+            "a circuit breaker is half open: one call finds out"
+        );
+    }
+
+    /// Also when the machine is made.
+    fn on_closed(&self) {
+        let was = lock(&self.seen).state;
+        drop(self.note(BreakerState::Closed));
+        if was != BreakerState::Closed {
+            tracing::info!(
+                upstream = self.name,
+                "a circuit breaker closed: the service is called again"
+            );
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests;

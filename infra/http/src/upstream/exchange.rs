@@ -1,0 +1,111 @@
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use fairlead_domain::upstreams::UpstreamFault;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
+use serde::de::DeserializeOwned;
+use time::OffsetDateTime;
+
+use crate::client::found;
+use crate::retry_after::retry_in;
+
+/// An attempt that came to nothing.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failed {
+    pub(super) fault: UpstreamFault,
+    /// When the service wants to be asked again.
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl From<UpstreamFault> for Failed {
+    fn from(fault: UpstreamFault) -> Self {
+        Self {
+            fault,
+            retry_after: None,
+        }
+    }
+}
+
+/// Sends one request, and reads the JSON that it is answered with: of `max_bytes` at the most.
+pub(super) async fn exchange<T: DeserializeOwned>(
+    request: RequestBuilder,
+    max_bytes: usize,
+    now: OffsetDateTime,
+) -> Result<T, Failed> {
+    let answer = request.send().await.map_err(|error| fault_of(&error))?;
+    if let Some(fault) = fault_of_status(answer.status()) {
+        let retry_after = answer.headers().get(RETRY_AFTER);
+        let retry_after = retry_after.and_then(|value| retry_in(value.to_str().ok()?, now));
+        return Err(Failed { fault, retry_after });
+    }
+    if !is_json(answer.headers()) {
+        return Err(UpstreamFault::Malformed.into());
+    }
+    let body = body(answer, max_bytes).await?;
+    serde_json::from_slice(&body).map_err(|_| UpstreamFault::Malformed.into())
+}
+
+/// Makes a client whose connections are kept for the next call.
+pub(super) fn client(user_agent: &str, connect_timeout: Duration) -> Result<Client, crate::BadClient> {
+    Ok(Client::builder()
+        .tls_backend_preconfigured(crate::tls::config(None)?)
+        .user_agent(user_agent)
+        // Whoever is named there would get the credential.
+        .redirect(reqwest::redirect::Policy::none())
+        // What is tried again is counted by ours.
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .no_proxy()
+        .connect_timeout(connect_timeout)
+        .pool_idle_timeout(Duration::from_mins(1))
+        .build()?)
+}
+
+fn fault_of_status(status: StatusCode) -> Option<UpstreamFault> {
+    let code = status.as_u16();
+    Some(match code {
+        200..300 => return None,
+        401 | 403 => UpstreamFault::Denied(code),
+        408 => UpstreamFault::Failed(code),
+        429 => UpstreamFault::RateLimited,
+        400..500 => UpstreamFault::Refused(code),
+        // A redirect is not what we ask for: somebody else answers.
+        _ => UpstreamFault::Failed(code),
+    })
+}
+
+/// `application/json` and its kin (RFC 6839, section 3.1), whatever follows.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    let kind = value.split(';').next().unwrap_or_default().trim();
+    let kind = kind.to_ascii_lowercase();
+    kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"))
+}
+
+async fn body(mut answer: Response, max_bytes: usize) -> Result<Bytes, UpstreamFault> {
+    let told = answer.content_length().unwrap_or(0);
+    if told > max_bytes as u64 {
+        return Err(UpstreamFault::TooLarge(max_bytes));
+    }
+    let mut body = BytesMut::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| fault_of(&error))? {
+        if body.len() + chunk.len() > max_bytes {
+            return Err(UpstreamFault::TooLarge(max_bytes));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}
+
+fn fault_of(error: &reqwest::Error) -> UpstreamFault {
+    if found::<rustls::Error>(error).is_some() {
+        UpstreamFault::Tls
+    } else if error.is_connect() {
+        UpstreamFault::NoConnection
+    } else {
+        UpstreamFault::Broken
+    }
+}

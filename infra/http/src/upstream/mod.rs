@@ -1,0 +1,291 @@
+//! Calls to services that this installation was configured to call. None of them can take it down: a call ends at its
+//! deadline, what it is answered with is bounded, as many are under way as may be, few are tried again, and a service that
+//! fails is not called for a while.
+
+mod breaker;
+mod budget;
+mod exchange;
+mod meters;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use fairlead_domain::clock::Clock;
+use fairlead_domain::upstreams::{Hold, Times, UpstreamFault, UpstreamReport, Upstreams};
+use fairlead_telemetry::request;
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::{Client, Method};
+use serde::de::DeserializeOwned;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{sleep, timeout};
+
+use crate::BadClient;
+use breaker::{Admission, Breaker};
+use budget::RetryBudget;
+use exchange::{Failed, exchange};
+use meters::Meters;
+
+pub use breaker::BreakerSettings;
+
+/// How long is waited before a call is tried again, unless the service says.
+const PAUSE: Duration = Duration::from_millis(100);
+/// What a request needs after a call: to write down what it came to, and to answer.
+const AFTERWARDS: Duration = Duration::from_secs(1);
+
+/// How a service is called.
+#[derive(Clone, Debug)]
+pub struct UpstreamSettings {
+    pub name: &'static str,
+    /// Paths are put behind it: no slash at its end.
+    pub url: String,
+    pub user_agent: String,
+    /// By what it knows us.
+    pub credential: Option<UpstreamCredential>,
+    pub connect_timeout: Duration,
+    /// How long an attempt may take, from the connection to the end of the answer.
+    pub timeout: Duration,
+    pub max_answer_bytes: usize,
+    pub max_in_flight: usize,
+    /// How long a call waits for others to end.
+    pub max_wait: Duration,
+    /// How many of a hundred calls may be tried again.
+    pub retry_percent: u32,
+    pub breaker: BreakerSettings,
+}
+
+/// A header that says who calls. It does not print.
+#[derive(Clone)]
+pub struct UpstreamCredential {
+    pub header: &'static str,
+    pub value: String,
+}
+
+/// One request to a service.
+#[derive(Clone, Debug)]
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    /// JSON.
+    pub(crate) body: Option<Bytes>,
+    /// Whether it may be made twice.
+    pub(crate) repeatable: bool,
+}
+
+/// Calls one service.
+#[derive(Debug)]
+pub struct Upstream {
+    client: Client,
+    settings: UpstreamSettings,
+    credential: Option<(HeaderName, HeaderValue)>,
+    breaker: Breaker,
+    slots: Semaphore,
+    budget: RetryBudget,
+    meters: Meters,
+    clock: Arc<dyn Clock>,
+}
+
+/// Why a service cannot be called.
+#[derive(Debug, thiserror::Error)]
+pub enum BadUpstream {
+    #[error(transparent)]
+    Client(#[from] BadClient),
+    #[error("the credential has characters that none has")]
+    Credential,
+}
+
+impl Upstream {
+    pub fn new(settings: UpstreamSettings, clock: Arc<dyn Clock>) -> Result<Self, BadUpstream> {
+        let credential = settings.credential.as_ref().map(header).transpose()?;
+        Ok(Self {
+            client: exchange::client(&settings.user_agent, settings.connect_timeout)?,
+            credential,
+            breaker: Breaker::new(settings.name, settings.breaker, Arc::clone(&clock)),
+            slots: Semaphore::new(settings.max_in_flight),
+            budget: RetryBudget::new(settings.retry_percent),
+            meters: Meters::default(),
+            settings,
+            clock,
+        })
+    }
+
+    /// Makes a call, within the deadline of the request that this is a part of.
+    #[tracing::instrument(level = "debug", name = "http.call_upstream", skip_all, fields(upstream = self.settings.name))]
+    pub(crate) async fn call<T: DeserializeOwned>(&self, call: &Call) -> Result<T, UpstreamFault> {
+        self.meters.note_call();
+        self.budget.earn();
+        let came = self.try_twice(call).await;
+        self.meters.note_outcome(came.as_ref().err().copied());
+        came
+    }
+
+    async fn try_twice<T: DeserializeOwned>(&self, call: &Call) -> Result<T, UpstreamFault> {
+        let until = request::current()
+            .and_then(|context| context.deadline())
+            .and_then(|deadline| deadline.checked_sub(AFTERWARDS));
+        let failed = match self.attempt(call, until).await {
+            Ok(answer) => return Ok(answer),
+            Err(failed) => failed,
+        };
+        let pause = failed.retry_after.unwrap_or(PAUSE);
+        let left = left(until, self.settings.timeout);
+        // A pause that the deadline does not allow for is taken by nobody, nor is one that holds everybody up.
+        if !call.repeatable || !failed.fault.is_passing() || pause >= left || !self.budget.spend() {
+            return Err(failed.fault);
+        }
+        sleep(pause).await;
+        self.meters.note_retry();
+        self.attempt(call, until)
+            .await
+            .map_err(|again| match again.fault {
+                // It is open because of what was seen before.
+                UpstreamFault::Open => failed.fault,
+                fault => fault,
+            })
+    }
+
+    async fn attempt<T: DeserializeOwned>(&self, call: &Call, until: Option<Instant>) -> Result<T, Failed> {
+        let admission = self.breaker.admit().ok_or(UpstreamFault::Open)?;
+        let slot = self.slot(until).await?;
+        // While it waited, others may have found out what it need not.
+        if !admission.stands() {
+            return Err(UpstreamFault::Open.into());
+        }
+        let limit = left(until, self.settings.timeout);
+        let begun = Instant::now();
+        let sending = exchange(
+            self.request(call),
+            self.settings.max_answer_bytes,
+            self.clock.now(),
+        );
+        let came = timeout(limit, sending)
+            .await
+            .unwrap_or_else(|_| Err(UpstreamFault::TimedOut(limit).into()));
+        self.meters.note_attempt(begun.elapsed());
+        drop(slot);
+        self.judge(admission, came.as_ref().err().map(|failed| failed.fault), limit);
+        came
+    }
+
+    /// Tells the breaker what an attempt has found out.
+    fn judge(&self, admission: Admission<'_>, fault: Option<UpstreamFault>, limit: Duration) {
+        let Some(fault) = fault.filter(|fault| fault.is_failure()) else {
+            return admission.succeed();
+        };
+        // We had no time to wait for it: that is not its fault.
+        if matches!(fault, UpstreamFault::TimedOut(_)) && limit < self.settings.timeout / 2 {
+            return;
+        }
+        self.meters.remember(self.clock.now(), fault);
+        tracing::warn!(
+            upstream = self.settings.name,
+            fault = fault.name(),
+            is_probe = admission.is_probe(),
+            "a call to a service failed: {fault}"
+        );
+        admission.fail();
+    }
+
+    /// Waits until another call may be under way.
+    async fn slot(&self, until: Option<Instant>) -> Result<SemaphorePermit<'_>, UpstreamFault> {
+        let waiting = self.slots.acquire();
+        match timeout(left(until, self.settings.max_wait), waiting).await {
+            Ok(slot) => Ok(slot.expect("it is never closed")),
+            Err(_) => Err(UpstreamFault::Full),
+        }
+    }
+
+    fn request(&self, call: &Call) -> reqwest::RequestBuilder {
+        let url = format!("{}{}", self.settings.url, call.path);
+        let mut request = self
+            .client
+            .request(call.method.clone(), url)
+            .header(ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some((name, value)) = &self.credential {
+            request = request.header(name, value);
+        }
+        if let Some(body) = &call.body {
+            request = request
+                .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+                .body(body.clone());
+        }
+        request
+    }
+
+    pub fn report(&self) -> UpstreamReport {
+        let standing = self.breaker.standing();
+        let max_in_flight = self.settings.max_in_flight;
+        let mut report = UpstreamReport {
+            name: self.settings.name,
+            state: standing.state,
+            since: standing.since,
+            hold: standing.hold,
+            next_probe: standing.next_probe,
+            failures: standing.failures,
+            failures_allowed: self.settings.breaker.failures,
+            in_flight: max_in_flight.saturating_sub(self.slots.available_permits()),
+            max_in_flight,
+            calls: 0,
+            succeeded: 0,
+            faults: Default::default(),
+            retries: 0,
+            opened: standing.opened,
+            attempts: Times::default(),
+            last_faults: Vec::new(),
+        };
+        self.meters.report_in(&mut report);
+        report
+    }
+}
+
+fn header(credential: &UpstreamCredential) -> Result<(HeaderName, HeaderValue), BadUpstream> {
+    let mut value = HeaderValue::from_str(&credential.value).map_err(|_| BadUpstream::Credential)?;
+    value.set_sensitive(true);
+    Ok((HeaderName::from_static(credential.header), value))
+}
+
+/// How long something may take: as long as usual, or until the deadline.
+fn left(until: Option<Instant>, usual: Duration) -> Duration {
+    until.map_or(usual, |until| {
+        usual.min(until.saturating_duration_since(Instant::now()))
+    })
+}
+
+/// All services that are configured.
+#[derive(Clone, Debug, Default)]
+pub struct HttpUpstreams(pub Vec<Arc<Upstream>>);
+
+impl HttpUpstreams {
+    fn find(&self, name: &str) -> Option<&Upstream> {
+        let mut all = self.0.iter().map(Arc::as_ref);
+        all.find(|upstream| upstream.settings.name == name)
+    }
+}
+
+impl Upstreams for HttpUpstreams {
+    fn report(&self) -> Vec<UpstreamReport> {
+        self.0.iter().map(|upstream| upstream.report()).collect()
+    }
+
+    fn open(&self, name: &str, hold: Hold) -> Option<UpstreamReport> {
+        let upstream = self.find(name)?;
+        upstream.breaker.hold(hold);
+        Some(upstream.report())
+    }
+
+    fn close(&self, name: &str) -> Option<UpstreamReport> {
+        let upstream = self.find(name)?;
+        upstream.breaker.close();
+        Some(upstream.report())
+    }
+}
+
+impl fmt::Debug for UpstreamCredential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UpstreamCredential({}: …)", self.header)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,5 @@
+//! Services that this installation calls, with servers of this machine in their place.
+
+pub(crate) mod bench;
+mod doctor;
+mod operators;
