@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod activities;
+pub mod ai;
 pub mod cache;
 pub mod carriers;
 pub mod clock;

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::access::{SystemScope, TenantScope};
 use crate::activities::Activities;
+use crate::ai::AiLedger;
 use crate::carriers::Carriers;
 use crate::consistency::{LogPosition, NodeName, ReadIntent};
 use crate::events::{Events, Inbox, Recorded};
@@ -78,6 +79,7 @@ pub trait UnitOfWork: Send {
     fn leads(&mut self) -> &mut dyn Leads;
     fn assignments(&mut self) -> &mut dyn Assignments;
     fn activities(&mut self) -> &mut dyn Activities;
+    fn ai_ledger(&mut self) -> &mut dyn AiLedger;
     fn carriers(&mut self) -> &mut dyn Carriers;
     fn events(&mut self) -> &mut dyn Events;
     fn inbox(&mut self) -> &mut dyn Inbox;

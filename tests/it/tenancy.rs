@@ -63,6 +63,8 @@ const ONE_OF_EACH: &str = "
     INSERT INTO webhook_replays (tenant_id, id, webhook_id, place_xid, place_position, until_xid, until_position, state,
                                  deliveries, created_at)
         VALUES ('{t}', '{t}', '{t}', '0', 0, '3', 1, 'RUNNING', 0, now());
+    INSERT INTO ai_calls (tenant_id, id, purpose, model, input_tokens, output_tokens, cost_micros, called_at)
+        VALUES ('{t}', '{t}', 'score-lead', 'a model', 1, 1, 1, now());
     ANALYZE";
 
 /// A database in which two tenants have one row in every table.

@@ -13,6 +13,7 @@ use fairlead_domain::identity::{
     AccessTokens, Issuer, LoginPolicy, PasswordHasher, RevokedSessions, Secrets,
 };
 use fairlead_domain::jobs::{Calendar, JobHandler, JobOperations, Schedules};
+use fairlead_domain::leads::LeadScorer;
 use fairlead_domain::store::{Store, SystemStore};
 use fairlead_domain::upstreams::Upstreams;
 use fairlead_domain::webhooks::{SigningSecrets, WebhookSender};
@@ -53,6 +54,7 @@ pub struct Services {
     pub live: Arc<dyn LiveLog>,
     pub webhooks: WebhookServices,
     pub upstreams: Arc<dyn Upstreams>,
+    pub scorer: LeadScorer,
     pub connections: Connections,
     pub watches: OperationWatches,
     pub import_places: ImportPlaces,

@@ -22,6 +22,7 @@ pub const EVENT_TYPES: &[&str] = &[
     "lead_created",
     "lead_updated",
     "lead_deleted",
+    "lead_scored",
     "activity_created",
     "activity_updated",
     "activity_deleted",
@@ -97,7 +98,8 @@ fn of_lead(change: &Change<'_>, tags: &mut Vec<Tag>) {
         tags.push(Tag::Statistics);
     }
     // Each of these is also written as an activity; a lead takes its activities with it.
-    if moved || reassigned || change.touches("closeReason") || change.touches("qualityScore") {
+    let scored = change.event_type() == "lead_scored" || change.touches("qualityScore");
+    if moved || reassigned || scored || change.touches("closeReason") {
         tags.extend([Tag::Activities, Tag::LeadActivities(lead)]);
     }
     // What an agent holds stands in its profile.

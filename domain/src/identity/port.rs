@@ -40,6 +40,10 @@ pub struct InUse {
     /// Of files that exports have written.
     pub export_bytes: u64,
     pub webhooks: u64,
+    /// That models have read and written in this calendar month, with what is reserved.
+    pub ai_tokens: u64,
+    /// What they cost, in millionths of the currency.
+    pub ai_micros: u64,
 }
 
 /// How much a tenant has stored.

@@ -77,6 +77,14 @@ impl UpstreamFault {
         !matches!(self, Self::Open | Self::Full | Self::Refused(_))
     }
 
+    /// Whether nobody will charge for the call: nobody was asked, or said no.
+    pub fn is_free(self) -> bool {
+        !matches!(
+            self,
+            Self::TimedOut(_) | Self::Broken | Self::Malformed | Self::TooLarge(_)
+        )
+    }
+
     /// Whether the same call may fare better in a moment. What took too long has had its time, and what is wrong with an
     /// answer stays wrong.
     pub fn is_passing(self) -> bool {

@@ -5,6 +5,7 @@
 //! each statement cost. `PgUnitOfWork` is every tenant port at once; each port has its file.
 
 mod activities;
+mod ai_calls;
 mod api_keys;
 mod assignments;
 mod carriers;

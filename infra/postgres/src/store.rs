@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use fairlead_domain::Id;
 use fairlead_domain::access::TenantScope;
 use fairlead_domain::activities::Activities;
+use fairlead_domain::ai::AiLedger;
 use fairlead_domain::carriers::Carriers;
 use fairlead_domain::clock::{Clock, Ids};
 use fairlead_domain::consistency::{LogPosition, NodeName, ReadIntent};
@@ -198,6 +199,10 @@ impl UnitOfWork for PgUnitOfWork {
     }
 
     fn activities(&mut self) -> &mut dyn Activities {
+        self
+    }
+
+    fn ai_ledger(&mut self) -> &mut dyn AiLedger {
         self
     }
 

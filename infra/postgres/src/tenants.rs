@@ -35,7 +35,11 @@ const IN_USE: &str = "
            (SELECT COUNT(*) FROM operations
             WHERE tenant_id = $1 AND kind = 'export-leads' AND finished_at IS NULL),
            (SELECT COALESCE(SUM(size_bytes), 0)::bigint FROM operation_outputs WHERE tenant_id = $1),
-           (SELECT COUNT(*) FROM webhooks WHERE tenant_id = $1)";
+           (SELECT COUNT(*) FROM webhooks WHERE tenant_id = $1),
+           (SELECT COALESCE(SUM(input_tokens + output_tokens), 0)::bigint FROM ai_calls
+            WHERE tenant_id = $1 AND called_at >= date_trunc('month', $2, 'UTC')),
+           (SELECT COALESCE(SUM(cost_micros), 0)::bigint FROM ai_calls
+            WHERE tenant_id = $1 AND called_at >= date_trunc('month', $2, 'UTC'))";
 
 impl PgUnitOfWork {
     #[expect(clippy::disallowed_methods, reason = "the scoped door itself")]
@@ -129,6 +133,8 @@ impl Tenants for PgUnitOfWork {
             open_exports,
             export_bytes,
             webhooks,
+            ai_tokens,
+            ai_micros,
         ] = self.counts(IN_USE).await?;
         Ok(InUse {
             users,
@@ -138,6 +144,8 @@ impl Tenants for PgUnitOfWork {
             open_exports,
             export_bytes,
             webhooks,
+            ai_tokens,
+            ai_micros,
         })
     }
 }

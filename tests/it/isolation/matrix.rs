@@ -178,6 +178,7 @@ pub(super) const CASES: &[Case] = &[
     case("scheduleJob").json(
         |_| json!({ "name": "a test", "queue": "maintenance", "kind": "clear-jobs", "cron": "0 0 1 1 *" }),
     ),
+    case("scoreLead").of(Thing::Lead),
     case("searchLeads").query("?q=ann"),
     case("streamEvents"),
     case("streamOperation").of(Thing::Operation),

@@ -1,7 +1,7 @@
 //! What these tests have in common.
 
 use fairlead::config::{AiProvider, Config, Secret};
-use serde_json::Value;
+use serde_json::{Value, json};
 use support::Client;
 use support::provider::{KEY, MODEL, Provider};
 
@@ -21,4 +21,10 @@ pub(crate) fn calls(provider: &Provider) -> impl FnOnce(&mut Config) {
 /// How the provider fares, as the server sees it.
 pub(super) async fn breaker(operator: &Client) -> Value {
     operator.get(BREAKERS).await.expect(200)["items"][0].clone()
+}
+
+/// Has a lead scored.
+pub(super) async fn score(client: &Client, lead: &str) -> Value {
+    let path = format!("/api/v1/leads/{lead}/score");
+    client.post(&path, json!({})).await.expect(200)
 }

@@ -2,4 +2,6 @@
 
 pub(crate) mod bench;
 mod doctor;
+mod faults;
 mod operators;
+mod score;

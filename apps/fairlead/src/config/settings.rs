@@ -25,8 +25,6 @@ pub struct Config {
     pub jobs: JobsConfig,
     pub webhooks: WebhooksConfig,
     pub upstreams: UpstreamsConfig,
-    // No key of this section has a default, so the section itself may be absent.
-    #[serde(default)]
     pub ai: AiConfig,
     pub auth: AuthConfig,
     // No key of this section has a default, so the section itself may be absent.
@@ -390,7 +388,7 @@ pub struct BreakerConfig {
     pub recovery: Duration,
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AiConfig {
     /// `None`: nobody is asked.
@@ -398,6 +396,11 @@ pub struct AiConfig {
     pub url: Option<String>,
     pub api_key: Option<Secret>,
     pub model: Option<String>,
+    /// For a million tokens.
+    pub input_price_cents: u64,
+    pub output_price_cents: u64,
+    pub monthly_tokens_per_tenant: u64,
+    pub monthly_cents_per_tenant: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -318,6 +318,7 @@ fn services(config: &Config, parts: &Parts, edge: Edge, stores: &Stores, ready: 
         live: Arc::new(ready.live.clone()),
         webhooks: ready.webhooks.services(config),
         upstreams: Arc::new(ready.called.upstreams.clone()),
+        scorer: ready.called.scorer(config, stores.store.clone()),
         watches: OperationWatches::new(stores.store.clone()),
         import_places: ImportPlaces::default(),
         connections: Connections::new(Arc::clone(&parts.ids), Arc::clone(&parts.clock)),

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use fairlead_domain::ai::{Budget, LanguageModel, Prices};
 use fairlead_domain::clock::Clock;
+use fairlead_domain::leads::LeadScorer;
+use fairlead_domain::store::Store;
 use fairlead_http::{
     AiWire, BreakerSettings, HttpLanguageModel, HttpUpstreams, Upstream, UpstreamCredential, UpstreamSettings,
 };
@@ -17,14 +20,32 @@ const GEMINI: &str = "https://generativelanguage.googleapis.com/v1beta";
 #[derive(Clone, Debug)]
 pub(super) struct Called {
     pub(super) upstreams: HttpUpstreams,
+    model: Option<Arc<dyn LanguageModel>>,
 }
 
 impl Called {
     pub(super) fn new(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let (ai, _) = language_model(config, clock)?.unzip();
+        let (ai, model) = language_model(config, clock)?.unzip();
         Ok(Self {
             upstreams: HttpUpstreams(ai.into_iter().collect()),
+            model: model.map(|model| Arc::new(model) as _),
         })
+    }
+
+    pub(super) fn scorer(&self, config: &Config, store: Arc<dyn Store>) -> LeadScorer {
+        let ai = &config.ai;
+        LeadScorer {
+            store,
+            model: self.model.clone(),
+            budget: Budget {
+                prices: Prices {
+                    input_cents: ai.input_price_cents,
+                    output_cents: ai.output_price_cents,
+                },
+                monthly_tokens: ai.monthly_tokens_per_tenant,
+                monthly_micros: ai.monthly_cents_per_tenant * 10_000,
+            },
+        }
     }
 }
 

@@ -1,11 +1,17 @@
 //! Language models, by the two forms in which providers speak: that of OpenAI, which many others have taken over, and that
 //! of Gemini.
 
+mod gemini;
+mod openai;
+
 use std::sync::Arc;
 
+use async_trait::async_trait;
+use fairlead_domain::ai::{LanguageModel, ModelAnswer, Question};
 use fairlead_domain::upstreams::UpstreamFault;
 use reqwest::Method;
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::Upstream;
 use crate::upstream::Call;
@@ -67,6 +73,43 @@ impl HttpLanguageModel {
                 }
             }
         }
+    }
+}
+
+#[async_trait]
+impl LanguageModel for HttpLanguageModel {
+    fn name(&self) -> &str {
+        &self.model
+    }
+
+    #[tracing::instrument(level = "debug", name = "http.ask_model", skip_all)]
+    async fn ask(&self, question: &Question) -> Result<ModelAnswer, UpstreamFault> {
+        match self.wire {
+            AiWire::OpenAi => {
+                let call = post(
+                    "/chat/completions".to_owned(),
+                    &openai::body(&self.model, question),
+                );
+                let completion: openai::Completion = self.upstream.call(&call).await?;
+                Ok(completion.into())
+            }
+            AiWire::Gemini => {
+                let path = format!("/models/{}:generateContent", self.model);
+                let call = post(path, &gemini::body(question));
+                let generated: gemini::Generated = self.upstream.call(&call).await?;
+                Ok(generated.into())
+            }
+        }
+    }
+}
+
+/// To be asked twice changes nothing, but may be charged twice: what came to nothing in passing was not.
+fn post(path: String, body: &Value) -> Call {
+    Call {
+        method: Method::POST,
+        path,
+        body: Some(body.to_string().into()),
+        repeatable: true,
     }
 }
 

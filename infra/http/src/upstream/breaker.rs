@@ -141,6 +141,10 @@ impl Breaker {
         })
     }
 
+    pub(super) fn is_closed(&self) -> bool {
+        self.standing().state == BreakerState::Closed
+    }
+
     pub(super) fn hold(&self, hold: Hold) {
         self.inner().hold = Some(hold);
     }

@@ -130,19 +130,22 @@ impl Upstream {
         };
         let pause = failed.retry_after.unwrap_or(PAUSE);
         let left = left(until, self.settings.timeout);
-        // A pause that the deadline does not allow for is taken by nobody, nor is one that holds everybody up.
-        if !call.repeatable || !failed.fault.is_passing() || pause >= left || !self.budget.spend() {
+        let may_pass = call.repeatable && failed.fault.is_passing() && self.breaker.is_closed();
+        // Nobody waits for what comes too late.
+        if !may_pass || pause >= left || !self.budget.spend() {
             return Err(failed.fault);
         }
         sleep(pause).await;
-        self.meters.note_retry();
-        self.attempt(call, until)
-            .await
-            .map_err(|again| match again.fault {
-                // It is open because of what was seen before.
-                UpstreamFault::Open => failed.fault,
-                fault => fault,
-            })
+        match self.attempt(call, until).await {
+            // Nobody was asked again.
+            Err(again) if matches!(again.fault, UpstreamFault::Open | UpstreamFault::Full) => {
+                Err(failed.fault)
+            }
+            came => {
+                self.meters.note_retry();
+                came.map_err(|again| again.fault)
+            }
+        }
     }
 
     async fn attempt<T: DeserializeOwned>(&self, call: &Call, until: Option<Instant>) -> Result<T, Failed> {

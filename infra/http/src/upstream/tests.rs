@@ -247,7 +247,9 @@ async fn as_many_calls_as_may_be_are_under_way_and_others_do_not_wait_for_long()
 
     assert_eq!(fault(&upstream, &once()).await, UpstreamFault::Full);
 
-    hanging.into_iter().for_each(|call| call.abort());
+    for call in hanging {
+        call.abort();
+    }
     while upstream.report().in_flight > 0 {
         tokio::task::yield_now().await;
     }

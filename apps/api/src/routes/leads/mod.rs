@@ -10,6 +10,7 @@ mod get;
 mod import;
 mod list;
 mod query;
+mod score;
 mod search;
 mod statistics;
 mod update;
@@ -45,5 +46,6 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(get::get)
         .service(update::update)
         .service(delete::delete)
-        .service(assign::assign);
+        .service(assign::assign)
+        .service(score::score);
 }

@@ -1,6 +1,7 @@
 use actix_web::{HttpResponse, get, web};
 use async_trait::async_trait;
 use fairlead_domain::access::ViewTenant;
+use fairlead_domain::ai::Budget;
 use fairlead_domain::cache::{CacheKey, Tag};
 use fairlead_domain::identity::{InUse, MAX_API_KEYS, MAX_USERS};
 use fairlead_domain::leads::{CustomFields, MAX_BULK, SearchText};
@@ -45,8 +46,11 @@ struct LimitView {
     current: Option<u64>,
 }
 
+const MICROS_IN_CENT: u64 = 10_000;
+
 struct ListLimits {
     max_webhooks: u64,
+    ai: Budget,
     of_requests: Vec<LimitView>,
 }
 
@@ -70,6 +74,8 @@ impl Question for ListLimits {
             open_exports,
             export_bytes,
             webhooks,
+            ai_tokens,
+            ai_micros,
         } = from.uow.tenants().in_use().await?;
         let mut items = vec![
             counted(
@@ -109,6 +115,19 @@ impl Question for ListLimits {
                 self.max_webhooks,
                 webhooks,
             ),
+            counted(
+                "aiTokens",
+                "tokens that language models read and write for the tenant in a calendar month (UTC), with what is reserved; \
+                 then rules answer",
+                self.ai.monthly_tokens,
+                ai_tokens,
+            ),
+            counted(
+                "aiCents",
+                "what those cost, in hundredths of the currency of their provider",
+                self.ai.monthly_micros / MICROS_IN_CENT,
+                ai_micros.div_ceil(MICROS_IN_CENT),
+            ),
         ];
         items.extend_from_slice(&self.of_requests);
         Ok(Representation::by_digest(&LimitsView { items }))
@@ -129,9 +148,9 @@ pub(super) async fn limits(
     read: Read<ViewTenant>,
 ) -> Result<HttpResponse, Problem> {
     let of_requests = of_requests(&services.settings);
-    let max_webhooks = services.webhooks.max;
     read.answer(ListLimits {
-        max_webhooks,
+        max_webhooks: services.webhooks.max,
+        ai: services.scorer.budget,
         of_requests,
     })
     .await

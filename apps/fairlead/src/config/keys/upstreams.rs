@@ -82,4 +82,33 @@ pub(super) const KEYS: &[Key] = &[
         "by what the provider knows this installation",
     ),
     Key::optional("ai.model", Kind::Text, "which of its models is asked"),
+    Key::new(
+        "ai.input_price_cents",
+        range(0, 1_000_000),
+        "0",
+        "what a million tokens cost that the model reads, in hundredths of the currency of its provider; 0: money is not \
+         counted",
+    )
+    .unit("cents"),
+    Key::new(
+        "ai.output_price_cents",
+        range(0, 1_000_000),
+        "0",
+        "what a million tokens cost that the model writes",
+    )
+    .unit("cents"),
+    Key::new(
+        "ai.monthly_tokens_per_tenant",
+        range(0, 1_000_000_000_000),
+        "1000000",
+        "how many tokens a tenant may use up in a calendar month (UTC); then rules answer",
+    )
+    .unit("tokens"),
+    Key::new(
+        "ai.monthly_cents_per_tenant",
+        range(0, 1_000_000_000),
+        "1000",
+        "how much a tenant may spend in a calendar month, at the prices above; then rules answer",
+    )
+    .unit("cents"),
 ];

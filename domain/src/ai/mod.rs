@@ -1,0 +1,11 @@
+//! What language models are asked, and what that costs.
+//!
+//! A model answers in words of its own: nothing that it says is taken for more than a proposal of the form that was asked
+//! for. Whoever asks has an answer without it, for when there is none, it does not answer, or the tenant has used up what
+//! it may spend in a month.
+
+mod ledger;
+mod model;
+
+pub use ledger::{AiCall, AiLedger, Budget, Prices, Reserved, Spent};
+pub use model::{LanguageModel, ModelAnswer, Question, Tokens};

@@ -1,0 +1,69 @@
+//! As Gemini speaks: <https://ai.google.dev/api/generate-content>.
+
+use fairlead_domain::ai::{ModelAnswer, Question, Tokens};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub(super) fn body(question: &Question) -> Value {
+    json!({
+        "systemInstruction": {"parts": [{"text": question.instructions}]},
+        "contents": [{"role": "user", "parts": [{"text": question.content}]}],
+        "generationConfig": {
+            "responseMimeType": "application/json",
+            "responseJsonSchema": question.form,
+            "maxOutputTokens": question.max_output_tokens,
+        },
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Generated {
+    /// None where it does not want to answer.
+    #[serde(default)]
+    candidates: Vec<Candidate>,
+    usage_metadata: Option<Usage>,
+}
+
+#[derive(Deserialize)]
+struct Candidate {
+    content: Option<Content>,
+}
+
+#[derive(Deserialize)]
+struct Content {
+    #[serde(default)]
+    parts: Vec<Part>,
+}
+
+#[derive(Deserialize)]
+struct Part {
+    #[serde(default)]
+    text: String,
+}
+
+#[derive(Deserialize)]
+struct Usage {
+    #[serde(default, rename = "promptTokenCount")]
+    prompt: u64,
+    #[serde(default, rename = "candidatesTokenCount")]
+    candidates: u64,
+    /// They are billed as what is written.
+    #[serde(default, rename = "thoughtsTokenCount")]
+    thoughts: u64,
+}
+
+impl From<Generated> for ModelAnswer {
+    fn from(generated: Generated) -> Self {
+        let first = generated.candidates.into_iter().next();
+        let parts = first.and_then(|candidate| candidate.content).into_iter();
+        let parts = parts.flat_map(|content| content.parts);
+        Self {
+            text: parts.map(|part| part.text).collect(),
+            tokens: generated.usage_metadata.map(|usage| Tokens {
+                input: usage.prompt,
+                output: usage.candidates.saturating_add(usage.thoughts),
+            }),
+        }
+    }
+}
