@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use actix_web::{HttpRequest, web};
 use async_trait::async_trait;
+use fairlead_domain::activities::ActivitySummarizer;
 use fairlead_domain::cache::{CacheControl, CacheWarming, ReadCache};
 use fairlead_domain::clock::Clock;
 use fairlead_domain::database::DatabaseNodes;
@@ -55,6 +56,7 @@ pub struct Services {
     pub webhooks: WebhookServices,
     pub upstreams: Arc<dyn Upstreams>,
     pub scorer: LeadScorer,
+    pub summarizer: ActivitySummarizer,
     pub connections: Connections,
     pub watches: OperationWatches,
     pub import_places: ImportPlaces,

@@ -8,9 +8,11 @@ mod log;
 mod model;
 mod port;
 mod snapshot;
+mod summary;
 
 pub use change::{ActivityPatch, ChangeActivityError, RawActivityPatch, delete, update};
 pub use log::{ActivityDraft, LogActivityError, RawActivity, log};
 pub use model::{Activity, ActivityId, ActivityKind};
 pub use port::{Activities, ActivityFilter};
 pub use snapshot::ActivitySnapshot;
+pub use summary::{ActivitySummarizer, ActivitySummary};

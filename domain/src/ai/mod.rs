@@ -4,8 +4,10 @@
 //! for. Whoever asks has an answer without it, for when there is none, it does not answer, or the tenant has used up what
 //! it may spend in a month.
 
+mod asker;
 mod ledger;
 mod model;
 
+pub use asker::{Asker, Degraded, Prepared, Said};
 pub use ledger::{AiCall, AiLedger, Budget, Prices, Reserved, Spent};
 pub use model::{LanguageModel, ModelAnswer, Question, Tokens};

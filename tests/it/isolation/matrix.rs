@@ -182,6 +182,7 @@ pub(super) const CASES: &[Case] = &[
     case("searchLeads").query("?q=ann"),
     case("streamEvents"),
     case("streamOperation").of(Thing::Operation),
+    case("summarizeActivities").of(Thing::Lead),
     case("updateActivity")
         .of(Thing::Activity)
         .json(|_| json!({ "subject": "changed" })),

@@ -2,8 +2,10 @@
 
 use fairlead::config::{AiProvider, Config, Secret};
 use serde_json::{Value, json};
-use support::Client;
+use sqlx::Row as _;
+use support::database::DatabaseRole;
 use support::provider::{KEY, MODEL, Provider};
+use support::{Client, TestApp};
 
 pub(super) const BREAKERS: &str = "/api/v1/performance/circuit-breakers";
 
@@ -27,4 +29,14 @@ pub(super) async fn breaker(operator: &Client) -> Value {
 pub(super) async fn score(client: &Client, lead: &str) -> Value {
     let path = format!("/api/v1/leads/{lead}/score");
     client.post(&path, json!({})).await.expect(200)
+}
+
+/// What the ledger has of the calls: whether it is settled, and what it took.
+pub(super) async fn ledger(app: &TestApp) -> Vec<(bool, i64, i64, i64)> {
+    let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
+    let calls = "SELECT settled, input_tokens, output_tokens, cost_micros FROM ai_calls ORDER BY called_at";
+    let rows = sqlx::query(calls).fetch_all(&mut superuser).await.unwrap();
+    rows.iter()
+        .map(|row| (row.get(0), row.get(1), row.get(2), row.get(3)))
+        .collect()
 }

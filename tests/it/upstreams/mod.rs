@@ -5,3 +5,4 @@ mod doctor;
 mod faults;
 mod operators;
 mod score;
+mod summary;

@@ -1,8 +1,8 @@
 //! What operators see of the services that are called, and do about them.
 
 use serde_json::{Value, json};
-use support::TestApp;
 use support::provider::Provider;
+use support::{TestApp, wait_until};
 
 use super::bench::{BREAKERS, breaker, calls};
 
@@ -30,6 +30,13 @@ async fn an_operator_opens_a_breaker_with_a_reason_and_closes_it() {
         .await
         .expect(200);
     assert_eq!(opened, breaker(&operator).await);
+    wait_until("the health of the process tells of it", async || {
+        let health = app.anonymous().get("/health/ready").await.expect(200);
+        health["reduced"]
+            .to_string()
+            .contains("the service ai is not called")
+    })
+    .await;
     assert_eq!(
         (&opened["name"], &opened["state"], &opened["nextProbeAt"]),
         (&json!("ai"), &json!("open"), &Value::Null)

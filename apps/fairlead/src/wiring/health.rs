@@ -16,6 +16,7 @@ use fairlead_worker::Worker;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::upstreams::Called;
 use crate::config::{Config, Secret};
 use crate::database::Database;
 use crate::stores::Stores;
@@ -126,6 +127,7 @@ pub(super) struct PgHealthProbe {
     system_url: Secret,
     caching: Caching,
     worker: Worker,
+    called: Called,
     brokering: Brokering,
     roles: Vec<&'static str>,
     data_dir: PathBuf,
@@ -146,6 +148,7 @@ impl PgHealthProbe {
         stores: &Stores,
         caching: Caching,
         worker: Worker,
+        called: Called,
         database: &Database,
         config: &Config,
     ) -> Self {
@@ -154,6 +157,7 @@ impl PgHealthProbe {
             system_url: database.urls().system.clone(),
             caching,
             worker,
+            called,
             brokering: Brokering::of(config),
             roles: config.roles.names(),
             data_dir: config.data_dir.clone(),
@@ -196,11 +200,13 @@ impl HealthProbe for PgHealthProbe {
             ("disk", disk_check(&self.data_dir, self.is_embedded)),
             ("memory", memory_check()),
         ]);
+        let mut reduced = reduced(&nodes, &self.caching, &self.worker.report(), self.brokering);
+        reduced.extend(self.called.reduced());
         let report = HealthReport {
             checks,
             schema_version,
             roles: self.roles.clone(),
-            reduced: reduced(&nodes, &self.caching, &self.worker.report(), self.brokering),
+            reduced,
         };
         last.report = Some((Instant::now(), report.clone()));
         report

@@ -27,9 +27,11 @@ use fairlead_api::{
 };
 use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
 use fairlead_cache::Warmer;
+use fairlead_domain::activities::ActivitySummarizer;
 use fairlead_domain::clock::{Clock, Ids};
 use fairlead_domain::database::DatabaseNodes as _;
 use fairlead_domain::events::{EventLog as _, EventsMonitor as _};
+use fairlead_domain::leads::LeadScorer;
 use fairlead_domain::store::Store;
 use fairlead_worker::{JobTasks, Live, Observing, Worker};
 use socket2::SockRef;
@@ -195,11 +197,18 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     let observing = observing(config, &edge, &stores).await?;
     let events = Events::new(config, &stores, &parts.clock, edge.signal.clone(), observing)?;
     let worker = events.worker.clone();
-    let health = health::PgHealthProbe::new(&stores, caching.clone(), worker.clone(), database, config);
+    let called = Called::new(config, &parts.clock)?;
+    let health = health::PgHealthProbe::new(
+        &stores,
+        caching.clone(),
+        worker.clone(),
+        called.clone(),
+        database,
+        config,
+    );
     let live = events.live.clone();
     let signal = edge.jobs.clone();
     let webhooks = Webhooks::new(&config.webhooks, &secret, &parts.clock)?;
-    let called = Called::new(config, &parts.clock)?;
     let warmer = edge.kept_answers(config).map(|cache| {
         let store = Arc::clone(&stores.store) as Arc<dyn Store>;
         cache::warmer(config, cache, store, edge.cursors.clone())
@@ -318,7 +327,14 @@ fn services(config: &Config, parts: &Parts, edge: Edge, stores: &Stores, ready: 
         live: Arc::new(ready.live.clone()),
         webhooks: ready.webhooks.services(config),
         upstreams: Arc::new(ready.called.upstreams.clone()),
-        scorer: ready.called.scorer(config, stores.store.clone()),
+        scorer: LeadScorer {
+            store: stores.store.clone(),
+            asker: ready.called.asker.clone(),
+        },
+        summarizer: ActivitySummarizer {
+            store: stores.store.clone(),
+            asker: ready.called.asker.clone(),
+        },
         watches: OperationWatches::new(stores.store.clone()),
         import_places: ImportPlaces::default(),
         connections: Connections::new(Arc::clone(&parts.ids), Arc::clone(&parts.clock)),

@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use fairlead_domain::ai::{Budget, LanguageModel, Prices};
+use fairlead_domain::ai::{Asker, Budget, Prices};
 use fairlead_domain::clock::Clock;
-use fairlead_domain::leads::LeadScorer;
-use fairlead_domain::store::Store;
+use fairlead_domain::upstreams::{BreakerState, Upstreams as _};
 use fairlead_http::{
     AiWire, BreakerSettings, HttpLanguageModel, HttpUpstreams, Upstream, UpstreamCredential, UpstreamSettings,
 };
@@ -20,32 +19,40 @@ const GEMINI: &str = "https://generativelanguage.googleapis.com/v1beta";
 #[derive(Clone, Debug)]
 pub(super) struct Called {
     pub(super) upstreams: HttpUpstreams,
-    model: Option<Arc<dyn LanguageModel>>,
+    pub(super) asker: Asker,
 }
 
 impl Called {
     pub(super) fn new(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let (ai, model) = language_model(config, clock)?.unzip();
+        let (upstream, model) = language_model(config, clock)?.unzip();
+        let ai = &config.ai;
+        let budget = Budget {
+            prices: Prices {
+                input_cents: ai.input_price_cents,
+                output_cents: ai.output_price_cents,
+            },
+            monthly_tokens: ai.monthly_tokens_per_tenant,
+            monthly_micros: ai.monthly_cents_per_tenant * 10_000,
+        };
         Ok(Self {
-            upstreams: HttpUpstreams(ai.into_iter().collect()),
-            model: model.map(|model| Arc::new(model) as _),
+            upstreams: HttpUpstreams(upstream.into_iter().collect()),
+            asker: Asker {
+                model: model.map(|model| Arc::new(model) as _),
+                budget,
+            },
         })
     }
 
-    pub(super) fn scorer(&self, config: &Config, store: Arc<dyn Store>) -> LeadScorer {
-        let ai = &config.ai;
-        LeadScorer {
-            store,
-            model: self.model.clone(),
-            budget: Budget {
-                prices: Prices {
-                    input_cents: ai.input_price_cents,
-                    output_cents: ai.output_price_cents,
-                },
-                monthly_tokens: ai.monthly_tokens_per_tenant,
-                monthly_micros: ai.monthly_cents_per_tenant * 10_000,
-            },
-        }
+    /// What works less well for now, in words.
+    pub(super) fn reduced(&self) -> impl Iterator<Item = String> {
+        let reports = self.upstreams.report().into_iter();
+        let open = reports.filter(|report| report.state != BreakerState::Closed);
+        open.map(|report| {
+            format!(
+                "the service {} is not called for now: what it would answer, rules do",
+                report.name
+            )
+        })
     }
 }
 

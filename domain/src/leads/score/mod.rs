@@ -13,10 +13,9 @@ use super::{Lead, LeadId, LeadSnapshot, UpdateLeadError};
 use crate::Expected;
 use crate::access::{Actor, ChangeLeads, Permit};
 use crate::activities::{Activity, ActivityKind};
-use crate::ai::{AiCall, Budget, LanguageModel, Question, Reserved, Spent, Tokens};
+use crate::ai::{Asker, Degraded};
 use crate::events::{Aggregate, Recorded};
 use crate::store::{Store, StoreError, UnitOfWork};
-use crate::upstreams::UpstreamFault;
 
 /// How many of its activities a lead is judged by.
 const ACTIVITIES: u32 = 10;
@@ -25,9 +24,7 @@ const ACTIVITIES: u32 = 10;
 #[derive(Clone, Debug)]
 pub struct LeadScorer {
     pub store: Arc<dyn Store>,
-    /// `None`: rules alone say.
-    pub model: Option<Arc<dyn LanguageModel>>,
-    pub budget: Budget,
+    pub asker: Asker,
 }
 
 /// What a lead was found to be worth.
@@ -45,28 +42,6 @@ pub struct ScoredLead {
     pub reasons: Vec<String>,
     /// Why rules have said it in a model's place; `None`: a model has.
     pub degraded: Option<Degraded>,
-}
-
-/// Why no model has said it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Degraded {
-    NotConfigured,
-    /// The tenant has used up what it may in a month.
-    BudgetSpent,
-    Unavailable(UpstreamFault),
-    /// It was not what was asked for.
-    InvalidAnswer,
-}
-
-impl Degraded {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NotConfigured => "not-configured",
-            Self::BudgetSpent => "budget-spent",
-            Self::Unavailable(_) => "unavailable",
-            Self::InvalidAnswer => "invalid-answer",
-        }
-    }
 }
 
 /// What is known of a lead.
@@ -88,73 +63,22 @@ impl LeadScorer {
     ) -> Result<ScoredLead, UpdateLeadError> {
         let mut uow = self.store.begin(permit.scope()).await?;
         let subject = look(&mut *uow, permit, id, expected).await?;
-        let asking = self.reserve(&mut *uow, &subject).await?;
+        let question = prompt::question(&subject, uow.now());
+        let prepared = self.asker.prepare(&mut *uow, "score-lead", question).await?;
         uow.commit().await?;
 
-        let (said, settling) = match asking {
-            Ok(asking) => self.ask(asking).await,
-            Err(why) => (Err(why), None),
-        };
+        let said = prepared.ask().await;
 
         let mut uow = self.store.begin(permit.scope()).await?;
-        if let Some((reserved, spent)) = settling {
-            reserved.settle(uow.ai_ledger(), spent).await?;
-        }
+        said.settle(&mut *uow).await?;
         let now = uow.leads().find_for_update(id).await?;
         if now.as_ref() != Some(&subject.lead) {
             // What was spent was spent.
             uow.commit().await?;
             return Err(now.map_or(UpdateLeadError::NotFound, |_| StoreError::Contended.into()));
         }
-        finish(uow, permit.actor(), subject, said).await
+        finish(uow, permit.actor(), subject, said.read(prompt::read)).await
     }
-
-    /// Prepares to ask a model, if there is one that may be asked.
-    async fn reserve(
-        &self,
-        uow: &mut dyn UnitOfWork,
-        subject: &Subject,
-    ) -> Result<Result<Asking<'_>, Degraded>, StoreError> {
-        let Some(model) = self.model.as_deref() else {
-            return Ok(Err(Degraded::NotConfigured));
-        };
-        let question = prompt::question(subject, uow.now());
-        let call = AiCall {
-            id: uow.next_id(),
-            purpose: "score-lead",
-            model: model.name().to_owned(),
-            most: self.budget.prices.of(question.most_tokens()),
-            at: uow.now(),
-        };
-        let reserved = Reserved::new(uow, &self.budget, call).await?;
-        Ok(reserved.ok_or(Degraded::BudgetSpent).map(|reserved| Asking {
-            model,
-            question,
-            reserved,
-        }))
-    }
-
-    /// Asks, and tells what it has taken. Where nobody knows, it counts as if it took the most.
-    async fn ask(&self, asking: Asking<'_>) -> (Result<LeadScore, Degraded>, Option<(Reserved, Spent)>) {
-        let answer = asking.model.ask(&asking.question).await;
-        let tokens = match &answer {
-            Ok(answer) => answer.tokens,
-            Err(fault) => fault.is_free().then(Tokens::default),
-        };
-        let said = match answer {
-            Ok(answer) => prompt::read(&answer.text).ok_or(Degraded::InvalidAnswer),
-            Err(fault) => Err(Degraded::Unavailable(fault)),
-        };
-        let spent = tokens.map(|tokens| self.budget.prices.of(tokens));
-        (said, spent.map(|spent| (asking.reserved, spent)))
-    }
-}
-
-/// What is asked, of whom, and what is kept back for it.
-struct Asking<'a> {
-    model: &'a dyn LanguageModel,
-    question: Question,
-    reserved: Reserved,
 }
 
 /// Finds a lead that may be scored, and what it is judged by.

@@ -5,6 +5,7 @@ mod get;
 mod list;
 mod list_of_lead;
 mod log;
+mod summarize;
 mod update;
 mod view;
 
@@ -18,6 +19,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(list_of_lead::list_of_lead)
         .service(log::log)
+        .service(summarize::summarize)
         .service(list::list)
         .service(get::get)
         .service(update::update)

@@ -1,6 +1,7 @@
 use actix_web::{HttpResponse, post, web};
 use fairlead_domain::access::ChangeLeads;
-use fairlead_domain::leads::{Degraded, Lead, ScoredLead, UpdateLeadError};
+use fairlead_domain::ai::Degraded;
+use fairlead_domain::leads::{Lead, ScoredLead, UpdateLeadError};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;

@@ -150,7 +150,7 @@ pub(super) async fn limits(
     let of_requests = of_requests(&services.settings);
     read.answer(ListLimits {
         max_webhooks: services.webhooks.max,
-        ai: services.scorer.budget,
+        ai: services.scorer.asker.budget,
         of_requests,
     })
     .await

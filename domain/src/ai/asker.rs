@@ -1,0 +1,126 @@
+use std::sync::Arc;
+
+use super::{AiCall, Budget, LanguageModel, Prices, Question, Reserved, Spent, Tokens};
+use crate::store::{StoreError, UnitOfWork};
+use crate::upstreams::UpstreamFault;
+
+/// Asks a model in the name of tenants, within the budget of each: prepares in one unit of work, asks while none is open,
+/// and settles in another one.
+#[derive(Clone, Debug)]
+pub struct Asker {
+    /// `None`: nobody is asked.
+    pub model: Option<Arc<dyn LanguageModel>>,
+    pub budget: Budget,
+}
+
+/// Why no model has answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Degraded {
+    NotConfigured,
+    /// The tenant has used up what it may in a month.
+    BudgetSpent,
+    Unavailable(UpstreamFault),
+    /// It was not what was asked for.
+    InvalidAnswer,
+}
+
+impl Degraded {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotConfigured => "not-configured",
+            Self::BudgetSpent => "budget-spent",
+            Self::Unavailable(_) => "unavailable",
+            Self::InvalidAnswer => "invalid-answer",
+        }
+    }
+}
+
+/// A question that may be asked, or why it may not.
+#[derive(Debug)]
+pub struct Prepared(Result<Asking, Degraded>);
+
+#[derive(Debug)]
+struct Asking {
+    prices: Prices,
+    model: Arc<dyn LanguageModel>,
+    question: Question,
+    reserved: Reserved,
+}
+
+/// What was answered, and what that has taken.
+#[derive(Debug)]
+pub struct Said {
+    answer: Result<String, Degraded>,
+    settling: Option<(Reserved, Spent)>,
+}
+
+impl Asker {
+    /// Reserves what a question may take. Nothing is to be asked before the unit of work is committed.
+    pub async fn prepare(
+        &self,
+        uow: &mut dyn UnitOfWork,
+        purpose: &'static str,
+        question: Question,
+    ) -> Result<Prepared, StoreError> {
+        let Some(model) = self.model.clone() else {
+            return Ok(Prepared(Err(Degraded::NotConfigured)));
+        };
+        let call = AiCall {
+            id: uow.next_id(),
+            purpose,
+            model: model.name().to_owned(),
+            most: self.budget.prices.of(question.most_tokens()),
+            at: uow.now(),
+        };
+        let reserved = Reserved::new(uow, &self.budget, call).await?;
+        Ok(Prepared(reserved.ok_or(Degraded::BudgetSpent).map(|reserved| {
+            Asking {
+                prices: self.budget.prices,
+                model,
+                question,
+                reserved,
+            }
+        })))
+    }
+}
+
+impl Prepared {
+    /// Asks. No unit of work may be open meanwhile.
+    pub async fn ask(self) -> Said {
+        let asking = match self.0 {
+            Ok(asking) => asking,
+            Err(why) => {
+                return Said {
+                    answer: Err(why),
+                    settling: None,
+                };
+            }
+        };
+        let answer = asking.model.ask(&asking.question).await;
+        // Where nobody knows, it counts as if it took the most.
+        let tokens = match &answer {
+            Ok(answer) => answer.tokens,
+            Err(fault) => fault.is_free().then(Tokens::default),
+        };
+        let spent = tokens.map(|tokens| asking.prices.of(tokens));
+        Said {
+            answer: answer.map(|answer| answer.text).map_err(Degraded::Unavailable),
+            settling: spent.map(|spent| (asking.reserved, spent)),
+        }
+    }
+}
+
+impl Said {
+    /// Writes down what it has taken.
+    pub async fn settle(&self, uow: &mut dyn UnitOfWork) -> Result<(), StoreError> {
+        match self.settling {
+            Some((reserved, spent)) => reserved.settle(uow.ai_ledger(), spent).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Reads the answer; `read` says `None` to what was not asked for.
+    pub fn read<T>(self, read: impl FnOnce(&str) -> Option<T>) -> Result<T, Degraded> {
+        read(&self.answer?).ok_or(Degraded::InvalidAnswer)
+    }
+}
