@@ -85,12 +85,9 @@ impl UpstreamFault {
         )
     }
 
-    /// Whether the same call may fare better in a moment. What took too long has had its time, and what is wrong with an
-    /// answer stays wrong.
+    /// Whether the same call may fare better in a moment, and would cost nothing more. What took too long has had its time,
+    /// and what is wrong with an answer stays wrong.
     pub fn is_passing(self) -> bool {
-        matches!(
-            self,
-            Self::NoConnection | Self::Broken | Self::RateLimited | Self::Failed(_)
-        )
+        matches!(self, Self::NoConnection | Self::RateLimited | Self::Failed(_))
     }
 }
