@@ -65,6 +65,10 @@ impl Asker {
         let Some(model) = self.model.clone() else {
             return Ok(Prepared(Err(Degraded::NotConfigured)));
         };
+        // What is not asked costs nothing: no row, and no lock of the tenant's.
+        if !model.is_callable() {
+            return Ok(Prepared(Err(Degraded::Unavailable(UpstreamFault::Open))));
+        }
         let call = AiCall {
             id: uow.next_id(),
             purpose,
@@ -111,6 +115,11 @@ impl Prepared {
 }
 
 impl Said {
+    /// Whether there is anything to be written down.
+    pub fn owes(&self) -> bool {
+        self.settling.is_some()
+    }
+
     /// Writes down what it has taken.
     pub async fn settle(&self, uow: &mut dyn UnitOfWork) -> Result<(), StoreError> {
         match self.settling {

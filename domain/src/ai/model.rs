@@ -11,6 +11,9 @@ pub trait LanguageModel: Debug + Send + Sync {
     /// How its provider calls it.
     fn name(&self) -> &str;
 
+    /// Whether its provider would be asked now, so that nobody prepares a question in vain.
+    fn is_callable(&self) -> bool;
+
     /// Asks. Nobody may hold a connection to the database meanwhile.
     async fn ask(&self, question: &Question) -> Result<ModelAnswer, UpstreamFault>;
 }

@@ -9,6 +9,9 @@ pub enum UpstreamFault {
     /// Nobody was asked: as many calls as may be are under way.
     #[error("too many calls to it are under way")]
     Full,
+    /// Nobody was asked: the request that needs it is nearly over.
+    #[error("there was no time left to ask it")]
+    NoTime,
     #[error("no answer came within {} ms", .0.as_millis())]
     TimedOut(Duration),
     #[error("no connection to it")]
@@ -35,9 +38,10 @@ pub enum UpstreamFault {
 
 impl UpstreamFault {
     /// The names of all, as metrics and reports have them.
-    pub const NAMES: [&'static str; 12] = [
+    pub const NAMES: [&'static str; 13] = [
         "open",
         "full",
+        "no-time",
         "timed-out",
         "no-connection",
         "tls",
@@ -59,35 +63,68 @@ impl UpstreamFault {
         match self {
             Self::Open => 0,
             Self::Full => 1,
-            Self::TimedOut(_) => 2,
-            Self::NoConnection => 3,
-            Self::Tls => 4,
-            Self::Broken => 5,
-            Self::RateLimited => 6,
-            Self::Denied(_) => 7,
-            Self::Refused(_) => 8,
-            Self::Failed(_) => 9,
-            Self::Malformed => 10,
-            Self::TooLarge(_) => 11,
+            Self::NoTime => 2,
+            Self::TimedOut(_) => 3,
+            Self::NoConnection => 4,
+            Self::Tls => 5,
+            Self::Broken => 6,
+            Self::RateLimited => 7,
+            Self::Denied(_) => 8,
+            Self::Refused(_) => 9,
+            Self::Failed(_) => 10,
+            Self::Malformed => 11,
+            Self::TooLarge(_) => 12,
         }
+    }
+
+    /// Whether nobody was asked at all.
+    pub fn is_unasked(self) -> bool {
+        matches!(self, Self::Open | Self::Full | Self::NoTime)
     }
 
     /// Whether it says that the service is not well. One that refuses what it was asked is.
     pub fn is_failure(self) -> bool {
-        !matches!(self, Self::Open | Self::Full | Self::Refused(_))
+        !self.is_unasked() && !matches!(self, Self::Refused(_))
     }
 
     /// Whether nobody will charge for the call: nobody was asked, or said no.
     pub fn is_free(self) -> bool {
-        !matches!(
-            self,
-            Self::TimedOut(_) | Self::Broken | Self::Malformed | Self::TooLarge(_)
-        )
+        match self {
+            Self::TimedOut(_) | Self::Broken | Self::Malformed | Self::TooLarge(_) => false,
+            Self::Failed(status) => !is_of_another(status),
+            _ => true,
+        }
     }
 
     /// Whether the same call may fare better in a moment, and would cost nothing more. What took too long has had its time,
     /// and what is wrong with an answer stays wrong.
     pub fn is_passing(self) -> bool {
-        matches!(self, Self::NoConnection | Self::RateLimited | Self::Failed(_))
+        matches!(self, Self::NoConnection | Self::RateLimited | Self::Failed(_)) && self.is_free()
+    }
+}
+
+/// Whether somebody between says so, who does not know whether the service has done what it was asked: a gateway that did
+/// not wait (RFC 9110, sections 15.6.3 and 15.6.5, and what proxies have added), or one that leads elsewhere.
+fn is_of_another(status: u16) -> bool {
+    matches!(status, 300..400 | 502 | 504 | 520..530)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_gateway_says_may_have_been_charged_and_is_not_asked_again() {
+        for status in [302, 502, 504, 524] {
+            let fault = UpstreamFault::Failed(status);
+            assert!(
+                !fault.is_free() && !fault.is_passing() && fault.is_failure(),
+                "{status}"
+            );
+        }
+        for status in [408, 500, 503] {
+            let fault = UpstreamFault::Failed(status);
+            assert!(fault.is_free() && fault.is_passing(), "{status}");
+        }
     }
 }

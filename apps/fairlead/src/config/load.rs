@@ -22,6 +22,8 @@ pub struct Input {
 
 /// What it takes to read what is left of an answer, and to note what came of it.
 const NOTING: Duration = Duration::from_secs(5);
+/// What a request needs behind a call to a service.
+const AFTERWARDS: Duration = Duration::from_secs(1);
 /// The file that is read when nobody names one, if it is there.
 const USUAL_FILE: &str = "fairlead.toml";
 
@@ -165,6 +167,14 @@ fn conflicts(loaded: &Loaded) -> Vec<Fault> {
              before it is noted what they came to",
             origin("webhooks.timeout_ms"),
             origin("jobs.webhooks.timeout_ms"),
+        ));
+    }
+    if config.ai.provider.is_some() && config.upstreams.timeout + AFTERWARDS > config.http.request_timeout {
+        found.push(format!(
+            "`upstreams.timeout_ms` ({}) is not 1,000 less than `http.request_timeout_ms` ({}): requests would end before a \
+             service that hangs is seen to do so",
+            origin("upstreams.timeout_ms"),
+            origin("http.request_timeout_ms"),
         ));
     }
     if config.ai.provider.is_some() && config.ai.model.is_none() {

@@ -69,9 +69,11 @@ impl ActivitySummarizer {
 
         let said = prepared.ask().await;
 
-        let mut uow = self.store.begin(permit.scope()).await?;
-        said.settle(&mut *uow).await?;
-        uow.commit().await?;
+        if said.owes() {
+            let mut uow = self.store.begin(permit.scope()).await?;
+            said.settle(&mut *uow).await?;
+            uow.commit().await?;
+        }
         Ok(Some(match said.read(prompt::read) {
             Ok(summary) => summary.of(activities.len(), None),
             Err(why) => by_rules.of(activities.len(), Some(why)),

@@ -75,7 +75,13 @@ impl LeadScorer {
         if now.as_ref() != Some(&subject.lead) {
             // What was spent was spent.
             uow.commit().await?;
-            return Err(now.map_or(UpdateLeadError::NotFound, |_| StoreError::Contended.into()));
+            return Err(match now {
+                None => UpdateLeadError::NotFound,
+                Some(now) if !expected.matches(now.version) => {
+                    UpdateLeadError::Stale { current: now.version }
+                }
+                Some(_) => StoreError::Contended.into(),
+            });
         }
         finish(uow, permit.actor(), subject, said.read(prompt::read)).await
     }

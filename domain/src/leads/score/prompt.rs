@@ -15,7 +15,8 @@ const LONGEST_REASON: usize = 200;
 /// Enough for the reasons, and for the thoughts of a model that has some.
 const MAX_OUTPUT_TOKENS: u32 = 800;
 
-/// Asks for the score of a lead. Who it is is nobody's business: no name, no address and no number is told.
+/// Asks for the score of a lead. Who it is is nobody's business: its name, e-mail address and phone
+/// number are not told. Its source and what it wants are words of the tenant's, and are.
 pub(super) fn question(Subject { lead, activities }: &Subject, now: OffsetDateTime) -> Question {
     let activities: Vec<_> = activities
         .iter()

@@ -82,6 +82,10 @@ impl LanguageModel for HttpLanguageModel {
         &self.model
     }
 
+    fn is_callable(&self) -> bool {
+        self.upstream.is_callable()
+    }
+
     #[tracing::instrument(level = "debug", name = "http.ask_model", skip_all)]
     async fn ask(&self, question: &Question) -> Result<ModelAnswer, UpstreamFault> {
         match self.wire {

@@ -56,6 +56,8 @@ struct Seen {
     next_probe: Option<OffsetDateTime>,
     opened: u64,
     failures: VecDeque<Instant>,
+    /// Goes up with each change of the state, and when an operator closes it.
+    epoch: u64,
 }
 
 /// How a breaker stands.
@@ -73,6 +75,7 @@ pub(super) struct Standing {
 #[derive(Debug)]
 pub(super) struct Admission<'a> {
     breaker: &'a Breaker,
+    epoch: u64,
     probe: Option<u64>,
 }
 
@@ -84,6 +87,7 @@ impl Breaker {
             next_probe: None,
             opened: 0,
             failures: VecDeque::with_capacity(settings.failures),
+            epoch: 0,
         }));
         let policy = FailuresWithin {
             settings,
@@ -119,14 +123,19 @@ impl Breaker {
         if inner.hold.is_some() || !inner.machine.is_call_permitted() {
             return None;
         }
-        if lock(&self.seen).state == BreakerState::Closed {
+        let (state, epoch) = {
+            let seen = lock(&self.seen);
+            (seen.state, seen.epoch)
+        };
+        if state == BreakerState::Closed {
             return Some(Admission {
                 breaker: self,
+                epoch,
                 probe: None,
             });
         }
         let now = Instant::now();
-        if inner.probe.is_some_and(|probe| now < probe.expires) {
+        if inner.is_probed(now) {
             return None;
         }
         inner.probes += 1;
@@ -137,8 +146,20 @@ impl Breaker {
         });
         Some(Admission {
             breaker: self,
+            epoch,
             probe: Some(number),
         })
+    }
+
+    /// Whether a call might be made now, for those who need not prepare one in vain.
+    pub(super) fn admits(&self) -> bool {
+        let inner = self.inner();
+        inner.hold.is_none()
+            && match lock(&self.seen).state {
+                BreakerState::Closed => true,
+                BreakerState::HalfOpen => !inner.is_probed(Instant::now()),
+                BreakerState::Open => false,
+            }
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -155,6 +176,8 @@ impl Breaker {
         inner.hold = None;
         inner.probe = None;
         inner.machine.reset();
+        // What is under way says nothing about the service from now on, also where it was not open.
+        lock(&self.seen).epoch += 1;
     }
 
     pub(super) fn standing(&self) -> Standing {
@@ -178,14 +201,24 @@ impl Breaker {
         standing
     }
 
-    /// The state, without a hold that is over.
+    /// The state, without a hold that is over, and half open if it is time, whether anybody calls or not.
     fn inner(&self) -> MutexGuard<'_, Inner> {
         let mut inner = lock(&self.inner);
         let is_over = |hold: &Hold| hold.until.is_some_and(|until| until <= self.clock.now());
         if inner.hold.as_ref().is_some_and(is_over) {
             inner.hold = None;
         }
+        if inner.hold.is_none() {
+            inner.machine.is_call_permitted();
+        }
         inner
+    }
+}
+
+impl Inner {
+    /// Whether somebody is finding out whether the service is back.
+    fn is_probed(&self, now: Instant) -> bool {
+        self.probe.is_some_and(|probe| now < probe.expires)
     }
 }
 
@@ -213,15 +246,13 @@ impl Admission<'_> {
         }
     }
 
-    /// A call from before the breaker opened says nothing about the service as it is now, nor does a probe that expired.
+    /// A call from before the breaker opened or closed says nothing about the service as it is now, nor does a probe that
+    /// expired.
     fn counts(&self) -> Option<MutexGuard<'_, Inner>> {
         let inner = self.breaker.inner();
-        let now = match lock(&self.breaker.seen).state {
-            BreakerState::Closed => None,
-            BreakerState::HalfOpen => Some(inner.probe?.number),
-            BreakerState::Open => return None,
-        };
-        (now == self.probe).then_some(inner)
+        let is_of_now = lock(&self.breaker.seen).epoch == self.epoch;
+        let is_latest = self.probe.is_none() || inner.probe.map(|probe| probe.number) == self.probe;
+        (is_of_now && is_latest).then_some(inner)
     }
 }
 
@@ -284,6 +315,7 @@ impl Watch {
             seen.state = state;
             seen.since = self.clock.now();
             seen.next_probe = None;
+            seen.epoch += 1;
         }
         seen
     }

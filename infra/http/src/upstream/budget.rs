@@ -2,7 +2,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 /// How many retries there may be: a part of the calls, in hundredths of a retry.
 ///
-/// It begins empty, so however a run of calls is cut, no more of them are retried than this part.
+/// It begins empty, so of all calls since the start no more than this part is retried, and of those after a long calm ten
+/// at once at the most.
 #[derive(Debug)]
 pub(super) struct RetryBudget {
     percent: u32,

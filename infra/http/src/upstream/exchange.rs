@@ -101,11 +101,12 @@ async fn body(mut answer: Response, max_bytes: usize) -> Result<Bytes, UpstreamF
 }
 
 fn fault_of(error: &reqwest::Error) -> UpstreamFault {
-    if found::<rustls::Error>(error).is_some() {
-        UpstreamFault::Tls
-    } else if error.is_connect() {
-        UpstreamFault::NoConnection
-    } else {
+    // What breaks off later may have been sent before.
+    if !error.is_connect() {
         UpstreamFault::Broken
+    } else if found::<rustls::Error>(error).is_some() {
+        UpstreamFault::Tls
+    } else {
+        UpstreamFault::NoConnection
     }
 }

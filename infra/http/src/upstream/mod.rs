@@ -31,6 +31,8 @@ pub use breaker::BreakerSettings;
 
 /// How long is waited before a call is tried again, unless the service says.
 const PAUSE: Duration = Duration::from_millis(100);
+/// In less nobody is asked: it would cost what an answer does, and bring none.
+const LEAST: Duration = Duration::from_millis(100);
 /// What a request needs after a call: to write down what it came to, and to answer.
 const AFTERWARDS: Duration = Duration::from_secs(1);
 
@@ -114,7 +116,6 @@ impl Upstream {
     #[tracing::instrument(level = "debug", name = "http.call_upstream", skip_all, fields(upstream = self.settings.name))]
     pub(crate) async fn call<T: DeserializeOwned>(&self, call: &Call) -> Result<T, UpstreamFault> {
         self.meters.note_call();
-        self.budget.earn();
         let came = self.try_twice(call).await;
         self.meters.note_outcome(came.as_ref().err().copied());
         came
@@ -124,7 +125,16 @@ impl Upstream {
         let until = request::current()
             .and_then(|context| context.deadline())
             .and_then(|deadline| deadline.checked_sub(AFTERWARDS));
-        let failed = match self.attempt(call, until).await {
+        let came = self.attempt(call, until).await;
+        // Whoever was not asked has had no load that more could be a part of.
+        if came
+            .as_ref()
+            .err()
+            .is_none_or(|failed| !failed.fault.is_unasked())
+        {
+            self.budget.earn();
+        }
+        let failed = match came {
             Ok(answer) => return Ok(answer),
             Err(failed) => failed,
         };
@@ -138,9 +148,7 @@ impl Upstream {
         sleep(pause).await;
         match self.attempt(call, until).await {
             // Nobody was asked again.
-            Err(again) if matches!(again.fault, UpstreamFault::Open | UpstreamFault::Full) => {
-                Err(failed.fault)
-            }
+            Err(again) if again.fault.is_unasked() => Err(failed.fault),
             came => {
                 self.meters.note_retry();
                 came.map_err(|again| again.fault)
@@ -156,6 +164,9 @@ impl Upstream {
             return Err(UpstreamFault::Open.into());
         }
         let limit = left(until, self.settings.timeout);
+        if limit < LEAST.min(self.settings.timeout) {
+            return Err(UpstreamFault::NoTime.into());
+        }
         let begun = Instant::now();
         let sending = exchange(
             self.request(call),
@@ -176,8 +187,9 @@ impl Upstream {
         let Some(fault) = fault.filter(|fault| fault.is_failure()) else {
             return admission.succeed();
         };
-        // We had no time to wait for it: that is not its fault.
-        if matches!(fault, UpstreamFault::TimedOut(_)) && limit < self.settings.timeout / 2 {
+        // We had no time to wait for it: that is not its fault. Of a probe it must be known, or everybody would wait.
+        let was_hurried = matches!(fault, UpstreamFault::TimedOut(_)) && limit < self.settings.timeout / 2;
+        if was_hurried && !admission.is_probe() {
             return;
         }
         self.meters.remember(self.clock.now(), fault);
@@ -214,6 +226,11 @@ impl Upstream {
                 .body(body.clone());
         }
         request
+    }
+
+    /// Whether a call would be made now.
+    pub fn is_callable(&self) -> bool {
+        self.breaker.admits()
     }
 
     pub fn report(&self) -> UpstreamReport {

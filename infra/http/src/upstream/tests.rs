@@ -217,12 +217,12 @@ async fn a_service_says_when_it_wants_to_be_asked_again_and_is_not_waited_for_in
 async fn a_call_ends_at_its_time_or_before_its_request_does() {
     let service = Service::start([SILENT; 2].map(str::to_owned)).await;
     let upstream = upstream_with(&service, |settings| settings.timeout = Duration::from_secs(30));
-    let deadline = Instant::now() + AFTERWARDS + Duration::from_millis(50);
+    let deadline = Instant::now() + AFTERWARDS + Duration::from_millis(200);
     let context = RequestContext::new(RequestId::random(), TraceContext::begin(), Some(deadline));
 
     let limited = request::scope(Arc::new(context), fault(&upstream, &get())).await;
 
-    assert!(matches!(limited, UpstreamFault::TimedOut(limit) if limit < Duration::from_millis(51)));
+    assert!(matches!(limited, UpstreamFault::TimedOut(limit) if limit < Duration::from_millis(201)));
     assert_eq!(upstream.report().failures, 0, "it had no time to answer");
     let upstream = upstream_with(&service, |settings| settings.timeout = Duration::from_millis(50));
     assert_eq!(
@@ -275,4 +275,37 @@ async fn a_service_that_fails_is_not_called_until_one_call_finds_it_well() {
     upstream.call::<Answer>(&once()).await.unwrap();
 
     assert_eq!(upstream.report().state, BreakerState::Closed);
+}
+
+#[tokio::test]
+async fn nobody_is_asked_when_there_is_no_time_for_an_answer() {
+    let service = Service::start([]).await;
+    let upstream = upstream(&service);
+    let context = RequestContext::new(RequestId::random(), TraceContext::begin(), Some(Instant::now()));
+
+    let hurried = request::scope(Arc::new(context), fault(&upstream, &get())).await;
+
+    assert_eq!(hurried, UpstreamFault::NoTime);
+    assert!(hurried.is_free());
+    assert_eq!((upstream.report().failures, service.asked().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn calls_that_were_not_made_pay_for_no_retry() {
+    let service = Service::start([status("503 Away")]).await;
+    let upstream = upstream_with(&service, |settings| settings.retry_percent = 50);
+    upstream.breaker.hold(Hold {
+        operator: "olga".to_owned(),
+        reason: "a test".to_owned(),
+        since: FixedClock.now(),
+        until: None,
+    });
+    for _ in 0..100 {
+        assert_eq!(fault(&upstream, &get()).await, UpstreamFault::Open);
+    }
+    upstream.breaker.close();
+
+    assert_eq!(fault(&upstream, &get()).await, UpstreamFault::Failed(503));
+
+    assert_eq!((upstream.report().retries, service.asked().len()), (0, 1));
 }

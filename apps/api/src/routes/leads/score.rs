@@ -53,8 +53,8 @@ impl From<ScoredLead> for ScoreView {
 ///
 /// A language model says how likely it is to become a customer, and why; rules say it where there is no model, where it
 /// does not answer, and where the tenant has used up its budget of the month. The score becomes the lead's `qualityScore`,
-/// with an activity that has the reasons and an event `lead_scored`. Neither names, addresses and numbers nor custom fields
-/// are told to the model. Of a lead that is changed meanwhile nothing is written.
+/// with an activity that has the reasons and an event `lead_scored`. Neither its name, e-mail address and phone number nor
+/// custom fields are told to the model. Of a lead that is changed meanwhile nothing is written.
 #[utoipa::path(
     tag = "leads",
     operation_id = "scoreLead",

@@ -156,3 +156,31 @@ fn an_operator_keeps_it_open_whatever_becomes_of_the_service() {
     breaker.close();
     assert_eq!(breaker.standing().state, BreakerState::Closed);
 }
+
+#[test]
+fn what_was_begun_before_it_was_closed_says_nothing_either() {
+    let breaker = breaker();
+    let early: Vec<_> = (0..5).map(|_| breaker.admit().unwrap()).collect();
+    breaker.close();
+
+    for call in early {
+        assert!(!call.stands());
+        call.fail();
+    }
+
+    let standing = breaker.standing();
+    assert_eq!((standing.state, standing.failures), (BreakerState::Closed, 0));
+}
+
+#[test]
+fn it_is_half_open_when_its_time_has_come_whether_anybody_calls_or_not() {
+    let breaker = breaker();
+    fail(&breaker, 5);
+    assert!(!breaker.admits());
+    until_half_open();
+
+    assert_eq!(breaker.standing().state, BreakerState::HalfOpen);
+    assert!(breaker.admits());
+    let _probe = breaker.admit().unwrap();
+    assert!(!breaker.admits());
+}
