@@ -131,6 +131,8 @@ fn hexadecimal(text: &str) -> String {
 async fn no_secret_is_logged_or_stored() {
     let database = TestDatabase::create().await;
     let server = Program::on(&database)
+        // A refresh token that comes back is stolen, then.
+        .with("FAIRLEAD__AUTH__REFRESH_LEEWAY_SECONDS", "0")
         .with("FAIRLEAD__LOG__FILTER", "debug")
         .serve()
         .await
