@@ -20,7 +20,10 @@ pub(crate) fn start() {
         loop {
             thread::sleep(LINGER);
             // The room is used again.
-            swap(&mut lines, &mut *LINES.lock().unwrap_or_else(PoisonError::into_inner));
+            swap(
+                &mut lines,
+                &mut *LINES.lock().unwrap_or_else(PoisonError::into_inner),
+            );
             // Nobody is left to be told of a log that cannot be written.
             let _ = io::stderr().write_all(&lines);
             lines.clear();
