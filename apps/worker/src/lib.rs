@@ -130,32 +130,34 @@ impl Worker {
     pub fn spawn(&self) -> Vec<JoinHandle<()>> {
         let Duties { leads, tells, .. } = self.shared.duties;
         let mut tasks = vec![
-            self.supervised("tell-of-events", signal::tell_others),
-            self.supervised("watch-readers", report::watch),
+            supervised(&self.shared, "tell-of-events", signal::tell_others),
+            supervised(&self.shared, "watch-readers", report::watch),
         ];
         if leads {
-            tasks.push(self.supervised("lead-events", leader::lead));
+            tasks.push(supervised(&self.shared, "lead-events", leader::lead));
         } else if tells {
             // Who leads or stands by hears of others by the same connection.
-            tasks.push(self.supervised("hear-of-events", signal::hear_others));
+            tasks.push(supervised(&self.shared, "hear-of-events", signal::hear_others));
         }
         if tells || self.shared.observing.is_some() {
-            tasks.push(self.supervised("tell-followers", live::tell));
+            tasks.push(supervised(&self.shared, "tell-followers", live::tell));
         }
         tasks
     }
+}
 
-    fn supervised<F>(
-        &self,
-        name: &'static str,
-        task: impl Fn(Arc<Shared>) -> F + Send + 'static,
-    ) -> JoinHandle<()>
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let shared = Arc::clone(&self.shared);
-        fairlead_telemetry::spawn_supervised(name, move || task(Arc::clone(&shared)))
-    }
+/// Starts a task that serves for as long as the process is there, with what it shares with others.
+fn supervised<S, F>(
+    shared: &Arc<S>,
+    name: &'static str,
+    task: impl Fn(Arc<S>) -> F + Send + 'static,
+) -> JoinHandle<()>
+where
+    S: Send + Sync + 'static,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let shared = Arc::clone(shared);
+    fairlead_telemetry::spawn_supervised(name, move || task(Arc::clone(&shared)))
 }
 
 impl EventsMonitor for Worker {

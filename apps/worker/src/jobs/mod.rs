@@ -34,6 +34,7 @@ pub use wake::JobSignal;
 
 use crate::CommitSignal;
 use crate::backoff::Backoff;
+use crate::supervised;
 
 /// Between two tries while the database does not answer.
 const BACKOFF: Backoff = Backoff {
@@ -137,36 +138,30 @@ impl JobWorker {
         let lanes = shared.lanes.iter().enumerate();
         let loops = lanes
             .map(|(number, lane)| {
-                self.supervised(lane.queue.as_str(), move |shared| queue::work(shared, number))
+                supervised(&self.shared, lane.queue.as_str(), move |shared| {
+                    queue::work(shared, number)
+                })
             })
             .collect();
         // Also where all jobs are left to others: they are told of what is enqueued here.
-        let mut others = vec![self.supervised("tell-of-jobs", wake::tell_others)];
+        let mut others = vec![supervised(&self.shared, "tell-of-jobs", wake::tell_others)];
         if shared.lanes.iter().any(|lane| lane.settings.concurrency > 0) {
-            others.push(self.supervised("extend-claims", heartbeat::extend_claims));
-            others.push(self.supervised("sweep-jobs", sweep::sweep_again));
-            others.push(self.supervised("hear-of-jobs", wake::hear_others));
+            others.push(supervised(
+                &self.shared,
+                "extend-claims",
+                heartbeat::extend_claims,
+            ));
+            others.push(supervised(&self.shared, "sweep-jobs", sweep::sweep_again));
+            others.push(supervised(&self.shared, "hear-of-jobs", wake::hear_others));
         }
         if shared.scheduler.is_some() {
-            others.push(self.supervised("fire-schedules", scheduler::fire_again));
+            others.push(supervised(&self.shared, "fire-schedules", scheduler::fire_again));
         }
         JobTasks {
             worker: self.clone(),
             loops,
             others,
         }
-    }
-
-    fn supervised<F>(
-        &self,
-        name: &'static str,
-        task: impl Fn(Arc<Shared>) -> F + Send + 'static,
-    ) -> JoinHandle<()>
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let shared = Arc::clone(&self.shared);
-        fairlead_telemetry::spawn_supervised(name, move || task(Arc::clone(&shared)))
     }
 }
 

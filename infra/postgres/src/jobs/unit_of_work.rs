@@ -141,27 +141,27 @@ pub(crate) async fn postpone(
 }
 
 pub(crate) async fn hold(connection: &Connection, ticket: &Ticket) -> Result<(), FinishError> {
-    let held = connection
-        .sql(HOLD)
-        .bind(ticket.owner.as_uuid())
-        .bind(ticket.id.as_uuid())
-        .bind(ticket.fence)
-        .execute()
-        .await
-        .map_err(StoreError::from)?;
-    kept(held)
+    under_claim(connection, HOLD, ticket).await
 }
 
 pub(crate) async fn finish(connection: &Connection, ticket: &Ticket) -> Result<(), FinishError> {
-    let finished = connection
-        .sql(FINISH)
+    under_claim(connection, FINISH, ticket).await
+}
+
+async fn under_claim(
+    connection: &Connection,
+    statement: &'static str,
+    ticket: &Ticket,
+) -> Result<(), FinishError> {
+    let rows = connection
+        .sql(statement)
         .bind(ticket.owner.as_uuid())
         .bind(ticket.id.as_uuid())
         .bind(ticket.fence)
         .execute()
         .await
         .map_err(StoreError::from)?;
-    kept(finished)
+    kept(rows)
 }
 
 /// Whether the claim was still the last one.
