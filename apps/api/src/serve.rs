@@ -1,19 +1,17 @@
 use std::io;
 use std::net::TcpListener;
-use std::time::Duration;
 
-use actix_web::dev::{Server, ServerHandle};
+use actix_http::HttpService;
+use actix_web::dev::{Server, ServerHandle, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, Error, web};
 use utoipa_actix_web::AppExt as _;
 
 use crate::fallback::{fallback, unserved};
 use crate::middleware::edge;
 use crate::routes;
 use crate::state::Services;
-
-/// How long a connection that we have closed waits for its client to close it too.
-const LINGER: Duration = Duration::from_secs(1);
+use crate::upgrade::{self, LINGER};
 
 /// What a server answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,43 +34,68 @@ pub fn serve(
 ) -> io::Result<(Server, ServerHandle)> {
     let settings = services.settings.clone();
     let services = web::Data::new(services);
-    let mut server = HttpServer::new(move || {
-        on_thread();
-        let (app, _) = App::new()
-            .into_utoipa_app()
-            .configure(|config| match offer {
-                Offer::Api => routes::configure(config),
-                Offer::Health => routes::configure_health(config),
-            })
-            .split_for_parts();
-        app.app_data(services.clone())
-            .configure(|config| match offer {
-                Offer::Api => routes::configure_pages(config),
-                Offer::Health => {}
-            })
-            .default_service(match offer {
-                Offer::Api => web::to(fallback),
-                Offer::Health => web::to(unserved),
-            })
-            .wrap(from_fn(edge))
-    })
-    .workers(match offer {
-        Offer::Api => settings.workers,
-        Offer::Health => 1,
-    })
-    .keep_alive(settings.keep_alive)
-    .client_request_timeout(settings.client_timeout)
-    .client_disconnect_timeout(LINGER)
-    // A client that closes is gone, also by halves, as behind nginx. Otherwise a stream finds out when it has been silent for long, and then the second
-    // thing it says is not taken.
-    .h1_allow_half_closed(false)
-    .shutdown_timeout(settings.shutdown.as_secs())
-    // The process decides what signals mean; it stops more than the server.
-    .disable_signals();
+    let mut server = Server::build()
+        .workers(match offer {
+            Offer::Api => settings.workers,
+            Offer::Health => 1,
+        })
+        .shutdown_timeout(settings.shutdown.as_secs())
+        // The process decides what signals mean; it stops more than the server.
+        .disable_signals();
+    let stops = server.graceful_shutdown_signal();
     for listener in listeners {
-        server = server.listen(listener)?;
+        let (services, on_thread, stops) = (services.clone(), on_thread.clone(), stops.clone());
+        let address = listener.local_addr()?;
+        server = server.listen("http", listener, move || {
+            on_thread();
+            let settings = &services.settings;
+            let made = upgrade::Made::default();
+            let requests = upgrade::keep(application(services.clone(), offer), made.clone());
+            let stops = stops.clone();
+            HttpService::build()
+                .graceful_shutdown_signal(move || {
+                    let stops = stops.clone();
+                    async move { stops.notified().await }
+                })
+                .keep_alive(settings.keep_alive)
+                .client_request_timeout(settings.client_timeout)
+                .client_disconnect_timeout(LINGER)
+                // A client that closes is gone, also by halves, as behind nginx. Otherwise a stream finds out when it
+                // has been silent for long.
+                .h1_allow_half_closed(false)
+                .local_addr(address)
+                .upgrade(upgrade::upgrades(made))
+                .finish(requests)
+                .tcp()
+        })?;
     }
     let server = server.run();
     let handle = server.handle();
     Ok((server, handle))
+}
+
+fn application(
+    services: web::Data<Services>,
+    offer: Offer,
+) -> App<
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse, Error = Error, InitError = ()>,
+> {
+    let (app, _) = App::new()
+        .into_utoipa_app()
+        .configure(|config| match offer {
+            Offer::Api => routes::configure(config),
+            Offer::Health => routes::configure_health(config),
+        })
+        .split_for_parts();
+    app.app_data(services)
+        .configure(|config| match offer {
+            Offer::Api => routes::configure_pages(config),
+            Offer::Health => {}
+        })
+        .default_service(match offer {
+            Offer::Api => web::to(fallback),
+            Offer::Health => web::to(unserved),
+        })
+        // In a box: the connection would have room for it as long as it is open.
+        .wrap(from_fn(|request, next| Box::pin(edge(request, next))))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use support::process::Program;
 use support::{TestApp, TestDatabase, TestTenant, wait_until};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 use super::consumers::{figure, serve};
@@ -230,4 +230,40 @@ async fn who_reads_slowly_finds_the_rest_in_the_log() {
         .map(|number| format!("{}/{}", number / 1000, number % 1000))
         .collect();
     assert_eq!(names, all);
+}
+
+#[tokio::test]
+async fn who_takes_nothing_is_let_go_all_the_same() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let operator = app.operator("olga").await;
+    acme.lead("First").await;
+    let cursor = until_logged(&acme, 1).await;
+    write_much(&acme).await;
+    let of_operator = Socket::follow(&acme.owner, &[], Some(&cursor)).await;
+    let machine = acme.machine(&["events:read"]).await;
+    let of_machine = Socket::follow(&machine, &[], Some(&cursor)).await;
+    // What was sent is what there is room for once no more is.
+    let sent = async || connections(&operator).await["sentBytes"].as_u64().unwrap();
+    wait_until("there is no room for more", async || {
+        let before = sent().await;
+        sleep(Duration::from_millis(500)).await;
+        before > 0 && before == sent().await
+    })
+    .await;
+
+    let all = connections(&operator).await;
+    let path = "/api/v1/performance/websocket/connection";
+    let id = all["items"][0]["id"].as_str().unwrap();
+    assert_eq!(operator.delete(&format!("{path}/{id}")).await.status, 204);
+    let keys = acme.owner.get("/api/v1/tenant/api-keys").await.expect(200);
+    let id = keys["items"][0]["id"].as_str().unwrap();
+    let revoked = acme.owner.delete(&format!("/api/v1/tenant/api-keys/{id}")).await;
+    assert_eq!(revoked.status, 204);
+
+    wait_until("both are gone", async || {
+        connections(&operator).await["webSockets"] == 0
+    })
+    .await;
+    drop((of_operator, of_machine));
 }

@@ -147,6 +147,14 @@ impl Follower {
         Ok(Step::GoesOn)
     }
 
+    /// Waits until the process stops or an operator wants it to end.
+    pub(crate) async fn is_to_leave(&self) {
+        tokio::select! {
+            () = self.open.connection().to_end() => {}
+            () = self.live.closing() => {}
+        }
+    }
+
     /// Whether the next step reads the log. It should not be dropped again and again, then: it would never come to an
     /// end where the database is slow.
     pub(crate) fn is_behind(&self) -> bool {

@@ -1,4 +1,7 @@
+use std::io;
+
 use actix_http::ws::{CloseCode, Codec, Frame, Item};
+use actix_web::rt::net::TcpStream;
 use actix_web::web::{Bytes, BytesMut};
 use tokio::time::Instant;
 use tokio_util::codec::Decoder as _;
@@ -6,6 +9,8 @@ use tokio_util::codec::Decoder as _;
 /// The most bytes of one message of a client, in however many frames. Nothing that it can say needs as many, and
 /// thousands of clients may each leave a message unfinished.
 pub(super) const MOST_BYTES: usize = 64 << 10;
+/// Read at a time.
+const READ_BYTES: usize = 4 << 10;
 /// The most of a control frame (RFC 6455, section 5.5).
 const MOST_CONTROL_BYTES: u64 = 125;
 
@@ -66,11 +71,22 @@ impl Default for Frames {
 }
 
 impl Frames {
-    pub(super) fn push(&mut self, bytes: Bytes) {
+    /// Takes what has arrived; 0 bytes: nothing will any more.
+    pub(super) fn read(&mut self, stream: &TcpStream) -> io::Result<usize> {
+        self.input.reserve(READ_BYTES);
+        let read = stream.try_read_buf(&mut self.input);
+        self.let_go();
+        read
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8]) {
+        self.input.extend_from_slice(bytes);
+    }
+
+    /// Whoever waits keeps no memory for it.
+    fn let_go(&mut self) {
         if self.input.is_empty() {
-            self.input = BytesMut::from(bytes);
-        } else {
-            self.input.extend_from_slice(&bytes);
+            self.input = BytesMut::new();
         }
     }
 
@@ -85,10 +101,7 @@ impl Frames {
         check_header(&self.input)?;
         let frame = self.codec.decode(&mut self.input).map_err(|_| BROKEN)?;
         let Some(frame) = frame else {
-            if self.input.is_empty() {
-                // Whoever waits keeps no memory for it.
-                self.input = BytesMut::new();
-            }
+            self.let_go();
             let is_unfinished = !self.input.is_empty() || self.begun.is_some();
             self.unfinished = is_unfinished.then(|| self.unfinished.unwrap_or_else(Instant::now));
             return Ok(None);
@@ -201,7 +214,7 @@ mod tests {
         let mut frames = Frames::default();
         for byte in frame(Message::Text("{}".into())) {
             assert_eq!(frames.next(), Ok(None));
-            frames.push(Bytes::copy_from_slice(&[byte]));
+            frames.push(&[byte]);
         }
 
         assert_eq!(frames.next(), Ok(Some(Received::Text("{}".to_owned()))));
@@ -222,7 +235,7 @@ mod tests {
             (&[0x88, 0xff, 0, 0, 0, 0, 0, 1, 0, 0], BROKEN),
         ] {
             let mut frames = Frames::default();
-            frames.push(Bytes::copy_from_slice(header));
+            frames.push(header);
 
             assert_eq!(frames.next(), Err(fault), "{header:?}");
         }
@@ -232,7 +245,7 @@ mod tests {
     fn a_control_frame_in_parts_is_refused_and_no_error_of_ours() {
         for first in [0x08, 0x09, 0x0a] {
             let mut frames = Frames::default();
-            frames.push(Bytes::copy_from_slice(&[first, 0x80, 0, 0, 0, 0]));
+            frames.push(&[first, 0x80, 0, 0, 0, 0]);
             let errors = Errors::default();
 
             let next = with_default(errors.clone(), || frames.next());
@@ -246,7 +259,7 @@ mod tests {
     fn the_parts_of_a_message_count_together() {
         let mut frames = Frames::default();
         let part = || Bytes::from(vec![b'x'; MOST_BYTES / 2]);
-        frames.push(frame(Message::Continuation(Item::FirstText(part()))));
+        frames.push(&frame(Message::Continuation(Item::FirstText(part()))));
         assert_eq!(frames.next(), Ok(Some(Received::Part)));
         assert_eq!(frames.next(), Ok(None));
         assert!(frames.unfinished_since().is_some());
@@ -262,7 +275,7 @@ mod tests {
         }
         // Without the first, which was sent already.
         let rest = bytes.split_off(6);
-        frames.push(rest.freeze());
+        frames.push(&rest);
         assert_eq!(frames.next(), Ok(Some(Received::Part)));
 
         assert_eq!(frames.next(), Err(TOO_LARGE));

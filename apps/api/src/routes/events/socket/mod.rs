@@ -1,8 +1,8 @@
 //! The log as it grows, by WebSocket (RFC 6455).
 //!
-//! The connection is the body of the answer to its handshake: what is to be sent is made when there is room for it, and
-//! what the client says is read in between. So it has no task and no queue of its own, and takes little while nothing
-//! happens.
+//! The connection is taken over from the HTTP server after its handshake. What is to be sent is made when the client
+//! has taken what was sent before, and what it says is read in between. So it has no queue of its own, and no buffer
+//! while nothing happens.
 
 mod frames;
 mod message;
@@ -10,21 +10,23 @@ mod origin;
 mod output;
 
 use std::future::pending;
+use std::io::{self, ErrorKind};
 use std::time::Duration;
 
 use actix_http::ws::{CloseCode, HandshakeError, hash_key, verify_handshake};
-use actix_web::dev::Payload;
-use actix_web::error::PayloadError;
 use actix_web::http::header;
-use actix_web::web::{self, Bytes};
+use actix_web::rt::net::TcpStream;
+use actix_web::web::{self, BytesMut};
 use actix_web::{HttpRequest, HttpResponse, get, guard};
 use fairlead_domain::access::ViewEvents;
 use fairlead_domain::events::FollowError;
 use fairlead_domain::store::StoreError;
 use fairlead_telemetry::request;
-use futures_util::stream::unfold;
-use futures_util::{FutureExt as _, StreamExt as _};
-use tokio::time::{Instant, Interval, sleep_until};
+use futures_util::FutureExt as _;
+use tokio::io::AsyncWriteExt as _;
+use tokio::select;
+use tokio::time::{Instant, Interval, sleep_until, timeout};
+use tokio_util::bytes::Buf;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::stay;
@@ -33,7 +35,7 @@ use crate::authentication::{KeptCredential, Permitted};
 use crate::problem::{Kind, Problem};
 use crate::realtime::{ConnectionKind, Follower, Step};
 use crate::spec::{Problematic, Problems};
-use crate::upgrade;
+use crate::upgrade::{self, LINGER, Upgraded, hang_up};
 use frames::{Frames, Received};
 use message::{Said, Told};
 use origin::OtherOrigin;
@@ -83,16 +85,14 @@ async fn web_socket(
     request: HttpRequest,
     services: web::Data<Services>,
     permit: Permitted<ViewEvents>,
-    payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    open(request, services, permit, payload).await
+    open(request, services, permit).await
 }
 
 async fn open(
     request: HttpRequest,
     services: web::Data<Services>,
     permit: Permitted<ViewEvents>,
-    payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     verify_handshake(request.head()).map_err(NoHandshake)?;
     if !upgrade::is_web_socket(request.head()) {
@@ -104,7 +104,6 @@ async fn open(
     let socket = Socket {
         credential,
         follower,
-        payload: payload.into_inner(),
         frames: Frames::default(),
         output: Output::default(),
         ticks: stay::ticks(),
@@ -115,16 +114,18 @@ async fn open(
         frames_taken: 0,
         is_over: false,
     };
-    let mut response = HttpResponse::SwitchingProtocols();
     let key = request.headers().get(header::SEC_WEBSOCKET_KEY);
     let key = key.expect("the handshake was verified");
+    let mut response = HttpResponse::SwitchingProtocols();
     response
         .upgrade("websocket")
         .insert_header((header::SEC_WEBSOCKET_ACCEPT, hash_key(key.as_bytes()).to_vec()));
     if offers_protocol(&request) {
         response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, PROTOCOL));
     }
-    Ok(response.streaming(Box::pin(unfold(socket, Socket::next))))
+    Ok(upgrade::switch_protocols(response, |upgraded| {
+        socket.run(upgraded)
+    }))
 }
 
 /// The request opens no WebSocket.
@@ -163,7 +164,6 @@ fn offers_protocol(request: &HttpRequest) -> bool {
 struct Socket {
     credential: KeptCredential,
     follower: Follower,
-    payload: Payload,
     frames: Frames,
     output: Output,
     ticks: Interval,
@@ -180,30 +180,73 @@ struct Socket {
 }
 
 impl Socket {
-    /// Waits until there is something to send, or the end.
-    async fn next(mut self) -> Option<(Result<Bytes, PayloadError>, Self)> {
-        while self.output.is_empty() && !self.is_over {
-            if self.follower.is_behind() {
-                self.catch_up().await;
-            } else {
-                self.wait().await;
+    /// Goes on until the client or we have had enough.
+    async fn run(mut self, upgraded: Upgraded) {
+        let Upgraded {
+            mut stream,
+            input,
+            output,
+        } = upgraded;
+        if let Err(error) = self.converse(&mut stream, input, output).await {
+            // Clients go at any time.
+            let connection = self.follower.open().connection();
+            tracing::debug!(error = &error as &dyn std::error::Error, connection.id = %connection.id, "a connection broke");
+            return;
+        }
+        drop(self);
+        hang_up(stream).await;
+    }
+
+    async fn converse(&mut self, stream: &mut TcpStream, input: BytesMut, head: BytesMut) -> io::Result<()> {
+        self.send(stream, head.freeze()).await?;
+        self.frames.push(&input);
+        drop(input);
+        self.take().await;
+        loop {
+            while self.output.is_empty() && !self.is_over {
+                if self.follower.is_behind() {
+                    self.catch_up(stream).await;
+                } else {
+                    self.wait(stream).await;
+                }
+            }
+            if self.output.is_empty() {
+                return Ok(());
+            }
+            let (bytes, events) = self.output.take();
+            self.follower.open().note_sent(events, bytes.len());
+            self.send(stream, bytes).await?;
+        }
+    }
+    /// Sends all of it. Who takes nothing for long is left, and so is who may not follow any more meanwhile.
+    async fn send(&mut self, stream: &mut TcpStream, mut bytes: impl Buf) -> io::Result<()> {
+        let mut taken = Instant::now();
+        while bytes.has_remaining() {
+            select! {
+                biased;
+                count = stream.write_buf(&mut bytes) => {
+                    count?;
+                    taken = Instant::now();
+                }
+                _ = self.ticks.tick() => {
+                    if taken.elapsed() > SILENCE {
+                        return Err(ErrorKind::TimedOut.into());
+                    }
+                    if !self.still_may().await {
+                        return Err(ErrorKind::PermissionDenied.into());
+                    }
+                }
+                () = self.follower.is_to_leave() => {
+                    return timeout(LINGER, stream.write_all_buf(&mut bytes)).await?;
+                }
             }
         }
-        if self.output.is_empty() {
-            return None;
-        }
-        let (bytes, events) = self.output.take();
-        self.follower.open().note_sent(events, bytes.len());
-        Some((Ok(bytes), self))
+        Ok(())
     }
 
     /// Reads a stretch of the log to its end, and looks around after it.
-    async fn catch_up(&mut self) {
-        while !self.is_over
-            && let Some(chunk) = self.payload.next().now_or_never()
-        {
-            self.take(chunk).await;
-        }
+    async fn catch_up(&mut self, stream: &TcpStream) {
+        while !self.is_over && self.hear(stream).await {}
         if self.ticks.tick().now_or_never().is_some() {
             self.check().await;
         }
@@ -217,12 +260,15 @@ impl Socket {
         }
     }
 
-    async fn wait(&mut self) {
+    async fn wait(&mut self, stream: &TcpStream) {
         let due = self.output.batch_due();
-        let step = tokio::select! {
+        let step = select! {
             biased;
             // Before the look: what came while there was no room to ask is heard first.
-            chunk = self.payload.next() => return self.take(chunk).await,
+            _ = stream.readable() => {
+                self.hear(stream).await;
+                return;
+            }
             _ = self.ticks.tick() => return self.check().await,
             () = until(due) => return self.output.send_batch(),
             step = self.follower.step(|event, shown| self.output.tell(event, shown)) => step,
@@ -272,7 +318,7 @@ impl Socket {
         }
         (self.messages, self.frames_taken) = (0, 0);
         let is_older = |since: Option<Instant>, limit| since.is_some_and(|since| since.elapsed() > limit);
-        if !stay::still_may(&self.credential, self.follower.services()).await {
+        if !self.still_may().await {
             self.close(
                 CREDENTIAL_ENDED,
                 "the credential has expired or was revoked, or may not do this any more",
@@ -296,18 +342,27 @@ impl Socket {
         }
     }
 
-    /// Takes what has come from the client.
-    async fn take(&mut self, chunk: Option<Result<Bytes, PayloadError>>) {
-        let Some(Ok(bytes)) = chunk else {
-            self.is_over = true;
-            return;
-        };
+    async fn still_may(&self) -> bool {
+        // In a box, for as long as it takes.
+        Box::pin(stay::still_may(&self.credential, self.follower.services())).await
+    }
+
+    /// Takes what has come from the client; `false`: nothing has.
+    async fn hear(&mut self, stream: &TcpStream) -> bool {
+        match self.frames.read(stream) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
+            Ok(0) | Err(_) => self.is_over = true,
+            Ok(_) => self.take().await,
+        }
+        true
+    }
+
+    async fn take(&mut self) {
         self.follower.open().note_heard();
         self.unanswered = None;
-        self.frames.push(bytes);
         while !self.is_over {
             match self.frames.next() {
-                Ok(Some(received)) => self.answer(received).await,
+                Ok(Some(received)) => Box::pin(self.answer(received)).await,
                 Ok(None) => return,
                 Err(fault) => self.close(fault.code, fault.reason),
             }
