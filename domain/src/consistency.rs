@@ -60,6 +60,13 @@ impl LogPosition {
         other == Self::UNKNOWN || (self.timeline == other.timeline && self.lsn >= other.lsn)
     }
 
+    /// Whether who reads at this position sees all that is left of what was written up to `other`. What was kept of a
+    /// timeline that is over every position of a newer one has, and the rest nobody has any more.
+    #[must_use]
+    pub fn covers_what_is_left_of(self, other: Self) -> bool {
+        self.covers(other) || self.timeline > other.timeline
+    }
+
     /// Returns the one that asks for more. Of two timelines that is the newer one, which holds all that was kept of the
     /// older.
     #[must_use]
@@ -243,6 +250,9 @@ mod tests {
         assert!(at(1, 5).covers(at(1, 5)) && !at(1, 4).covers(at(1, 5)));
         assert!(!at(2, 9).covers(at(1, 5)) && !at(1, 9).covers(at(2, 5)));
         assert!(at(1, 0).covers(LogPosition::UNKNOWN) && LogPosition::UNKNOWN.covers(LogPosition::UNKNOWN));
+        assert!(at(2, 9).covers_what_is_left_of(at(1, 50)) && at(2, 9).covers_what_is_left_of(at(2, 9)));
+        assert!(!at(1, 9).covers_what_is_left_of(at(2, 5)) && !at(2, 9).covers_what_is_left_of(at(2, 10)));
+        assert!(!LogPosition::UNKNOWN.covers_what_is_left_of(at(1, 1)));
         assert_eq!(at(1, 9).latest(at(2, 5)), at(2, 5));
         assert_eq!(at(1, 9).latest(at(1, 5)), at(1, 9));
     }

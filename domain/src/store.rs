@@ -60,6 +60,13 @@ pub trait WriteObserver: Debug + Send + Sync {
     fn note_write(&self, tenant: TenantId, position: LogPosition);
 }
 
+/// Is told which timeline of the log the primary is on.
+pub trait TimelineObserver: Debug + Send + Sync {
+    /// Takes note of it; called again and again. When it is another one than before, commits may have been lost that
+    /// were answered and read.
+    fn note_timeline(&self, timeline: u32);
+}
+
 /// One transaction in one tenant.
 #[async_trait]
 pub trait UnitOfWork: Send {

@@ -16,7 +16,7 @@ use super::cache::{RedisProxy, RedisServer};
 use super::cached_reads::{LIST, get, source};
 
 /// The program of one installation on a database, which shares `redis` with others.
-fn program(database: &TestDatabase, redis: &RedisServer) -> Program {
+pub(super) fn program(database: &TestDatabase, redis: &RedisServer) -> Program {
     Program::on(database)
         .with("FAIRLEAD__CACHE__REDIS__URL", redis.url())
         .with(
@@ -30,13 +30,17 @@ async fn pair(program: &Program) -> [Serving; 2] {
     let first = program.serve().await.unwrap();
     let second = program.serve().await.unwrap();
     for server in [&first, &second] {
-        wait_until("the process hears of the other", async || {
-            let ready = server.anonymous().get("/health/ready").await.expect(200);
-            !ready["reduced"].to_string().contains("Redis")
-        })
-        .await;
+        until_shared(server).await;
     }
     [first, second]
+}
+
+pub(super) async fn until_shared(server: &Serving) {
+    wait_until("the process hears of the others", async || {
+        let ready = server.anonymous().get("/health/ready").await.expect(200);
+        !ready["reduced"].to_string().contains("Redis")
+    })
+    .await;
 }
 
 /// Signing keys that both processes know.
@@ -49,7 +53,7 @@ fn keys_dir(database_url: &str) -> String {
 }
 
 /// The same caller at another process.
-fn at(client: &Client, server: &Serving) -> Client {
+pub(super) fn at(client: &Client, server: &Serving) -> Client {
     client.at(&server.url)
 }
 

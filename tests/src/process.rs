@@ -68,6 +68,12 @@ impl Program {
         self
     }
 
+    /// What an environment variable is set to.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let set = self.environment.iter().find(|(set, _)| set == name);
+        set.map(|(_, value)| value.as_str())
+    }
+
     /// Runs a command to its end.
     pub async fn run(&self, arguments: &[&str]) -> Ended {
         self.start(arguments).end().await

@@ -1,3 +1,4 @@
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -47,6 +48,8 @@ pub(crate) struct Inner {
     pub(crate) meters: Arc<Meters>,
     pub(crate) shared: Option<Shared>,
     write_observer: OnceLock<Arc<dyn WriteObserver>>,
+    /// That of the primary; 0 while nobody has told.
+    pub(crate) timeline: AtomicU32,
     /// What was committed before the start is not in `generations`: until there is a floor, loads read all there is.
     pub(crate) floors: Mutex<Floors>,
     /// Set while the database is away: when to try it again.
@@ -75,6 +78,7 @@ impl TieredCache {
             meters,
             shared: shared.transpose()?,
             write_observer: OnceLock::new(),
+            timeline: AtomicU32::new(0),
             floors: Mutex::default(),
             away_until: Mutex::new(None),
             settings,
@@ -327,7 +331,7 @@ impl Inner {
         match consistency {
             Consistency::Eventual => true,
             Consistency::AtLeast(position) => {
-                as_of.covers(position) || self.generations.has_settled(tenant, position)
+                as_of.covers_what_is_left_of(position) || self.generations.has_settled(tenant, position)
             }
             Consistency::Strong => false,
         }
@@ -386,7 +390,10 @@ impl Inner {
         let sees = match (consistency, flight.consistency) {
             (Consistency::Eventual, _) => true,
             (Consistency::AtLeast(wanted), Consistency::AtLeast(asked)) if asked.covers(wanted) => true,
-            (Consistency::AtLeast(wanted), _) => self.generations.has_settled(tenant, wanted),
+            // What is still valid below began since the timeline is known.
+            (Consistency::AtLeast(wanted), _) => {
+                wanted.timeline < self.timeline() || self.generations.has_settled(tenant, wanted)
+            }
             (Consistency::Strong, _) => false,
         };
         sees && flight.epoch == self.epoch() && self.generations.holds(&flight.snapshot)

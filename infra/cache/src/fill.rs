@@ -191,10 +191,11 @@ impl Fill<'_> {
         }
     }
 
-    /// Whether what the shared level vouches for is as new as those who wait ask.
+    /// Whether what the shared level vouches for is as new as those who wait ask. It may have been kept by who does not
+    /// know of a new timeline yet.
     fn is_new_enough(&self, as_of: LogPosition) -> bool {
-        self.inner
-            .is_new_enough(self.flight.key.tenant, as_of, self.flight.consistency)
+        let tenant = self.flight.key.tenant;
+        self.inner.is_of_timeline(as_of) && self.inner.is_new_enough(tenant, as_of, self.flight.consistency)
     }
 
     /// Takes an answer over from the shared level.
@@ -249,6 +250,12 @@ impl Fill<'_> {
         };
         let cost = began.elapsed();
         self.inner.note_seen(ground, answer.as_of);
+        if !self.inner.is_of_timeline(answer.as_of) {
+            return Ok(Landing {
+                found: fresh(Arc::new(Entry::new(answer))),
+                keeps: None,
+            });
+        }
 
         let entry = Arc::new(Entry::new(answer.clone()));
         let fresh_for = jittered(self.question().policy.ttl);

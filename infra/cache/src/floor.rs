@@ -63,6 +63,14 @@ impl Floor {
             self.position().latest(fence)
         }
     }
+
+    /// The same of what a caller asks.
+    fn left_of(self, asked: Consistency) -> Consistency {
+        match asked {
+            Consistency::AtLeast(token) if token.timeline < self.position.timeline => Consistency::Eventual,
+            asked => asked,
+        }
+    }
 }
 
 impl Inner {
@@ -74,7 +82,9 @@ impl Inner {
                 began: Some(Instant::now()),
             },
             Some(floor) => Required {
-                consistency: consistency.raised_to(floor.raised_to(self.generations.fence(snapshot))),
+                consistency: floor
+                    .left_of(consistency)
+                    .raised_to(floor.raised_to(self.generations.fence(snapshot))),
                 began: None,
             },
         }
@@ -88,7 +98,7 @@ impl Inner {
 
     /// Takes note of what a load saw.
     pub(crate) fn note_seen(&self, required: Required, as_of: LogPosition) {
-        if as_of == LogPosition::UNKNOWN {
+        if as_of == LogPosition::UNKNOWN || !self.is_of_timeline(as_of) {
             return;
         }
         let mut floors = self.floors();
@@ -124,7 +134,7 @@ impl Inner {
         *self.floors() = Floors::default();
     }
 
-    fn floors(&self) -> MutexGuard<'_, Floors> {
+    pub(crate) fn floors(&self) -> MutexGuard<'_, Floors> {
         self.floors.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -152,6 +162,19 @@ mod tests {
         );
         let later = floor(FLOOR_MATTERS_FOR).raised_to(of_old_timeline);
         assert_eq!(later, LogPosition::UNKNOWN, "replicas are read again");
+    }
+
+    #[test]
+    fn a_token_of_before_a_failover_asks_no_more_than_the_floor() {
+        let asked = |position| floor(Duration::ZERO).left_of(Consistency::AtLeast(position));
+
+        assert_eq!(asked(LogPosition::new(1, 900)), Consistency::Eventual);
+        let of_this = LogPosition::new(2, 900);
+        assert_eq!(asked(of_this), Consistency::AtLeast(of_this));
+        assert_eq!(
+            floor(Duration::ZERO).left_of(Consistency::Strong),
+            Consistency::Strong
+        );
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod schedule;
 mod settings;
 mod shared;
 mod sweep;
+mod timeline;
 mod warm;
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ mod consistency;
 mod detours;
 mod failover;
 mod faults;
+mod promotion;
 mod restart;
 mod roles;
 mod switch;

@@ -178,6 +178,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     let stores = Stores::connect(&postgres, clock, ids, edge.listeners(), config.jobs.priorities()).await?;
     if let Some(cache) = &edge.cache {
         cache.tell_writes_to(stores.cluster.last_writes());
+        stores.cluster.tell_timelines_to(Arc::new(cache.clone()));
     }
     safety::require_safe(&stores).await?;
     stores

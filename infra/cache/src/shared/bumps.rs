@@ -111,6 +111,14 @@ impl Shared {
         .await;
     }
 
+    /// Drops everything of all tenants that is of another timeline than this process knows of, unless somebody has. What
+    /// cannot be told now is before Redis is trusted again.
+    pub(crate) async fn announce_timeline(&self, inner: &Arc<Inner>) {
+        if keeper::begin_timeline(inner, self).await.is_err() {
+            self.distrust("a new timeline could not be told");
+        }
+    }
+
     /// Drops a namespace, or everything, of all tenants. While Redis is away everything is owed to be dropped.
     pub(crate) async fn begin_era(&self, inner: &Arc<Inner>, name: &str) {
         if !self.is_trusted() || keeper::begin_era(inner, name, None).await.is_err() {

@@ -117,6 +117,10 @@ async fn recover(inner: &Arc<Inner>, shared: &Shared) -> bool {
     }
     read_eras(inner).await;
     loop {
+        let timeline = inner.timeline();
+        if begin_timeline(inner, shared).await.is_err() {
+            return false;
+        }
         let debt = shared.owed().take();
         let paid = match debt {
             Some((tenant, debt)) => pay(shared, tenant, debt).await,
@@ -137,6 +141,11 @@ async fn recover(inner: &Arc<Inner>, shared: &Shared) -> bool {
             // Looked at again, because the listener may have ended just before it could take trust away.
             if !shared.is_subscribed.load(Ordering::Acquire) {
                 shared.distrust("the changes of others are not heard");
+                return false;
+            }
+            // So is this: who has told of it since may have found that nobody takes it.
+            if inner.timeline() != timeline {
+                shared.distrust("a new timeline has begun");
                 return false;
             }
             tracing::info!("the shared cache is trusted");
@@ -246,6 +255,29 @@ pub(crate) async fn begin_era(
     Ok(())
 }
 
+/// Drops everything that is of another timeline than this process knows of, unless somebody has told of the same.
+pub(super) async fn begin_timeline(inner: &Arc<Inner>, shared: &Shared) -> Result<(), LinkError> {
+    let timeline = inner.timeline();
+    if timeline == 0 {
+        return Ok(());
+    }
+    let mut call = shared.scripts.begin_timeline.prepare_invoke();
+    call.key(shared.names.eras())
+        .arg(timeline)
+        .arg(rand::random::<u64>())
+        .arg(position_text(LogPosition::UNKNOWN))
+        .arg(shared.names.channel())
+        .arg(Message::Era.to_text());
+    let call = &call;
+    let begun = shared
+        .link
+        .run(|mut connection| async move { call.invoke_async::<bool>(&mut connection).await });
+    if begun.await? {
+        read_eras(inner).await;
+    }
+    Ok(())
+}
+
 /// Learns which eras it is; when one has begun, everything in memory is dropped.
 pub(super) async fn read_eras(inner: &Arc<Inner>) {
     let Some(shared) = &inner.shared else { return };
@@ -265,6 +297,8 @@ pub(super) async fn read_eras(inner: &Arc<Inner>) {
     });
     let Some((mut names,)) = read.await else { return };
     let floor = names.remove("floor").and_then(|text| parse_position(&text));
+    // Whoever has told of another began an era with it.
+    names.remove("timeline");
     let eras = super::Eras { names, floor };
     let mut known = shared.eras();
     if *known != eras {

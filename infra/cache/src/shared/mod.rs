@@ -93,6 +93,7 @@ struct Scripts {
     open: Script,
     store: Script,
     bump: Script,
+    begin_timeline: Script,
 }
 
 /// Part of the answers' names: a new one begins when everything, or everything of one kind, is dropped.
@@ -120,6 +121,7 @@ impl Shared {
                 open: Script::new(include_str!("scripts/open.lua")),
                 store: Script::new(include_str!("scripts/store.lua")),
                 bump: Script::new(include_str!("scripts/bump.lua")),
+                begin_timeline: Script::new(include_str!("scripts/begin_timeline.lua")),
             },
             sealer: settings.encryption_key.as_ref().map(Sealer::new).map(Arc::new),
             node: rand::random(),

@@ -6,3 +6,4 @@ mod model;
 mod origin;
 mod races;
 mod stand_in;
+mod timeline;

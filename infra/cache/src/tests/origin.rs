@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -36,6 +36,7 @@ pub(super) struct Origin {
     committed: AtomicU64,
     /// What a replica has: what an eventual read sees.
     replayed: AtomicU64,
+    timeline: AtomicU32,
     pub(super) loads: AtomicUsize,
     /// Loads that have read and wait to return.
     pub(super) held: AtomicUsize,
@@ -60,6 +61,7 @@ impl Origin {
         Arc::new(Self {
             committed: AtomicU64::new(1),
             replayed: AtomicU64::new(1),
+            timeline: AtomicU32::new(1),
             loads: AtomicUsize::new(0),
             held: AtomicUsize::new(0),
             failure: Mutex::default(),
@@ -74,7 +76,21 @@ impl Origin {
 
     /// Commits a new value, on the primary alone.
     pub(super) fn commit(&self) -> LogPosition {
-        position(self.committed.fetch_add(1, Ordering::SeqCst) + 1)
+        self.at(self.committed.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+
+    /// The replica becomes the primary: what it did not have is lost. Returns the new timeline.
+    pub(super) fn fail_over(&self) -> u32 {
+        self.committed
+            .store(self.replayed.load(Ordering::SeqCst), Ordering::SeqCst);
+        self.timeline.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    fn at(&self, lsn: u64) -> LogPosition {
+        LogPosition {
+            timeline: self.timeline.load(Ordering::SeqCst),
+            ..position(lsn)
+        }
     }
 
     /// Lets the replica catch up.
@@ -109,9 +125,10 @@ impl Loader for Origin {
         let committed = self.committed.load(Ordering::SeqCst);
         let value = match consistency {
             Consistency::Eventual => replayed,
-            Consistency::AtLeast(wanted) if replayed >= wanted.lsn => replayed,
+            Consistency::AtLeast(wanted) if self.at(replayed).covers(wanted) => replayed,
             Consistency::AtLeast(_) | Consistency::Strong => committed,
         };
+        let as_of = self.at(value);
         self.held.fetch_add(1, Ordering::SeqCst);
         self.gate.acquire().await.unwrap().forget();
         Ok(Loaded {
@@ -119,7 +136,7 @@ impl Loader for Origin {
             entity_tag: value.to_string().into(),
             content_type: "text/plain".into(),
             modified: None,
-            as_of: position(value),
+            as_of,
         })
     }
 }

@@ -14,13 +14,13 @@ mod rotation;
 mod route;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use fairlead_domain::consistency::{NodeName, ReadIntent};
 use fairlead_domain::database::NodeRole;
 use fairlead_domain::identity::TenantId;
-use fairlead_domain::store::StoreError;
+use fairlead_domain::store::{StoreError, TimelineObserver};
 use futures_util::future::join_all;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -56,6 +56,7 @@ pub struct Cluster {
     /// Connections to the primary as the role that works across tenants.
     system: Pool,
     last_writes: Arc<LastWrites>,
+    timelines: Arc<OnceLock<Arc<dyn TimelineObserver>>>,
     /// How long a primary that has fallen silent is waited for.
     silence: Duration,
     turn: AtomicUsize,
@@ -77,6 +78,7 @@ impl Cluster {
         system_is_there?;
 
         let history = Arc::new(History::default());
+        let timelines = Arc::new(OnceLock::new());
         let mut monitors = Vec::new();
         let mut watched = |name: NodeName, role, target: Target, pool: &PoolConfig| {
             let return_after = match role {
@@ -91,6 +93,7 @@ impl Cluster {
                 config: config.monitor.clone(),
                 seen: Arc::clone(&seen),
                 history: Arc::clone(&history),
+                timelines: Arc::clone(&timelines),
                 conversation: None,
             });
             let pool_name = PoolName {
@@ -143,6 +146,7 @@ impl Cluster {
                 None,
             ),
             last_writes: Arc::default(),
+            timelines,
             silence: config.monitor.timeout,
             turn: AtomicUsize::new(0),
             tasks: Mutex::default(),
@@ -188,6 +192,15 @@ impl Cluster {
     /// The last writes of each tenant, to be told of those of other processes, too.
     pub fn last_writes(&self) -> Arc<LastWrites> {
         Arc::clone(&self.last_writes)
+    }
+
+    /// Tells `observer` which timeline the primary is on, now and whenever it was looked at. Only the first is told.
+    pub fn tell_timelines_to(&self, observer: Arc<dyn TimelineObserver>) {
+        let timeline = self.primary.position().timeline;
+        if timeline > 0 {
+            observer.note_timeline(timeline);
+        }
+        self.timelines.get_or_init(|| observer);
     }
 
     /// Ends the monitor, and closes all connections once the units of work that are open have ended.

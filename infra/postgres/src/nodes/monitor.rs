@@ -1,11 +1,12 @@
 //! Looks at every node a few times a second, each over a connection of its own: whether it answers, how far it is, and
 //! how far behind.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use fairlead_domain::consistency::{LogPosition, NodeName};
 use fairlead_domain::database::NodeRole;
+use fairlead_domain::store::TimelineObserver;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -38,6 +39,8 @@ pub(super) struct Monitor {
     pub(super) seen: Arc<Seen>,
     /// Of the primary, by whose positions lag is measured.
     pub(super) history: Arc<History>,
+    /// Who is told of the primary's timeline, if anybody is.
+    pub(super) timelines: Arc<OnceLock<Arc<dyn TimelineObserver>>>,
     pub(super) conversation: Option<Conversation>,
 }
 
@@ -114,6 +117,10 @@ impl Monitor {
                 lsn: look.position.lsn.saturating_sub(1),
                 ..look.position
             });
+            // Now that what is read says so.
+            if let Some(observer) = self.timelines.get() {
+                observer.note_timeline(look.position.timeline);
+            }
             return Ok(());
         }
         if !look.is_standby {

@@ -63,6 +63,7 @@ fn cluster(replicas: impl Into<Vec<Arc<Node>>>) -> Cluster {
         replicas: replicas.into(),
         system: pool("primary"),
         last_writes: Arc::default(),
+        timelines: Arc::default(),
         silence: Duration::from_secs(1),
         turn: std::sync::atomic::AtomicUsize::new(0),
         tasks: std::sync::Mutex::default(),
