@@ -97,9 +97,14 @@ fn of_lead(change: &Change<'_>, tags: &mut Vec<Tag>) {
     if moved {
         tags.push(Tag::Statistics);
     }
-    // Each of these is also written as an activity; a lead takes its activities with it.
-    let scored = change.event_type() == "lead_scored" || change.touches("qualityScore");
-    if moved || reassigned || scored || change.touches("closeReason") {
+    let is_told_in_activities = match change.event_type() {
+        // Of what comes with a new lead, its assignment alone is also written as an activity.
+        "lead_created" => reassigned,
+        // It takes its activities with it.
+        "lead_deleted" | "lead_scored" => true,
+        _ => moved || reassigned || change.touches("closeReason") || change.touches("qualityScore"),
+    };
+    if is_told_in_activities {
         tags.extend([Tag::Activities, Tag::LeadActivities(lead)]);
     }
     // What an agent holds stands in its profile.
@@ -154,7 +159,7 @@ impl Change<'_> {
         })
     }
 
-    /// Whether a field has changed, or came or went with the whole.
+    /// Whether a field has changed, or had a value when it came or went with the whole.
     fn touches(&self, field: &str) -> bool {
         match self {
             Self::Recorded(Recorded {
@@ -162,10 +167,13 @@ impl Change<'_> {
                 after: Some(after),
                 ..
             }) => before.get(field) != after.get(field),
-            Self::Recorded(_) => true,
+            Self::Recorded(recorded) => {
+                let state = recorded.after.as_ref().or(recorded.before.as_ref());
+                state.is_none_or(|state| has_value(state, field))
+            }
             Self::Logged { data, .. } => match data.get("changed").and_then(Value::as_array) {
                 Some(changed) => changed.iter().any(|name| name == field),
-                None => true,
+                None => has_value(data, field),
             },
         }
     }
@@ -188,6 +196,11 @@ impl Change<'_> {
             Self::Logged { data, .. } => id_in(data, field),
         }
     }
+}
+
+/// Whether a field has a value, or nobody has told of it.
+fn has_value(state: &Value, field: &str) -> bool {
+    state.get(field).is_none_or(|value| !value.is_null())
 }
 
 fn id_in(state: &Value, field: &str) -> Option<Uuid> {

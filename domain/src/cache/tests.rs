@@ -107,6 +107,47 @@ fn a_move_touches_statistics_and_the_load_of_the_agent() {
     assert!(tags.contains(&Tag::Agents));
 }
 
+fn lead_created(state: &serde_json::Value) -> Recorded {
+    Recorded::new("lead_created", Aggregate::Lead, LEAD, Actor::System).after(state)
+}
+
+/// Nothing is written of it but itself.
+#[test]
+fn a_new_lead_that_nobody_has_leaves_activities_and_agents_alone() {
+    let recorded = lead_created(&json!({
+        "status": "NEW", "assignedTo": null, "qualityScore": 0, "closeReason": null
+    }));
+
+    let of_lead = [Tag::Leads, Tag::Lead(Id::from_uuid(LEAD)), Tag::Statistics];
+    assert_eq!(tags(&recorded), of_lead);
+}
+
+#[test]
+fn a_new_lead_of_an_agent_touches_activities_and_what_the_agent_holds() {
+    let tags = tags(&lead_created(&json!({"status": "NEW", "assignedTo": ANN})));
+
+    for tag in [
+        Tag::Statistics,
+        Tag::Activities,
+        Tag::LeadActivities(Id::from_uuid(LEAD)),
+        Tag::User(Id::from_uuid(ANN)),
+        Tag::Agents,
+    ] {
+        assert!(tags.contains(&tag), "{tag} is missing");
+    }
+}
+
+#[test]
+fn a_deleted_lead_takes_its_activities_with_it_whoever_had_it() {
+    let recorded = Recorded::new("lead_deleted", Aggregate::Lead, LEAD, Actor::System)
+        .before(&json!({"status": "NEW", "assignedTo": null}));
+
+    let tags = tags(&recorded);
+
+    assert!(tags.contains(&Tag::Activities) && tags.contains(&Tag::Statistics));
+    assert!(tags.contains(&Tag::LeadActivities(Id::from_uuid(LEAD))));
+}
+
 #[test]
 fn an_activity_touches_those_of_its_lead() {
     let recorded = Recorded::new("activity_deleted", Aggregate::Activity, ANN, Actor::System)
