@@ -126,16 +126,16 @@ pub(crate) fn show(
     response.insert_header((header::CONTENT_TYPE, media_type(entry)));
     response.insert_header((header::ETAG, quoted(entry.entity_tag(), coding)));
     let body = match coding {
-        None => entry.body(),
+        None => entry.body().clone(),
         Some(coding) => {
             response.insert_header((header::CONTENT_ENCODING, coding.value()));
             encoded(entry, coding, compression)
         }
     };
-    response.body(body.clone())
+    response.body(body)
 }
 
-fn encoded<'a>(entry: &'a Entry, coding: Coding, compression: &Compression) -> &'a Bytes {
+fn encoded(entry: &Entry, coding: Coding, compression: &Compression) -> Bytes {
     entry.encoded(coding.into(), |body| encode(coding, compression.level, body))
 }
 

@@ -1,4 +1,5 @@
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use time::OffsetDateTime;
@@ -31,7 +32,9 @@ pub enum Encoding {
 #[derive(Debug)]
 pub struct Entry {
     loaded: Loaded,
-    encoded: [OnceLock<Bytes>; 3],
+    /// `None`: it was made, and is too large to be kept.
+    encoded: [OnceLock<Option<Bytes>>; 3],
+    encoded_bytes: AtomicUsize,
 }
 
 impl Entry {
@@ -39,6 +42,7 @@ impl Entry {
         Self {
             loaded,
             encoded: Default::default(),
+            encoded_bytes: AtomicUsize::new(0),
         }
     }
 
@@ -65,7 +69,70 @@ impl Entry {
     }
 
     /// The body in `encoding`; made by `encode` when it is first asked for, and by one caller alone.
-    pub fn encoded(&self, encoding: Encoding, encode: impl FnOnce(&Bytes) -> Bytes) -> &Bytes {
-        self.encoded[encoding as usize].get_or_init(|| encode(&self.loaded.body))
+    ///
+    /// It is kept as long as all codings together take no more than the plain form: who weighs an entry need not know
+    /// which will be asked for. What hardly shrinks is made each time.
+    pub fn encoded(&self, encoding: Encoding, encode: impl Fn(&Bytes) -> Bytes) -> Bytes {
+        let mut too_large = None;
+        let kept = self.encoded[encoding as usize].get_or_init(|| {
+            let made = encode(&self.loaded.body);
+            let bytes = self.encoded_bytes.fetch_add(made.len(), Ordering::Relaxed) + made.len();
+            if bytes <= self.loaded.body.len() {
+                return Some(made);
+            }
+            self.encoded_bytes.fetch_sub(made.len(), Ordering::Relaxed);
+            too_large = Some(made);
+            None
+        });
+        kept.clone()
+            .or(too_large)
+            .unwrap_or_else(|| encode(&self.loaded.body))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(bytes: usize) -> Entry {
+        Entry::new(Loaded {
+            body: Bytes::from(vec![b'x'; bytes]),
+            entity_tag: "1".into(),
+            content_type: "text/plain".into(),
+            modified: None,
+            as_of: LogPosition::UNKNOWN,
+        })
+    }
+
+    #[test]
+    fn a_coding_is_made_once() {
+        let entry = entry(100);
+        let made = AtomicUsize::new(0);
+        let encode = |_: &Bytes| {
+            made.fetch_add(1, Ordering::Relaxed);
+            Bytes::from_static(b"short")
+        };
+
+        for _ in 0..3 {
+            assert_eq!(entry.encoded(Encoding::Gzip, encode), "short");
+        }
+        assert_eq!(made.into_inner(), 1);
+    }
+
+    #[test]
+    fn codings_take_no_more_together_than_the_plain_form() {
+        let entry = entry(100);
+        let encode = |body: &Bytes| body.slice(..60);
+
+        for encoding in [Encoding::Zstd, Encoding::Brotli, Encoding::Gzip, Encoding::Brotli] {
+            assert_eq!(entry.encoded(encoding, encode).len(), 60);
+        }
+
+        let kept = entry
+            .encoded
+            .iter()
+            .filter(|kept| matches!(kept.get(), Some(Some(_))));
+        assert_eq!(kept.count(), 1);
+        assert_eq!(entry.encoded_bytes.into_inner(), 60);
     }
 }

@@ -314,8 +314,9 @@ impl Fill<'_> {
             },
             life,
             cost,
-            account,
+            account: Arc::clone(&account),
             ledger: self.flight.ledger.clone(),
+            compressed_from: inner.settings.memory.compressed_from,
         };
         if inner.memory.insert(Held::from(held)) == Some(Pool::Common) {
             inner.sweep();

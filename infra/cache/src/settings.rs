@@ -54,6 +54,8 @@ pub struct MemorySettings {
     pub largest_bytes: usize,
     /// Which answers go first when memory is full. Default: by frequency.
     pub eviction: Eviction,
+    /// Bodies from this size on are also kept compressed, once somebody has asked for that. Default: 1 KiB.
+    pub compressed_from: usize,
 }
 
 impl Default for MemorySettings {
@@ -63,6 +65,7 @@ impl Default for MemorySettings {
             tenant_bytes: 1 << 20,
             largest_bytes: 2 << 20,
             eviction: Eviction::Frequency,
+            compressed_from: 1 << 10,
         }
     }
 }

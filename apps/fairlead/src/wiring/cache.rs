@@ -29,6 +29,7 @@ pub(super) fn start(config: &Config, secret: &Secret) -> anyhow::Result<Option<T
         load_limit: config.database.statement_timeout,
         // Commits are told within a second, and the primary is looked at every so often.
         sight_lag: Duration::from_secs(1) + config.database.monitor.interval,
+        memory: memory(config),
         ..settings(&config.cache)
     };
     let cache = TieredCache::start(settings).context("cannot start the cache (cache.redis.url)")?;
@@ -96,17 +97,26 @@ impl ActiveTenants for AskingTenants {
     }
 }
 
+fn memory(config: &Config) -> MemorySettings {
+    let (memory, compression) = (&config.cache.memory, &config.http.compression);
+    MemorySettings {
+        capacity_bytes: memory.capacity_bytes,
+        tenant_bytes: memory.tenant_bytes,
+        largest_bytes: memory.largest_bytes,
+        eviction: match memory.eviction {
+            CacheEviction::Frequency => Eviction::Frequency,
+            CacheEviction::Recency => Eviction::Recency,
+        },
+        compressed_from: if compression.enabled {
+            compression.threshold_bytes
+        } else {
+            usize::MAX
+        },
+    }
+}
+
 fn settings(config: &CacheConfig) -> CacheSettings {
     CacheSettings {
-        memory: MemorySettings {
-            capacity_bytes: config.memory.capacity_bytes,
-            tenant_bytes: config.memory.tenant_bytes,
-            largest_bytes: config.memory.largest_bytes,
-            eviction: match config.memory.eviction {
-                CacheEviction::Frequency => Eviction::Frequency,
-                CacheEviction::Recency => Eviction::Recency,
-            },
-        },
         policies: policies(config),
         outage: OutageSettings {
             unheard_ttl: config.redis.unheard_ttl,

@@ -10,8 +10,6 @@ use crate::meters::{TagMask, WarmMeter, tag_mask};
 
 /// What an answer takes beside its body and key: this struct, the entry, the pool's own bookkeeping.
 const OVERHEAD_BYTES: usize = 512;
-/// Bodies from this size on are also kept compressed.
-const COMPRESSED_FROM_BYTES: usize = 1_024;
 
 /// The pool that an answer lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,13 +77,15 @@ pub(crate) struct NewHeld {
     pub(crate) cost: Duration,
     pub(crate) account: Arc<Account>,
     pub(crate) ledger: Option<Arc<WarmMeter>>,
+    /// Bodies from this size on may also be kept compressed.
+    pub(crate) compressed_from: usize,
 }
 
 impl From<NewHeld> for Held {
     fn from(new: NewHeld) -> Self {
         let body = new.entry.body().len();
-        // Compressed forms come later than the weighing: one or two of them, each a fraction of the body.
-        let compressed = if body < COMPRESSED_FROM_BYTES { 0 } else { body / 2 };
+        // Compressed forms come later than the weighing, and take no more than the body altogether.
+        let compressed = if body < new.compressed_from { 0 } else { body };
         let bytes = OVERHEAD_BYTES
             + body
             + compressed

@@ -20,6 +20,7 @@ fn memory(capacity_bytes: u64, tenant_bytes: u64) -> Memory {
         tenant_bytes,
         largest_bytes: 64 << 10,
         eviction: Eviction::Frequency,
+        compressed_from: usize::MAX,
     };
     Memory::new(settings, &Arc::new(Meters::default()))
 }
@@ -55,6 +56,7 @@ fn keep(memory: &Memory, tenant: TenantId, number: usize, bytes: usize) {
         cost: Duration::ZERO,
         account: memory.account(tenant),
         ledger: None,
+        compressed_from: usize::MAX,
     };
     memory.insert(Held::from(held));
 }
