@@ -1,4 +1,5 @@
-/// A hash that is the same in every process and release, unlike that of the standard library.
+/// A hash that is the same in every process and release, unlike that of the standard library, as long as what it is made
+/// of is: whoever mixes in a number sees to it that the number stays (`generations`).
 ///
 /// Each word is mixed in by the finaliser of `SplitMix64` (Steele, Lea, Flood: Fast splittable pseudorandom number
 /// generators, 2014). Not for secrets: who can choose ids can make them collide, and gains a cache miss.
