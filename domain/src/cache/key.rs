@@ -12,6 +12,9 @@ pub struct CacheKey {
 }
 
 impl CacheKey {
+    /// Who names a key need not write more.
+    pub const LONGEST_TEXT: usize = 10_000;
+
     /// `variant` is the question in normal form, with all that the answer depends on: the query, what it includes, and
     /// what the caller may see.
     pub fn new(namespace: Namespace, variant: impl Into<Box<str>>) -> Self {

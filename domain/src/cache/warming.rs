@@ -98,11 +98,16 @@ impl WarmWish {
         Ok(wish.unwrap_or_default())
     }
 
+    /// The most datasets and keys that one wish may name.
+    pub const MOST_DATASETS: usize = 20;
+    pub const MOST_KEYS: usize = 1_000;
+
     /// `known`: the datasets that there are.
     pub fn parse(self, known: &[&'static str]) -> Result<WarmRequest, Invalid> {
         let what = match (self.datasets, self.keys, self.learned.unwrap_or(false)) {
             (None, None, false) => WarmWhat::Everything,
             (Some(datasets), None, false) => {
+                at_most("datasets", datasets.len(), Self::MOST_DATASETS)?;
                 if let Some(unknown) = datasets.iter().find(|name| !known.contains(&name.as_str())) {
                     let detail = format!("must be of {}, unlike {unknown}", known.join(", "));
                     return Err(Invalid::field("datasets", detail));
@@ -110,6 +115,7 @@ impl WarmWish {
                 WarmWhat::Datasets(datasets)
             }
             (None, Some(keys), false) => {
+                at_most("keys", keys.len(), Self::MOST_KEYS)?;
                 WarmWhat::Keys(keys.iter().map(|key| parse_key(key)).collect::<Result<_, _>>()?)
             }
             (None, None, true) => WarmWhat::Learned,
@@ -125,7 +131,21 @@ impl WarmWish {
     }
 }
 
+fn at_most(field: &'static str, count: usize, most: usize) -> Result<(), Invalid> {
+    if count <= most {
+        return Ok(());
+    }
+    Err(Invalid::field(
+        field,
+        format!("must have at most {most} items, unlike {count}"),
+    ))
+}
+
 fn parse_key(key: &str) -> Result<CacheKey, Invalid> {
+    if key.len() > CacheKey::LONGEST_TEXT {
+        let detail = format!("must have keys of at most {} characters", CacheKey::LONGEST_TEXT);
+        return Err(Invalid::field("keys", detail));
+    }
     CacheKey::parse(key).ok_or_else(|| {
         let detail = format!("must be of the form leads.list?status=NEW, unlike {key}");
         Invalid::field("keys", detail)

@@ -38,6 +38,20 @@ struct InvalidationBody {
 
 impl InvalidationBody {
     fn parse(self) -> Result<Vec<Invalidate>, Invalid> {
+        let texts = [
+            ("tag", &self.tag, 100),
+            ("namespace", &self.namespace, 100),
+            ("key", &self.key, CacheKey::LONGEST_TEXT),
+            ("pattern", &self.pattern, 200),
+        ];
+        for (field, text, most) in texts {
+            if text.as_ref().is_some_and(|text| text.chars().count() > most) {
+                return Err(Invalid::field(
+                    field,
+                    format!("must have at most {most} characters"),
+                ));
+            }
+        }
         let tenant: Option<TenantId> = self.tenant_id.map(Id::from_uuid);
         let needs_tenant = || Invalid::field("tenantId", "is required with tag and with key");
         match (self.tag, self.namespace, self.key, self.pattern) {
