@@ -67,6 +67,13 @@ pub trait TimelineObserver: Debug + Send + Sync {
     fn note_timeline(&self, timeline: u32);
 }
 
+/// Knows how far the primary has written.
+#[async_trait]
+pub trait LogEnd: Debug + Send + Sync {
+    /// Returns a position that covers everything committed before this was called.
+    async fn log_end(&self) -> Result<LogPosition, StoreError>;
+}
+
 /// One transaction in one tenant.
 #[async_trait]
 pub trait UnitOfWork: Send {

@@ -10,7 +10,7 @@ use fairlead_domain::cache::{
 };
 use fairlead_domain::consistency::{Consistency, LogPosition};
 use fairlead_domain::identity::TenantId;
-use fairlead_domain::store::WriteObserver;
+use fairlead_domain::store::{LogEnd, WriteObserver};
 
 use crate::fill;
 use crate::flights::{Flight, Flights};
@@ -48,6 +48,7 @@ pub(crate) struct Inner {
     pub(crate) meters: Arc<Meters>,
     pub(crate) shared: Option<Shared>,
     write_observer: OnceLock<Arc<dyn WriteObserver>>,
+    pub(crate) log_end: OnceLock<Arc<dyn LogEnd>>,
     /// That of the primary; 0 while nobody has told.
     pub(crate) timeline: AtomicU32,
     /// What was committed before the start is not in `generations`: until there is a floor, loads read all there is.
@@ -78,6 +79,7 @@ impl TieredCache {
             meters,
             shared: shared.transpose()?,
             write_observer: OnceLock::new(),
+            log_end: OnceLock::new(),
             timeline: AtomicU32::new(0),
             floors: Mutex::default(),
             away_until: Mutex::new(None),
@@ -92,6 +94,11 @@ impl TieredCache {
     /// Tells `observer` of writes of other processes from now on. Only the first is told.
     pub fn tell_writes_to(&self, observer: Arc<dyn WriteObserver>) {
         self.inner.write_observer.get_or_init(|| observer);
+    }
+
+    /// Asks `log` from now on how far a load must read to see what nobody has named. Only the first is asked.
+    pub fn ask_log_end_of(&self, log: Arc<dyn LogEnd>) {
+        self.inner.log_end.get_or_init(|| log);
     }
 
     /// Tells the other processes what they have not been told yet, and takes leave of them; returns whether that was

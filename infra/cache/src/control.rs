@@ -5,6 +5,7 @@ use fairlead_domain::cache::{
     CacheControl, CacheKey, CacheReport, Explanation, Invalidate, KeptInMemory, Reason, SharedState, Tag,
     TenantReport,
 };
+use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::identity::TenantId;
 use std::sync::Arc;
 use std::time::Instant;
@@ -79,35 +80,48 @@ impl TieredCache {
 
 impl Inner {
     /// Nothing is searched: what has become invalid leaves memory when its place is needed, or its time is over.
+    ///
+    /// What was changed past us, on the primary, is not yet everywhere: what is loaded next sees at least where the log
+    /// ends now.
     async fn invalidate(self: &Arc<Self>, what: Invalidate) {
+        let end = self.log_end().await;
         match what {
-            Invalidate::Tag(tenant, tag) => self.bump(tenant, &[tag], None).await,
-            Invalidate::Tenant(tenant) => self.bump(tenant, &[Tag::Whole], None).await,
+            Invalidate::Tag(tenant, tag) => self.invalidate_tag(tenant, tag, end).await,
+            Invalidate::Tenant(tenant) => self.invalidate_tag(tenant, Tag::Whole, end).await,
             Invalidate::Key(tenant, key) => {
-                self.bump_here([TagHash::of_key(tenant, &key)], None);
+                self.bump_here([TagHash::of_key(tenant, &key)], end);
                 if let Some(shared) = &self.shared {
-                    shared.drop_answer(tenant, &key).await;
-                    self.bump_here([TagHash::of_key(tenant, &key)], None);
+                    shared.drop_answer(tenant, &key, end).await;
+                    self.bump_here([TagHash::of_key(tenant, &key)], end);
                 }
                 self.memory.remove(tenant, &key);
             }
             Invalidate::Namespace(Some(tenant), namespace) => {
-                self.bump_here([TagHash::of_namespace(tenant, namespace)], None);
+                self.bump_here([TagHash::of_namespace(tenant, namespace)], end);
                 if let Some(shared) = &self.shared {
                     let counter = shared.namespace_counter(tenant, namespace);
-                    shared.bump(tenant, vec![counter], None).await;
-                    self.bump_here([TagHash::of_namespace(tenant, namespace)], None);
+                    shared.bump(tenant, vec![counter], end).await;
+                    self.bump_here([TagHash::of_namespace(tenant, namespace)], end);
                 }
             }
-            Invalidate::Namespace(None, namespace) => self.begin_era(namespace.as_str()).await,
-            Invalidate::Everything => self.begin_era("everything").await,
+            Invalidate::Namespace(None, namespace) => self.begin_era(namespace.as_str(), end).await,
+            Invalidate::Everything => self.begin_era("everything", end).await,
         }
     }
 
-    async fn begin_era(self: &Arc<Self>, name: &str) {
+    async fn invalidate_tag(&self, tenant: TenantId, tag: Tag, end: Option<LogPosition>) {
+        self.bump(tenant, &[tag], end).await;
+        // Nor is what is not kept read from before.
+        if let Some(end) = end.filter(|end| *end != LogPosition::UNKNOWN) {
+            self.observe_write(tenant, end);
+        }
+    }
+
+    async fn begin_era(self: &Arc<Self>, name: &str, end: Option<LogPosition>) {
+        self.take_floor(end);
         self.generations.bump_everything();
         if let Some(shared) = &self.shared {
-            shared.begin_era(self, name).await;
+            shared.begin_era(self, name, end).await;
         }
     }
 

@@ -5,11 +5,16 @@ use std::time::{Duration, Instant};
 
 use fairlead_domain::consistency::{Consistency, LogPosition};
 
+use tokio::time::timeout;
+
 use crate::cache::Inner;
 use crate::generations::Snapshot;
 
 /// A replica that is further behind is out of the rotation long before.
 const FLOOR_MATTERS_FOR: Duration = Duration::from_mins(1);
+
+/// How long the primary may take to tell how far it has come.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// A position from after the start of this process.
 #[derive(Clone, Copy, Debug)]
@@ -119,8 +124,25 @@ impl Inner {
         }
     }
 
+    /// Up to where a load sees everything that was committed before; unknown when the primary does not tell. `None` when
+    /// there is nobody to ask.
+    pub(crate) async fn log_end(&self) -> Option<LogPosition> {
+        let log = self.log_end.get()?;
+        let end = timeout(PATIENCE, log.log_end()).await;
+        Some(end.ok().and_then(Result::ok).unwrap_or(LogPosition::UNKNOWN))
+    }
+
+    /// What is loaded next sees at least `position`; all there is when that is unknown.
+    pub(crate) fn take_floor(&self, position: Option<LogPosition>) {
+        match position {
+            Some(LogPosition::UNKNOWN) => self.forget_floor(),
+            Some(position) => self.raise_floor(position),
+            None => {}
+        }
+    }
+
     /// What is loaded next sees at least `position`.
-    pub(crate) fn raise_floor(&self, position: LogPosition) {
+    fn raise_floor(&self, position: LogPosition) {
         if let Some(known) = &mut self.floors().floor {
             *known = Floor {
                 position: known.position.latest(position),

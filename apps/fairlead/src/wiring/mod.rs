@@ -179,6 +179,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     if let Some(cache) = &edge.cache {
         cache.tell_writes_to(stores.cluster.last_writes());
         stores.cluster.tell_timelines_to(Arc::new(cache.clone()));
+        cache.ask_log_end_of(stores.system.clone());
     }
     safety::require_safe(&stores).await?;
     stores

@@ -88,12 +88,12 @@ impl Shared {
 
     /// Drops one answer everywhere else. There is no counter for one: that of its namespace is bumped, so that nothing
     /// vouches for the answer to those who miss the message, nor keeps it when its load began before.
-    pub(crate) async fn drop_answer(&self, tenant: TenantId, key: &CacheKey) {
+    pub(crate) async fn drop_answer(&self, tenant: TenantId, key: &CacheKey, end: Option<LogPosition>) {
         let counter = OwedCounter {
             hash: TagHash::of_key(tenant, key).0,
             ..self.namespace_counter(tenant, key.namespace())
         };
-        self.bump(tenant, vec![counter], None).await;
+        self.bump(tenant, vec![counter], end).await;
     }
 
     /// Takes an answer out of Redis.
@@ -119,10 +119,11 @@ impl Shared {
         }
     }
 
-    /// Drops a namespace, or everything, of all tenants. While Redis is away everything is owed to be dropped.
-    pub(crate) async fn begin_era(&self, inner: &Arc<Inner>, name: &str) {
-        if !self.is_trusted() || keeper::begin_era(inner, name, None).await.is_err() {
-            self.owed().owe_everything(LogPosition::UNKNOWN);
+    /// Drops a namespace, or everything, of all tenants; what is loaded then sees at least `end`. While Redis is away
+    /// everything is owed to be dropped.
+    pub(crate) async fn begin_era(&self, inner: &Arc<Inner>, name: &str, end: Option<LogPosition>) {
+        if !self.is_trusted() || keeper::begin_era(inner, name, end).await.is_err() {
+            self.owed().owe_everything(end.unwrap_or(LogPosition::UNKNOWN));
             self.distrust("an era could not be begun");
         }
     }

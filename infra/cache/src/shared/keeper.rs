@@ -304,11 +304,7 @@ pub(super) async fn read_eras(inner: &Arc<Inner>) {
     if *known != eras {
         *known = eras;
         drop(known);
-        match floor {
-            Some(LogPosition::UNKNOWN) => inner.forget_floor(),
-            Some(floor) => inner.raise_floor(floor),
-            None => {}
-        }
+        inner.take_floor(floor);
         inner.generations.bump_everything();
     }
 }

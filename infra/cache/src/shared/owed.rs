@@ -78,7 +78,7 @@ impl Owed {
 
     /// Everything is owed again.
     pub(crate) fn owe_everything(&mut self, position: LogPosition) {
-        self.everything = Some(position);
+        self.everything = Some(self.everything.map_or(position, |known| later(known, position)));
     }
 
     /// Puts back what could not be paid.

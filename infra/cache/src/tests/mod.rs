@@ -3,6 +3,7 @@
 mod heard;
 mod memory;
 mod model;
+mod operators;
 mod origin;
 mod races;
 mod stand_in;

@@ -10,7 +10,7 @@ use fairlead_domain::cache::{
 };
 use fairlead_domain::consistency::{Consistency, LogPosition};
 use fairlead_domain::identity::TenantId;
-use fairlead_domain::store::StoreError;
+use fairlead_domain::store::{LogEnd, StoreError};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
@@ -138,6 +138,14 @@ impl Loader for Origin {
             modified: None,
             as_of,
         })
+    }
+}
+
+#[async_trait]
+impl LogEnd for Origin {
+    async fn log_end(&self) -> Result<LogPosition, StoreError> {
+        let end = self.at(self.committed.load(Ordering::SeqCst));
+        Ok(LogPosition { mark: 0, ..end })
     }
 }
 

@@ -21,7 +21,7 @@ use fairlead_domain::events::Recorded;
 use fairlead_domain::identity::{Accounts, LoginThrottle, Operators, Platform, SessionId, TenantId};
 use fairlead_domain::jobs::{Jobs, Priorities, Queue};
 use fairlead_domain::leads::LeadCounters;
-use fairlead_domain::store::{StoreError, SystemStore, SystemUnitOfWork};
+use fairlead_domain::store::{LogEnd, StoreError, SystemStore, SystemUnitOfWork};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -98,6 +98,17 @@ impl SystemStore for PgSystemStore {
     async fn begin(&self, scope: &SystemScope) -> Result<Box<dyn SystemUnitOfWork>, StoreError> {
         tracing::debug!(reason = scope.reason(), "system unit of work");
         Ok(Box::new(self.unit_of_work()))
+    }
+}
+
+#[async_trait]
+impl LogEnd for PgSystemStore {
+    #[tracing::instrument(level = "debug", name = "db.log_end", skip_all)]
+    async fn log_end(&self) -> Result<LogPosition, StoreError> {
+        let connection = self.cluster.system();
+        connection.sql("SELECT 1").fetch_one().await?;
+        // Whoever commits is told where the log ends by then, whether anything was written or not.
+        Ok(connection.commit().await?)
     }
 }
 
