@@ -35,6 +35,15 @@ type Mark = (TenantId, NonZeroU32);
 pub(crate) struct Heard {
     told: Mutex<Told>,
     untold: Mutex<Untold>,
+    followed: Mutex<Option<Followed>>,
+}
+
+/// How this process follows the log.
+#[derive(Clone, Copy, Debug)]
+struct Followed {
+    since: Instant,
+    /// When it last came further, or there was nothing more: not while a transaction holds the log up.
+    flowed: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -80,6 +89,23 @@ impl Heard {
 
     fn is_told(&self, mark: Mark) -> bool {
         lock(&self.told).marks.contains(&mark)
+    }
+
+    /// Whether the log was followed without a gap since `from`, and has come further after `until`: what was committed
+    /// between these, and longer ago than anybody takes to tell of it, was found there.
+    pub(crate) fn has_followed(&self, from: Instant, until: Instant) -> bool {
+        lock(&self.followed).is_some_and(|followed| followed.since <= from && followed.flowed >= until)
+    }
+
+    fn note_followed(&self, stretch: &Stretch, now: Instant) {
+        let mut followed = lock(&self.followed);
+        let known = followed.get_or_insert(Followed {
+            since: now,
+            flowed: now,
+        });
+        if !stretch.events.is_empty() || !stretch.is_held {
+            known.flowed = now;
+        }
     }
 
     /// Takes in what the log has brought.
@@ -154,6 +180,7 @@ impl EventObserver for TieredCache {
 
 impl Inner {
     pub(crate) fn observe(self: &Arc<Self>, stretch: &Stretch, now: Instant) {
+        self.heard.note_followed(stretch, now);
         self.heard.find(stretch, now);
         let due = self.heard.due(now);
         if due.is_empty() {

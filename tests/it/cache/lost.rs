@@ -174,3 +174,96 @@ async fn a_dropped_answer_is_not_vouched_for() {
 
     assert_eq!(deaf.node.ask(7).await.unwrap().source, Source::Loader);
 }
+
+/// Ends a node without a word, and waits until the others have taken it off the roll.
+async fn dies(node: Node, redis: &RedisServer) {
+    let roll = async || {
+        redis
+            .command::<Vec<String>>(redis::cmd("SMEMBERS").arg("fl:roll"))
+            .await
+    };
+    let before = roll().await.len();
+    drop(node);
+    support::wait_until("it is missed", async || roll().await.len() < before).await;
+}
+
+async fn era(redis: &RedisServer) -> String {
+    redis
+        .command(redis::cmd("HGET").arg("fl:eras").arg("everything"))
+        .await
+}
+
+fn missed_soon(redis: &RedisServer) -> SharedSettings {
+    SharedSettings {
+        missed_after: Duration::from_secs(2),
+        ..redis.settings()
+    }
+}
+
+/// What it has changed untold they have found there, so nothing need be dropped.
+#[tokio::test]
+async fn a_node_that_dies_costs_those_nothing_who_follow_the_log() {
+    let redis = RedisServer::start().await;
+    let origin = Origin::new();
+    let settings = missed_soon(&redis);
+    let survivors = [
+        Node::start(&origin, settings.clone()).await,
+        Node::start(&origin, settings.clone()).await,
+    ];
+    survivors[0].follow();
+    // Long enough for what was told before anybody followed to be told.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let victim = Node::start(&origin, settings).await;
+    for node in &survivors {
+        node.value(7).await;
+    }
+    // Everybody has seen everybody.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let (era_before, loads) = (era(&redis).await, origin.loads());
+
+    dies(victim, &redis).await;
+    tokio::time::sleep(Duration::from_secs(4)).await;
+
+    assert_eq!(era(&redis).await, era_before, "everything was dropped");
+    for node in &survivors {
+        assert_eq!(node.ask(7).await.unwrap().source, Source::Memory);
+    }
+    assert_eq!(origin.loads(), loads);
+}
+
+#[tokio::test]
+async fn where_nobody_follows_the_log_one_drops_everything_and_replicas_go_on_reading() {
+    let redis = RedisServer::start().await;
+    let origin = Origin::new();
+    let settings = missed_soon(&redis);
+    let survivors = [(); 3].map(|()| Node::start(&origin, settings.clone()));
+    let survivors = futures_util::future::join_all(survivors).await;
+    let victim = Node::start(&origin, settings).await;
+    for node in &survivors {
+        node.value(7).await;
+        node.value(8).await;
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let mut eras = vec![era(&redis).await];
+    let strong = origin.strong_loads.load(Ordering::SeqCst);
+
+    dies(victim, &redis).await;
+    let until = std::time::Instant::now() + Duration::from_secs(3);
+    while std::time::Instant::now() < until {
+        let now = era(&redis).await;
+        if eras.last() != Some(&now) {
+            eras.push(now);
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+
+    assert_eq!(eras.len(), 2, "one drops it, not all");
+    for node in &survivors {
+        assert_ne!(node.ask(7).await.unwrap().source, Source::Memory);
+    }
+    assert_eq!(
+        origin.strong_loads.load(Ordering::SeqCst),
+        strong,
+        "all went to the primary"
+    );
+}

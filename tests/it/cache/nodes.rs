@@ -12,8 +12,8 @@ use fairlead_domain::cache::{
     CacheKey, CacheRead, Found, LoadFailure, Loaded, Loader, Namespace, ReadCache as _, Tag, WarmItem,
 };
 use fairlead_domain::consistency::{Consistency, LogPosition};
-use fairlead_domain::events::{Aggregate, Recorded};
-use fairlead_domain::store::CommitListener as _;
+use fairlead_domain::events::{Aggregate, EventObserver as _, Recorded, Stretch};
+use fairlead_domain::store::{CommitListener as _, LogEnd, StoreError};
 use fairlead_telemetry::spawn;
 use support::wait_until;
 use tokio::sync::Semaphore;
@@ -30,6 +30,8 @@ pub(super) fn scope(tenant: u128) -> TenantScope {
 pub(super) struct Origin {
     rows: Mutex<Rows>,
     pub(super) loads: AtomicUsize,
+    /// Of these, those that read the primary whatever the replica has.
+    pub(super) strong_loads: AtomicUsize,
     pub(super) is_away: AtomicBool,
     /// There is no lead at all.
     pub(super) is_empty: AtomicBool,
@@ -140,6 +142,14 @@ fn position(lsn: u64) -> LogPosition {
     }
 }
 
+#[async_trait]
+impl LogEnd for Origin {
+    async fn log_end(&self) -> Result<LogPosition, StoreError> {
+        let end = self.rows.lock().unwrap().lsn;
+        Ok(LogPosition::new(1, end))
+    }
+}
+
 #[derive(Debug)]
 struct LeadLoader {
     origin: Arc<Origin>,
@@ -175,6 +185,9 @@ impl Gate {
 impl Loader for LeadLoader {
     async fn load(&self, consistency: Consistency) -> Result<Loaded, LoadFailure> {
         self.origin.loads.fetch_add(1, Ordering::SeqCst);
+        if consistency == Consistency::Strong {
+            self.origin.strong_loads.fetch_add(1, Ordering::SeqCst);
+        }
         if self.origin.is_away.load(Ordering::SeqCst) {
             return Err(LoadFailure::outage("the database is away"));
         }
@@ -230,11 +243,30 @@ impl Node {
             sight_lag: Duration::ZERO,
             ..settings
         };
+        let cache = TieredCache::start(settings).unwrap();
+        cache.ask_log_end_of(Arc::clone(origin) as _);
         Self {
-            cache: TieredCache::start(settings).unwrap(),
+            cache,
             origin: Arc::clone(origin),
             tenant: 1,
         }
+    }
+
+    /// Follows the log of events from now on, for as long as the node is there. It brings nothing.
+    pub(super) fn follow(&self) {
+        let cache = self.cache.clone();
+        let nothing = Stretch {
+            events: Vec::new(),
+            transactions: Vec::new(),
+            is_held: false,
+            as_of: LogPosition::UNKNOWN,
+        };
+        spawn(async move {
+            loop {
+                cache.observe(&nothing);
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
     }
 
     pub(super) async fn until_connected(&self) {

@@ -18,7 +18,7 @@ use super::link::LinkError;
 use super::message::Message;
 use super::names::{parse_position, position_text};
 use super::owed::{Debt, OwedCounter};
-use super::roll;
+use super::roll::Roll;
 use crate::cache::Inner;
 
 /// Heartbeats while nothing changes.
@@ -34,6 +34,7 @@ pub(super) async fn keep(cache: Weak<Inner>) {
     loop {
         let Some(inner) = cache.upgrade() else { return };
         let Some(shared) = &inner.shared else { return };
+        let mut roll = Roll::default();
         if !shared.is_trusted() {
             let is_well = recover(&inner, shared).await;
             let pause = shared.settings.probe_interval;
@@ -46,7 +47,12 @@ pub(super) async fn keep(cache: Weak<Inner>) {
         }
         beat(shared).await;
         if looked_around.elapsed() >= BEAT_EVERY {
-            look_around(&inner, shared, trusted_since).await;
+            // When Redis was away for all, all have as much time to come back.
+            let all_are_back = trusted_since.elapsed() >= shared.settings.missed_after;
+            look_around(&inner, shared).await;
+            if roll.look(shared).await.is_ok() && all_are_back {
+                roll.call(&inner, shared).await.ok();
+            }
             looked_around = Instant::now();
         }
         rest(shared).await;
@@ -54,13 +60,9 @@ pub(super) async fn keep(cache: Weak<Inner>) {
 }
 
 /// Finds out what others may have done unheard.
-async fn look_around(inner: &Arc<Inner>, shared: &Shared, trusted_since: Instant) {
+async fn look_around(inner: &Arc<Inner>, shared: &Shared) {
     read_eras(inner).await;
     shared.sign_in().await.ok();
-    // When Redis was away for all, all have as much time to come back.
-    if trusted_since.elapsed() >= shared.settings.missed_after {
-        roll::call(inner, shared).await.ok();
-    }
 }
 
 /// Waits for the next heartbeat that is due: soon after a change, else in a second.

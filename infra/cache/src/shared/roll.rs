@@ -2,13 +2,17 @@
 //!
 //! Whoever comes to trust Redis signs in, keeps a sign of life there, and signs off when he has nothing left to tell. A
 //! name without a sign of life is that of a process that crashed, was killed or is cut off: what it committed last, or
-//! owed, the others may never hear. So everything is dropped once.
+//! owed, the others may never hear.
+//!
+//! Whoever follows the log of events since before the last sign of life has found it there, and told the others: he takes
+//! the name off the roll, and that is all. When nobody has, one of those who are left drops everything once.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fairlead_domain::consistency::LogPosition;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::keeper::begin_era;
 use super::link::LinkError;
@@ -16,6 +20,22 @@ use super::{Shared, millis};
 use crate::cache::Inner;
 
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
+/// Whoever gives a sign of life has told what he committed so long before, if he tells at all.
+const TOLD_BEFORE: Duration = Duration::from_secs(2);
+/// How long those who follow the log have to take a name off the roll.
+const LEFT_TO_OTHERS: Duration = Duration::from_secs(3);
+/// How long one process has to drop everything before another does.
+const TURN: Duration = Duration::from_secs(5);
+
+/// What one process has seen of the others.
+#[derive(Debug, Default)]
+pub(super) struct Roll {
+    last_signs: HashMap<u64, Instant>,
+    /// As of the last look.
+    missing: Vec<u64>,
+    /// Since when each is missed here.
+    missed: HashMap<u64, Instant>,
+}
 
 impl Shared {
     /// Says that this process is there, and may have something to tell; not after it has signed off.
@@ -72,7 +92,8 @@ impl Shared {
             .await
     }
 
-    async fn missing(&self) -> Result<Vec<u64>, LinkError> {
+    /// For how long the sign of life of each will last who has signed in; `None` when it is over.
+    async fn signs(&self) -> Result<Vec<(u64, Option<Duration>)>, LinkError> {
         let roll = self.names.roll();
         let read = |mut connection: redis::aio::MultiplexedConnection| async move {
             redis::cmd("SMEMBERS")
@@ -82,35 +103,93 @@ impl Shared {
         };
         let names: Vec<u64> = self.link.run(read).await?;
         if names.is_empty() {
-            return Ok(names);
+            return Ok(Vec::new());
         }
         let mut commands = redis::pipe();
         for name in &names {
-            commands.cmd("EXISTS").arg(self.names.sign_of_life(*name));
+            commands.cmd("PTTL").arg(self.names.sign_of_life(*name));
         }
         let read = |mut connection| async move { commands.query_async(&mut connection).await };
-        let signs: Vec<bool> = self.link.run(read).await?;
-        let names = names.into_iter().zip(signs);
-        Ok(names
-            .filter(|(_, is_there)| !is_there)
-            .map(|(name, _)| name)
-            .collect())
+        let left: Vec<i64> = self.link.run(read).await?;
+        // Of what is not there, it is negative.
+        let left = left
+            .into_iter()
+            .map(|left| u64::try_from(left).ok().map(Duration::from_millis));
+        Ok(names.into_iter().zip(left).collect())
+    }
+
+    /// Takes names off the roll; returns how many nobody had taken off before.
+    async fn strike_off(&self, names: &[u64]) -> Result<u64, LinkError> {
+        let mut strike_off = redis::cmd("SREM");
+        strike_off.arg(self.names.roll()).arg(names);
+        self.link
+            .run(|mut connection| async move { strike_off.query_async(&mut connection).await })
+            .await
     }
 }
 
-/// Drops everything when somebody is missed.
-pub(super) async fn call(inner: &Arc<Inner>, shared: &Shared) -> Result<(), LinkError> {
-    let missing = shared.missing().await?;
-    if missing.is_empty() {
-        return Ok(());
+impl Roll {
+    /// Takes note of who is there.
+    pub(super) async fn look(&mut self, shared: &Shared) -> Result<(), LinkError> {
+        let lasts = shared.settings.missed_after;
+        let signs = shared.signs().await?;
+        let now = Instant::now();
+        self.last_signs
+            .retain(|known, _| signs.iter().any(|(name, _)| name == known));
+        self.missing.clear();
+        for (name, left) in signs {
+            match left {
+                Some(left) => {
+                    let ago = lasts.saturating_sub(left);
+                    self.last_signs.insert(name, now.checked_sub(ago).unwrap_or(now));
+                }
+                None => self.missing.push(name),
+            }
+        }
+        Ok(())
     }
-    tracing::warn!(
-        processes = missing.len(),
-        "a process went without a word; what it may have changed is dropped from the cache"
-    );
-    begin_era(inner, "everything", Some(LogPosition::UNKNOWN)).await?;
-    let mut strike_off = redis::pipe();
-    let roll = shared.names.roll();
-    strike_off.cmd("SREM").arg(roll).arg(missing).ignore();
-    shared.send(strike_off).await
+
+    /// Sees to it that what those may have left untold who are missing is shown by nobody.
+    pub(super) async fn call(&mut self, inner: &Arc<Inner>, shared: &Shared) -> Result<(), LinkError> {
+        let now = Instant::now();
+        self.missed.retain(|known, _| self.missing.contains(known));
+        for name in &self.missing {
+            self.missed.entry(*name).or_insert(now);
+        }
+        let missed = self.missed.iter();
+        let (followed, others): (Vec<_>, Vec<_>) =
+            missed.partition(|(name, since)| self.was_followed(inner, **name, **since));
+        let names = |missed: Vec<(&u64, &Instant)>| missed.into_iter().map(|(name, _)| *name).collect();
+        let followed: Vec<u64> = names(followed);
+        if !followed.is_empty() {
+            let processes = shared.strike_off(&followed).await?;
+            if processes > 0 {
+                tracing::warn!(
+                    processes,
+                    "a process went without a word; what it has changed was found in the log of events"
+                );
+            }
+        }
+        let overdue = others
+            .into_iter()
+            .filter(|(_, since)| since.elapsed() >= LEFT_TO_OTHERS);
+        let overdue: Vec<u64> = names(overdue.collect());
+        if overdue.is_empty() || !shared.take_turn("roll", TURN).await {
+            return Ok(());
+        }
+        tracing::warn!(
+            processes = overdue.len(),
+            "a process went without a word; what it may have changed is dropped from the cache"
+        );
+        let end = inner.log_end().await.unwrap_or(LogPosition::UNKNOWN);
+        begin_era(inner, "everything", Some(end)).await?;
+        shared.strike_off(&overdue).await.map(drop)
+    }
+
+    /// Whether the log has brought this process all that somebody has committed who is missing since `since`.
+    fn was_followed(&self, inner: &Inner, name: u64, since: Instant) -> bool {
+        let last_sign = self.last_signs.get(&name);
+        let from = last_sign.and_then(|sign| sign.checked_sub(TOLD_BEFORE));
+        from.is_some_and(|from| inner.heard.has_followed(from, since))
+    }
 }
