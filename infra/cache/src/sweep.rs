@@ -1,4 +1,4 @@
-//! Takes out of memory what has changed since it was loaded.
+//! Takes out of memory what has changed since it was loaded, and what takes a place that others need.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -30,9 +30,9 @@ impl Sweeps {
 }
 
 impl Inner {
-    /// Drops the answers that nobody would be shown any more, behind the scenes and every so often at the most; to be
-    /// called when a tenant's part is full. Nobody asks for them, and nothing else takes them out of it before their
-    /// time.
+    /// Drops the answers that nobody would be shown any more, and what goes beyond the part that each tenant has now,
+    /// behind the scenes and every so often at the most; to be called when somebody finds no place in a part of its own.
+    /// Nothing else takes them out of there before their time.
     pub(crate) fn sweep(self: &Arc<Self>) {
         if !self.sweeps.take_turn(Instant::now()) {
             return;
@@ -41,6 +41,7 @@ impl Inner {
         fairlead_telemetry::spawn_blocking(move || {
             let began = Instant::now();
             inner.drop_changed();
+            inner.memory.reclaim(began);
             inner.sweeps.rest(began.elapsed());
         });
     }

@@ -87,6 +87,11 @@ impl Accounts {
         &self.others
     }
 
+    /// Bytes in the own parts of all tenants.
+    pub(super) fn own_bytes(&self) -> u64 {
+        self.parts.bytes.load(Ordering::Relaxed)
+    }
+
     pub(super) fn holding(&self) -> u64 {
         self.parts.holding.load(Ordering::Relaxed)
     }

@@ -7,6 +7,7 @@
 mod accounts;
 mod held;
 mod key;
+mod reclaim;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

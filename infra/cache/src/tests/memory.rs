@@ -51,7 +51,7 @@ fn keep(memory: &Memory, tenant: TenantId, number: usize, bytes: usize) {
             loaded_at: Instant::now(),
             fresh: Duration::from_mins(5),
             stale: Duration::ZERO,
-            outage: Duration::ZERO,
+            outage: Duration::from_hours(1),
         },
         cost: Duration::ZERO,
         account: memory.account(tenant),
@@ -113,6 +113,61 @@ fn nobody_is_turned_away_or_pushed_out_when_many_tenants_fill_their_parts() {
         assert_eq!((entries, kept(&memory, *tenant, 0..50)), (all, all), "{tenant}");
     }
     assert!(memory.used_bytes() <= 1_024 * KB);
+}
+
+#[test]
+fn who_comes_when_all_parts_are_taken_is_given_one_that_nobody_pushes_out() {
+    let memory = memory(1_024 * KB, 64 * KB);
+    let tenants: Vec<_> = (1..=9).map(|tenant| scope(tenant).tenant()).collect();
+    let (late, early) = tenants.split_last().unwrap();
+    for tenant in early {
+        for number in 0..60 {
+            keep(&memory, *tenant, number, 1_000);
+        }
+    }
+    for number in 0..2 {
+        keep(&memory, *late, number, 1_000);
+    }
+    memory.settle();
+    let account = memory.account(*late);
+    assert!(account.common_bytes() > 0, "there was room for all");
+
+    memory.reclaim(Instant::now());
+    for number in 0..20 {
+        keep(&memory, *late, number, 1_000);
+    }
+    assert_eq!(account.common_bytes(), 0, "it has found no place of its own");
+    for number in 0..5_000 {
+        keep(&memory, early[0], number, 1_000);
+        kept(&memory, early[0], number.saturating_sub(3)..number);
+    }
+    memory.settle();
+
+    assert_eq!(kept(&memory, *late, 0..20), 20);
+    assert!(memory.used_bytes() <= 1_024 * KB);
+    for tenant in early {
+        assert!(
+            memory.account(*tenant).own_bytes() > 40 * KB,
+            "{tenant} has lost its part"
+        );
+    }
+}
+
+#[test]
+fn what_only_an_outage_would_show_leaves_a_full_part_first() {
+    let memory = memory(1_024 * KB, 64 * KB);
+    let tenant = scope(1).tenant();
+    let begin = Instant::now();
+    for number in 0..60 {
+        keep(&memory, tenant, number, 1_000);
+    }
+    let own = memory.account(tenant).own_bytes();
+
+    memory.reclaim(begin);
+    assert_eq!(memory.account(tenant).own_bytes(), own, "nothing is over");
+    memory.reclaim(begin + Duration::from_mins(6));
+
+    assert_eq!(memory.account(tenant).own_bytes(), 0);
 }
 
 #[test]
