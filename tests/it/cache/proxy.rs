@@ -61,7 +61,7 @@ impl RedisProxy {
     }
 
     /// Every answer takes so much longer from now on.
-    pub(super) fn slow_by(&self, delay: Duration) {
+    pub(crate) fn slow_by(&self, delay: Duration) {
         let millis = u64::try_from(delay.as_millis()).unwrap();
         self.faults.delay_ms.store(millis, Ordering::SeqCst);
     }
