@@ -1,7 +1,7 @@
 //! Messages that are lost, and what they would have told.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fairlead_cache::{CacheSettings, OutageSettings, SharedSettings};
@@ -266,4 +266,71 @@ async fn where_nobody_follows_the_log_one_drops_everything_and_replicas_go_on_re
         strong,
         "all went to the primary"
     );
+}
+
+/// What is written meanwhile is told at once, else what is owed would never become nothing.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn debts_are_paid_though_more_is_written_all_the_time() {
+    let redis = RedisServer::start().await;
+    let origin = Origin::new();
+    let proxy = RedisProxy::start(redis.url()).await;
+    let node = Node::start(&origin, SharedSettings::at(proxy.url())).await;
+    redis.with(|stack| stack.pause(Service::Redis).unwrap()).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let writers: Vec<_> = (0..4_u128)
+        .map(|writer| {
+            let (node, stop) = (node.clone(), Arc::clone(&stop));
+            fairlead_telemetry::spawn(async move {
+                let mut tenant = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    tenant = (tenant + 1) % 1_000;
+                    node.of_tenant(writer * 1_000 + tenant).write(7).await;
+                    tokio::time::sleep(Duration::from_micros(500)).await;
+                }
+            })
+        })
+        .collect();
+    support::wait_until("much is owed", async || {
+        node.cache.report().shared.unwrap().owed_bumps > 1_000
+    })
+    .await;
+    proxy.slow_by(Duration::from_millis(2));
+    redis.with(|stack| stack.resume(Service::Redis).unwrap()).await;
+
+    let began = std::time::Instant::now();
+    node.until_connected().await;
+    println!("trusted again after {:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+
+    stop.store(true, Ordering::Relaxed);
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    assert_eq!(node.cache.report().shared.unwrap().owed_bumps, 0);
+}
+
+/// The others being well does not make up for it: one command in four would take its whole time.
+#[tokio::test]
+async fn a_connection_on_which_nothing_comes_back_is_made_anew() {
+    let redis = RedisServer::start().await;
+    let origin = Origin::new();
+    let proxy = RedisProxy::start(redis.url()).await;
+    let node = Node::start(&origin, SharedSettings::at(proxy.url())).await;
+    let shared = || node.cache.report().shared.unwrap();
+    proxy.kill_latest();
+
+    let mut lead = 0;
+    support::wait_until("Redis is left alone for a moment", async || {
+        lead += 1;
+        node.value(lead).await;
+        shared().outages > 0
+    })
+    .await;
+    node.until_connected().await;
+
+    let failures = shared().failures;
+    for lead in 1_000..1_040 {
+        node.value(lead).await;
+    }
+    assert_eq!(shared().failures, failures, "it is still in use");
 }

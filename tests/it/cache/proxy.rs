@@ -24,6 +24,9 @@ pub(crate) struct RedisProxy {
 struct Faults {
     delay_ms: AtomicU64,
     is_cut: AtomicBool,
+    connections: AtomicU64,
+    /// The connection on which nothing comes back.
+    dead: AtomicU64,
     lost_percent: AtomicU64,
     messages: AtomicU64,
     lost: AtomicU64,
@@ -45,7 +48,8 @@ impl RedisProxy {
                 };
                 let (from_client, to_client) = client.into_split();
                 let (from_server, to_server) = server.into_split();
-                spawn(copy(from_client, to_server, Arc::clone(&of_connections)));
+                let number = of_connections.connections.fetch_add(1, Ordering::SeqCst) + 1;
+                spawn(copy(from_client, to_server, number, Arc::clone(&of_connections)));
                 spawn(filter(from_server, to_client, Arc::clone(&of_connections)));
             }
         });
@@ -69,6 +73,12 @@ impl RedisProxy {
     /// Nothing reaches the server any more.
     pub(crate) fn cut(&self) {
         self.faults.is_cut.store(true, Ordering::SeqCst);
+    }
+
+    /// Nothing that is sent on the latest connection reaches the server any more.
+    pub(super) fn kill_latest(&self) {
+        let latest = self.faults.connections.load(Ordering::SeqCst);
+        self.faults.dead.store(latest, Ordering::SeqCst);
     }
 
     /// So many of a hundred messages of the channel are lost from now on.
@@ -97,11 +107,12 @@ impl Drop for RedisProxy {
     }
 }
 
-async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, faults: Arc<Faults>) {
+async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, number: u64, faults: Arc<Faults>) {
     // In one piece what came in one piece: of small ones, each may wait for the one before to be acknowledged.
     let mut bytes = Vec::with_capacity(64 << 10);
     while from.read_buf(&mut bytes).await.unwrap_or(0) > 0 {
-        if !faults.is_cut.load(Ordering::SeqCst) && to.write_all(&bytes).await.is_err() {
+        let is_dead = faults.dead.load(Ordering::SeqCst) == number;
+        if !faults.is_cut.load(Ordering::SeqCst) && !is_dead && to.write_all(&bytes).await.is_err() {
             return;
         }
         bytes.clear();

@@ -32,7 +32,7 @@ impl Shared {
     ) {
         {
             let mut owed = self.owed();
-            if !self.is_trusted() {
+            if !self.is_told() {
                 owed.add(tenant, counters, position);
                 return;
             }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use fairlead_domain::cache::Tag;
 use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::identity::TenantId;
+use futures_util::{StreamExt as _, stream};
 use redis::InfoDict;
 use redis::aio::MultiplexedConnection;
 use tokio::time::{sleep, timeout};
@@ -27,14 +28,16 @@ const BEAT_EVERY: Duration = Duration::from_secs(1);
 /// a tenth of a second that they have missed something.
 const QUICK_BEATS: u32 = 5;
 const QUICK_BEAT_EVERY: Duration = Duration::from_millis(15);
+/// Debts that are on their way to Redis at a time.
+const PAID_AT_ONCE: usize = 64;
 
 pub(super) async fn keep(cache: Weak<Inner>) {
     let mut looked_around = Instant::now();
     let mut trusted_since = Instant::now();
+    let mut roll = Roll::default();
     loop {
         let Some(inner) = cache.upgrade() else { return };
         let Some(shared) = &inner.shared else { return };
-        let mut roll = Roll::default();
         if !shared.is_trusted() {
             let is_well = recover(&inner, shared).await;
             let pause = shared.settings.probe_interval;
@@ -118,41 +121,52 @@ async fn recover(inner: &Arc<Inner>, shared: &Shared) -> bool {
         return false;
     }
     read_eras(inner).await;
+    let is_well = pay_all(inner, shared).await.unwrap_or(false);
+    if !is_well {
+        shared.is_paying.store(false, Ordering::Release);
+    }
+    is_well
+}
+
+/// Pays what is owed, and trusts Redis then; returns whether it does. What changes meanwhile is told at once, so that
+/// there is an end to it however much is written.
+async fn pay_all(inner: &Arc<Inner>, shared: &Shared) -> Result<bool, LinkError> {
     loop {
+        shared.is_paying.store(true, Ordering::Release);
         let timeline = inner.timeline();
-        if begin_timeline(inner, shared).await.is_err() {
-            return false;
-        }
-        let debt = shared.owed().take();
-        let paid = match debt {
-            Some((tenant, debt)) => pay(shared, tenant, debt).await,
-            None => pay_everything(inner, shared).await,
-        };
-        if paid.is_err() {
-            return false;
-        }
-        if shared.sign_in().await.is_err() {
-            return false;
-        }
+        begin_timeline(inner, shared).await?;
+        pay_everything(inner, shared).await?;
+        let debts = shared.owed().take();
+        // Each that is not paid is owed again, so all are tried.
+        let paid = stream::iter(debts)
+            .map(|(tenant, debt)| pay(shared, tenant, debt))
+            .buffer_unordered(PAID_AT_ONCE)
+            .collect::<Vec<_>>();
+        paid.await.into_iter().collect::<Result<(), _>>()?;
+        shared.sign_in().await?;
+
         let owed = shared.owed();
-        if owed.is_empty() {
-            // What changed meanwhile was not heard, and what was loaded meanwhile has no proof.
-            shared.suspect_memory();
-            shared.is_trusted.store(true, Ordering::Release);
-            drop(owed);
-            // Looked at again, because the listener may have ended just before it could take trust away.
-            if !shared.is_subscribed.load(Ordering::Acquire) {
-                shared.distrust("the changes of others are not heard");
-                return false;
-            }
-            // So is this: who has told of it since may have found that nobody takes it.
-            if inner.timeline() != timeline {
-                shared.distrust("a new timeline has begun");
-                return false;
-            }
-            tracing::info!("the shared cache is trusted");
-            return true;
+        // One of those may just have failed to be told.
+        if !owed.is_empty() || inner.timeline() != timeline {
+            continue;
         }
+        // What changed meanwhile was not heard, and what was loaded meanwhile has no proof.
+        shared.suspect_memory();
+        shared.is_trusted.store(true, Ordering::Release);
+        drop(owed);
+        // Looked at again, because the listener may have ended just before it could take trust away.
+        if !shared.is_subscribed.load(Ordering::Acquire) {
+            shared.distrust("the changes of others are not heard");
+            return Ok(false);
+        }
+        // So is this: who has told of it since may have found that nobody takes it.
+        if inner.timeline() != timeline {
+            shared.distrust("a new timeline has begun");
+            return Ok(false);
+        }
+        shared.is_paying.store(false, Ordering::Release);
+        tracing::info!("the shared cache is trusted");
+        return Ok(true);
     }
 }
 

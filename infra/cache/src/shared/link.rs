@@ -46,12 +46,20 @@ impl LinkError {
 pub(crate) struct Link {
     client: Client,
     pool: Pool,
-    lanes: Box<[Mutex<Option<Connection>>]>,
+    lanes: Box<[Lane]>,
     next: AtomicUsize,
     command_timeout: Duration,
     failures_in_a_row: AtomicU32,
     failures_to_open: u32,
     failures: AtomicU64,
+}
+
+/// One connection.
+#[derive(Default)]
+struct Lane {
+    connection: Mutex<Option<Connection>>,
+    /// Nothing may come back on one while the others are well.
+    failures_in_a_row: AtomicU32,
 }
 
 impl Link {
@@ -67,7 +75,7 @@ impl Link {
         Ok(Self {
             client,
             pool,
-            lanes: (0..connections).map(|_| Mutex::default()).collect(),
+            lanes: (0..connections).map(|_| Lane::default()).collect(),
             next: AtomicUsize::new(0),
             command_timeout: settings.command_timeout,
             failures_in_a_row: AtomicU32::new(0),
@@ -120,9 +128,15 @@ impl Link {
             .await
             .unwrap_or(Err(LinkError::TimedOut));
         match &result {
-            Ok(_) => self.failures_in_a_row.store(0, Ordering::Relaxed),
+            Ok(_) => {
+                for counter in self.counters(lane) {
+                    counter.store(0, Ordering::Relaxed);
+                }
+            }
             Err(error) => {
-                self.failures_in_a_row.fetch_add(1, Ordering::Relaxed);
+                for counter in self.counters(lane) {
+                    counter.fetch_add(1, Ordering::Relaxed);
+                }
                 self.failures.fetch_add(1, Ordering::Relaxed);
                 if error.is_broken() {
                     self.drop_lane(lane).await;
@@ -132,9 +146,18 @@ impl Link {
         result
     }
 
-    /// Whether so many commands in a row have failed that Redis should be left alone.
+    /// Whether so many commands in a row have failed, on all connections together or on one of them, that Redis should be
+    /// left alone until all are made anew.
     pub(crate) fn is_failing(&self) -> bool {
-        self.failures_in_a_row.load(Ordering::Relaxed) >= self.failures_to_open
+        let of_lanes = self.lanes.iter().map(|lane| &lane.failures_in_a_row);
+        of_lanes
+            .chain([&self.failures_in_a_row])
+            .any(|failures| failures.load(Ordering::Relaxed) >= self.failures_to_open)
+    }
+
+    /// What counts the failures of commands on a lane.
+    fn counters(&self, lane: usize) -> [&AtomicU32; 2] {
+        [&self.failures_in_a_row, &self.lanes[lane].failures_in_a_row]
     }
 
     pub(crate) fn failures(&self) -> u64 {
@@ -158,7 +181,7 @@ impl Link {
     }
 
     async fn connection(&self, lane: usize) -> Result<MultiplexedConnection, LinkError> {
-        let mut lane = self.lanes[lane].lock().await;
+        let mut lane = self.lanes[lane].connection.lock().await;
         if let Some(connection) = &*lane {
             return Ok(MultiplexedConnection::clone(connection));
         }
@@ -172,7 +195,7 @@ impl Link {
     }
 
     async fn drop_lane(&self, lane: usize) {
-        if let Some(connection) = self.lanes[lane].lock().await.take() {
+        if let Some(connection) = self.lanes[lane].connection.lock().await.take() {
             // Out of the pool: it must not be handed out again.
             drop(Connection::take(connection));
         }

@@ -66,6 +66,8 @@ pub(crate) struct Shared {
     load_life: Duration,
     sight_lag: Duration,
     is_trusted: AtomicBool,
+    /// Changes are told, not owed, while what is owed is being paid: else it would not become less.
+    is_paying: AtomicBool,
     /// Grows whenever changes may have gone unheard.
     epoch: AtomicU64,
     /// Invariant: `is_trusted` becomes true under this lock alone, and only when nothing is owed.
@@ -129,6 +131,7 @@ impl Shared {
             sight_lag,
             load_life: 2 * (load_limit + settings.lease),
             is_trusted: AtomicBool::new(false),
+            is_paying: AtomicBool::new(false),
             epoch: AtomicU64::new(1),
             owed: Mutex::default(),
             sequence: Sequence::default(),
@@ -174,8 +177,14 @@ impl Shared {
         self.epoch.load(Ordering::Acquire)
     }
 
+    /// Whether a change is told at once.
+    fn is_told(&self) -> bool {
+        self.is_trusted() || self.is_paying.load(Ordering::Acquire)
+    }
+
     /// Leaves Redis alone until the keeper has found it well.
     fn distrust(&self, why: &str) {
+        self.is_paying.store(false, Ordering::Release);
         if self.is_trusted.swap(false, Ordering::AcqRel) {
             self.counts.outages.fetch_add(1, Ordering::Relaxed);
             tracing::warn!(cause = why, "the shared cache is left alone; memory serves");

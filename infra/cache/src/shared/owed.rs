@@ -65,11 +65,9 @@ impl Owed {
         }
     }
 
-    /// Takes one tenant's debt, to pay it.
-    pub(crate) fn take(&mut self) -> Option<(TenantId, Debt)> {
-        let tenant = *self.by_tenant.keys().next()?;
-        let debt = self.by_tenant.remove(&tenant)?;
-        Some((tenant, debt))
+    /// Takes the debts of all tenants, to pay them.
+    pub(crate) fn take(&mut self) -> HashMap<TenantId, Debt> {
+        std::mem::take(&mut self.by_tenant)
     }
 
     pub(crate) fn take_everything(&mut self) -> Option<LogPosition> {
@@ -140,23 +138,24 @@ mod tests {
         owed.add(tenant(1), [counter(2)], Some(at(3)));
         owed.add(tenant(1), [], None);
 
-        let (who, debt) = owed.take().unwrap();
-        assert_eq!((who, debt.position), (tenant(1), Some(at(5))));
+        let debts = owed.take();
+        let debt = debts[&tenant(1)].clone();
+        assert_eq!(debt.position, Some(at(5)));
         assert_eq!(debt.counters, Some(BTreeSet::from([counter(1), counter(2)])));
         assert!(owed.is_empty());
 
-        owed.put_back(who, debt.clone());
-        assert_eq!(owed.take(), Some((who, debt)));
+        owed.put_back(tenant(1), debt);
+        assert_eq!(owed.take(), debts);
     }
 
     #[test]
     fn too_many_counters_become_the_whole_tenant_and_too_many_tenants_everything() {
         let mut owed = Owed::default();
         owed.add(tenant(1), (0..600).map(counter), Some(at(5)));
-        let (who, debt) = owed.take().unwrap();
+        let debt = owed.take().remove(&tenant(1)).unwrap();
         assert_eq!(debt.counters, None);
-        owed.put_back(who, debt);
-        assert_eq!(owed.take().unwrap().1.counters, None);
+        owed.put_back(tenant(1), debt);
+        assert_eq!(owed.take()[&tenant(1)].counters, None);
 
         for number in 0..5_000_u64 {
             owed.add(tenant(number.into()), [counter(1)], Some(at(number)));
