@@ -586,3 +586,26 @@ async fn on_schedule_what_a_tenant_usually_asks_is_there_before_it_asks() {
 
     assert_eq!(source(&acme.owner.get("/api/v1/leads/statistics").await), "l1");
 }
+
+/// What a deployment has thrown away is loaded before anybody asks.
+#[tokio::test]
+async fn a_process_that_starts_has_what_is_usually_asked() {
+    let database = TestDatabase::create().await;
+    let program = Program::on(&database);
+    let before = program.serve().await.unwrap();
+    let acme = TestTenant::sign_up(before.anonymous(), "acme").await;
+    acme.lead("Ann").await;
+    drop(before);
+
+    let after = program.serve().await.unwrap();
+    wait_until("it is warm", async || {
+        let told = after.events();
+        told.iter()
+            .any(|event| event["message"] == "the cache was warmed at the start")
+    })
+    .await;
+
+    let first = acme.owner.at(&after.url).get(LIST).await;
+    assert_eq!(source(&first), "l1");
+    assert_eq!(first.expect(200)["items"][0]["name"], "Ann");
+}

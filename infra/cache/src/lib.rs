@@ -7,6 +7,7 @@
 mod bump;
 mod cache;
 mod control;
+mod deployment;
 mod fill;
 mod flights;
 mod floor;

@@ -166,6 +166,30 @@ impl Warmer {
         }
     }
 
+    /// What is wanted other than what was learnt, for these tenants.
+    pub(crate) async fn warm_tenants(&self, what: &WarmWhat, tenants: &[TenantId]) -> WarmReport {
+        let began = Instant::now();
+        let mut datasets = Vec::new();
+        if let WarmWhat::Keys(keys) = what {
+            datasets.push(self.warm_keys(tenants, keys).await);
+        } else {
+            for dataset in &self.datasets {
+                let is_wanted = match what {
+                    WarmWhat::Datasets(names) => names.iter().any(|name| name == dataset.name()),
+                    _ => true,
+                };
+                if is_wanted {
+                    datasets.push(self.warm_dataset(&**dataset, tenants).await);
+                }
+            }
+        }
+        WarmReport {
+            datasets,
+            tenants: tenants.len(),
+            took: began.elapsed(),
+        }
+    }
+
     async fn warm_keys(&self, tenants: &[TenantId], keys: &[CacheKey]) -> DatasetReport {
         let mut report = empty("keys");
         let mut items = Vec::new();
@@ -310,25 +334,9 @@ impl CacheWarming for Warmer {
             Some(tenant) => vec![tenant],
             None => self.known_tenants().await?,
         };
-        let mut datasets = Vec::new();
-        if let WarmWhat::Keys(keys) = &request.what {
-            datasets.push(self.warm_keys(&tenants, keys).await);
-        } else {
-            for dataset in &self.datasets {
-                let is_wanted = match &request.what {
-                    WarmWhat::Datasets(names) => names.iter().any(|name| name == dataset.name()),
-                    _ => true,
-                };
-                if is_wanted {
-                    datasets.push(self.warm_dataset(&**dataset, &tenants).await);
-                }
-            }
-        }
-        Ok(WarmReport {
-            datasets,
-            tenants: tenants.len(),
-            took: began.elapsed(),
-        })
+        let mut report = self.warm_tenants(&request.what, &tenants).await;
+        report.took = began.elapsed();
+        Ok(report)
     }
 
     fn earnings(&self) -> Vec<WarmedKey> {

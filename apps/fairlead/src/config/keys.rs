@@ -619,6 +619,12 @@ const GENERAL: &[Key] = {
              `users_list,users_one,me`; not set: all",
         ),
         Key::new(
+            "cache.warming.at_start",
+            Kind::Bool,
+            "true",
+            "load what is usually asked when a process starts, behind the scenes, for the tenants that were active last",
+        ),
+        Key::new(
             "cache.warming.every_seconds",
             range(0, 30 * DAY_SECONDS),
             "0",

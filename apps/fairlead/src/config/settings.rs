@@ -224,6 +224,7 @@ pub enum CacheEviction {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CacheWarmingConfig {
+    pub at_start: bool,
     /// 0: on demand alone.
     pub every_seconds: u64,
 }

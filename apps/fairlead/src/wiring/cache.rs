@@ -68,6 +68,7 @@ pub(super) fn warmer(
     config: &Config,
     cache: &TieredCache,
     store: Arc<dyn Store>,
+    lately: Arc<dyn ActiveTenants>,
     cursors: CursorKey,
 ) -> Arc<Warmer> {
     let datasets = fairlead_api::datasets(store, cursors);
@@ -78,6 +79,9 @@ pub(super) fn warmer(
         return warmer;
     }
     warmer.start();
+    if config.cache.warming.at_start {
+        warmer.warm_at_start(lately);
+    }
     let every = config.cache.warming.every_seconds;
     if every > 0 {
         warmer.start_schedule(Duration::from_secs(every));

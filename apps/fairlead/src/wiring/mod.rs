@@ -213,7 +213,8 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     let webhooks = Webhooks::new(&config.webhooks, &secret, &parts.clock)?;
     let warmer = edge.kept_answers(config).map(|cache| {
         let store = Arc::clone(&stores.store) as Arc<dyn Store>;
-        cache::warmer(config, cache, store, edge.cursors.clone())
+        let lately = Arc::clone(&stores.system) as _;
+        cache::warmer(config, cache, store, lately, edge.cursors.clone())
     });
     let handlers = jobs::handlers(config, &stores, &webhooks, warmer.clone());
     let ready = Ready {

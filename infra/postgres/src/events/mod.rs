@@ -4,6 +4,7 @@
 //! (`pg_snapshot_xmin(pg_current_snapshot())`): none before it can still commit an event. That moment and the events
 //! are read by one statement, in one snapshot.
 
+mod active;
 mod inbox;
 mod leadership;
 mod lease;
