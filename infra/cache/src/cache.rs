@@ -157,7 +157,7 @@ impl Inner {
                 return Ok(self.answer(held, Freshness::Degraded, Outcome::Degraded));
             }
         }
-        let (flight, is_new) = self.join_or_take_off(tenant, read, loader, None);
+        let (flight, is_new) = self.join_or_take_off(tenant, read, loader);
         if let Some(held) = &held
             && let Some(found) = self.serve_stale(tenant, held, consistency, now)
         {
@@ -180,20 +180,21 @@ impl Inner {
 
     /// Brings an answer into memory ahead of need, and says where it was. Nobody has asked: it counts as no request.
     ///
-    /// `ledger` is kept with the answer, and told of its hits.
+    /// What is told of its hits is kept with the answer; `None` when it was there before.
     pub(crate) async fn warm(
         self: &Arc<Self>,
         tenant: TenantId,
         read: CacheRead<'_>,
         loader: Arc<dyn Loader>,
-        ledger: Arc<WarmMeter>,
-    ) -> Result<Source, LoadFailure> {
+    ) -> Result<(Source, Option<Arc<WarmMeter>>), LoadFailure> {
         let held = self.memory.get(tenant, read.key);
         if held.is_some_and(|held| self.verdict(&held, Instant::now()) == Verdict::Fresh) {
-            return Ok(Source::Memory);
+            return Ok((Source::Memory, None));
         }
-        let (flight, _) = self.join_or_take_off(tenant, read, loader, Some(ledger));
-        Ok(self.wait_for(&flight).await?.source)
+        let (flight, _) = self.join_or_take_off(tenant, read, loader);
+        // Before it lands, unless somebody has nearly brought it.
+        let ledger = Arc::clone(flight.ledger.get_or_init(Arc::default));
+        Ok((self.wait_for(&flight).await?.source, Some(ledger)))
     }
 
     pub(crate) fn policy(&self, namespace: Namespace) -> Policy {
@@ -366,7 +367,6 @@ impl Inner {
         tenant: TenantId,
         read: CacheRead<'_>,
         loader: Arc<dyn Loader>,
-        ledger: Option<Arc<WarmMeter>>,
     ) -> (Arc<Flight>, bool) {
         let key = MemoryKeyRef {
             tenant,
@@ -381,7 +381,6 @@ impl Inner {
                     self.snapshot(tenant, read),
                     self.epoch(),
                     read.consistency,
-                    ledger,
                 )
             },
         );

@@ -85,7 +85,9 @@ impl Fill<'_> {
                 self.land(Ok(found));
                 // What is known here to have changed meanwhile need not be offered.
                 let is_valid = self.inner.generations.holds(&self.flight.snapshot);
-                if let (Some(opened), Some(keeps), true) = (&opened, keeps, is_valid) {
+                let policy = self.question().policy;
+                let offered = keeps.filter(|keeps| is_valid && shared.takes(&keeps.answer, policy));
+                if let (Some(opened), Some(keeps)) = (&opened, offered) {
                     self.offer(shared, opened, &keeps).await;
                     return;
                 }
@@ -104,7 +106,7 @@ impl Fill<'_> {
         }
     }
 
-    /// Keeps an answer in the shared level, which takes the lease back.
+    /// Keeps an answer in the shared level, and gives the lease back with it.
     async fn offer(&self, shared: &Shared, opened: &Opened, keeps: &Keeps) {
         let began = Instant::now();
         let Keeps {
@@ -299,7 +301,6 @@ impl Fill<'_> {
             account.meter.refused.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        account.meter.kept.fetch_add(1, Ordering::Relaxed);
         let held = NewHeld {
             key: Arc::clone(key),
             entry: Arc::clone(entry),
@@ -315,10 +316,14 @@ impl Fill<'_> {
             life,
             cost,
             account: Arc::clone(&account),
-            ledger: self.flight.ledger.clone(),
+            ledger: self.flight.ledger.get().cloned(),
             compressed_from: inner.settings.memory.compressed_from,
         };
-        if inner.memory.insert(Held::from(held)) == Some(Pool::Common) {
+        let pool = inner.memory.insert(Held::from(held));
+        if pool.is_some() {
+            account.meter.kept.fetch_add(1, Ordering::Relaxed);
+        }
+        if pool == Some(Pool::Common) {
             inner.sweep();
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use fairlead_domain::cache::{Found, LoadFailure};
 use fairlead_domain::consistency::Consistency;
@@ -28,8 +28,8 @@ pub(crate) struct Flight {
     pub(crate) epoch: u64,
     /// What it was asked to see.
     pub(crate) consistency: Consistency,
-    /// Told of the hits of what it brings.
-    pub(crate) ledger: Option<Arc<WarmMeter>>,
+    /// Told of the hits of what it brings: of who warms it, whether that began the load or joined it.
+    pub(crate) ledger: OnceLock<Arc<WarmMeter>>,
     landing: watch::Sender<Option<Landing>>,
 }
 
@@ -39,14 +39,13 @@ impl Flight {
         snapshot: Snapshot,
         epoch: u64,
         consistency: Consistency,
-        ledger: Option<Arc<WarmMeter>>,
     ) -> Arc<Self> {
         Arc::new(Self {
             key,
             snapshot,
             epoch,
             consistency,
-            ledger,
+            ledger: OnceLock::new(),
             landing: watch::Sender::new(None),
         })
     }

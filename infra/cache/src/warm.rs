@@ -253,18 +253,14 @@ impl Warmer {
             dataset,
             item,
         } = wanted;
-        let ledger = Arc::new(WarmMeter::default());
         let read = CacheRead {
             key: &item.key,
             tags: &item.tags,
             consistency: Consistency::Eventual,
         };
         let inner = &self.cache.inner;
-        let source = inner
-            .warm(tenant, read, item.loader, Arc::clone(&ledger))
-            .await
-            .ok()?;
-        if source != Source::Memory {
+        let (source, ledger) = inner.warm(tenant, read, item.loader).await.ok()?;
+        if let Some(ledger) = ledger.filter(|_| source != Source::Memory) {
             let mut warmed = self.warmed();
             if warmed.len() == FOLLOWED {
                 warmed.pop_front();

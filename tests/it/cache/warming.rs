@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fairlead_cache::{WarmSettings, Warmer};
+use fairlead_cache::{CacheSettings, WarmSettings, Warmer};
 use fairlead_devstack::Service;
 use fairlead_domain::Id;
 use fairlead_domain::access::TenantScope;
@@ -13,10 +13,11 @@ use fairlead_domain::cache::{
     ActiveTenants, CacheControl as _, CacheKey, CacheWarming as _, Dataset, Namespace, Source, WarmItem,
     WarmRequest, WarmWhat,
 };
+use fairlead_domain::consistency::Consistency;
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::store::StoreError;
 
-use super::nodes::{Node, Origin, key, scope};
+use super::nodes::{Gate, Node, Origin, key, scope};
 use super::server::RedisServer;
 
 /// The first leads of each tenant.
@@ -143,6 +144,55 @@ async fn what_was_warmed_is_found_and_says_what_it_earned() {
         (scope(2).tenant(), key(4), "later", 3)
     );
     assert!(best.saved > Duration::ZERO);
+}
+
+#[tokio::test]
+async fn without_redis_a_process_that_starts_warms_for_those_who_were_active_last() {
+    let origin = Origin::new();
+    let node = Node::unconnected(&origin, CacheSettings::default());
+    let warmer = warmer(&node);
+
+    warmer.warm_at_start(Arc::new(TwoTenants));
+
+    support::wait_until("it is warm", async || origin.loads() == 10).await;
+    support::wait_until("the last is kept", async || warmer.earnings().len() == 10).await;
+    for tenant in [1, 2] {
+        for lead in 0..5 {
+            let found = node.of_tenant(tenant).ask(lead).await.unwrap();
+            assert_eq!(found.source, Source::Memory);
+        }
+    }
+}
+
+/// Whoever asks may be first.
+#[tokio::test]
+async fn what_a_request_is_loading_already_earns_as_well() {
+    let origin = Origin::new();
+    let node = Node::unconnected(&origin, CacheSettings::default());
+    let warmer = warmer(&node);
+    let gate = Gate::closed();
+    let asking = fairlead_telemetry::spawn({
+        let (node, gate) = (node.clone(), Arc::clone(&gate));
+        async move { node.ask_for(7, Consistency::Eventual, Some(gate)).await.unwrap() }
+    });
+    gate.until_reached().await;
+    let warming = fairlead_telemetry::spawn({
+        let warmer = Arc::clone(&warmer);
+        let request = WarmRequest {
+            tenant: Some(scope(1).tenant()),
+            what: WarmWhat::Keys(vec![key(7)]),
+        };
+        async move { warmer.warm(request).await.unwrap() }
+    });
+    tokio::task::yield_now().await;
+    gate.open();
+    asking.await.unwrap();
+    warming.await.unwrap();
+
+    node.value(7).await;
+
+    let earned = warmer.earnings().remove(0);
+    assert_eq!((earned.key, earned.hits), (key(7), 1));
 }
 
 #[tokio::test]

@@ -92,7 +92,7 @@ impl Memory {
         self.common.invalidate(&key);
     }
 
-    /// Drops what `matches` says; looks at every answer, so it is for operators.
+    /// Drops what `matches` says. It looks at every answer, so it is done seldom and behind the scenes.
     pub(crate) fn remove_if(&self, matches: impl Fn(&Held) -> bool) {
         for pool in [&self.own, &self.common] {
             for (key, _) in pool.iter().filter(|(_, held)| matches(held)) {

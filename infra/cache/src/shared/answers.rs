@@ -119,6 +119,11 @@ impl Shared {
         }
     }
 
+    /// Whether an answer may lie in the shared level.
+    pub(crate) fn takes(&self, loaded: &Loaded, policy: Policy) -> bool {
+        loaded.body.len() <= LARGEST_BYTES && (self.sealer.is_some() || !policy.encrypt)
+    }
+
     /// Keeps what was loaded under `opened`, for `fresh_for` and its time of staleness, unless a tag was bumped since.
     pub(crate) async fn store(
         &self,
@@ -128,7 +133,7 @@ impl Shared {
         cost: Duration,
         fresh_for: Duration,
     ) {
-        if !self.is_trusted() || loaded.body.len() > LARGEST_BYTES {
+        if !self.is_trusted() {
             return;
         }
         let Some(value) = self.wrap(question, loaded, cost).await else {
@@ -160,14 +165,11 @@ impl Shared {
         }
     }
 
-    /// `None`: it is to be encrypted, and there is no key.
+    /// `None`: this process is about to end.
     async fn wrap(&self, question: Question<'_>, loaded: &Loaded, cost: Duration) -> Option<Vec<u8>> {
         let Question {
             tenant, key, policy, ..
         } = question;
-        if policy.encrypt && self.sealer.is_none() {
-            return None;
-        }
         let seal = self.sealer.as_deref().filter(|_| policy.encrypt);
         let compress = policy.compress.then_some(self.settings.compression_level);
         if loaded.body.len() < COMPRESS_INLINE_BYTES || compress.is_none() {
