@@ -1,16 +1,17 @@
 //! Any order of reads, changes, messages and slow loads: what a read may return is decided by what was heard before it
 //! began.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use fairlead_domain::cache::{Source, Tag};
 use fairlead_domain::consistency::{Consistency, LogPosition};
+use fairlead_domain::store::TimelineObserver as _;
 use fairlead_telemetry::spawn;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use tokio::task::{JoinHandle, yield_now};
 
-use super::origin::{Origin, Reader, position, scope, value};
+use super::origin::{Origin, Reader, scope, value};
 use crate::CacheSettings;
 use crate::generations::TagHash;
 
@@ -19,6 +20,8 @@ enum Step {
     Read,
     /// Somebody reads who has the token of the latest commit, wherever that was made.
     ReadWithToken,
+    /// Somebody reads who has the token of the latest commit before the last failover.
+    ReadWithOldToken,
     /// A commit of this process.
     Commit,
     /// A commit of another process, whose message is on its way.
@@ -29,6 +32,8 @@ enum Step {
     Replay,
     /// The load that has waited the longest returns.
     Release,
+    /// The replica becomes the primary, and this process is told.
+    FailOver,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -40,13 +45,16 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Hear),
         1 => Just(Step::Replay),
         4 => Just(Step::Release),
+        1 => Just(Step::FailOver),
+        1 => Just(Step::ReadWithOldToken),
     ];
     vec(step, 1..60)
 }
 
-/// A read under way, and the least it may return.
+/// A read under way, the least it may return, and what it may not.
 struct Reading {
     least: u64,
+    lost: HashSet<u64>,
     task: JoinHandle<u64>,
 }
 
@@ -55,16 +63,23 @@ struct World {
     on_its_way: VecDeque<LogPosition>,
     heard: u64,
     committed: u64,
+    /// Commits that failovers have lost.
+    lost: HashSet<u64>,
+    old_token: Option<LogPosition>,
     reading: Vec<Reading>,
 }
 
 impl World {
     fn new() -> Self {
+        let reader = Reader::new(Origin::held(), CacheSettings::default());
+        reader.cache.note_timeline(1);
         Self {
-            reader: Reader::new(Origin::held(), CacheSettings::default()),
+            reader,
             on_its_way: VecDeque::new(),
             heard: 1,
             committed: 1,
+            lost: HashSet::new(),
+            old_token: None,
             reading: Vec::new(),
         }
     }
@@ -73,8 +88,13 @@ impl World {
         match step {
             Step::Read => self.read(Consistency::Eventual, self.heard),
             Step::ReadWithToken => {
-                let token = position(self.committed);
+                let token = self.reader.origin.at(self.committed);
                 self.read(Consistency::AtLeast(token), self.committed);
+            }
+            Step::ReadWithOldToken => {
+                if let Some(token) = self.old_token {
+                    self.read(Consistency::AtLeast(token), self.heard);
+                }
             }
             Step::Commit => {
                 let commit = self.commit();
@@ -88,10 +108,25 @@ impl World {
             Step::Hear => self.hear(),
             Step::Replay => self.reader.origin.replay(),
             Step::Release => self.reader.origin.release(1),
+            Step::FailOver => self.fail_over(),
         }
         // Everything that can go on does.
         for _ in 0..20 {
             yield_now().await;
+        }
+    }
+
+    fn fail_over(&mut self) {
+        self.old_token = Some(self.reader.origin.at(self.committed));
+        let timeline = self.reader.origin.fail_over();
+        let left = self.reader.origin.committed();
+        self.lost.extend(left + 1..=self.committed);
+        self.reader.cache.note_timeline(timeline);
+        self.committed = left;
+        // All that is left, whoever has told of it.
+        self.heard = left;
+        for reading in &mut self.reading {
+            reading.least = reading.least.min(left);
         }
     }
 
@@ -108,13 +143,16 @@ impl World {
         let (inner, tenant) = (&self.reader.cache.inner, scope(1).tenant());
         inner.bump_here([TagHash::of(tenant, Tag::Leads)], Some(commit));
         inner.generations.settle(tenant, commit);
-        self.heard = self.heard.max(commit.lsn);
+        if !self.lost.contains(&commit.lsn) {
+            self.heard = self.heard.max(commit.lsn);
+        }
     }
 
     fn read(&mut self, consistency: Consistency, least: u64) {
         let reader = self.reader.clone();
         let task = spawn(async move { value(&reader.ask(consistency).await.unwrap()) });
-        self.reading.push(Reading { least, task });
+        let lost = self.lost.clone();
+        self.reading.push(Reading { least, lost, task });
     }
 
     /// Lets everything end: each read has seen enough, and what is kept is the latest.
@@ -123,8 +161,12 @@ impl World {
             self.hear();
         }
         self.reader.origin.release(10_000);
-        for Reading { least, task } in self.reading {
+        for Reading { least, lost, task } in self.reading {
             let seen = task.await.unwrap();
+            assert!(
+                !lost.contains(&seen),
+                "a read returned {seen}, which was lost before it began"
+            );
             assert!(
                 seen >= least,
                 "a read returned {seen}, though {least} was heard before it began"

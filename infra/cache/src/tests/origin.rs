@@ -34,6 +34,8 @@ pub(super) fn scope(tenant: u128) -> TenantScope {
 pub(super) struct Origin {
     /// What was committed last: its position is its value.
     committed: AtomicU64,
+    /// No value is committed twice, not even one that was lost.
+    latest: AtomicU64,
     /// What a replica has: what an eventual read sees.
     replayed: AtomicU64,
     timeline: AtomicU32,
@@ -60,6 +62,7 @@ impl Origin {
     fn with_permits(permits: usize) -> Arc<Self> {
         Arc::new(Self {
             committed: AtomicU64::new(1),
+            latest: AtomicU64::new(1),
             replayed: AtomicU64::new(1),
             timeline: AtomicU32::new(1),
             loads: AtomicUsize::new(0),
@@ -76,7 +79,9 @@ impl Origin {
 
     /// Commits a new value, on the primary alone.
     pub(super) fn commit(&self) -> LogPosition {
-        self.at(self.committed.fetch_add(1, Ordering::SeqCst) + 1)
+        let value = self.latest.fetch_add(1, Ordering::SeqCst) + 1;
+        self.committed.store(value, Ordering::SeqCst);
+        self.at(value)
     }
 
     /// The replica becomes the primary: what it did not have is lost. Returns the new timeline.
@@ -86,7 +91,12 @@ impl Origin {
         self.timeline.fetch_add(1, Ordering::SeqCst) + 1
     }
 
-    fn at(&self, lsn: u64) -> LogPosition {
+    /// The value of now.
+    pub(super) fn committed(&self) -> u64 {
+        self.committed.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn at(&self, lsn: u64) -> LogPosition {
         LogPosition {
             timeline: self.timeline.load(Ordering::SeqCst),
             ..position(lsn)
