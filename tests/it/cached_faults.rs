@@ -112,6 +112,7 @@ fn company(answer: &Value) -> u64 {
 }
 
 /// Serves and writes before, while and after Redis fails.
+#[expect(clippy::print_stdout, reason = "what was measured")]
 async fn survives<Fail, Mend>(what: &str, fail: Fail, mend: Mend)
 where
     Fail: AsyncFn(&RedisServer, &[RedisProxy; 2]),

@@ -22,6 +22,7 @@ mod settings;
 mod shared;
 mod sweep;
 mod timeline;
+mod validity;
 mod warm;
 
 #[cfg(test)]
@@ -31,4 +32,4 @@ pub use cache::{LoaderLost, TieredCache};
 pub use control::Dropped;
 pub use settings::{CacheSettings, EncryptionKey, Eviction, MemorySettings, OutageSettings, SharedSettings};
 pub use shared::{BadRedis, Found, LinkError, ProbeError, probe};
-pub use warm::{WarmSettings, Warmer};
+pub use warm::Warmer;

@@ -112,10 +112,6 @@ pub struct SharedSettings {
     pub connections: usize,
     /// How long a command may take. Default: 50 ms.
     pub command_timeout: Duration,
-    /// After this many commands in a row have failed, the server is left alone until it answers again. Default: 3.
-    pub failures_to_open: u32,
-    /// How often a server that was left alone is tried. Default: 100 ms.
-    pub probe_interval: Duration,
     /// How long one process may load an answer before others do so, too. Default: 2 s.
     pub lease: Duration,
     /// How long others wait for the answer of the process that loads it. Default: 100 ms.
@@ -136,8 +132,6 @@ impl SharedSettings {
             prefix: "fl".to_owned(),
             connections: 4,
             command_timeout: Duration::from_millis(50),
-            failures_to_open: 3,
-            probe_interval: Duration::from_millis(100),
             lease: Duration::from_secs(2),
             lease_wait: Duration::from_millis(100),
             missed_after: Duration::from_secs(10),

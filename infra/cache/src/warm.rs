@@ -20,27 +20,12 @@ use crate::meters::WarmMeter;
 
 /// Warmed keys whose earnings are followed.
 const FOLLOWED: usize = 1_000;
-
-/// How answers are warmed.
-#[derive(Clone, Copy, Debug)]
-pub struct WarmSettings {
-    /// Loads at a time: warming is patient, requests are not. Default: 4.
-    pub concurrency: usize,
-    /// Keys that are learnt, and loaded at the start. Default: 200; none when 0.
-    pub learned_keys: usize,
-    /// How often what was learnt is written down. Default: 60 s.
-    pub learn_every: Duration,
-}
-
-impl Default for WarmSettings {
-    fn default() -> Self {
-        Self {
-            concurrency: 4,
-            learned_keys: 200,
-            learn_every: Duration::from_mins(1),
-        }
-    }
-}
+/// Loads at a time: warming is patient, requests are not.
+const AT_A_TIME: usize = 4;
+/// Keys that are learnt, and loaded at the start.
+const LEARNED_KEYS: usize = 200;
+/// How often what was learnt is written down.
+const LEARN_EVERY: Duration = Duration::from_mins(1);
 
 /// Warms the cache with registered datasets.
 #[derive(Debug)]
@@ -48,7 +33,6 @@ pub struct Warmer {
     pub(crate) cache: TieredCache,
     datasets: Vec<Arc<dyn Dataset>>,
     tenants: Arc<dyn ActiveTenants>,
-    settings: WarmSettings,
     warmed: Mutex<VecDeque<Warmed>>,
     /// What keys had saved when that was last written down.
     written: Mutex<HashMap<(TenantId, CacheKey), Duration>>,
@@ -75,14 +59,12 @@ impl Warmer {
         cache: TieredCache,
         mut datasets: Vec<Arc<dyn Dataset>>,
         tenants: Arc<dyn ActiveTenants>,
-        settings: WarmSettings,
     ) -> Self {
         datasets.sort_by_key(|dataset| dataset.priority());
         Self {
             cache,
             datasets,
             tenants,
-            settings,
             warmed: Mutex::default(),
             written: Mutex::default(),
         }
@@ -91,12 +73,11 @@ impl Warmer {
     /// Loads what was learnt before, and goes on learning for as long as it is kept; does nothing without a shared
     /// level, where what is learnt is written down.
     pub fn start(self: &Arc<Self>) {
-        if self.settings.learned_keys == 0 || self.cache.inner.shared.is_none() {
+        if self.cache.inner.shared.is_none() {
             return;
         }
         let warmer = Arc::downgrade(self);
-        let every = self.settings.learn_every;
-        fairlead_telemetry::spawn_supervised("learn-keys", move || learn(Weak::clone(&warmer), every));
+        fairlead_telemetry::spawn_supervised("learn-keys", move || learn(Weak::clone(&warmer)));
     }
 
     /// Adds what keys have saved since the last time to what all processes know.
@@ -109,7 +90,7 @@ impl Warmer {
         let mut gains = Vec::new();
         {
             let mut before = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-            for (key, saved) in inner.meters.hot.top(self.settings.learned_keys) {
+            for (key, saved) in inner.meters.hot.top(LEARNED_KEYS) {
                 // What is encrypted stays so: its key may tell as much.
                 if inner.policy(key.key.namespace()).encrypt {
                     continue;
@@ -124,13 +105,13 @@ impl Warmer {
             }
             *before = written;
         }
-        shared.learn(&gains, self.settings.learned_keys).await;
+        shared.learn(&gains, LEARNED_KEYS).await;
     }
 
     /// What all processes have learnt.
     async fn learned(&self) -> Vec<(TenantId, CacheKey)> {
         match &self.cache.inner.shared {
-            Some(shared) => shared.learned(self.settings.learned_keys).await,
+            Some(shared) => shared.learned(LEARNED_KEYS).await,
             None => Vec::new(),
         }
     }
@@ -234,7 +215,7 @@ impl Warmer {
         items.retain(|wanted| inner.policy(wanted.item.key.namespace()).enabled);
         let loads = stream::iter(items)
             .map(|wanted| self.load(wanted))
-            .buffer_unordered(self.settings.concurrency.max(1));
+            .buffer_unordered(AT_A_TIME);
         let sources: Vec<_> = loads.collect().await;
         for source in sources {
             match source {
@@ -293,7 +274,7 @@ impl Warmer {
     }
 }
 
-async fn learn(warmer: Weak<Warmer>, every: Duration) {
+async fn learn(warmer: Weak<Warmer>) {
     let mut has_warmed = false;
     let mut pause = Duration::from_millis(100);
     while let Some(warmer) = warmer.upgrade() {
@@ -308,7 +289,7 @@ async fn learn(warmer: Weak<Warmer>, every: Duration) {
                 tracing::warn!(error = %error, "what was learnt could not be warmed");
             }
             has_warmed = true;
-            pause = every;
+            pause = LEARN_EVERY;
         }
         drop(warmer);
         tokio::time::sleep(pause).await;

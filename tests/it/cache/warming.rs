@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fairlead_cache::{CacheSettings, WarmSettings, Warmer};
+use fairlead_cache::{CacheSettings, Warmer};
 use fairlead_devstack::Service;
 use fairlead_domain::Id;
 use fairlead_domain::access::TenantScope;
@@ -109,12 +109,7 @@ fn warmer(node: &Node) -> Arc<Warmer> {
         })
     };
     let datasets = vec![dataset("later", 9, 3..5), dataset("first", 1, 0..3)];
-    let warmer = Warmer::new(
-        node.cache.clone(),
-        datasets,
-        Arc::new(TwoTenants),
-        WarmSettings::default(),
-    );
+    let warmer = Warmer::new(node.cache.clone(), datasets, Arc::new(TwoTenants));
     Arc::new(warmer)
 }
 
@@ -275,12 +270,7 @@ async fn on_schedule_one_process_at_a_time_warms_and_the_next_takes_over() {
         let node = Node::start(&origin, redis.settings()).await;
         let dataset: Arc<dyn Dataset> = Arc::new(SlowDataset(Arc::clone(&rounds)));
         let tenants = Arc::new(TwoTenants);
-        let warmer = Warmer::new(
-            node.cache.clone(),
-            vec![dataset],
-            tenants,
-            WarmSettings::default(),
-        );
+        let warmer = Warmer::new(node.cache.clone(), vec![dataset], tenants);
         let warmer = Arc::new(warmer);
         warmer.start_schedule(every);
         warmers.push((node, warmer));

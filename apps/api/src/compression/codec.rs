@@ -53,10 +53,10 @@ pub(crate) fn encode(coding: Coding, level: u32, bytes: &[u8]) -> Bytes {
     // JSON of rows shrinks to an eighth and less.
     let mut encoder = Encoder::new(coding, level, Vec::with_capacity(bytes.len() / 4));
     encoder.write(bytes);
-    let mut encoded = encoder.finish();
+    let mut made = encoder.finish();
     // It may be kept for an hour, and takes as much as it has room for.
-    encoded.shrink_to_fit();
-    Bytes::from(encoded)
+    made.shrink_to_fit();
+    Bytes::from(made)
 }
 
 /// Encodes bytes as they come.

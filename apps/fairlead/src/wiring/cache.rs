@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use fairlead_api::CursorKey;
 use fairlead_cache::{
     CacheSettings, EncryptionKey, Eviction, MemorySettings, OutageSettings, SharedSettings, TieredCache,
-    WarmSettings, Warmer,
+    Warmer,
 };
 use fairlead_domain::cache::{ActiveTenants, CacheControl as _, Namespace, Policy};
 use fairlead_domain::identity::TenantId;
@@ -73,7 +73,7 @@ pub(super) fn warmer(
 ) -> Arc<Warmer> {
     let datasets = fairlead_api::datasets(store, cursors);
     let tenants = Arc::new(AskingTenants(cache.clone()));
-    let warmer = Warmer::new(cache.clone(), datasets, tenants, WarmSettings::default());
+    let warmer = Warmer::new(cache.clone(), datasets, tenants);
     let warmer = Arc::new(warmer);
     if !config.roles.has(Role::Api) {
         return warmer;

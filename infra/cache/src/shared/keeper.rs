@@ -28,6 +28,8 @@ const BEAT_EVERY: Duration = Duration::from_secs(1);
 /// a tenth of a second that they have missed something.
 const QUICK_BEATS: u32 = 5;
 const QUICK_BEAT_EVERY: Duration = Duration::from_millis(15);
+/// How often a server that was left alone is tried.
+const TRY_EVERY: Duration = Duration::from_millis(100);
 /// Debts that are on their way to Redis at a time.
 const PAID_AT_ONCE: usize = 64;
 
@@ -40,11 +42,10 @@ pub(super) async fn keep(cache: Weak<Inner>) {
         let Some(shared) = &inner.shared else { return };
         if !shared.is_trusted() {
             let is_well = recover(&inner, shared).await;
-            let pause = shared.settings.probe_interval;
             drop(inner);
             trusted_since = Instant::now();
             if !is_well {
-                sleep(pause).await;
+                sleep(TRY_EVERY).await;
             }
             continue;
         }

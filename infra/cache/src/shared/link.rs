@@ -16,6 +16,9 @@ use crate::settings::SharedSettings;
 /// How long a new connection may take; nobody waits for it, because it is made before Redis is trusted.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// After so many commands in a row have failed, the server is left alone until it answers again.
+const FAILURES_TO_OPEN: u32 = 3;
+
 /// Why a command brought nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
@@ -50,7 +53,6 @@ pub(crate) struct Link {
     next: AtomicUsize,
     command_timeout: Duration,
     failures_in_a_row: AtomicU32,
-    failures_to_open: u32,
     failures: AtomicU64,
 }
 
@@ -79,7 +81,6 @@ impl Link {
             next: AtomicUsize::new(0),
             command_timeout: settings.command_timeout,
             failures_in_a_row: AtomicU32::new(0),
-            failures_to_open: settings.failures_to_open.max(1),
             failures: AtomicU64::new(0),
         })
     }
@@ -152,7 +153,7 @@ impl Link {
         let of_lanes = self.lanes.iter().map(|lane| &lane.failures_in_a_row);
         of_lanes
             .chain([&self.failures_in_a_row])
-            .any(|failures| failures.load(Ordering::Relaxed) >= self.failures_to_open)
+            .any(|failures| failures.load(Ordering::Relaxed) >= FAILURES_TO_OPEN)
     }
 
     /// What counts the failures of commands on a lane.

@@ -23,6 +23,8 @@ pub(super) struct Client {
     /// The runtime whose reactor tells when there is something to read.
     reactor: runtime::Id,
     opened: Instant,
+    /// How much of the longest life it has: those that were opened together are not replaced together.
+    part_of_life: f64,
     /// When it became idle last.
     used: Instant,
     was_idle: bool,
@@ -40,6 +42,7 @@ impl Client {
             home: turn_of_this_thread(),
             reactor: Handle::current().id(),
             opened: now,
+            part_of_life: 1.0 - rand::random::<f64>() / 10.0,
             used: now,
             was_idle: false,
             uses: 0,
@@ -85,7 +88,7 @@ impl Client {
     pub(super) fn is_worn(&mut self, config: &PoolConfig) -> bool {
         self.conversation.is_closed()
             || self.uses >= config.max_uses
-            || self.opened.elapsed() >= config.max_lifetime
+            || self.opened.elapsed() >= config.max_lifetime.mul_f64(self.part_of_life)
     }
 
     /// Runs a pipeline; what is new to the connection is prepared with it.
