@@ -18,6 +18,7 @@ pub mod identity;
 pub mod invalid;
 pub mod jobs;
 pub mod leads;
+pub mod network;
 pub mod operations;
 pub mod paging;
 pub mod store;

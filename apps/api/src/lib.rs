@@ -83,7 +83,7 @@ pub use authentication::{Authenticated, Operator, Permitted, TENANT_KEY, Verifie
 pub use compression::Compression;
 pub use consistency::ConsistencyTokens;
 pub use metrics::{MetricSources, serve_metrics};
-pub use middleware::RequestTimes;
+pub use middleware::{ForwardedHeader, RequestTimes, TrustedProxies};
 pub use paging::CursorKey;
 pub use path::PathId;
 pub use read::Shortcuts;

@@ -24,7 +24,7 @@ use utoipa::ToSchema;
 use crate::authentication::VerifiedCredentials;
 use crate::compression::Compression;
 use crate::consistency::ConsistencyTokens;
-use crate::middleware::RequestTimes;
+use crate::middleware::{RequestTimes, TrustedProxies};
 use crate::paging::CursorKey;
 use crate::read::{Origin, Shortcuts};
 use crate::realtime::{Connections, OperationWatches};
@@ -140,8 +140,8 @@ pub struct ApiSettings {
     pub behind_tls: bool,
     /// The origins whose pages may open a WebSocket, besides the server's own: `https://app.example.com`, or `*`.
     pub allowed_origins: Arc<[String]>,
-    /// Whether the last address in `X-Forwarded-For` is the client's: true behind one trusted proxy, false elsewhere.
-    pub trust_forwarded_for: bool,
+    /// Whom to believe when they say for whom they ask.
+    pub proxies: TrustedProxies,
     /// When failed logins lead to a lock-out.
     pub login: LoginPolicy,
     /// How long a session lives from its login.

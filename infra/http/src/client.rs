@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use fairlead_domain::network::Network;
 use fairlead_domain::webhooks::SendFault;
 use reqwest::header::HeaderMap;
 use reqwest::redirect::Policy;
@@ -12,7 +13,6 @@ use tokio::time::timeout;
 use url::Url;
 
 use crate::guard::Guard;
-use crate::network::Network;
 use crate::resolver::{GuardedResolver, Lookup, LookupError, SystemLookup};
 use crate::tls::{self, BadTls};
 

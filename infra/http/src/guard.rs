@@ -1,9 +1,10 @@
 use std::net::IpAddr;
 
+use fairlead_domain::network::Network;
 use fairlead_domain::webhooks::RefusedUrl;
 use url::{Host, Url};
 
-use crate::network::{Network, is_public};
+use crate::network::is_public;
 
 /// The most characters of a URL.
 const MOST_CHARACTERS: usize = 2_000;

@@ -22,7 +22,6 @@ pub use api::{
     ApiClient, ApiCredential, ApiDownload, ApiError, ApiEvent, ApiEvents, ApiFault, ApiProblem, ApiUpload,
 };
 pub use client::{BadClient, GuardedClient, GuardedClientSettings};
-pub use network::{BadNetwork, Network};
 pub use tls::BadTls;
 pub use upstream::{
     BadUpstream, BreakerSettings, HttpUpstreams, Upstream, UpstreamCredential, UpstreamSettings,

@@ -16,7 +16,7 @@ async fn app() -> TestApp {
         config.auth.lockout.address_failures = 6;
         config.auth.lockout.address_lockout = Duration::seconds(300);
         config.auth.lockout.window = Duration::seconds(600);
-        config.http.trust_forwarded_for = true;
+        config.http.trusted_proxies = Some("127.0.0.1".to_owned());
     })
     .await
 }
@@ -135,7 +135,6 @@ async fn failures_lock_a_network_address_out_whatever_the_accounts() {
 async fn what_a_client_claims_about_its_address_counts_only_behind_a_proxy() {
     let app = TestApp::start_with(|config| {
         config.auth.lockout.address_failures = 3;
-        config.http.trust_forwarded_for = false;
     })
     .await;
     let acme = app.tenant("acme").await;

@@ -14,7 +14,7 @@ mod log;
 mod query;
 mod times;
 
-pub use client::client_address;
+pub use client::{ForwardedHeader, TrustedProxies, client_address};
 pub(crate) use edge::edge;
 pub use times::RequestTimes;
 pub(crate) use times::{BOUNDS_MS, Series, Times};

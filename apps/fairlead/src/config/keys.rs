@@ -281,11 +281,17 @@ const GENERAL: &[Key] = {
             "shorter answers are sent as they are",
         )
         .unit("bytes"),
+        Key::optional(
+            "http.trusted_proxies",
+            Kind::Networks,
+            "addresses of proxies of your own: a client that comes through them is known by the last address in \
+             http.forwarded_header that is none of theirs; not set: by the address that connects",
+        ),
         Key::new(
-            "http.trust_forwarded_for",
-            Kind::Bool,
-            "false",
-            "take the last address in X-Forwarded-For for the client's; only behind exactly one proxy of your own",
+            "http.forwarded_header",
+            Kind::Choice(&["x-forwarded-for", "forwarded"]),
+            "x-forwarded-for",
+            "in which header trusted proxies say for whom they ask; the other one is not believed",
         ),
         Key::optional(
             "http.allowed_origins",

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use ::config::{Value, ValueKind};
-use fairlead_http::Network;
+use fairlead_domain::network::Network;
 
 use super::replicas;
 use super::roles::Role;

@@ -29,7 +29,7 @@ pub use secret::Secret;
 pub use settings::{
     AiConfig, AiProvider, AmqpConfig, AuthConfig, BreakerConfig, CacheConfig, CacheEviction,
     CacheMemoryConfig, CacheWarmingConfig, CompressionConfig, Config, DatabaseConfig, DatabaseUrls,
-    EventsConfig, HttpConfig, JobsConfig, LockoutConfig, LogConfig, LogFormat, MetricsConfig, MonitorConfig,
-    PoolConfig, QueueConfig, ReadPoolConfig, RedisConfig, ResponseCacheConfig, SecurityConfig,
-    SystemPoolConfig, UpstreamsConfig, WebhooksConfig,
+    EventsConfig, ForwardedHeader, HttpConfig, JobsConfig, LockoutConfig, LogConfig, LogFormat,
+    MetricsConfig, MonitorConfig, PoolConfig, QueueConfig, ReadPoolConfig, RedisConfig, ResponseCacheConfig,
+    SecurityConfig, SystemPoolConfig, UpstreamsConfig, WebhooksConfig,
 };

@@ -69,10 +69,19 @@ pub struct HttpConfig {
     pub query_limit_bytes: usize,
     pub json_depth: usize,
     pub compression: CompressionConfig,
-    pub trust_forwarded_for: bool,
+    /// Ranges with commas between them; `None`: nobody is believed for whom it asks.
+    pub trusted_proxies: Option<String>,
+    pub forwarded_header: ForwardedHeader,
     pub allowed_origins: Option<Vec<String>>,
     pub public_url: Option<String>,
     pub hsts: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ForwardedHeader {
+    XForwardedFor,
+    Forwarded,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -226,7 +226,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         called: &called,
         warmer,
     };
-    let services = services(config, parts, edge, &stores, ready);
+    let services = services(config, parts, edge, &stores, ready)?;
 
     let listener = listen(config)?;
     let address = listener
@@ -302,14 +302,20 @@ struct Ready<'a> {
     warmer: Option<Arc<Warmer>>,
 }
 
-fn services(config: &Config, parts: &Parts, edge: Edge, stores: &Stores, ready: Ready<'_>) -> Services {
+fn services(
+    config: &Config,
+    parts: &Parts,
+    edge: Edge,
+    stores: &Stores,
+    ready: Ready<'_>,
+) -> anyhow::Result<Services> {
     let tokens = AccessTokenSettings {
         issuer: config.auth.issuer.clone(),
         audience: config.auth.audience.clone(),
         lifetime: config.auth.access_ttl,
     };
     let cache = edge.kept_answers(config).cloned();
-    Services {
+    Ok(Services {
         store: stores.store.clone(),
         system: stores.system.clone(),
         cache: cache.clone().map(|cache| Arc::new(cache) as _),
@@ -343,8 +349,8 @@ fn services(config: &Config, parts: &Parts, edge: Edge, stores: &Stores, ready: 
         connections: Connections::new(Arc::clone(&parts.ids), Arc::clone(&parts.clock)),
         cursors: edge.cursors,
         consistency: edge.consistency,
-        settings: settings::api_settings(config),
-    }
+        settings: settings::api_settings(config)?,
+    })
 }
 
 fn listen(config: &Config) -> anyhow::Result<TcpListener> {

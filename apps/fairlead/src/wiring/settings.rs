@@ -4,15 +4,17 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 
-use fairlead_api::{ApiSettings, Compression};
+use anyhow::Context as _;
+use fairlead_api::{ApiSettings, Compression, TrustedProxies};
 use fairlead_auth::HasherLimits;
 use fairlead_domain::identity::{LoginPolicy, ThrottleLimit};
+use fairlead_domain::network::Network;
 
-use crate::config::{Config, HttpConfig, LockoutConfig};
+use crate::config::{Config, ForwardedHeader, HttpConfig, LockoutConfig};
 
-pub(super) fn api_settings(config: &Config) -> ApiSettings {
+pub(super) fn api_settings(config: &Config) -> anyhow::Result<ApiSettings> {
     let http = &config.http;
-    ApiSettings {
+    Ok(ApiSettings {
         workers: or_cores(http.workers).get(),
         keep_alive: http.keep_alive,
         client_timeout: http.client_timeout,
@@ -31,12 +33,25 @@ pub(super) fn api_settings(config: &Config) -> ApiSettings {
         },
         behind_tls: http.hsts,
         allowed_origins: allowed_origins(http).into(),
-        trust_forwarded_for: http.trust_forwarded_for,
+        proxies: proxies(http)?,
         login: login_policy(&config.auth.lockout),
         session_lifetime: config.auth.refresh_ttl,
         refresh_leeway: config.auth.refresh_leeway,
         invitation_lifetime: config.auth.invitation_ttl,
-    }
+    })
+}
+
+fn proxies(http: &HttpConfig) -> anyhow::Result<TrustedProxies> {
+    let networks = http.trusted_proxies.as_deref().unwrap_or_default();
+    Ok(TrustedProxies {
+        networks: Network::parse_list(networks)
+            .context("http.trusted_proxies")?
+            .into(),
+        header: match http.forwarded_header {
+            ForwardedHeader::XForwardedFor => fairlead_api::ForwardedHeader::XForwardedFor,
+            ForwardedHeader::Forwarded => fairlead_api::ForwardedHeader::Forwarded,
+        },
+    })
 }
 
 /// Those that are named, and our own where a proxy hides by which name we are reached.
@@ -137,11 +152,15 @@ mod tests {
         let cores = available_parallelism().unwrap().get();
 
         assert_eq!(
-            api_settings(&config(&[("FAIRLEAD__HTTP__WORKERS", "0")])).workers,
+            api_settings(&config(&[("FAIRLEAD__HTTP__WORKERS", "0")]))
+                .unwrap()
+                .workers,
             cores
         );
         assert_eq!(
-            api_settings(&config(&[("FAIRLEAD__HTTP__WORKERS", "3")])).workers,
+            api_settings(&config(&[("FAIRLEAD__HTTP__WORKERS", "3")]))
+                .unwrap()
+                .workers,
             3
         );
     }

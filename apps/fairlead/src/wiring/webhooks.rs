@@ -7,8 +7,9 @@ use fairlead_api::WebhookServices;
 use fairlead_auth::SealedSigningSecrets;
 use fairlead_domain::clock::Clock;
 use fairlead_domain::jobs::{JobHandler, Retry};
+use fairlead_domain::network::Network;
 use fairlead_domain::webhooks::{DeliverWebhook, DeliverWebhookParts, ReplayWebhook, WebhookMeters};
-use fairlead_http::{BadNetwork, GuardedClient, GuardedClientSettings, HttpWebhookSender, Network};
+use fairlead_http::{GuardedClient, GuardedClientSettings, HttpWebhookSender};
 
 use crate::config::{Config, Secret, WebhooksConfig};
 use crate::derived_key;
@@ -31,8 +32,10 @@ impl Webhooks {
         let settings = GuardedClientSettings {
             user_agent: concat!("Fairlead/", env!("CARGO_PKG_VERSION")).to_owned(),
             allows_http: config.allow_http,
-            allowed: networks(config.allowed_networks.as_deref()).context("webhooks.allowed_networks")?,
-            denied: networks(config.denied_networks.as_deref()).context("webhooks.denied_networks")?,
+            allowed: Network::parse_list(config.allowed_networks.as_deref().unwrap_or_default())
+                .context("webhooks.allowed_networks")?,
+            denied: Network::parse_list(config.denied_networks.as_deref().unwrap_or_default())
+                .context("webhooks.denied_networks")?,
             connect_timeout: config.connect_timeout,
             timeout: config.timeout,
         };
@@ -70,9 +73,4 @@ impl Webhooks {
             Arc::new(ReplayWebhook::new(stores.store.clone())),
         ]
     }
-}
-
-fn networks(list: Option<&str>) -> Result<Vec<Network>, BadNetwork> {
-    let parts = list.unwrap_or_default().split(',').map(str::trim);
-    parts.filter(|part| !part.is_empty()).map(str::parse).collect()
 }
