@@ -21,6 +21,7 @@ pub mod leads;
 pub mod network;
 pub mod operations;
 pub mod paging;
+pub mod rate_limits;
 pub mod store;
 pub mod text;
 pub mod upstreams;

@@ -32,6 +32,7 @@ mod operations;
 mod plans;
 mod pools;
 mod problems;
+mod rate_limits;
 mod remote;
 mod remote_faults;
 mod replicas;

@@ -26,6 +26,7 @@ use crate::compression::Compression;
 use crate::consistency::ConsistencyTokens;
 use crate::middleware::{RequestTimes, TrustedProxies};
 use crate::paging::CursorKey;
+use crate::rate_limits::RateLimits;
 use crate::read::{Origin, Shortcuts};
 use crate::realtime::{Connections, OperationWatches};
 use crate::routes::ImportPlaces;
@@ -48,6 +49,8 @@ pub struct Services {
     pub verified: VerifiedCredentials,
     pub shortcuts: Shortcuts,
     pub times: RequestTimes,
+    /// `None`: clients may ask as often as they like.
+    pub rate_limits: Option<RateLimits>,
     pub clock: Arc<dyn Clock>,
     pub health: Arc<dyn HealthProbe>,
     pub nodes: Arc<dyn DatabaseNodes>,

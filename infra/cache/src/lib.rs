@@ -2,7 +2,7 @@
 //!
 //! [`TieredCache`] is the whole. An answer is valid while the generations of its tags are those from before its load
 //! (`generations`); memory holds it ready to be sent (`memory`); one load per key is under way at a time (`flights`);
-//! Redis shares answers and bumps between processes (`shared`).
+//! Redis shares answers and bumps between processes (`shared`). [`TieredRateLimiter`] counts requests in the same two places.
 
 mod bump;
 mod cache;
@@ -16,6 +16,7 @@ mod hash;
 mod heard;
 mod memory;
 mod meters;
+mod rate_limits;
 mod report;
 mod schedule;
 mod settings;
@@ -30,6 +31,7 @@ mod tests;
 
 pub use cache::{LoaderLost, TieredCache};
 pub use control::Dropped;
+pub use rate_limits::{RateLimitSettings, TieredRateLimiter};
 pub use settings::{CacheSettings, EncryptionKey, Eviction, MemorySettings, OutageSettings, SharedSettings};
 pub use shared::{BadRedis, Found, LinkError, ProbeError, probe};
 pub use warm::Warmer;

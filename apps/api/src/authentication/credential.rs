@@ -4,7 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderName};
 use fairlead_domain::access::Caller;
 
-use super::{KEY_HEADER, Presented, not_authenticated};
+use super::{KEY_HEADER, OPERATOR_SECRET, Presented, not_authenticated};
 use crate::problem::{Kind, Problem};
 use crate::state::Services;
 use crate::upgrade;
@@ -47,7 +47,7 @@ impl<'r> Credential<'r> {
         let verified = &services.verified;
         match self {
             Self::Key(key) => Ok(Presented::Caller(verified.by_key(services, key).await?)),
-            Self::Bearer(token) if token.starts_with("op_") => {
+            Self::Bearer(token) if token.starts_with(OPERATOR_SECRET) => {
                 let permit = verified.by_operator_secret(services, token).await?;
                 Ok(Presented::Operator(permit))
             }

@@ -9,6 +9,7 @@ mod database;
 mod events;
 mod jobs;
 mod process;
+mod rate_limits;
 mod requests;
 mod tenants;
 mod upstreams;
@@ -31,6 +32,7 @@ use fairlead_telemetry::metrics::{CONTENT_TYPE, Page};
 use cache::CacheSeries;
 
 use crate::middleware::RequestTimes;
+use crate::rate_limits::RateLimits;
 use crate::realtime::Connections;
 
 /// How tenants without a series of their own are called.
@@ -48,6 +50,8 @@ pub struct MetricSources {
     pub upstreams: Arc<dyn Upstreams>,
     pub connections: Connections,
     pub times: RequestTimes,
+    /// `None`: clients may ask as often as they like.
+    pub rate_limits: Option<RateLimits>,
     /// How many tenants have series of their own, at the most: those that ask most. All others are one.
     pub tenants: usize,
     /// Of this program.
@@ -95,6 +99,9 @@ fn write_page(metrics: &Metrics, page: &mut Page) {
     jobs::write(page, &sources.jobs.report());
     webhooks::write(page, &sources.webhooks.report());
     upstreams::write(page, &sources.upstreams.report());
+    if let Some(limits) = &sources.rate_limits {
+        rate_limits::write(page, limits);
+    }
     if let Some(cache) = &sources.cache {
         let report = cache.report();
         let mut series = metrics.cache.lock().unwrap_or_else(PoisonError::into_inner);

@@ -13,6 +13,7 @@ use actix_web::{HttpMessage as _, ResponseError as _};
 use fairlead_telemetry::request::{self, RequestContext};
 use futures_util::stream::empty;
 
+use super::admission::Admission;
 use super::guard::{guarded, has_deadline};
 use super::log::Line;
 use super::{headers, limits, query};
@@ -42,13 +43,16 @@ pub(crate) async fn edge<B: MessageBody + 'static>(
     let scope = Arc::clone(&context);
     request::scope(scope, async move {
         let settings = &services.settings;
-        let handled = guarded(context.time_left(), handle(request, next, &services)).await;
+        let mut admission = Admission::new(request.request(), &services, started);
+        let work = handle(request, next, &services, &mut admission);
+        let handled = guarded(context.time_left(), work).await;
         match handled {
             Ok(Handled { response, route }) => {
                 let mut response = compressed(response, &settings.compression);
                 if is_head {
                     response = response.map_body(|_, body| without_stream(body));
                 }
+                admission.end(response.status(), response.headers_mut());
                 headers::set(response.headers_mut(), place, settings, &context, started);
                 line.write(Ok((&response, route)), &context, &services);
                 Ok(response)
@@ -56,6 +60,7 @@ pub(crate) async fn edge<B: MessageBody + 'static>(
             // The handler has kept the request that an answer would be put to, so this one leaves as an error.
             Err(problem) => {
                 let mut response = problem.error_response();
+                admission.end(response.status(), response.headers_mut());
                 headers::set(response.headers_mut(), place, settings, &context, started);
                 line.write(Err(&problem), &context, &services);
                 Err(InternalError::from_response(problem, response).into())
@@ -103,11 +108,22 @@ async fn handle<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
     services: &Services,
+    admission: &mut Admission<'_>,
 ) -> Result<Handled, actix_web::Error> {
+    if let Err(problem) = admission.enter(request.request(), services) {
+        return Ok(request.error_response(problem).into());
+    }
     if let Some(problem) = limits::exceeded(&request, &services.settings) {
         return Ok(request.error_response(problem).into());
     }
     let presented = authenticate(request.request(), services).await;
+    if let Err(problem) = admission.pass(presented.as_ref(), request.request(), services) {
+        // The log tells whose request it was.
+        if let Some(presented) = presented {
+            request.extensions_mut().insert(presented);
+        }
+        return Ok(request.error_response(problem).into());
+    }
     let is_stranger = matches!(presented, Some(Presented::Nothing | Presented::Refused(_)));
     if let Some(presented) = presented {
         let kept = match &presented {

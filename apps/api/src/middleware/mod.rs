@@ -1,10 +1,12 @@
 //! What happens to every request before and after its handler.
 //!
 //! One layer does it all, in `edge`: each layer of its own would box another future. From the outside in: the
-//! request gets its identity and its deadline; too much of it is refused; who asks is established; a query that is not
-//! to be there is refused; the handler answers, or is given up when it panics or its time is over; the answer is
-//! compressed and gets the headers that all have; it is timed, and one line is logged.
+//! request gets its identity and its deadline; one too many from its address, or too much of it, is refused; who asks is
+//! established, and one too many of that caller is refused; a query that is not to be there is refused; the handler
+//! answers, or is given up when it panics or its time is over; the answer is compressed and gets the headers that all
+//! have; it is timed, and one line is logged.
 
+mod admission;
 mod client;
 mod edge;
 pub(crate) mod guard;
@@ -14,6 +16,7 @@ mod log;
 mod query;
 mod times;
 
+pub(crate) use admission::HEALTH;
 pub use client::{ForwardedHeader, TrustedProxies, client_address};
 pub(crate) use edge::edge;
 pub use times::RequestTimes;

@@ -151,6 +151,10 @@ problem_types! {
         "The operation speaks WebSocket (RFC 6455), and the request is no opening handshake of one.",
         "Open it by a WebSocket client, through proxies that pass `Upgrade` on; `GET /api/v1/events/stream` goes without.";
 
+    RateLimited: TOO_MANY_REQUESTS, "rate-limited", "Rate limited",
+        "More requests came than may within a while: from one address, of one tenant, by one API key or for one operation.",
+        "Wait as long as `Retry-After` says, and spread requests out: `RateLimit` says with each answer what is left, \
+         `GET /api/v1/limits` tells all limits, and whoever runs the installation can raise them.";
     TooManyAttempts: TOO_MANY_REQUESTS, "too-many-attempts", "Too many attempts",
         "Too many logins failed for this account or from this address.",
         "Wait as long as `Retry-After` says.";
@@ -200,7 +204,7 @@ impl Kind {
     /// How many seconds to wait before another try, when waiting helps.
     pub const fn retry_after_seconds(self) -> Option<u64> {
         match self {
-            Self::Contended => Some(1),
+            Self::Contended | Self::RateLimited => Some(1),
             Self::TooManyImports | Self::TooManyStreams | Self::Unavailable | Self::DeadlineExceeded => {
                 Some(5)
             }

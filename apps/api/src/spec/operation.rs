@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use super::extension::{OPERATOR, PERMIT};
 use super::{parameters as headers, problems};
 use crate::authentication::PUBLIC;
+use crate::middleware::HEALTH;
 use crate::problem::Kind;
 
 pub(super) const REFERENCE: &str = "#/components/schemas/";
@@ -31,11 +32,32 @@ pub(super) fn complete(path: &str, method: &str, operation: &mut Value) {
         if status.starts_with(['2', '3']) {
             tell_consistency(path, method, is_read, response);
         }
+        if !is_health(path) {
+            tell_rate_limits(response);
+        }
         response["headers"]["X-Request-Id"] = json!({
             "description": "The request's id: the one sent, or one made up.",
             "schema": {"type": "string", "minLength": 1, "maxLength": 128},
         });
     }
+}
+
+/// Clients see how often they may ask, but where everybody may.
+fn tell_rate_limits(response: &mut Value) {
+    let text = |description: &str, example: &str| json!({"description": description, "schema": {"type": "string"}, "example": example});
+    response["headers"]["RateLimit-Policy"] = text(
+        "The limits that the request comes under, where there are any: `q` requests, which come back evenly within `w` \
+         seconds.",
+        "\"address\";q=30000;w=60, \"tenant\";q=60000;w=60",
+    );
+    response["headers"]["RateLimit"] = text(
+        "Of the limit that will hold the client up first: `r` requests are left, and in `t` seconds all are there again.",
+        "\"tenant\";r=59940;t=1",
+    );
+}
+
+fn is_health(path: &str) -> bool {
+    HEALTH.contains(&path)
 }
 
 /// A query has no null: a parameter is there or not. Types made optional by the collector would admit one.
@@ -128,6 +150,9 @@ fn kinds(path: &str, operation: &Value) -> Vec<Kind> {
         Kind::Internal,
         Kind::DeadlineExceeded,
     ];
+    if !is_health(path) {
+        kinds.push(Kind::RateLimited);
+    }
     if path.starts_with("/api/v1/") && path != "/api/v1/health" {
         // An operation that takes no query refuses one.
         kinds.extend([

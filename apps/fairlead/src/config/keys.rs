@@ -1,6 +1,7 @@
 //! The table of all keys.
 
 mod jobs;
+mod rate_limits;
 mod upstreams;
 mod webhooks;
 
@@ -119,8 +120,14 @@ const MEBIBYTE: u64 = 1_048_576;
 
 /// Every key there is; none that nothing reads.
 pub static KEYS: &[Key] = {
-    const PARTS: [&[Key]; 4] = [GENERAL, jobs::KEYS, webhooks::KEYS, upstreams::KEYS];
-    const LENGTH: usize = PARTS[0].len() + PARTS[1].len() + PARTS[2].len() + PARTS[3].len();
+    const PARTS: [&[Key]; 5] = [
+        GENERAL,
+        jobs::KEYS,
+        webhooks::KEYS,
+        upstreams::KEYS,
+        rate_limits::KEYS,
+    ];
+    const LENGTH: usize = PARTS[0].len() + PARTS[1].len() + PARTS[2].len() + PARTS[3].len() + PARTS[4].len();
     static ALL: [Key; LENGTH] = joined(&PARTS);
     &ALL
 };

@@ -30,6 +30,6 @@ pub use settings::{
     AiConfig, AiProvider, AmqpConfig, AuthConfig, BreakerConfig, CacheConfig, CacheEviction,
     CacheMemoryConfig, CacheWarmingConfig, CompressionConfig, Config, DatabaseConfig, DatabaseUrls,
     EventsConfig, ForwardedHeader, HttpConfig, JobsConfig, LockoutConfig, LogConfig, LogFormat,
-    MetricsConfig, MonitorConfig, PoolConfig, QueueConfig, ReadPoolConfig, RedisConfig, ResponseCacheConfig,
-    SecurityConfig, SystemPoolConfig, UpstreamsConfig, WebhooksConfig,
+    MetricsConfig, MonitorConfig, PoolConfig, QueueConfig, RateLimitsConfig, ReadPoolConfig, RedisConfig,
+    ResponseCacheConfig, SecurityConfig, SystemPoolConfig, UpstreamsConfig, WebhooksConfig,
 };

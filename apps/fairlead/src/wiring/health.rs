@@ -16,6 +16,7 @@ use fairlead_worker::Worker;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
+use super::rate_limits::Limiting;
 use super::upstreams::Called;
 use crate::config::{Config, Secret};
 use crate::database::Database;
@@ -128,6 +129,7 @@ pub(super) struct PgHealthProbe {
     caching: Caching,
     worker: Worker,
     called: Called,
+    limiting: Option<Limiting>,
     brokering: Brokering,
     roles: Vec<&'static str>,
     data_dir: PathBuf,
@@ -149,6 +151,7 @@ impl PgHealthProbe {
         caching: Caching,
         worker: Worker,
         called: Called,
+        limiting: Option<Limiting>,
         database: &Database,
         config: &Config,
     ) -> Self {
@@ -158,6 +161,7 @@ impl PgHealthProbe {
             caching,
             worker,
             called,
+            limiting,
             brokering: Brokering::of(config),
             roles: config.roles.names(),
             data_dir: config.data_dir.clone(),
@@ -202,6 +206,8 @@ impl HealthProbe for PgHealthProbe {
         ]);
         let mut reduced = reduced(&nodes, &self.caching, &self.worker.report(), self.brokering);
         reduced.extend(self.called.reduced());
+        let limiting = self.limiting.as_ref().and_then(Limiting::reduced);
+        reduced.extend(limiting.map(str::to_owned));
         let report = HealthReport {
             checks,
             schema_version,

@@ -49,6 +49,7 @@ impl Metrics {
             upstreams: services.upstreams.clone(),
             connections: services.connections.clone(),
             times: services.times.clone(),
+            rate_limits: services.rate_limits.clone(),
             tenants: config.tenants,
             version: env!("CARGO_PKG_VERSION"),
         };

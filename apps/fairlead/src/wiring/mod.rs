@@ -11,6 +11,7 @@ mod health;
 mod jobs;
 mod memory;
 mod metrics;
+mod rate_limits;
 mod safety;
 mod settings;
 mod upstreams;
@@ -47,6 +48,7 @@ use edge::Edge;
 use events::Events;
 use health::{Brokering, Caching};
 use metrics::Metrics;
+use rate_limits::Limiting;
 use upstreams::Called;
 use webhooks::Webhooks;
 
@@ -200,11 +202,13 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     let events = Events::new(config, &stores, &parts.clock, edge.signal.clone(), observing)?;
     let worker = events.worker.clone();
     let called = Called::new(config, &parts.clock)?;
+    let limiting = Limiting::start(config, &secret)?;
     let health = health::PgHealthProbe::new(
         &stores,
         caching.clone(),
         worker.clone(),
         called.clone(),
+        limiting.clone(),
         database,
         config,
     );
@@ -224,6 +228,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         live: &live,
         webhooks: &webhooks,
         called: &called,
+        limiting,
         warmer,
     };
     let services = services(config, parts, edge, &stores, ready)?;
@@ -299,6 +304,7 @@ struct Ready<'a> {
     live: &'a Live,
     webhooks: &'a Webhooks,
     called: &'a Called,
+    limiting: Option<Limiting>,
     warmer: Option<Arc<Warmer>>,
 }
 
@@ -329,6 +335,7 @@ fn services(
         verified: edge.verified,
         shortcuts: Shortcuts::default(),
         times: RequestTimes::default(),
+        rate_limits: ready.limiting.map(|limiting| limiting.limits),
         clock: Arc::clone(&parts.clock),
         health: Arc::new(ready.health),
         nodes: stores.cluster.clone(),

@@ -36,13 +36,13 @@ use tokio::sync::Notify;
 
 use crate::cache::Inner;
 use crate::settings::SharedSettings;
-use link::Link;
 use names::Names;
 use owed::Owed;
 use seal::Sealer;
 use sequence::Sequence;
 
 pub(crate) use answers::{Fence, Opened, Question, State};
+pub(crate) use link::Link;
 pub use link::LinkError;
 pub use probe::{Found, ProbeError, probe};
 pub use server::BadRedis;

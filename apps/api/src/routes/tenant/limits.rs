@@ -1,17 +1,24 @@
+use std::net::IpAddr;
+use std::time::Instant;
+
 use actix_web::{HttpResponse, get, web};
 use async_trait::async_trait;
-use fairlead_domain::access::ViewTenant;
+use fairlead_domain::access::{Caller, VerifiedIdentity, ViewTenant};
 use fairlead_domain::ai::Budget;
 use fairlead_domain::cache::{CacheKey, Tag};
 use fairlead_domain::identity::{InUse, MAX_API_KEYS, MAX_USERS};
 use fairlead_domain::leads::{CustomFields, MAX_BULK, SearchText};
 use fairlead_domain::operations::{MAX_KEPT_BYTES, MAX_OPEN_OPERATIONS};
 use fairlead_domain::paging::{DEFAULT_LIMIT, MAX_LIMIT, MAX_OFFSET};
+use fairlead_domain::rate_limits::{Limit, LimitKey, LimitedOperation, Standing};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::authentication::Authenticated;
 use crate::idempotency;
+use crate::middleware::client_address;
 use crate::problem::Problem;
+use crate::rate_limits::{RateLimits, whole_seconds, whole_window};
 use crate::read::{Question, Read, Reading};
 use crate::records::{MAX_CELLS, MAX_RECORD_BYTES};
 use crate::representation::Representation;
@@ -25,9 +32,14 @@ use crate::{ApiSettings, Services};
 #[schema(as = Limits, example = json!({"items": [
     {"name": "users", "description": "users of the tenant, deactivated ones included", "maximum": 10000, "current": 12},
     {"name": "pageSize", "description": "items of a page; 50 when not asked for", "maximum": 200},
+], "rates": [
+    {"name": "tenant", "description": "requests of the tenant", "requests": 60000, "windowSeconds": 60,
+     "remaining": 59940, "resetSeconds": 1},
 ]}))]
 struct LimitsView {
     items: Vec<LimitView>,
+    /// How often may be asked; empty where that is not limited.
+    rates: Vec<RateView>,
 }
 
 /// One limit.
@@ -46,12 +58,35 @@ struct LimitView {
     current: Option<u64>,
 }
 
+/// How often may be asked. What was used up comes back evenly.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = RateLimit)]
+struct RateView {
+    /// As in the headers `RateLimit` and `RateLimit-Policy`: an operation by its id in this specification.
+    name: &'static str,
+    description: String,
+    /// How many requests may come at once.
+    #[schema(minimum = 1)]
+    requests: u32,
+    /// Within how many seconds all of them come back.
+    #[schema(minimum = 1)]
+    window_seconds: u64,
+    /// How many may come now, as far as the process knows that answers.
+    #[schema(minimum = 0)]
+    remaining: u32,
+    /// In how many seconds all of them have come back.
+    #[schema(minimum = 0)]
+    reset_seconds: u64,
+}
+
 const MICROS_IN_CENT: u64 = 10_000;
 
 struct ListLimits {
     max_webhooks: u64,
     ai: Budget,
     of_requests: Vec<LimitView>,
+    rates: Vec<RateView>,
 }
 
 #[async_trait]
@@ -130,7 +165,8 @@ impl Question for ListLimits {
             ),
         ];
         items.extend_from_slice(&self.of_requests);
-        Ok(Representation::by_digest(&LimitsView { items }))
+        let rates = self.rates.clone();
+        Ok(Representation::by_digest(&LimitsView { items, rates }))
     }
 }
 
@@ -146,14 +182,66 @@ impl Question for ListLimits {
 pub(super) async fn limits(
     services: web::Data<Services>,
     read: Read<ViewTenant>,
+    Authenticated(caller): Authenticated,
 ) -> Result<HttpResponse, Problem> {
     let of_requests = of_requests(&services.settings);
+    let rates = match &services.rate_limits {
+        Some(kept) => {
+            let address = client_address(read.request(), &services.settings);
+            rates(kept, address, &caller)
+        }
+        None => Vec::new(),
+    };
     read.answer(ListLimits {
         max_webhooks: services.webhooks.max,
         ai: services.scorer.asker.budget,
         of_requests,
+        rates,
     })
     .await
+}
+
+/// How the caller stands with each limit of how often it may ask, this request included.
+fn rates(kept: &RateLimits, address: IpAddr, caller: &Caller) -> Vec<RateView> {
+    let scope = caller.scope();
+    let mut keys = vec![LimitKey::address(address), LimitKey::tenant(scope)];
+    if let VerifiedIdentity::ApiKey { key, .. } = caller.identity() {
+        keys.push(LimitKey::api_key(*key));
+    }
+    keys.extend(LimitedOperation::ALL.map(|operation| {
+        if operation.is_for_strangers() {
+            LimitKey::operation_of_strangers(operation, address)
+        } else {
+            LimitKey::operation(operation, scope)
+        }
+    }));
+    let now = Instant::now();
+    let standings = keys.into_iter().filter_map(|key| kept.limiter.standing(key, now));
+    standings.map(rate).collect()
+}
+
+fn rate(standing: Standing) -> RateView {
+    let description = match standing.limit {
+        Limit::Address | Limit::OperatorAttempts => "requests from the caller's address".to_owned(),
+        Limit::Tenant => "requests of the tenant".to_owned(),
+        Limit::ApiKey => "requests by the API key".to_owned(),
+        Limit::Operation(operation) => {
+            let whose = if operation.is_for_strangers() {
+                "from the caller's address"
+            } else {
+                "of the tenant"
+            };
+            format!("requests for `{}` {whose}", operation.id())
+        }
+    };
+    RateView {
+        name: standing.limit.name(),
+        description,
+        requests: standing.quota.requests(),
+        window_seconds: whole_window(standing.quota),
+        remaining: standing.remaining,
+        reset_seconds: whole_seconds(standing.reset),
+    }
 }
 
 /// The limits of single requests, taken from the constants and settings that are enforced.

@@ -1,0 +1,57 @@
+//! How often clients may ask, as they are told it.
+//!
+//! The edge asks a [`RateLimiter`] with each request (`middleware/admission.rs`); here is which operation a request is for,
+//! and in which words clients hear of limits: headers, a problem, and a line of the log for those who run this.
+
+mod fields;
+mod operation;
+mod refusal;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use fairlead_domain::rate_limits::{Quotas, RateLimiter};
+
+use fields::Policies;
+pub(crate) use fields::{Asker, whole_seconds, whole_window};
+pub(crate) use operation::limited_operation;
+use refusal::RefusalLog;
+
+/// What becomes of a request that is one too many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Enforcement {
+    /// It is refused.
+    Refuse,
+    /// It is counted and let pass, and clients are told nothing: to find out whom limits would hit.
+    Shadow,
+}
+
+impl Enforcement {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Shadow => "shadow",
+        }
+    }
+}
+
+/// How often clients may ask.
+#[derive(Clone, Debug)]
+pub struct RateLimits {
+    pub(crate) limiter: Arc<dyn RateLimiter>,
+    pub(crate) enforcement: Enforcement,
+    pub(crate) policies: Arc<Policies>,
+    pub(crate) refusals: Arc<RefusalLog>,
+}
+
+impl RateLimits {
+    /// `quotas` are those that `limiter` keeps.
+    pub fn new(limiter: Arc<dyn RateLimiter>, quotas: &Quotas, enforcement: Enforcement) -> Self {
+        Self {
+            limiter,
+            enforcement,
+            policies: Arc::new(Policies::new(quotas)),
+            refusals: Arc::new(RefusalLog::new(Instant::now())),
+        }
+    }
+}
