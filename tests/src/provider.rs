@@ -19,6 +19,9 @@ use crate::receiver::{Received, request};
 pub const MODEL: &str = "test-model";
 pub const KEY: &str = "the key of the provider";
 
+/// How many tokens it says to have read and written.
+pub type Usage = Option<(u64, u64)>;
+
 /// How it fares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mood {
@@ -63,6 +66,7 @@ pub struct Provider {
 struct State {
     mood: Mood,
     says: String,
+    usage: Usage,
     asked: Vec<Received>,
     flooded_bytes: usize,
 }
@@ -74,6 +78,7 @@ impl Provider {
         let state = Arc::new(Mutex::new(State {
             mood: Mood::Well,
             says: String::new(),
+            usage: Some((200, 50)),
             asked: Vec::new(),
             flooded_bytes: 0,
         }));
@@ -110,6 +115,11 @@ impl Provider {
         lock(&self.state).says = text.into();
     }
 
+    /// From now on it says to have read and written so much; `None`: it does not say.
+    pub fn claim(&self, usage: Usage) {
+        lock(&self.state).usage = usage;
+    }
+
     /// All that came in so far.
     pub fn asked(&self) -> Vec<Received> {
         lock(&self.state).asked.clone()
@@ -137,7 +147,7 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
     while let Some(asked) = request(&mut stream, &mut read).await {
         let (mood, said) = {
             let mut state = lock(&state);
-            let said = answer(&asked, &state.says);
+            let said = answer(&asked, &state.says, state.usage);
             state.asked.push(asked);
             (state.mood, said)
         };
@@ -166,7 +176,7 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
 }
 
 /// What one that is well answers.
-fn answer(asked: &Received, says: &str) -> (u16, Value) {
+fn answer(asked: &Received, says: &str, usage: Usage) -> (u16, Value) {
     let (path, headers) = (asked.path.as_str(), &asked.headers);
     let header = |name: &str| headers.get(name).map(String::as_str);
     let body: Value = serde_json::from_str(&asked.body).unwrap_or(Value::Null);
@@ -175,6 +185,9 @@ fn answer(asked: &Received, says: &str) -> (u16, Value) {
     } else {
         header("authorization") == Some(&format!("Bearer {KEY}"))
     };
+    if !knows && path.starts_with("/v1beta/") {
+        return invalid_key();
+    }
     if !knows {
         return error(401, "Incorrect API key provided.");
     }
@@ -189,7 +202,9 @@ fn answer(asked: &Received, says: &str) -> (u16, Value) {
                     "index": 0, "finish_reason": "stop", "logprobs": null,
                     "message": {"role": "assistant", "content": says, "refusal": null},
                 }],
-                "usage": {"prompt_tokens": 200, "completion_tokens": 50, "total_tokens": 250},
+                "usage": usage.map(|(read, written)| json!({
+                    "prompt_tokens": read, "completion_tokens": written, "total_tokens": read.saturating_add(written),
+                })),
             }),
         ),
         _ if path == gemini => (
@@ -203,7 +218,10 @@ fn answer(asked: &Received, says: &str) -> (u16, Value) {
                     "index": 0, "finishReason": "STOP",
                     "content": {"role": "model", "parts": [{"text": says}]},
                 }],
-                "usageMetadata": {"promptTokenCount": 200, "candidatesTokenCount": 50, "totalTokenCount": 250},
+                "usageMetadata": usage.map(|(read, written)| json!({
+                    "promptTokenCount": read, "candidatesTokenCount": written,
+                    "totalTokenCount": read.saturating_add(written),
+                })),
                 "modelVersion": MODEL,
             }),
         ),
@@ -218,6 +236,17 @@ fn openai_model() -> Value {
 fn error(status: u16, message: &str) -> (u16, Value) {
     let error = json!({"message": message, "type": "error", "param": null, "code": null});
     (status, json!({ "error": error }))
+}
+
+/// As Gemini refuses a key: with 400, and the reason in `google.rpc.ErrorInfo`.
+fn invalid_key() -> (u16, Value) {
+    let detail = json!({
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID", "domain": "googleapis.com",
+        "metadata": {"service": "generativelanguage.googleapis.com"},
+    });
+    let message = "API key not valid. Please pass a valid API key.";
+    let error = json!({"code": 400, "message": message, "status": "INVALID_ARGUMENT", "details": [detail]});
+    (400, json!({ "error": error }))
 }
 
 async fn send(stream: &mut TcpStream, (status, body): (u16, Value)) -> Option<()> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use actix_web::{HttpRequest, web};
 use async_trait::async_trait;
 use fairlead_domain::activities::ActivitySummarizer;
+use fairlead_domain::ai::Asker;
 use fairlead_domain::cache::{CacheControl, CacheWarming, ReadCache};
 use fairlead_domain::clock::Clock;
 use fairlead_domain::database::DatabaseNodes;
@@ -14,7 +15,6 @@ use fairlead_domain::identity::{
     AccessTokens, Issuer, LoginPolicy, PasswordHasher, RevokedSessions, Secrets,
 };
 use fairlead_domain::jobs::{Calendar, JobHandler, JobOperations, Schedules};
-use fairlead_domain::leads::LeadScorer;
 use fairlead_domain::store::{Store, SystemStore};
 use fairlead_domain::upstreams::Upstreams;
 use fairlead_domain::webhooks::{SigningSecrets, WebhookSender};
@@ -58,7 +58,7 @@ pub struct Services {
     pub live: Arc<dyn LiveLog>,
     pub webhooks: WebhookServices,
     pub upstreams: Arc<dyn Upstreams>,
-    pub scorer: LeadScorer,
+    pub asker: Asker,
     pub summarizer: ActivitySummarizer,
     pub connections: Connections,
     pub watches: OperationWatches,

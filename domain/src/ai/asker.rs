@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::{AiCall, Budget, LanguageModel, Prices, Question, Reserved, Spent, Tokens};
+use crate::identity::TenantId;
 use crate::store::{StoreError, UnitOfWork};
 use crate::upstreams::UpstreamFault;
 
@@ -41,6 +42,7 @@ pub struct Prepared(Result<Asking, Degraded>);
 
 #[derive(Debug)]
 struct Asking {
+    tenant: TenantId,
     prices: Prices,
     model: Arc<dyn LanguageModel>,
     question: Question,
@@ -79,6 +81,7 @@ impl Asker {
         let reserved = Reserved::new(uow, &self.budget, call).await?;
         Ok(Prepared(reserved.ok_or(Degraded::BudgetSpent).map(|reserved| {
             Asking {
+                tenant: uow.tenant(),
                 prices: self.budget.prices,
                 model,
                 question,
@@ -100,10 +103,13 @@ impl Prepared {
                 };
             }
         };
-        let answer = asking.model.ask(&asking.question).await;
+        let answer = asking.model.ask(asking.tenant, &asking.question).await;
         // Where nobody knows, it counts as if it took the most.
+        let most = asking.question.most_tokens();
         let tokens = match &answer {
-            Ok(answer) => answer.tokens,
+            Ok(answer) => answer
+                .tokens
+                .and_then(|tokens| tokens.believed(&answer.text, most)),
             Err(fault) => fault.is_free().then(Tokens::default),
         };
         let spent = tokens.map(|tokens| asking.prices.of(tokens));
@@ -129,7 +135,8 @@ impl Said {
     }
 
     /// Reads the answer; `read` says `None` to what was not asked for.
-    pub fn read<T>(self, read: impl FnOnce(&str) -> Option<T>) -> Result<T, Degraded> {
-        read(&self.answer?).ok_or(Degraded::InvalidAnswer)
+    pub fn read<T>(&self, read: impl FnOnce(&str) -> Option<T>) -> Result<T, Degraded> {
+        let answer = self.answer.as_ref().map_err(|why| *why)?;
+        read(answer).ok_or(Degraded::InvalidAnswer)
     }
 }

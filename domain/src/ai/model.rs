@@ -3,6 +3,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use serde_json::Value;
 
+use crate::identity::TenantId;
 use crate::upstreams::UpstreamFault;
 
 /// Answers questions, in bounded time.
@@ -14,8 +15,8 @@ pub trait LanguageModel: Debug + Send + Sync {
     /// Whether its provider would be asked now, so that nobody prepares a question in vain.
     fn is_callable(&self) -> bool;
 
-    /// Asks. Nobody may hold a connection to the database meanwhile.
-    async fn ask(&self, question: &Question) -> Result<ModelAnswer, UpstreamFault>;
+    /// Asks in the name of a tenant. Nobody may hold a connection to the database meanwhile.
+    async fn ask(&self, tenant: TenantId, question: &Question) -> Result<ModelAnswer, UpstreamFault>;
 }
 
 /// What is asked.
@@ -62,5 +63,32 @@ pub struct Tokens {
 impl Tokens {
     pub fn total(self) -> u64 {
         self.input.saturating_add(self.output)
+    }
+
+    /// What a provider says to have taken, as far as it is believed: who has answered has read something, and written as
+    /// much as it has said, and nobody charges for more than what a call may take. `None`: not at all.
+    pub(super) fn believed(self, text: &str, most: Self) -> Option<Self> {
+        let is_likely = self.input > 0 && (self.output > 0 || text.is_empty());
+        is_likely.then(|| Self {
+            input: self.input.min(most.input),
+            output: self.output.min(most.output),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_believed_as_far_as_they_can_be() {
+        let tokens = |input, output| Tokens { input, output };
+        let most = tokens(500, 800);
+
+        assert_eq!(tokens(200, 50).believed("x", most), Some(tokens(200, 50)));
+        assert_eq!(tokens(200, 0).believed("", most), Some(tokens(200, 0)));
+        assert_eq!(tokens(u64::MAX, 900).believed("x", most), Some(most));
+        assert_eq!(tokens(0, 50).believed("x", most), None);
+        assert_eq!(tokens(200, 0).believed("x", most), None);
     }
 }

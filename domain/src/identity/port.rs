@@ -314,6 +314,20 @@ pub trait Operators: Send {
     async fn list(&mut self) -> Result<Vec<(String, OffsetDateTime, Option<OffsetDateTime>)>, StoreError>;
     /// Returns whether there was such an operator.
     async fn revoke(&mut self, name: &str) -> Result<bool, StoreError>;
+    /// Writes down what an operator has done.
+    async fn audit(&mut self, act: &OperatorAct<'_>) -> Result<(), StoreError>;
+}
+
+/// Something that an operator has done to the platform. It belongs to no tenant, and is no event: only tenants' are.
+#[derive(Clone, Debug)]
+pub struct OperatorAct<'a> {
+    pub operator: &'a str,
+    /// In past tense: `circuit_breaker_opened`.
+    pub action: &'static str,
+    /// What kind of thing it was done to,
+    pub entity: &'static str,
+    /// and how that is from now on.
+    pub after: serde_json::Value,
 }
 
 /// The database itself, as operators see it.

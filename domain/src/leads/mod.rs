@@ -35,7 +35,7 @@ pub use duplicates::Duplicates;
 pub use model::*;
 pub use patch::{LeadPatch, RawLeadPatch};
 pub use port::*;
-pub use score::{LeadScorer, ScoredLead};
+pub use score::{Judged, ScoredLead, Scoring, begin_score};
 pub use search::{InvalidSearch, SearchText};
 pub use snapshot::LeadSnapshot;
 pub use status::{CloseReason, InvalidTransition, Status, StatusName};

@@ -34,11 +34,14 @@ pub enum UpstreamFault {
     Malformed,
     #[error("its answer has more than {0} bytes")]
     TooLarge(usize),
+    /// Whoever made it is gone, or has no more time: nobody is told.
+    #[error("nobody waits for it any more")]
+    Cancelled,
 }
 
 impl UpstreamFault {
     /// The names of all, as metrics and reports have them.
-    pub const NAMES: [&'static str; 13] = [
+    pub const NAMES: [&'static str; 14] = [
         "open",
         "full",
         "no-time",
@@ -52,6 +55,7 @@ impl UpstreamFault {
         "failed",
         "malformed",
         "too-large",
+        "cancelled",
     ];
 
     pub fn name(self) -> &'static str {
@@ -74,6 +78,7 @@ impl UpstreamFault {
             Self::Failed(_) => 10,
             Self::Malformed => 11,
             Self::TooLarge(_) => 12,
+            Self::Cancelled => 13,
         }
     }
 
@@ -84,13 +89,13 @@ impl UpstreamFault {
 
     /// Whether it says that the service is not well. One that refuses what it was asked is.
     pub fn is_failure(self) -> bool {
-        !self.is_unasked() && !matches!(self, Self::Refused(_))
+        !self.is_unasked() && !matches!(self, Self::Refused(_) | Self::Cancelled)
     }
 
     /// Whether nobody will charge for the call: nobody was asked, or said no.
     pub fn is_free(self) -> bool {
         match self {
-            Self::TimedOut(_) | Self::Broken | Self::Malformed | Self::TooLarge(_) => false,
+            Self::TimedOut(_) | Self::Broken | Self::Malformed | Self::TooLarge(_) | Self::Cancelled => false,
             Self::Failed(status) => !is_of_another(status),
             _ => true,
         }

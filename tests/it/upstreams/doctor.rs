@@ -7,11 +7,15 @@ use support::provider::{KEY, MODEL, Mood, Provider};
 
 /// What it says of the provider.
 async fn check(program: &Program) -> Value {
+    named(program, "ai").await.unwrap()
+}
+
+async fn named(program: &Program, name: &str) -> Option<Value> {
     let examined = program.run(&["doctor", "--json"]).await;
     let report: Value = serde_json::from_str(&examined.stdout).unwrap_or_else(|_| panic!("{examined:?}"));
     assert!(!examined.stdout.contains(KEY));
     let mut checks = report["checks"].as_array().unwrap().iter();
-    checks.find(|check| check["name"] == "ai").cloned().unwrap()
+    checks.find(|check| check["name"] == name).cloned()
 }
 
 fn mended_by(check: &Value, verdict: &str, key: &str) -> bool {
@@ -43,6 +47,10 @@ async fn the_doctor_asks_for_the_model_and_says_what_mends_what_it_finds() {
     let elsewhere = format!("{}/elsewhere", provider.openai());
     let misled = check(&program.clone().with("FAIRLEAD__AI__URL", &elsewhere)).await;
     assert!(mended_by(&misled, "fail", "ai.url"), "{misled}");
+    let elsewhere = program.clone().with("FAIRLEAD__AI__URL", "http://ai.invalid/v1");
+    let plain = named(&elsewhere, "ai.url").await.unwrap();
+    assert!(mended_by(&plain, "warn", "https"), "{plain}");
+    assert_eq!(named(&program, "ai.url").await, None, "it is on this machine");
     provider.be(Mood::Html);
     let page = check(&program).await;
     assert!(mended_by(&page, "warn", "ai.url"), "{page}");

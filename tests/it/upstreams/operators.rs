@@ -1,10 +1,23 @@
 //! What operators see of the services that are called, and do about them.
 
 use serde_json::{Value, json};
+use support::database::DatabaseRole;
 use support::provider::Provider;
 use support::{TestApp, wait_until};
 
 use super::bench::{BREAKERS, breaker, calls};
+
+/// What operators have done, as the audit log has it.
+async fn audited(app: &TestApp) -> Vec<String> {
+    let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
+    sqlx::query_scalar(
+        "SELECT concat_ws(' ', action, actor, after ->> 'name', after ->> 'reason')
+         FROM audit_log WHERE entity_type = 'circuit_breaker' AND tenant_id = entity_id ORDER BY id",
+    )
+    .fetch_all(&mut superuser)
+    .await
+    .unwrap()
+}
 
 #[tokio::test]
 async fn what_is_not_configured_has_no_breaker() {
@@ -52,6 +65,14 @@ async fn an_operator_opens_a_breaker_with_a_reason_and_closes_it() {
     assert_eq!(
         (&closed["state"], &closed["held"]),
         (&json!("closed"), &Value::Null)
+    );
+
+    assert_eq!(
+        audited(&app).await,
+        [
+            "circuit_breaker_opened operator:olga ai it bills twice",
+            "circuit_breaker_closed operator:olga ai it does not"
+        ]
     );
 
     let until = json!({ "reason": "it is repaired", "until": "2999-01-01T00:00:00Z" });

@@ -257,3 +257,72 @@ async fn only_who_may_change_a_lead_scores_it_and_only_as_it_is_known() {
         assert_eq!(answer.status, expected, "{tag}: {answer:?}");
     }
 }
+
+#[tokio::test]
+async fn figures_of_a_provider_that_cannot_be_are_not_believed() {
+    let provider = Provider::start().await;
+    provider.say(SAYS);
+    let app = TestApp::start_with(calls(&provider)).await;
+    let acme = app.tenant("acme").await;
+    let lead = acme.lead("Ann").await;
+
+    for usage in [None, Some((0, 0)), Some((200, 0)), Some((u64::MAX, u64::MAX))] {
+        provider.claim(usage);
+        assert_eq!(score(&acme.owner, &lead).await["degraded"], false, "{usage:?}");
+    }
+
+    let calls = ledger(&app).await;
+    let settled: Vec<bool> = calls.iter().map(|call| call.0).collect();
+    assert_eq!(settled, [false, false, false, true]);
+    for (_, input, output, _) in calls {
+        assert!((200..2_000).contains(&input) && output == 800, "{input} {output}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_has_a_lead_scored_once() {
+    let provider = Provider::start().await;
+    provider.say(SAYS);
+    let app = TestApp::start_with(calls(&provider)).await;
+    let acme = app.tenant("acme").await;
+    let lead = acme.lead("Ann").await;
+    let path = format!("/api/v1/leads/{lead}/score");
+    let ask = async |path: &str| {
+        let asked = acme.owner.request(reqwest::Method::POST, path);
+        acme.owner.send(asked.header("idempotency-key", "once")).await
+    };
+
+    let first = ask(&path).await;
+    let again = ask(&path).await;
+
+    assert_eq!((first.status.as_u16(), again.status.as_u16()), (200, 200));
+    assert_eq!(
+        (first.header("etag"), again.header("etag")),
+        (Some("\"2\""), Some("\"2\""))
+    );
+    assert_eq!(again.header("idempotency-replayed"), Some("true"));
+    assert_eq!(first.expect(200), again.expect(200));
+    assert_eq!(provider.asked().len(), 1);
+    let other = acme.lead("Bob").await;
+    let reused = ask(&format!("/api/v1/leads/{other}/score")).await;
+    assert_eq!(reused.problem(), "idempotency-key-reused");
+
+    // At once: each may ask, and one writes.
+    let another = acme.lead("Eve").await;
+    let path = format!("/api/v1/leads/{another}/score");
+    let all: Vec<_> = (0..6)
+        .map(|_| {
+            let (owner, path) = (acme.owner.clone(), path.clone());
+            fairlead_telemetry::spawn(async move {
+                let asked = owner.request(reqwest::Method::POST, &path);
+                owner.send(asked.header("idempotency-key", "at-once")).await
+            })
+        })
+        .collect();
+    for answer in all {
+        assert_eq!(answer.await.unwrap().expect(200)["version"], 2);
+    }
+    let path = format!("/api/v1/leads/{another}/activities");
+    let listed = acme.owner.get(&path).await.expect(200);
+    assert_eq!(listed["items"].as_array().unwrap().len(), 1, "{listed}");
+}

@@ -65,6 +65,22 @@ impl WriteAnswer {
         &self.body
     }
 
+    /// As [`conditional::changed`](crate::conditional::changed) does: with the tag of the version that the body tells.
+    pub fn respond_changed(self) -> HttpResponse {
+        #[derive(Deserialize)]
+        struct Changed {
+            version: i64,
+        }
+        let version = serde_json::from_slice(&self.body).map(|Changed { version }| version);
+        // A collection is named by what is new alone.
+        let mut response = self.respond("");
+        if let Ok(version) = version {
+            let tag = EntityTag::version(version).quoted(None);
+            response.headers_mut().insert(header::ETAG, tag);
+        }
+        response
+    }
+
     /// `collection` is the path below which a new thing is found: `/api/v1/carriers`.
     pub fn respond(self, collection: &str) -> HttpResponse {
         let mut response = HttpResponse::build(self.status);

@@ -93,6 +93,7 @@ pub async fn examine(input: &Input) -> Report {
     checks.extend(database::check(config).await);
     checks.extend(cache::check(config).await);
     checks.extend(broker::check(config).await);
+    checks.extend(upstreams::check_url(config));
     checks.extend(upstreams::check(config).await);
     checks.extend(machine::check(config));
     Report::new(checks)

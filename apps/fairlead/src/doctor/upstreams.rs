@@ -3,6 +3,8 @@ use std::sync::Arc;
 use fairlead_domain::clock::Clock;
 use fairlead_domain::upstreams::UpstreamFault;
 
+use url::{Host, Url};
+
 use super::Check;
 use crate::config::Config;
 use crate::output::chain;
@@ -10,6 +12,24 @@ use crate::system::SystemClock;
 use crate::wiring;
 
 const NAME: &str = "ai";
+
+/// Warns of a provider who is called without TLS elsewhere than on this machine.
+pub(super) fn check_url(config: &Config) -> Option<Check> {
+    config.ai.provider?;
+    let url = Url::parse(config.ai.url.as_deref()?).ok()?;
+    let is_near = match url.host()? {
+        Host::Domain(name) => name == "localhost",
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    };
+    (url.scheme() == "http" && !is_near).then(|| {
+        Check::warn(
+            "ai.url",
+            "the provider is called without TLS: whoever is between reads the key, what is asked and what is answered",
+            "name an https address in ai.url",
+        )
+    })
+}
 
 /// Asks for the model, where one is configured: that costs nothing.
 pub(super) async fn check(config: &Config) -> Option<Check> {

@@ -32,7 +32,6 @@ use fairlead_domain::activities::ActivitySummarizer;
 use fairlead_domain::clock::{Clock, Ids};
 use fairlead_domain::database::DatabaseNodes as _;
 use fairlead_domain::events::{EventLog as _, EventsMonitor as _};
-use fairlead_domain::leads::LeadScorer;
 use fairlead_domain::store::Store;
 use fairlead_worker::{JobTasks, Live, Observing, Worker};
 use socket2::SockRef;
@@ -343,10 +342,7 @@ fn services(
         live: Arc::new(ready.live.clone()),
         webhooks: ready.webhooks.services(config),
         upstreams: Arc::new(ready.called.upstreams.clone()),
-        scorer: LeadScorer {
-            store: stores.store.clone(),
-            asker: ready.called.asker.clone(),
-        },
+        asker: ready.called.asker.clone(),
         summarizer: ActivitySummarizer {
             store: stores.store.clone(),
             asker: ready.called.asker.clone(),

@@ -5,27 +5,18 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 use serde::Serialize;
 
 use super::{Lead, LeadId, LeadSnapshot, UpdateLeadError};
 use crate::Expected;
 use crate::access::{Actor, ChangeLeads, Permit};
 use crate::activities::{Activity, ActivityKind};
-use crate::ai::{Asker, Degraded};
+use crate::ai::{Asker, Degraded, Prepared, Said};
 use crate::events::{Aggregate, Recorded};
-use crate::store::{Store, StoreError, UnitOfWork};
+use crate::store::{StoreError, UnitOfWork};
 
 /// How many of its activities a lead is judged by.
 const ACTIVITIES: u32 = 10;
-
-/// What scoring needs from outside.
-#[derive(Clone, Debug)]
-pub struct LeadScorer {
-    pub store: Arc<dyn Store>,
-    pub asker: Asker,
-}
 
 /// What a lead was found to be worth.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,45 +36,85 @@ pub struct ScoredLead {
 }
 
 /// What is known of a lead.
+#[derive(Debug)]
 struct Subject {
     lead: Lead,
     activities: Vec<Activity>,
 }
 
-impl LeadScorer {
-    /// Scores a lead, and writes it down as a change of the lead, an activity with the reasons, and an event.
-    ///
-    /// No transaction is open while a model is asked. A lead that changes meanwhile is not written:
-    /// [`StoreError::Contended`].
-    pub async fn score(
-        &self,
-        permit: &Permit<ChangeLeads>,
-        id: LeadId,
-        expected: Expected,
-    ) -> Result<ScoredLead, UpdateLeadError> {
-        let mut uow = self.store.begin(permit.scope()).await?;
-        let subject = look(&mut *uow, permit, id, expected).await?;
-        let question = prompt::question(&subject, uow.now());
-        let prepared = self.asker.prepare(&mut *uow, "score-lead", question).await?;
-        uow.commit().await?;
+/// A lead that is about to be judged.
+#[derive(Debug)]
+pub struct Scoring {
+    subject: Subject,
+    expected: Expected,
+    prepared: Prepared,
+}
 
-        let said = prepared.ask().await;
+/// What a lead was judged to be worth, before it is written down.
+#[derive(Debug)]
+pub struct Judged {
+    subject: Subject,
+    expected: Expected,
+    said: Said,
+}
 
-        let mut uow = self.store.begin(permit.scope()).await?;
-        said.settle(&mut *uow).await?;
-        let now = uow.leads().find_for_update(id).await?;
-        if now.as_ref() != Some(&subject.lead) {
-            // What was spent was spent.
-            uow.commit().await?;
-            return Err(match now {
-                None => UpdateLeadError::NotFound,
-                Some(now) if !expected.matches(now.version) => {
-                    UpdateLeadError::Stale { current: now.version }
-                }
-                Some(_) => StoreError::Contended.into(),
-            });
+/// Finds a lead to be scored, and reserves what that may take. The unit of work is to be committed before anybody is asked.
+pub async fn begin_score(
+    uow: &mut dyn UnitOfWork,
+    permit: &Permit<ChangeLeads>,
+    asker: &Asker,
+    id: LeadId,
+    expected: Expected,
+) -> Result<Scoring, UpdateLeadError> {
+    let subject = look(uow, permit, id, expected).await?;
+    let question = prompt::question(&subject, uow.now());
+    let prepared = asker.prepare(uow, "score-lead", question).await?;
+    Ok(Scoring {
+        subject,
+        expected,
+        prepared,
+    })
+}
+
+impl Scoring {
+    /// Asks. No unit of work may be open meanwhile.
+    pub async fn ask(self) -> Judged {
+        Judged {
+            subject: self.subject,
+            expected: self.expected,
+            said: self.prepared.ask().await,
         }
-        finish(uow, permit.actor(), subject, said.read(prompt::read)).await
+    }
+}
+
+impl Judged {
+    /// Writes down what it has taken to ask, whatever becomes of the lead.
+    pub async fn settle(&self, uow: &mut dyn UnitOfWork) -> Result<(), StoreError> {
+        self.said.settle(uow).await
+    }
+
+    /// Writes down what was said, or what rules say in its place: as a change of the lead, an activity with the reasons,
+    /// and an event. A lead that has changed meanwhile is not written: [`StoreError::Contended`].
+    pub async fn write(
+        &self,
+        uow: &mut dyn UnitOfWork,
+        permit: &Permit<ChangeLeads>,
+    ) -> Result<ScoredLead, UpdateLeadError> {
+        let before = &self.subject.lead;
+        match uow.leads().find_for_update(before.id).await? {
+            None => return Err(UpdateLeadError::NotFound),
+            Some(now) if now != *before => {
+                let current = now.version;
+                return Err(if self.expected.matches(current) {
+                    StoreError::Contended.into()
+                } else {
+                    UpdateLeadError::Stale { current }
+                });
+            }
+            Some(_) => {}
+        }
+        let said = self.said.read(prompt::read);
+        Ok(write(uow, permit.actor(), &self.subject, said).await?)
     }
 }
 
@@ -108,18 +139,18 @@ async fn look(
     Ok(Subject { lead, activities })
 }
 
-/// Writes down what was said, or what rules say in its place. The lead is locked, and as it was judged.
-async fn finish(
-    mut uow: Box<dyn UnitOfWork>,
+/// Writes down a score. The lead is locked, and as it was judged.
+async fn write(
+    uow: &mut dyn UnitOfWork,
     actor: Actor,
-    subject: Subject,
+    subject: &Subject,
     said: Result<LeadScore, Degraded>,
-) -> Result<ScoredLead, UpdateLeadError> {
+) -> Result<ScoredLead, StoreError> {
     let (LeadScore { score, reasons }, degraded) = match said {
         Ok(score) => (score, None),
-        Err(why) => (rules::score(&subject), Some(why)),
+        Err(why) => (rules::score(subject), Some(why)),
     };
-    let Subject { lead: before, .. } = subject;
+    let before = &subject.lead;
     let mut lead = Lead {
         quality_score: score,
         updated_at: uow.now(),
@@ -127,14 +158,14 @@ async fn finish(
     };
     uow.leads().update(std::slice::from_ref(&lead)).await?;
     lead.version += 1;
-    let subject = format!("{} to {score}", before.quality_score);
+    let change = format!("{} to {score}", before.quality_score);
     let activity = Activity {
         body: Some(reasons.join("\n")),
         ..Activity::automatic(
             uow.next_id(),
             lead.id,
             ActivityKind::Score,
-            subject,
+            change,
             actor,
             uow.now(),
         )
@@ -147,10 +178,9 @@ async fn finish(
     };
     uow.record(
         Recorded::new("lead_scored", Aggregate::Lead, lead.id.as_uuid(), actor)
-            .before(&LeadSnapshot::from(&before))
+            .before(&LeadSnapshot::from(before))
             .after(&after),
     );
-    uow.commit().await?;
     Ok(ScoredLead {
         lead,
         reasons,

@@ -67,3 +67,27 @@ impl From<Generated> for ModelAnswer {
         }
     }
 }
+
+/// Whether a refusal is of the key: a wrong one is answered with 400, and with the reason in `google.rpc.ErrorInfo`
+/// (<https://cloud.google.com/apis/design/errors#error_info>).
+pub(super) fn is_denial(body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Refusal {
+        error: Status,
+    }
+    #[derive(Deserialize)]
+    struct Status {
+        #[serde(default)]
+        details: Vec<Detail>,
+    }
+    #[derive(Deserialize)]
+    struct Detail {
+        #[serde(default)]
+        reason: String,
+    }
+    let refusal: Option<Refusal> = serde_json::from_slice(body).ok();
+    refusal.is_some_and(|refusal| {
+        let mut details = refusal.error.details.iter();
+        details.any(|detail| matches!(detail.reason.as_str(), "API_KEY_INVALID" | "API_KEY_EXPIRED"))
+    })
+}

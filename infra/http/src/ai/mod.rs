@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use fairlead_domain::ai::{LanguageModel, ModelAnswer, Question};
+use fairlead_domain::identity::TenantId;
 use fairlead_domain::upstreams::UpstreamFault;
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Upstream;
-use crate::upstream::Call;
+use crate::upstream::{Call, Denial};
 
 /// How a provider speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,19 +60,50 @@ impl HttpLanguageModel {
 
     /// Asks whether the provider has the model: free of charge.
     pub async fn is_known(&self) -> Result<bool, UpstreamFault> {
+        let look = Call {
+            path: self.look(),
+            repeatable: true,
+            denial: self.denial(),
+            ..Call::default()
+        };
         match self.wire {
             AiWire::OpenAi => {
-                let models: OpenAiModels = self.upstream.call(&look("/models".to_owned())).await?;
+                let models: OpenAiModels = self.upstream.call(&look).await?;
                 Ok(models.data.iter().any(|model| model.id == self.model))
             }
-            AiWire::Gemini => {
-                let name = format!("models/{}", self.model);
-                match self.upstream.call::<GeminiModel>(&look(format!("/{name}"))).await {
-                    Ok(model) => Ok(model.name == name),
-                    Err(UpstreamFault::Refused(404)) => Ok(false),
-                    Err(fault) => Err(fault),
-                }
-            }
+            AiWire::Gemini => match self.upstream.call::<GeminiModel>(&look).await {
+                Ok(model) => Ok(model.name == format!("models/{}", self.model)),
+                Err(UpstreamFault::Refused(404)) => Ok(false),
+                Err(fault) => Err(fault),
+            },
+        }
+    }
+
+    /// Where the provider says which models it has, or that it has this one.
+    fn look(&self) -> String {
+        match self.wire {
+            AiWire::OpenAi => "/models".to_owned(),
+            AiWire::Gemini => format!("/models/{}", self.model),
+        }
+    }
+
+    fn denial(&self) -> Option<Denial> {
+        match self.wire {
+            AiWire::OpenAi => None,
+            AiWire::Gemini => Some(gemini::is_denial),
+        }
+    }
+
+    /// To be asked twice changes nothing, but may be charged twice: what came to nothing in passing was not.
+    fn post(&self, tenant: TenantId, path: String, body: &Value) -> Call {
+        Call {
+            method: Method::POST,
+            path,
+            body: Some(body.to_string().into()),
+            repeatable: true,
+            tenant: Some(tenant),
+            herald: Some(self.look()),
+            denial: self.denial(),
         }
     }
 }
@@ -87,41 +119,20 @@ impl LanguageModel for HttpLanguageModel {
     }
 
     #[tracing::instrument(level = "debug", name = "http.ask_model", skip_all)]
-    async fn ask(&self, question: &Question) -> Result<ModelAnswer, UpstreamFault> {
+    async fn ask(&self, tenant: TenantId, question: &Question) -> Result<ModelAnswer, UpstreamFault> {
         match self.wire {
             AiWire::OpenAi => {
-                let call = post(
-                    "/chat/completions".to_owned(),
-                    &openai::body(&self.model, question),
-                );
+                let body = openai::body(&self.model, question);
+                let call = self.post(tenant, "/chat/completions".to_owned(), &body);
                 let completion: openai::Completion = self.upstream.call(&call).await?;
                 Ok(completion.into())
             }
             AiWire::Gemini => {
                 let path = format!("/models/{}:generateContent", self.model);
-                let call = post(path, &gemini::body(question));
+                let call = self.post(tenant, path, &gemini::body(question));
                 let generated: gemini::Generated = self.upstream.call(&call).await?;
                 Ok(generated.into())
             }
         }
-    }
-}
-
-/// To be asked twice changes nothing, but may be charged twice: what came to nothing in passing was not.
-fn post(path: String, body: &Value) -> Call {
-    Call {
-        method: Method::POST,
-        path,
-        body: Some(body.to_string().into()),
-        repeatable: true,
-    }
-}
-
-fn look(path: String) -> Call {
-    Call {
-        method: Method::GET,
-        path,
-        body: None,
-        repeatable: true,
     }
 }

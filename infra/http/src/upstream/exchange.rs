@@ -27,14 +27,30 @@ impl From<UpstreamFault> for Failed {
     }
 }
 
+/// How the body of a refusal says that it is of the credential: some services answer 400 to a wrong key.
+pub(crate) type Denial = fn(&[u8]) -> bool;
+
+/// A refusal says why in so many bytes.
+const MOST_OF_REFUSAL: usize = 64 << 10;
+
 /// Sends one request, and reads the JSON that it is answered with: of `max_bytes` at the most.
 pub(super) async fn exchange<T: DeserializeOwned>(
     request: RequestBuilder,
     max_bytes: usize,
+    denial: Option<Denial>,
     now: OffsetDateTime,
 ) -> Result<T, Failed> {
     let answer = request.send().await.map_err(|error| fault_of(&error))?;
     if let Some(fault) = fault_of_status(answer.status()) {
+        if let (UpstreamFault::Refused(400), Some(denies)) = (fault, denial) {
+            let why = body(answer, max_bytes.min(MOST_OF_REFUSAL)).await?;
+            return Err(if denies(&why) {
+                UpstreamFault::Denied(400)
+            } else {
+                fault
+            }
+            .into());
+        }
         let retry_after = answer.headers().get(RETRY_AFTER);
         let retry_after = retry_after.and_then(|value| retry_in(value.to_str().ok()?, now));
         return Err(Failed { fault, retry_after });

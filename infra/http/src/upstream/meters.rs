@@ -21,8 +21,13 @@ pub(super) struct Meters {
 }
 
 impl Meters {
-    pub(super) fn note_call(&self) {
+    /// Takes note of a call, and of what it comes to: that it was cancelled, unless it says otherwise.
+    pub(super) fn note_call(&self) -> NotedCall<'_> {
         self.calls.fetch_add(1, Ordering::Relaxed);
+        NotedCall {
+            meters: self,
+            fault: Some(UpstreamFault::Cancelled),
+        }
     }
 
     pub(super) fn note_retry(&self) {
@@ -34,12 +39,6 @@ impl Meters {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .note(took);
-    }
-
-    /// Takes note of what a call came to.
-    pub(super) fn note_outcome(&self, fault: Option<UpstreamFault>) {
-        let counter = fault.map_or(&self.succeeded, |fault| &self.faults[fault.place()]);
-        counter.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Remembers what is wrong with the service. What we did not ask it is not.
@@ -59,5 +58,28 @@ impl Meters {
         report.attempts.clone_from(&attempts);
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         report.last_faults = last.iter().copied().collect();
+    }
+}
+
+/// A call that has been noted.
+#[derive(Debug)]
+pub(super) struct NotedCall<'a> {
+    meters: &'a Meters,
+    fault: Option<UpstreamFault>,
+}
+
+impl NotedCall<'_> {
+    pub(super) fn came_to(mut self, fault: Option<UpstreamFault>) {
+        self.fault = fault;
+    }
+}
+
+impl Drop for NotedCall<'_> {
+    fn drop(&mut self) {
+        let Meters {
+            succeeded, faults, ..
+        } = self.meters;
+        let counter = self.fault.map_or(succeeded, |fault| &faults[fault.place()]);
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 }

@@ -6,6 +6,7 @@ mod breaker;
 mod budget;
 mod exchange;
 mod meters;
+mod slots;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,12 +14,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fairlead_domain::clock::Clock;
+use fairlead_domain::identity::TenantId;
 use fairlead_domain::upstreams::{Hold, Times, UpstreamFault, UpstreamReport, Upstreams};
 use fairlead_telemetry::request;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Client, Method};
-use serde::de::DeserializeOwned;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::time::{sleep, timeout};
 
 use crate::BadClient;
@@ -26,8 +27,10 @@ use breaker::{Admission, Breaker};
 use budget::RetryBudget;
 use exchange::{Failed, exchange};
 use meters::Meters;
+use slots::{Slot, Slots};
 
 pub use breaker::BreakerSettings;
+pub(crate) use exchange::Denial;
 
 /// How long is waited before a call is tried again, unless the service says.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -65,7 +68,7 @@ pub struct UpstreamCredential {
 }
 
 /// One request to a service.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) path: String,
@@ -73,6 +76,13 @@ pub(crate) struct Call {
     pub(crate) body: Option<Bytes>,
     /// Whether it may be made twice.
     pub(crate) repeatable: bool,
+    /// Whose it is: one tenant has no more than its share of the places.
+    pub(crate) tenant: Option<TenantId>,
+    /// What can be fetched for nothing. Where the call is to find out whether the service is back, that is asked first, and
+    /// the call is made if it was answered: so nobody pays for a service that is still away.
+    pub(crate) herald: Option<String>,
+    /// How a refusal says that it is of the credential, where its status does not.
+    pub(crate) denial: Option<Denial>,
 }
 
 /// Calls one service.
@@ -82,7 +92,7 @@ pub struct Upstream {
     settings: UpstreamSettings,
     credential: Option<(HeaderName, HeaderValue)>,
     breaker: Breaker,
-    slots: Semaphore,
+    slots: Slots,
     budget: RetryBudget,
     meters: Meters,
     clock: Arc<dyn Clock>,
@@ -104,7 +114,7 @@ impl Upstream {
             client: exchange::client(&settings.user_agent, settings.connect_timeout)?,
             credential,
             breaker: Breaker::new(settings.name, settings.breaker, Arc::clone(&clock)),
-            slots: Semaphore::new(settings.max_in_flight),
+            slots: Slots::new(settings.max_in_flight),
             budget: RetryBudget::new(settings.retry_percent),
             meters: Meters::default(),
             settings,
@@ -115,9 +125,9 @@ impl Upstream {
     /// Makes a call, within the deadline of the request that this is a part of.
     #[tracing::instrument(level = "debug", name = "http.call_upstream", skip_all, fields(upstream = self.settings.name))]
     pub(crate) async fn call<T: DeserializeOwned>(&self, call: &Call) -> Result<T, UpstreamFault> {
-        self.meters.note_call();
+        let noted = self.meters.note_call();
         let came = self.try_twice(call).await;
-        self.meters.note_outcome(came.as_ref().err().copied());
+        noted.came_to(came.as_ref().err().copied());
         came
     }
 
@@ -158,7 +168,7 @@ impl Upstream {
 
     async fn attempt<T: DeserializeOwned>(&self, call: &Call, until: Option<Instant>) -> Result<T, Failed> {
         let admission = self.breaker.admit().ok_or(UpstreamFault::Open)?;
-        let slot = self.slot(until).await?;
+        let slot = self.slot(call.tenant, until).await?;
         // While it waited, others may have found out what it need not.
         if !admission.stands() {
             return Err(UpstreamFault::Open.into());
@@ -167,18 +177,38 @@ impl Upstream {
         if limit < LEAST.min(self.settings.timeout) {
             return Err(UpstreamFault::NoTime.into());
         }
+        if let Some(path) = call.herald.as_ref().filter(|_| admission.is_probe()) {
+            let herald = Call {
+                path: path.clone(),
+                denial: call.denial,
+                ..Call::default()
+            };
+            let came = self.send::<IgnoredAny>(&herald, limit).await;
+            let fault = came.err().map(|failed| failed.fault);
+            if fault.is_some_and(UpstreamFault::is_failure) {
+                self.judge(admission, fault, limit);
+                return Err(UpstreamFault::Open.into());
+            }
+        }
+        let limit = left(until, self.settings.timeout);
+        let came = self.send(call, limit).await;
+        drop(slot);
+        self.judge(admission, came.as_ref().err().map(|failed| failed.fault), limit);
+        came
+    }
+
+    async fn send<T: DeserializeOwned>(&self, call: &Call, limit: Duration) -> Result<T, Failed> {
         let begun = Instant::now();
         let sending = exchange(
             self.request(call),
             self.settings.max_answer_bytes,
+            call.denial,
             self.clock.now(),
         );
         let came = timeout(limit, sending)
             .await
             .unwrap_or_else(|_| Err(UpstreamFault::TimedOut(limit).into()));
         self.meters.note_attempt(begun.elapsed());
-        drop(slot);
-        self.judge(admission, came.as_ref().err().map(|failed| failed.fault), limit);
         came
     }
 
@@ -202,13 +232,15 @@ impl Upstream {
         admission.fail();
     }
 
-    /// Waits until another call may be under way.
-    async fn slot(&self, until: Option<Instant>) -> Result<SemaphorePermit<'_>, UpstreamFault> {
-        let waiting = self.slots.acquire();
-        match timeout(left(until, self.settings.max_wait), waiting).await {
-            Ok(slot) => Ok(slot.expect("it is never closed")),
-            Err(_) => Err(UpstreamFault::Full),
-        }
+    /// Waits until another call may be under way, of this tenant.
+    async fn slot(
+        &self,
+        tenant: Option<TenantId>,
+        until: Option<Instant>,
+    ) -> Result<Slot<'_>, UpstreamFault> {
+        let waiting = self.slots.acquire(tenant);
+        let slot = timeout(left(until, self.settings.max_wait), waiting).await;
+        slot.map_err(|_| UpstreamFault::Full)
     }
 
     fn request(&self, call: &Call) -> reqwest::RequestBuilder {
@@ -244,7 +276,7 @@ impl Upstream {
             next_probe: standing.next_probe,
             failures: standing.failures,
             failures_allowed: self.settings.breaker.failures,
-            in_flight: max_in_flight.saturating_sub(self.slots.available_permits()),
+            in_flight: self.slots.taken(),
             max_in_flight,
             calls: 0,
             succeeded: 0,

@@ -102,10 +102,9 @@ fn upstream_with(service: &Service, change: impl FnOnce(&mut UpstreamSettings)) 
 
 fn get() -> Call {
     Call {
-        method: Method::GET,
         path: "/thing".to_owned(),
-        body: None,
         repeatable: true,
+        ..Call::default()
     }
 }
 
@@ -308,4 +307,70 @@ async fn calls_that_were_not_made_pay_for_no_retry() {
     assert_eq!(fault(&upstream, &get()).await, UpstreamFault::Failed(503));
 
     assert_eq!((upstream.report().retries, service.asked().len()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_waits_for_any_more_is_counted_so() {
+    let service = Service::start([SILENT.to_owned()]).await;
+    let upstream = upstream(&service);
+
+    let given_up = timeout(Duration::from_millis(50), upstream.call::<Answer>(&get())).await;
+
+    assert!(given_up.is_err());
+    let report = upstream.report();
+    assert_eq!((report.calls, report.in_flight, report.failures), (1, 0, 0));
+    assert_eq!(report.faults[UpstreamFault::Cancelled.place()], 1);
+}
+
+#[tokio::test]
+async fn what_costs_is_not_asked_of_a_service_that_does_not_answer_what_costs_nothing() {
+    let failing = || status("500 Internal Server Error");
+    let service = Service::start([failing(), failing(), WELL.to_owned(), failing()]).await;
+    let upstream = upstream_with(&service, |settings| {
+        settings.retry_percent = 0;
+        settings.breaker.failures = 1;
+        settings.breaker.recovery = Duration::from_millis(100);
+    });
+    let costly = Call {
+        herald: Some("/free".to_owned()),
+        ..get()
+    };
+    let mut faults = vec![fault(&upstream, &costly).await];
+    for _ in 0..3 {
+        sleep(Duration::from_millis(150)).await;
+        faults.extend(upstream.call::<Answer>(&costly).await.err());
+    }
+
+    assert_eq!(
+        faults,
+        [
+            UpstreamFault::Failed(500),
+            UpstreamFault::Open,
+            UpstreamFault::Failed(500)
+        ]
+    );
+    let paths: Vec<String> = service
+        .asked()
+        .iter()
+        .map(|asked| asked.split(' ').nth(1).unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(paths, ["/thing", "/free", "/free", "/thing", "/free", "/thing"]);
+    assert_eq!(upstream.report().state, BreakerState::Closed);
+}
+
+#[tokio::test]
+async fn a_refusal_may_be_of_the_credential_and_says_so_in_its_body() {
+    let refusal = |body: &str| {
+        let head = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n";
+        format!("{head}content-length: {}\r\n\r\n{body}", body.len())
+    };
+    let service = Service::start([refusal("no key"), refusal("no model")]).await;
+    let upstream = upstream(&service);
+    let call = Call {
+        denial: Some(|body| body == b"no key"),
+        ..once()
+    };
+
+    assert_eq!(fault(&upstream, &call).await, UpstreamFault::Denied(400));
+    assert_eq!(fault(&upstream, &call).await, UpstreamFault::Refused(400));
 }

@@ -1,7 +1,8 @@
 use crate::wire::Row;
 use async_trait::async_trait;
-use fairlead_domain::identity::Operators;
+use fairlead_domain::identity::{OperatorAct, Operators};
 use fairlead_domain::store::StoreError;
+use fairlead_telemetry::request;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -22,6 +23,11 @@ const LIST: &str =
     "SELECT name, created_at, expires_at FROM operators WHERE revoked_at IS NULL ORDER BY name";
 
 const REVOKE: &str = "UPDATE operators SET revoked_at = $2 WHERE name = $1 AND revoked_at IS NULL";
+
+// Under the id that the platform's own jobs have.
+const AUDIT: &str = "
+    INSERT INTO audit_log (tenant_id, id, action, actor, entity_type, entity_id, after, request_id, occurred_at)
+    VALUES ($1, $2, $3, $4, $5, $1, $6::text::jsonb, $7, $8)";
 
 #[async_trait]
 impl Operators for PgSystemUnitOfWork {
@@ -79,5 +85,22 @@ impl Operators for PgSystemUnitOfWork {
             .execute()
             .await?;
         Ok(revoked == 1)
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.operators.audit", skip_all)]
+    async fn audit(&mut self, act: &OperatorAct<'_>) -> Result<(), StoreError> {
+        let request = request::current();
+        self.connection
+            .sql(AUDIT)
+            .bind(Uuid::nil())
+            .bind(self.ids.next())
+            .bind(act.action)
+            .bind(format!("operator:{}", act.operator))
+            .bind(act.entity)
+            .bind(act.after.to_string())
+            .bind(request.as_ref().map(|request| request.request_id().as_str()))
+            .bind(self.now)
+            .enqueue()
+            .await
     }
 }

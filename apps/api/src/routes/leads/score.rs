@@ -1,14 +1,17 @@
-use actix_web::{HttpResponse, post, web};
+use actix_web::{HttpRequest, HttpResponse, post, web};
 use fairlead_domain::access::ChangeLeads;
 use fairlead_domain::ai::Degraded;
-use fairlead_domain::leads::{Lead, ScoredLead, UpdateLeadError};
+use fairlead_domain::leads::{self, Lead, ScoredLead, UpdateLeadError};
 use serde::Serialize;
+use sha2::Digest as _;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::Services;
 use crate::authentication::Permitted;
-use crate::conditional::{self, EntityTag, IfMatch};
+use crate::conditional::IfMatch;
+use crate::idempotency::{IdempotencyKey, WriteAnswer, replay};
+use crate::json::request_digest;
 use crate::path::PathId;
 use crate::problem::Problem;
 use crate::spec::Problems;
@@ -55,10 +58,13 @@ impl From<ScoredLead> for ScoreView {
 /// does not answer, and where the tenant has used up its budget of the month. The score becomes the lead's `qualityScore`,
 /// with an activity that has the reasons and an event `lead_scored`. Neither its name, e-mail address and phone number nor
 /// custom fields are told to the model. Of a lead that is changed meanwhile nothing is written.
+///
+/// With an `Idempotency-Key` it is written down once: requests with the same key that come while the first is answered may ask
+/// the model too, and are answered as that one was.
 #[utoipa::path(
     tag = "leads",
     operation_id = "scoreLead",
-    params(("id" = uuid::Uuid, Path, description = "The lead's id."), IfMatch),
+    params(("id" = uuid::Uuid, Path, description = "The lead's id."), IfMatch, IdempotencyKey),
     responses(
         (status = 200, description = "What it was found to be worth.", body = ScoreView),
         Problems<UpdateLeadError>,
@@ -69,10 +75,40 @@ impl From<ScoredLead> for ScoreView {
 pub(super) async fn score(
     services: web::Data<Services>,
     permit: Permitted<ChangeLeads>,
+    request: HttpRequest,
     id: PathId<Lead>,
     expected: IfMatch,
+    key: IdempotencyKey,
 ) -> Result<HttpResponse, Problem> {
-    let scored = services.scorer.score(&permit, id.0, expected.0).await?;
-    let tag = EntityTag::version(scored.lead.version);
-    Ok(conditional::changed(&tag, &ScoreView::from(scored)))
+    let hash = request_digest(&request).finalize();
+    let mut uow = services.store.begin(permit.scope()).await?;
+    if let Some(kept) = key.find(&mut *uow, permit.actor()).await? {
+        return Ok(replay(kept, &hash)?.respond_changed());
+    }
+    let scoring = leads::begin_score(&mut *uow, &permit, &services.asker, id.0, expected.0).await?;
+    uow.commit().await?;
+
+    let judged = scoring.ask().await;
+
+    let mut uow = services.store.begin(permit.scope()).await?;
+    judged.settle(&mut *uow).await?;
+    if let Some(kept) = key.claim(&mut *uow, permit.actor(), &hash).await? {
+        uow.commit().await?;
+        return Ok(kept.respond_changed());
+    }
+    let written = judged.write(&mut *uow, &permit).await;
+    let answer = match written {
+        Ok(scored) => WriteAnswer::done(&ScoreView::from(scored)),
+        Err(error) => {
+            drop(uow);
+            // What was spent was spent.
+            let mut uow = services.store.begin(permit.scope()).await?;
+            judged.settle(&mut *uow).await?;
+            uow.commit().await?;
+            return Err(error.into());
+        }
+    };
+    key.keep(&mut *uow, permit.actor(), &answer).await?;
+    uow.commit().await?;
+    Ok(answer.respond_changed())
 }

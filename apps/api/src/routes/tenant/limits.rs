@@ -194,7 +194,7 @@ pub(super) async fn limits(
     };
     read.answer(ListLimits {
         max_webhooks: services.webhooks.max,
-        ai: services.scorer.asker.budget,
+        ai: services.asker.budget,
         of_requests,
         rates,
     })

@@ -1,10 +1,15 @@
 use actix_web::{HttpResponse, post, web};
+use fairlead_domain::access::SystemScope;
 use fairlead_domain::clock;
+use fairlead_domain::identity::OperatorAct;
 use fairlead_domain::invalid::Faults;
+use fairlead_domain::store::StoreError;
 use fairlead_domain::text as texts;
 use fairlead_domain::upstreams::Hold;
 use serde::Deserialize;
+use serde_json::{Value, json};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 use utoipa::ToSchema;
 
 use super::NoSuchUpstream;
@@ -83,6 +88,9 @@ pub(super) async fn open(
         reason = hold.reason,
         "a circuit breaker was opened by hand"
     );
+    let after =
+        json!({"name": report.name, "state": "open", "reason": hold.reason, "until": until.map(told)});
+    audit(&services, &hold.operator, "circuit_breaker_opened", after).await;
     Ok(HttpResponse::Ok().json(CircuitBreakerView::from(report)))
 }
 
@@ -117,5 +125,40 @@ pub(super) async fn close(
         reason,
         "a circuit breaker was closed by hand"
     );
+    let after = json!({"name": report.name, "state": "closed", "reason": reason});
+    audit(&services, operator.0.operator(), "circuit_breaker_closed", after).await;
     Ok(HttpResponse::Ok().json(CircuitBreakerView::from(report)))
+}
+
+/// Writes down what an operator has done. It stands whether that succeeds or not: who opens a breaker may do so because all
+/// else is down too, and the log has it.
+async fn audit(services: &Services, operator: &str, action: &'static str, after: Value) {
+    let act = OperatorAct {
+        operator,
+        action,
+        entity: "circuit_breaker",
+        after,
+    };
+    if let Err(error) = write_down(services, &act).await {
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            operator,
+            action,
+            "what an operator has done could not be written to the audit log"
+        );
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "operators act across tenants")]
+async fn write_down(services: &Services, act: &OperatorAct<'_>) -> Result<(), StoreError> {
+    let scope = SystemScope::new("operator: audit");
+    let mut uow = services.system.begin(&scope).await?;
+    uow.operators().audit(act).await?;
+    uow.commit().await.map(drop)
+}
+
+fn told(moment: OffsetDateTime) -> String {
+    moment
+        .format(&Rfc3339)
+        .expect("a moment that was read from RFC 3339 can be written so")
 }
