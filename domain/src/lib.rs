@@ -25,6 +25,7 @@ pub mod rate_limits;
 pub mod store;
 pub mod text;
 pub mod upstreams;
+pub mod voice;
 pub mod webhooks;
 
 pub use expected::Expected;

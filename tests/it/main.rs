@@ -45,4 +45,5 @@ mod tenancy;
 mod tls;
 mod transactions;
 mod upstreams;
+mod voice;
 mod webhooks;

@@ -66,6 +66,7 @@ pub struct Provider {
 struct State {
     mood: Mood,
     says: String,
+    hears: String,
     usage: Usage,
     asked: Vec<Received>,
     flooded_bytes: usize,
@@ -78,6 +79,7 @@ impl Provider {
         let state = Arc::new(Mutex::new(State {
             mood: Mood::Well,
             says: String::new(),
+            hears: String::new(),
             usage: Some((200, 50)),
             asked: Vec::new(),
             flooded_bytes: 0,
@@ -115,6 +117,11 @@ impl Provider {
         lock(&self.state).says = text.into();
     }
 
+    /// From now on this is said in recordings.
+    pub fn hear(&self, text: impl Into<String>) {
+        lock(&self.state).hears = text.into();
+    }
+
     /// From now on it says to have read and written so much; `None`: it does not say.
     pub fn claim(&self, usage: Usage) {
         lock(&self.state).usage = usage;
@@ -147,7 +154,12 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
     while let Some(asked) = request(&mut stream, &mut read).await {
         let (mood, said) = {
             let mut state = lock(&state);
-            let said = answer(&asked, &state.says, state.usage);
+            let says = if is_recording(&asked) {
+                &state.hears
+            } else {
+                &state.says
+            };
+            let said = answer(&asked, says, state.usage);
             state.asked.push(asked);
             (state.mood, said)
         };
@@ -173,6 +185,44 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
             return;
         }
     }
+}
+
+/// The model that listens to recordings.
+pub const LISTENER: &str = "test-listener";
+
+/// Whether it is asked what is said in a recording.
+fn is_recording(asked: &Received) -> bool {
+    asked.path == "/v1/audio/transcriptions" || asked.body.contains("\"inlineData\"")
+}
+
+/// Reads the parts of a form (RFC 7578): name and content of each.
+fn form(asked: &Received) -> Option<Vec<(String, String)>> {
+    let kind = asked.headers.get("content-type")?;
+    let boundary = kind.strip_prefix("multipart/form-data; boundary=")?;
+    let body = asked.body.strip_suffix(&format!("\r\n--{boundary}--\r\n"))?;
+    let body = format!("\r\n{body}");
+    let line = format!("\r\n--{boundary}\r\n");
+    let mut parts = body.split(line.as_str());
+    parts.next().filter(|before| before.is_empty())?;
+    parts
+        .map(|part| {
+            let (head, content) = part.split_once("\r\n\r\n")?;
+            let name = head.split("name=\"").nth(1)?.split('"').next()?;
+            Some((name.to_owned(), content.to_owned()))
+        })
+        .collect()
+}
+
+/// Whether a form has a recording for a model that listens.
+fn has_recording(asked: &Received) -> bool {
+    let parts = form(asked).unwrap_or_default();
+    let part = |wanted: &str| {
+        parts
+            .iter()
+            .find(|(name, _)| name == wanted)
+            .map(|(_, content)| content.as_str())
+    };
+    part("model") == Some(LISTENER) && part("file").is_some_and(|file| !file.is_empty())
 }
 
 /// What one that is well answers.
@@ -204,6 +254,16 @@ fn answer(asked: &Received, says: &str, usage: Usage) -> (u16, Value) {
                 }],
                 "usage": usage.map(|(read, written)| json!({
                     "prompt_tokens": read, "completion_tokens": written, "total_tokens": read.saturating_add(written),
+                })),
+            }),
+        ),
+        "/v1/audio/transcriptions" if has_recording(asked) => (
+            200,
+            json!({
+                "text": says,
+                "usage": usage.map(|(read, written)| json!({
+                    "type": "tokens", "input_tokens": read, "output_tokens": written,
+                    "total_tokens": read.saturating_add(written),
                 })),
             }),
         ),

@@ -90,7 +90,7 @@ pub use path::PathId;
 pub use rate_limits::{Enforcement, RateLimits};
 pub use read::Shortcuts;
 pub use realtime::{Connections, OperationWatches};
-pub use routes::{ImportPlaces, LeadFileWriter};
+pub use routes::{ConfirmationKey, ImportPlaces, LeadFileWriter, VoiceMeters};
 pub use serve::{Offer, serve};
 pub use state::{
     ApiSettings, HealthCheck, HealthProbe, HealthReport, HealthStatus, JobServices, MemoryKeeper,

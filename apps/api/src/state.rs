@@ -29,7 +29,7 @@ use crate::paging::CursorKey;
 use crate::rate_limits::RateLimits;
 use crate::read::{Origin, Shortcuts};
 use crate::realtime::{Connections, OperationWatches};
-use crate::routes::ImportPlaces;
+use crate::routes::{ConfirmationKey, ImportPlaces, VoiceMeters};
 
 /// All that handlers need from outside; made once by the wiring and shared by every worker.
 #[derive(Clone, Debug)]
@@ -60,6 +60,8 @@ pub struct Services {
     pub upstreams: Arc<dyn Upstreams>,
     pub asker: Asker,
     pub summarizer: ActivitySummarizer,
+    pub voice: VoiceMeters,
+    pub confirmations: ConfirmationKey,
     pub connections: Connections,
     pub watches: OperationWatches,
     pub import_places: ImportPlaces,

@@ -55,6 +55,11 @@ pub fn phone_or_null() -> RefOr<Schema> {
 }
 
 /// Prose of at most `MAX` characters, or `null`.
+pub fn prose<const MAX: usize>() -> RefOr<Schema> {
+    text(MAX, Some(PROSE)).into()
+}
+
+/// The same, or `null`.
 pub fn prose_or_null<const MAX: usize>() -> RefOr<Schema> {
     or_null(text(MAX, Some(PROSE)))
 }

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use super::{AiCall, Budget, LanguageModel, Prices, Question, Reserved, Spent, Tokens};
+use super::{AiCall, Budget, LanguageModel, Prices, Question, Recording, Reserved, Spent, Tokens};
 use crate::identity::TenantId;
 use crate::store::{StoreError, UnitOfWork};
 use crate::upstreams::UpstreamFault;
@@ -41,11 +41,17 @@ impl Degraded {
 pub struct Prepared(Result<Asking, Degraded>);
 
 #[derive(Debug)]
+enum Inquiry {
+    Question(Question),
+    Recording(Recording),
+}
+
+#[derive(Debug)]
 struct Asking {
     tenant: TenantId,
     prices: Prices,
     model: Arc<dyn LanguageModel>,
-    question: Question,
+    inquiry: Inquiry,
     reserved: Reserved,
 }
 
@@ -64,7 +70,30 @@ impl Asker {
         purpose: &'static str,
         question: Question,
     ) -> Result<Prepared, StoreError> {
-        let Some(model) = self.model.clone() else {
+        self.reserve(uow, purpose, Inquiry::Question(question)).await
+    }
+
+    /// Reserves what it may take to find out what is said in a recording, likewise.
+    pub async fn prepare_recording(
+        &self,
+        uow: &mut dyn UnitOfWork,
+        purpose: &'static str,
+        recording: Recording,
+    ) -> Result<Prepared, StoreError> {
+        self.reserve(uow, purpose, Inquiry::Recording(recording)).await
+    }
+
+    async fn reserve(
+        &self,
+        uow: &mut dyn UnitOfWork,
+        purpose: &'static str,
+        inquiry: Inquiry,
+    ) -> Result<Prepared, StoreError> {
+        let can_answer = |model: &Arc<dyn LanguageModel>| match inquiry {
+            Inquiry::Question(_) => true,
+            Inquiry::Recording(_) => model.listens(),
+        };
+        let Some(model) = self.model.clone().filter(can_answer) else {
             return Ok(Prepared(Err(Degraded::NotConfigured)));
         };
         // What is not asked costs nothing: no row, and no lock of the tenant's.
@@ -75,7 +104,7 @@ impl Asker {
             id: uow.next_id(),
             purpose,
             model: model.name().to_owned(),
-            most: self.budget.prices.of(question.most_tokens()),
+            most: self.budget.prices.of(inquiry.most_tokens()),
             at: uow.now(),
         };
         let reserved = Reserved::new(uow, &self.budget, call).await?;
@@ -84,10 +113,19 @@ impl Asker {
                 tenant: uow.tenant(),
                 prices: self.budget.prices,
                 model,
-                question,
+                inquiry,
                 reserved,
             }
         })))
+    }
+}
+
+impl Inquiry {
+    fn most_tokens(&self) -> Tokens {
+        match self {
+            Self::Question(question) => question.most_tokens(),
+            Self::Recording(recording) => recording.most_tokens(),
+        }
     }
 }
 
@@ -103,9 +141,12 @@ impl Prepared {
                 };
             }
         };
-        let answer = asking.model.ask(asking.tenant, &asking.question).await;
+        let answer = match &asking.inquiry {
+            Inquiry::Question(question) => asking.model.ask(asking.tenant, question).await,
+            Inquiry::Recording(recording) => asking.model.transcribe(asking.tenant, recording).await,
+        };
         // Where nobody knows, it counts as if it took the most.
-        let most = asking.question.most_tokens();
+        let most = asking.inquiry.most_tokens();
         let tokens = match &answer {
             Ok(answer) => answer
                 .tokens

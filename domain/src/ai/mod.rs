@@ -10,4 +10,4 @@ mod model;
 
 pub use asker::{Asker, Degraded, Prepared, Said};
 pub use ledger::{AiCall, AiLedger, Budget, Prices, Reserved, Spent};
-pub use model::{LanguageModel, ModelAnswer, Question, Tokens};
+pub use model::{AudioType, LanguageModel, ModelAnswer, Question, Recording, Tokens};

@@ -1,4 +1,5 @@
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -17,6 +18,13 @@ pub trait LanguageModel: Debug + Send + Sync {
 
     /// Asks in the name of a tenant. Nobody may hold a connection to the database meanwhile.
     async fn ask(&self, tenant: TenantId, question: &Question) -> Result<ModelAnswer, UpstreamFault>;
+
+    /// Whether it can be asked what is said in recordings.
+    fn listens(&self) -> bool;
+
+    /// Asks what is said in a recording, likewise; the answer is that alone.
+    async fn transcribe(&self, tenant: TenantId, recording: &Recording)
+    -> Result<ModelAnswer, UpstreamFault>;
 }
 
 /// What is asked.
@@ -41,6 +49,62 @@ impl Question {
             input: bytes as u64 / 2,
             output: self.max_output_tokens.into(),
         }
+    }
+}
+
+/// Something that somebody has said.
+#[derive(Clone)]
+pub struct Recording {
+    pub audio: AudioType,
+    pub bytes: Arc<[u8]>,
+}
+
+/// How a recording is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AudioType {
+    Wav,
+    Mp3,
+    Ogg,
+    Flac,
+    WebM,
+}
+
+impl AudioType {
+    pub const ALL: [Self; 5] = [Self::Wav, Self::Mp3, Self::Ogg, Self::Flac, Self::WebM];
+
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Wav => "audio/wav",
+            Self::Mp3 => "audio/mpeg",
+            Self::Ogg => "audio/ogg",
+            Self::Flac => "audio/flac",
+            Self::WebM => "audio/webm",
+        }
+    }
+
+    pub fn parse(media_type: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|audio| audio.media_type() == media_type)
+    }
+}
+
+impl Recording {
+    /// What it may take at the most, or nearly so: the lowest rate at which speech is written has 750 bytes a second, and a
+    /// second is some 32 tokens.
+    pub fn most_tokens(&self) -> Tokens {
+        Tokens {
+            input: self.bytes.len() as u64 / 16 + 200,
+            output: Self::MAX_OUTPUT_TOKENS.into(),
+        }
+    }
+
+    pub const MAX_OUTPUT_TOKENS: u32 = 1_200;
+}
+
+impl Debug for Recording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Recording({:?}, {} bytes)", self.audio, self.bytes.len())
     }
 }
 

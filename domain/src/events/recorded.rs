@@ -19,10 +19,11 @@ pub enum Aggregate {
     Carrier,
     Operation,
     Webhook,
+    VoiceCommand,
 }
 
 impl Aggregate {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Tenant,
         Self::User,
         Self::Session,
@@ -32,6 +33,7 @@ impl Aggregate {
         Self::Carrier,
         Self::Operation,
         Self::Webhook,
+        Self::VoiceCommand,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -45,6 +47,7 @@ impl Aggregate {
             Self::Carrier => "carrier",
             Self::Operation => "operation",
             Self::Webhook => "webhook",
+            Self::VoiceCommand => "voice_command",
         }
     }
 

@@ -70,6 +70,9 @@ pub trait Users: Send {
     async fn list(&mut self, filter: &UserFilter, paging: &Paging) -> Result<Page<User>, StoreError>;
     /// Active users with an agent profile; the best rated first.
     async fn list_agents(&mut self, filter: &AgentFilter, paging: &Paging) -> Result<Page<User>, StoreError>;
+    /// Active users with an agent profile in whose names a word begins with each of these, which are of letters and digits, in
+    /// lower case; the best rated first.
+    async fn find_agents_named(&mut self, words: &[String], limit: u32) -> Result<Vec<User>, StoreError>;
     async fn count(&mut self) -> Result<u64, StoreError>;
     /// How many active owners there are beside this user who can log in: one who has not accepted the invitation runs
     /// nothing yet.

@@ -107,6 +107,24 @@ impl Users for PgUnitOfWork {
         .await
     }
 
+    #[tracing::instrument(level = "debug", name = "db.users.find_agents_named", skip_all)]
+    async fn find_agents_named(&mut self, words: &[String], limit: u32) -> Result<Vec<User>, StoreError> {
+        let mut select = self
+            .scoped_users()
+            .filter(user::Column::IsAgent.eq(true))
+            .filter(user::Column::Active.eq(true));
+        for word in words {
+            // Words have no character that a pattern takes for another. What parts words in a name may be any other.
+            let name = Expr::cust("' ' || regexp_replace(lower(name), '[^[:alnum:]]+', ' ', 'g')");
+            select = select.filter(name.like(format!("% {word}%")));
+        }
+        let select = select
+            .order_by_desc(user::Column::Rating)
+            .order_by_asc(user::Column::Id)
+            .limit(u64::from(limit));
+        self.connection.select(&select).await
+    }
+
     #[tracing::instrument(level = "debug", name = "db.users.list_agents", skip_all)]
     async fn list_agents(&mut self, filter: &AgentFilter, paging: &Paging) -> Result<Page<User>, StoreError> {
         let mut select = self

@@ -175,6 +175,7 @@ pub(super) const CASES: &[Case] = &[
     case("retryFailedJobs").of(Thing::Queue),
     case("revokeApiKey").of(Thing::ApiKey),
     case("rotateWebhookSecret").of(Thing::Webhook).json(|_| json!({})),
+    case("sayCommand").json(|_| json!({ "transcript": "how many leads do we have" })),
     case("scheduleJob").json(
         |_| json!({ "name": "a test", "queue": "maintenance", "kind": "clear-jobs", "cron": "0 0 1 1 *" }),
     ),

@@ -21,7 +21,7 @@ pub(crate) fn calls(provider: &Provider) -> impl FnOnce(&mut Config) {
 }
 
 /// How the provider fares, as the server sees it.
-pub(super) async fn breaker(operator: &Client) -> Value {
+pub(crate) async fn breaker(operator: &Client) -> Value {
     operator.get(BREAKERS).await.expect(200)["items"][0].clone()
 }
 
@@ -32,7 +32,7 @@ pub(super) async fn score(client: &Client, lead: &str) -> Value {
 }
 
 /// What the ledger has of the calls: whether it is settled, and what it took.
-pub(super) async fn ledger(app: &TestApp) -> Vec<(bool, i64, i64, i64)> {
+pub(crate) async fn ledger(app: &TestApp) -> Vec<(bool, i64, i64, i64)> {
     let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
     let calls = "SELECT settled, input_tokens, output_tokens, cost_micros FROM ai_calls ORDER BY called_at";
     let rows = sqlx::query(calls).fetch_all(&mut superuser).await.unwrap();

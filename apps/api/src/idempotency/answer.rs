@@ -57,6 +57,11 @@ impl WriteAnswer {
         }
     }
 
+    /// Whether it is that of an earlier request.
+    pub(crate) fn is_replayed(&self) -> bool {
+        self.replayed
+    }
+
     pub(super) fn status(&self) -> StatusCode {
         self.status
     }

@@ -11,6 +11,7 @@ use fairlead_domain::access::Actor;
 use fairlead_domain::idempotency::KeptAnswer;
 use fairlead_domain::store::UnitOfWork;
 use time::Duration;
+use uuid::Uuid;
 
 pub use answer::WriteAnswer;
 
@@ -44,6 +45,11 @@ impl FromRequest for IdempotencyKey {
 }
 
 impl IdempotencyKey {
+    /// The key of a question of ours that is answered once: none that a request can have, as those have no blank.
+    pub(crate) fn of_question(question: Uuid) -> Self {
+        Self(Some(format!("question {question}")))
+    }
+
     /// Whether the request has a key.
     pub fn is_given(&self) -> bool {
         self.0.is_some()

@@ -13,6 +13,7 @@ mod rate_limits;
 mod requests;
 mod tenants;
 mod upstreams;
+mod voice;
 mod webhooks;
 
 use std::io;
@@ -30,10 +31,12 @@ use fairlead_domain::webhooks::WebhooksMonitor;
 use fairlead_telemetry::metrics::{CONTENT_TYPE, Page};
 
 use cache::CacheSeries;
+use voice::VoiceSeries;
 
 use crate::middleware::RequestTimes;
 use crate::rate_limits::RateLimits;
 use crate::realtime::Connections;
+use crate::routes::VoiceMeters;
 
 /// How tenants without a series of their own are called.
 const OTHERS: &str = "other";
@@ -48,6 +51,7 @@ pub struct MetricSources {
     pub jobs: Arc<dyn JobsMonitor>,
     pub webhooks: Arc<dyn WebhooksMonitor>,
     pub upstreams: Arc<dyn Upstreams>,
+    pub voice: VoiceMeters,
     pub connections: Connections,
     pub times: RequestTimes,
     /// `None`: clients may ask as often as they like.
@@ -63,12 +67,14 @@ pub struct MetricSources {
 struct Metrics {
     sources: MetricSources,
     cache: Mutex<CacheSeries>,
+    voice: Mutex<VoiceSeries>,
 }
 
 /// Builds a server that answers `GET /metrics`, on a thread of its own: requests to the API do not wait for it.
 pub fn serve_metrics(sources: MetricSources, listener: TcpListener) -> io::Result<(Server, ServerHandle)> {
     let metrics = web::Data::new(Metrics {
         cache: Mutex::new(CacheSeries::new(sources.tenants)),
+        voice: Mutex::new(VoiceSeries::new(sources.tenants)),
         sources,
     });
     let server = HttpServer::new(move || App::new().app_data(metrics.clone()).service(metrics_page))
@@ -102,6 +108,9 @@ fn write_page(metrics: &Metrics, page: &mut Page) {
     if let Some(limits) = &sources.rate_limits {
         rate_limits::write(page, limits);
     }
+    let mut series = metrics.voice.lock().unwrap_or_else(PoisonError::into_inner);
+    series.write(page, &sources.voice);
+    drop(series);
     if let Some(cache) = &sources.cache {
         let report = cache.report();
         let mut series = metrics.cache.lock().unwrap_or_else(PoisonError::into_inner);

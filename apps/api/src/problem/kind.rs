@@ -143,6 +143,16 @@ problem_types! {
     InvalidInput: UNPROCESSABLE_ENTITY, "invalid-input", "Invalid input",
         "The request is well formed, but one or more of its values cannot be accepted.",
         "Correct each value listed in `errors`.";
+    CommandNotUnderstood: UNPROCESSABLE_ENTITY, "command-not-understood", "Command not understood",
+        "Nothing that can be done by voice was understood, or the caller said `me` and is an API key.",
+        "Say it otherwise; `docs/voice.md` has what rules understand, and how.";
+    InvalidConfirmation: UNPROCESSABLE_ENTITY, "invalid-confirmation", "Invalid confirmation",
+        "The token was altered, is of another user or tenant, or is older than five minutes.",
+        "Say the command once more, and confirm what is asked then.";
+    NobodyListens: UNPROCESSABLE_ENTITY, "nobody-listens", "Nobody listens",
+        "The body has a recording, and there is nobody who may write it down: no provider that can is configured, or the \
+         tenant has used up its budget of the month.",
+        "Send what was said as `transcript`.";
     IdempotencyKeyReused: UNPROCESSABLE_ENTITY, "idempotency-key-reused", "Idempotency key reused",
         "The idempotency key was used before, with another request.",
         "Make a new key for each new request; repeat a request unchanged under its old key.";
@@ -179,6 +189,9 @@ problem_types! {
     Unavailable: SERVICE_UNAVAILABLE, "unavailable", "Unavailable",
         "Something that the operation cannot do without is out of reach for the moment.",
         "Repeat the request after `Retry-After` seconds; `/health/ready` tells what is out of reach.";
+    NotTranscribed: SERVICE_UNAVAILABLE, "not-transcribed", "Not transcribed",
+        "The provider that listens to recordings does not answer, or answers with no words.",
+        "Send what was said as `transcript`, or repeat the request after `Retry-After` seconds.";
     DeadlineExceeded: SERVICE_UNAVAILABLE, "deadline-exceeded", "Deadline exceeded",
         "The work took longer than a request may take, and was given up.",
         "Ask for less at a time, or repeat the request after `Retry-After` seconds.";
@@ -205,9 +218,11 @@ impl Kind {
     pub const fn retry_after_seconds(self) -> Option<u64> {
         match self {
             Self::Contended | Self::RateLimited => Some(1),
-            Self::TooManyImports | Self::TooManyStreams | Self::Unavailable | Self::DeadlineExceeded => {
-                Some(5)
-            }
+            Self::TooManyImports
+            | Self::TooManyStreams
+            | Self::Unavailable
+            | Self::NotTranscribed
+            | Self::DeadlineExceeded => Some(5),
             Self::TooManyAttempts => Some(60),
             _ => None,
         }

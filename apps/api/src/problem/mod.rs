@@ -12,6 +12,7 @@ mod kind;
 mod leads;
 mod operations;
 mod view;
+mod voice;
 mod webhooks;
 
 use std::borrow::Cow;

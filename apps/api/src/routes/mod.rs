@@ -11,6 +11,7 @@ mod pages;
 mod platform;
 mod tenant;
 mod users;
+mod voice;
 mod webhooks;
 
 /// What is asked by reads whose answers can be loaded ahead of need.
@@ -26,6 +27,8 @@ pub use leads::{ImportPlaces, LeadFileWriter};
 pub(crate) use pages::configure as configure_pages;
 use utoipa_actix_web::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
+pub(crate) use voice::VoiceCounters;
+pub use voice::{ConfirmationKey, VoiceMeters};
 
 /// Mounts what a process serves that answers no requests.
 pub(crate) fn configure_health(config: &mut ServiceConfig) {
@@ -48,6 +51,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
                 .configure(events::configure)
                 .configure(operations::configure)
                 .configure(webhooks::configure)
+                .configure(voice::configure)
                 .configure(platform::configure)
                 .configure(health::configure),
         )

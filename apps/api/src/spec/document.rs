@@ -25,6 +25,7 @@ Every failure is a problem by RFC 9457; its types are described at `/docs/proble
         (name = "carriers", description = "The insurance companies a tenant works with."),
         (name = "events", description = "What happened in the tenant, to be followed."),
         (name = "operations", description = "Long work: how far it has come, and a way to stop it."),
+        (name = "voice", description = "What people say is to be done."),
         (name = "webhooks", description = "URLs that the tenant's events are sent to."),
         (name = "health", description = "How the process and what it depends on are doing."),
         (name = "platform", description = "The platform as its operators see it."),

@@ -407,6 +407,7 @@ pub struct AiConfig {
     pub url: Option<String>,
     pub api_key: Option<Secret>,
     pub model: Option<String>,
+    pub transcription_model: Option<String>,
     /// For a million tokens.
     pub input_price_cents: u64,
     pub output_price_cents: u64,

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use fairlead_api::{ConsistencyTokens, CursorKey, VerifiedCredentials};
+use fairlead_api::{ConfirmationKey, ConsistencyTokens, CursorKey, VerifiedCredentials};
 use fairlead_cache::TieredCache;
 use fairlead_domain::store::CommitListener;
 use fairlead_worker::{CommitSignal, JobSignal};
@@ -13,6 +13,7 @@ use crate::derived_key;
 pub(super) struct Edge {
     pub(super) cursors: CursorKey,
     pub(super) consistency: ConsistencyTokens,
+    pub(super) confirmations: ConfirmationKey,
     pub(super) verified: VerifiedCredentials,
     pub(super) cache: Option<TieredCache>,
     /// Wakes those who wait for events.
@@ -26,6 +27,7 @@ impl Edge {
         Ok(Self {
             cursors: CursorKey::new(derived_key::derive(secret, "cursor")),
             consistency: ConsistencyTokens::new(derived_key::derive(secret, "consistency")),
+            confirmations: ConfirmationKey::new(derived_key::derive(secret, "voice-confirmation")),
             verified: VerifiedCredentials::default(),
             cache: cache::start(config, secret)?,
             signal: CommitSignal::default(),

@@ -25,6 +25,7 @@ use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
 use fairlead_api::{
     Connections, ImportPlaces, JobServices, Offer, OperationWatches, RequestTimes, Services, Shortcuts,
+    VoiceMeters,
 };
 use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
 use fairlead_cache::Warmer;
@@ -347,6 +348,8 @@ fn services(
             store: stores.store.clone(),
             asker: ready.called.asker.clone(),
         },
+        voice: VoiceMeters::default(),
+        confirmations: edge.confirmations,
         watches: OperationWatches::new(stores.store.clone()),
         import_places: ImportPlaces::default(),
         connections: Connections::new(Arc::clone(&parts.ids), Arc::clone(&parts.clock)),

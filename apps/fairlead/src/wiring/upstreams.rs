@@ -83,7 +83,7 @@ pub(crate) fn language_model(
     let settings = settings(config, "ai", url, credential);
     let upstream = Upstream::new(settings, Arc::clone(clock)).context("ai.api_key, ai.url")?;
     let upstream = Arc::new(upstream);
-    let model = HttpLanguageModel::new(Arc::clone(&upstream), wire, model);
+    let model = HttpLanguageModel::new(Arc::clone(&upstream), wire, model, ai.transcription_model.clone());
     Ok(Some((upstream, model)))
 }
 

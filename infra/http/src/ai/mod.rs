@@ -7,7 +7,8 @@ mod openai;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use fairlead_domain::ai::{LanguageModel, ModelAnswer, Question};
+use bytes::Bytes;
+use fairlead_domain::ai::{LanguageModel, ModelAnswer, Question, Recording};
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::upstreams::UpstreamFault;
 use reqwest::Method;
@@ -30,6 +31,8 @@ pub struct HttpLanguageModel {
     upstream: Arc<Upstream>,
     wire: AiWire,
     model: String,
+    /// Which one listens to recordings; `None`: none does.
+    listener: Option<String>,
 }
 
 /// <https://platform.openai.com/docs/api-reference/models/list>
@@ -50,11 +53,17 @@ struct GeminiModel {
 }
 
 impl HttpLanguageModel {
-    pub fn new(upstream: Arc<Upstream>, wire: AiWire, model: String) -> Self {
+    /// `listener` is the model that listens to recordings. As Gemini speaks, `model` does so itself where none is named.
+    pub fn new(upstream: Arc<Upstream>, wire: AiWire, model: String, listener: Option<String>) -> Self {
+        let listener = match wire {
+            AiWire::OpenAi => listener,
+            AiWire::Gemini => listener.or_else(|| Some(model.clone())),
+        };
         Self {
             upstream,
             wire,
             model,
+            listener,
         }
     }
 
@@ -96,10 +105,15 @@ impl HttpLanguageModel {
 
     /// To be asked twice changes nothing, but may be charged twice: what came to nothing in passing was not.
     fn post(&self, tenant: TenantId, path: String, body: &Value) -> Call {
+        self.post_bytes(tenant, path, body.to_string().into(), None)
+    }
+
+    fn post_bytes(&self, tenant: TenantId, path: String, body: Bytes, media_type: Option<String>) -> Call {
         Call {
             method: Method::POST,
             path,
-            body: Some(body.to_string().into()),
+            body: Some(body),
+            media_type,
             repeatable: true,
             tenant: Some(tenant),
             herald: Some(self.look()),
@@ -130,6 +144,35 @@ impl LanguageModel for HttpLanguageModel {
             AiWire::Gemini => {
                 let path = format!("/models/{}:generateContent", self.model);
                 let call = self.post(tenant, path, &gemini::body(question));
+                let generated: gemini::Generated = self.upstream.call(&call).await?;
+                Ok(generated.into())
+            }
+        }
+    }
+
+    fn listens(&self) -> bool {
+        self.listener.is_some()
+    }
+
+    #[tracing::instrument(level = "debug", name = "http.transcribe", skip_all)]
+    async fn transcribe(
+        &self,
+        tenant: TenantId,
+        recording: &Recording,
+    ) -> Result<ModelAnswer, UpstreamFault> {
+        // Nobody asks without one.
+        let listener = self.listener.as_deref().unwrap_or(&self.model);
+        match self.wire {
+            AiWire::OpenAi => {
+                let (media_type, body) = openai::recording(listener, recording);
+                let path = "/audio/transcriptions".to_owned();
+                let call = self.post_bytes(tenant, path, body, Some(media_type));
+                let transcription: openai::Transcription = self.upstream.call(&call).await?;
+                Ok(transcription.into())
+            }
+            AiWire::Gemini => {
+                let path = format!("/models/{listener}:generateContent");
+                let call = self.post(tenant, path, &gemini::recording(recording));
                 let generated: gemini::Generated = self.upstream.call(&call).await?;
                 Ok(generated.into())
             }

@@ -1,6 +1,7 @@
 //! As OpenAI speaks: <https://platform.openai.com/docs/api-reference/chat/create>.
 
-use fairlead_domain::ai::{ModelAnswer, Question, Tokens};
+use bytes::Bytes;
+use fairlead_domain::ai::{AudioType, ModelAnswer, Question, Recording, Tokens};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -52,5 +53,87 @@ impl From<Completion> for ModelAnswer {
                 output: usage.completion_tokens,
             }),
         }
+    }
+}
+
+/// A form with a file (RFC 7578), and its media type: <https://platform.openai.com/docs/api-reference/audio/createTranscription>.
+pub(super) fn recording(model: &str, recording: &Recording) -> (String, Bytes) {
+    let file = match recording.audio {
+        AudioType::Wav => "recording.wav",
+        AudioType::Mp3 => "recording.mp3",
+        AudioType::Ogg => "recording.ogg",
+        AudioType::Flac => "recording.flac",
+        AudioType::WebM => "recording.webm",
+    };
+    let boundary = boundary(&recording.bytes);
+    let part = |name: &str| format!("--{boundary}\r\ncontent-disposition: form-data; name=\"{name}\"");
+    let mut body = format!(
+        "{}\r\n\r\n{model}\r\n{}\r\n\r\njson\r\n{}; filename=\"{file}\"\r\ncontent-type: {}\r\n\r\n",
+        part("model"),
+        part("response_format"),
+        part("file"),
+        recording.audio.media_type(),
+    )
+    .into_bytes();
+    body.extend_from_slice(&recording.bytes);
+    body.extend(format!("\r\n--{boundary}--\r\n").bytes());
+    (format!("multipart/form-data; boundary={boundary}"), body.into())
+}
+
+/// A line that the recording does not have.
+fn boundary(bytes: &[u8]) -> String {
+    let is_absent = |boundary: &String| {
+        let boundary = boundary.as_bytes();
+        !bytes.windows(boundary.len()).any(|part| part == boundary)
+    };
+    let mut boundaries = (0_u64..).map(|number| format!("fairlead-{number}"));
+    boundaries.find(is_absent).expect("no recording has all of them")
+}
+
+#[derive(Deserialize)]
+pub(super) struct Transcription {
+    text: String,
+    usage: Option<TranscriptionUsage>,
+}
+
+/// Some models are billed by the second, and tell no tokens.
+#[derive(Deserialize)]
+struct TranscriptionUsage {
+    input_tokens: Option<u64>,
+    output_tokens: Option<u64>,
+}
+
+impl From<Transcription> for ModelAnswer {
+    fn from(Transcription { text, usage }: Transcription) -> Self {
+        let tokens = usage.and_then(|usage| {
+            Some(Tokens {
+                input: usage.input_tokens?,
+                output: usage.output_tokens?,
+            })
+        });
+        Self { text, tokens }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_is_parted_by_what_its_file_does_not_have() {
+        let (media_type, body) = recording(
+            "whisper-1",
+            &Recording {
+                audio: AudioType::Ogg,
+                bytes: b"\xff--fairlead-0 and fairlead-1\r\n".as_slice().into(),
+            },
+        );
+
+        assert_eq!(media_type, "multipart/form-data; boundary=fairlead-2");
+        let expected = b"--fairlead-2\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n\
+            --fairlead-2\r\ncontent-disposition: form-data; name=\"response_format\"\r\n\r\njson\r\n\
+            --fairlead-2\r\ncontent-disposition: form-data; name=\"file\"; filename=\"recording.ogg\"\r\n\
+            content-type: audio/ogg\r\n\r\n\xff--fairlead-0 and fairlead-1\r\n\r\n--fairlead-2--\r\n";
+        assert_eq!(body.as_ref(), expected.as_slice());
     }
 }

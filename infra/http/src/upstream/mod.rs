@@ -72,8 +72,9 @@ pub struct UpstreamCredential {
 pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) path: String,
-    /// JSON.
     pub(crate) body: Option<Bytes>,
+    /// `None`: JSON.
+    pub(crate) media_type: Option<String>,
     /// Whether it may be made twice.
     pub(crate) repeatable: bool,
     /// Whose it is: one tenant has no more than its share of the places.
@@ -253,9 +254,8 @@ impl Upstream {
             request = request.header(name, value);
         }
         if let Some(body) = &call.body {
-            request = request
-                .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-                .body(body.clone());
+            let media_type = call.media_type.as_deref().unwrap_or("application/json");
+            request = request.header(CONTENT_TYPE, media_type).body(body.clone());
         }
         request
     }

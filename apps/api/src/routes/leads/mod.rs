@@ -25,7 +25,8 @@ pub use import::ImportPlaces;
 pub(in crate::routes) use import::MAX_UPLOAD_BYTES;
 pub(crate) use query::LeadListQuery;
 pub(crate) use search::SearchQuery;
-pub(crate) use statistics::CountLeads;
+pub(crate) use statistics::{CountLeads, StatisticsView};
+pub(in crate::routes) use view::{CloseReasonView, LeadView, StatusView};
 
 const COLLECTION: &str = "/api/v1/leads";
 /// How many of its newest activities a lead is shown with.

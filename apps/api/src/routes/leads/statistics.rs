@@ -20,7 +20,7 @@ use crate::spec::IfNoneMatch;
 #[schema(as = LeadStatistics, example = json!({
     "total": 3, "byStatus": {"NEW": {"count": 2, "avgAgeDays": 3}, "CLOSED": {"count": 1, "avgAgeDays": 41}},
 }))]
-struct StatisticsView {
+pub(crate) struct StatisticsView {
     #[schema(minimum = 0)]
     total: u64,
     /// A status that no lead has is absent.

@@ -2,7 +2,7 @@ use fairlead_domain::Id;
 use fairlead_domain::activities::Activity;
 use fairlead_domain::leads::{CloseReason, CustomFields, Lead, StatusName};
 use fairlead_domain::text::{Email, Phone};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -118,7 +118,7 @@ impl From<Lead> for LeadView {
 }
 
 /// Where a lead is in the pipeline.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = LeadStatus)]
 pub(crate) enum StatusView {
@@ -139,8 +139,19 @@ impl From<StatusName> for StatusView {
     }
 }
 
+impl From<StatusView> for StatusName {
+    fn from(view: StatusView) -> Self {
+        match view {
+            StatusView::New => Self::New,
+            StatusView::Contacted => Self::Contacted,
+            StatusView::Qualified => Self::Qualified,
+            StatusView::Closed => Self::Closed,
+        }
+    }
+}
+
 /// Why a lead is closed.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[schema(as = CloseReason)]
 pub(crate) enum CloseReasonView {
@@ -157,6 +168,17 @@ impl From<CloseReason> for CloseReasonView {
             CloseReason::Lost => Self::Lost,
             CloseReason::Disqualified => Self::Disqualified,
             CloseReason::Duplicate => Self::Duplicate,
+        }
+    }
+}
+
+impl From<CloseReasonView> for CloseReason {
+    fn from(view: CloseReasonView) -> Self {
+        match view {
+            CloseReasonView::Won => Self::Won,
+            CloseReasonView::Lost => Self::Lost,
+            CloseReasonView::Disqualified => Self::Disqualified,
+            CloseReasonView::Duplicate => Self::Duplicate,
         }
     }
 }

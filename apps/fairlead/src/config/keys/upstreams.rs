@@ -82,6 +82,12 @@ pub(super) const KEYS: &[Key] = &[
         "by what the provider knows this installation",
     ),
     Key::optional("ai.model", Kind::Text, "which of its models is asked"),
+    Key::optional(
+        "ai.transcription_model",
+        Kind::Text,
+        "which of its models listens to recordings of voice commands; without it none does, or with gemini the one that is \
+         asked",
+    ),
     Key::new(
         "ai.input_price_cents",
         range(0, 1_000_000),
