@@ -24,6 +24,7 @@ mod operations;
 mod put_aside;
 mod relay;
 mod report;
+mod scoring;
 mod signal;
 mod warm;
 
@@ -44,6 +45,7 @@ pub use live::{FollowLimits, Live, Observing};
 pub use put_aside::handle_events;
 use relay::RELAY;
 use report::Counts;
+pub use scoring::scorings;
 pub use signal::CommitSignal;
 pub use warm::warm_cache;
 

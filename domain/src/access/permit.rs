@@ -1,6 +1,6 @@
 use std::marker::PhantomData;
 
-use super::{Actor, ExportLeads, ImportLeads, SystemScope, TenantScope};
+use super::{Actor, ChangeLeads, ExportLeads, ImportLeads, ScoreLeads, SystemScope, TenantScope};
 use crate::identity::{TenantId, UserId};
 
 /// Proof that a caller may do `A` in one tenant.
@@ -73,6 +73,19 @@ impl Permit<ExportLeads> {
     /// every lead.
     pub fn resumed(scope: &SystemScope, tenant: TenantId, actor: Actor) -> Self {
         Self::new(scope.tenant(tenant), actor, false)
+    }
+}
+
+impl Permit<ScoreLeads> {
+    /// Lets the platform go on with a run that `actor` was permitted to begin, in its name. Who may have many leads scored
+    /// reaches every lead.
+    pub fn resumed(scope: &SystemScope, tenant: TenantId, actor: Actor) -> Self {
+        Self::new(scope.tenant(tenant), actor, false)
+    }
+
+    /// Leave to change each of them.
+    pub fn of_each(&self) -> Permit<ChangeLeads> {
+        Permit::new(self.scope.clone(), self.actor, false)
     }
 }
 

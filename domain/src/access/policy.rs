@@ -59,6 +59,8 @@ policy! {
     ImportLeads: ADMINS, Some(ApiScope::LeadsWrite);
     /// Export all leads.
     ExportLeads: ADMINS, Some(ApiScope::LeadsRead);
+    /// Have many leads scored, which is paid for.
+    ScoreLeads: ADMINS, Some(ApiScope::LeadsWrite);
     /// Read activities.
     ViewActivities: EVERYONE, Some(ApiScope::ActivitiesRead);
     /// Write activities; an agent on leads within its reach, and change only its own.

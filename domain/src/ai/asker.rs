@@ -63,6 +63,11 @@ pub struct Said {
 }
 
 impl Asker {
+    /// Whether there is a model, and its provider would not be asked now.
+    pub fn is_away(&self) -> bool {
+        self.model.as_ref().is_some_and(|model| !model.is_callable())
+    }
+
     /// Reserves what a question may take. Nothing is to be asked before the unit of work is committed.
     pub async fn prepare(
         &self,

@@ -19,6 +19,7 @@ mod model;
 mod patch;
 mod port;
 mod score;
+pub mod scoring;
 mod search;
 mod snapshot;
 mod status;

@@ -1,4 +1,6 @@
-use super::{InvalidTransition, Operation, OperationId, OperationState, OperationsPermit, snapshot};
+use super::{
+    InvalidTransition, Operation, OperationId, OperationKind, OperationState, OperationsPermit, snapshot,
+};
 use crate::store::{StoreError, UnitOfWork};
 
 /// Why an operation could not be cancelled.
@@ -37,6 +39,10 @@ pub async fn cancel(
         "asked to stop"
     };
     let after = uow.operations().change(&asked, line).await?;
+    // A run may wait for a provider: it is not to wait with that.
+    if record.kind == OperationKind::ScoreLeads {
+        uow.jobs().hasten(record.kind.queue(), &id.to_string()).await?;
+    }
     uow.record(if after.has_ended() {
         snapshot::ended(&before, &after, permit.actor())
     } else {

@@ -107,15 +107,17 @@ pub struct NewOperation {
 pub enum OperationKind {
     ImportLeads,
     ExportLeads,
+    ScoreLeads,
 }
 
 impl OperationKind {
-    pub const ALL: [Self; 2] = [Self::ImportLeads, Self::ExportLeads];
+    pub const ALL: [Self; 3] = [Self::ImportLeads, Self::ExportLeads, Self::ScoreLeads];
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ImportLeads => "import-leads",
             Self::ExportLeads => "export-leads",
+            Self::ScoreLeads => "score-leads",
         }
     }
 
@@ -127,6 +129,7 @@ impl OperationKind {
     pub fn queue(self) -> Queue {
         match self {
             Self::ImportLeads | Self::ExportLeads => Queue::Imports,
+            Self::ScoreLeads => Queue::LeadProcessing,
         }
     }
 
@@ -134,7 +137,7 @@ impl OperationKind {
     pub fn source(self) -> Source {
         match self {
             Self::ImportLeads => Source::Import,
-            Self::ExportLeads => Source::System,
+            Self::ExportLeads | Self::ScoreLeads => Source::System,
         }
     }
 }

@@ -1,5 +1,5 @@
 use super::OperationKind;
-use crate::access::{Actor, Caller, Denied, ExportLeads, ImportLeads, TenantScope};
+use crate::access::{Actor, Caller, Denied, ExportLeads, ImportLeads, ScoreLeads, TenantScope};
 
 /// Proof that a caller may follow operations of some kinds and stop them: of those that it may begin.
 #[derive(Debug)]
@@ -47,5 +47,6 @@ fn may_begin(caller: &Caller, kind: OperationKind) -> Result<(), Denied> {
     match kind {
         OperationKind::ImportLeads => caller.permit::<ImportLeads>().map(drop),
         OperationKind::ExportLeads => caller.permit::<ExportLeads>().map(drop),
+        OperationKind::ScoreLeads => caller.permit::<ScoreLeads>().map(drop),
     }
 }

@@ -39,7 +39,7 @@ impl Operation {
         let record = self.record();
         match (record.kind, record.state) {
             (OperationKind::ExportLeads, OperationState::Completed) => Some(record.finished_at? + RESULT_FOR),
-            (OperationKind::ExportLeads | OperationKind::ImportLeads, _) => None,
+            (OperationKind::ExportLeads | OperationKind::ImportLeads | OperationKind::ScoreLeads, _) => None,
         }
     }
 }

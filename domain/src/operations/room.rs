@@ -30,6 +30,7 @@ pub async fn make_sure_of_place(uow: &mut dyn UnitOfWork, kind: OperationKind) -
         return Err(NoRoom::Operations(match kind {
             OperationKind::ImportLeads => "imports",
             OperationKind::ExportLeads => "exports",
+            OperationKind::ScoreLeads => "runs that score leads",
         }));
     }
     Ok(())
@@ -45,7 +46,8 @@ pub async fn make_sure_of_room(
     if uow.operations().kept_bytes(kind).await?.saturating_add(more) > MAX_KEPT_BYTES {
         return Err(match kind {
             OperationKind::ImportLeads => NoRoom::Input,
-            OperationKind::ExportLeads => NoRoom::Output,
+            // A run keeps no bytes.
+            OperationKind::ExportLeads | OperationKind::ScoreLeads => NoRoom::Output,
         });
     }
     Ok(())

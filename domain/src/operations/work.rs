@@ -154,6 +154,7 @@ async fn can_go_on(uow: &mut dyn UnitOfWork, operation: &Operation) -> Result<bo
     match record.kind {
         OperationKind::ImportLeads => uow.operations().has_input(record.id).await,
         OperationKind::ExportLeads if record.done == 0 => Ok(true),
+        OperationKind::ScoreLeads => Ok(true),
         OperationKind::ExportLeads => Ok(uow.operation_outputs().end(record.id).await?.is_some()),
     }
 }

@@ -83,6 +83,7 @@ pub(super) const CASES: &[Case] = &[
         .of(Thing::Lead)
         .json(|_| json!({ "agentId": null })),
     case("beginLeadExport"),
+    case("beginLeadScoring").json(|_| json!({ "ids": [SystemIds.next()] })),
     case("cancelOperation").of(Thing::Operation),
     case("cleanUpConnections"),
     case("clearCache"),

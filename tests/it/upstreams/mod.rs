@@ -5,4 +5,5 @@ mod doctor;
 mod faults;
 mod operators;
 mod score;
+mod score_many;
 mod summary;

@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::query::{NoQuery, QueryReader};
 
 /// The operations that take a query; a test holds them to the specification, which is too large to be made for this.
-pub(super) const QUERIED: [(Method, &str); 27] = [
+pub(super) const QUERIED: [(Method, &str); 28] = [
     (Method::GET, "/api/v1/activities"),
     (Method::GET, "/api/v1/agents"),
     (Method::GET, "/api/v1/carriers"),
@@ -18,6 +18,7 @@ pub(super) const QUERIED: [(Method, &str); 27] = [
     (Method::GET, "/api/v1/leads/export"),
     (Method::POST, "/api/v1/leads/export"),
     (Method::POST, "/api/v1/leads/import"),
+    (Method::POST, "/api/v1/leads/score"),
     (Method::GET, "/api/v1/leads/search"),
     (Method::GET, "/api/v1/leads/{id}"),
     (Method::GET, "/api/v1/leads/{id}/activities"),

@@ -1,4 +1,5 @@
 use fairlead_domain::leads::import::BeginImportError;
+use fairlead_domain::leads::scoring::BeginScoringError;
 use fairlead_domain::operations::{CancelOperationError, FindResultError, NoRoom};
 
 use super::{Kind, Problem};
@@ -62,4 +63,17 @@ impl From<BeginImportError> for Problem {
 
 impl Problematic for BeginImportError {
     const KINDS: &'static [Kind] = &[Kind::LimitReached, Kind::UploadExpired, Kind::TooManyImports];
+}
+
+impl From<BeginScoringError> for Problem {
+    fn from(error: BeginScoringError) -> Self {
+        match error {
+            BeginScoringError::TooMany => Self::client(Kind::LimitReached, error.to_string()),
+            BeginScoringError::NoRoom(error) => error.into(),
+        }
+    }
+}
+
+impl Problematic for BeginScoringError {
+    const KINDS: &'static [Kind] = &[Kind::LimitReached, Kind::InvalidInput];
 }

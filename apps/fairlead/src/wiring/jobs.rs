@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use fairlead_api::{JobServices, LeadFileWriter};
 use fairlead_cache::Warmer;
+use fairlead_domain::ai::Asker;
 use fairlead_domain::clock::Clock;
 use fairlead_domain::jobs::{
     JobHandler, Missed, NewJob, Overlap, Queue, QueueSettings, Retry, Schedule, Timing,
@@ -21,6 +22,7 @@ pub(super) fn handlers(
     config: &Config,
     stores: &Stores,
     webhooks: &Webhooks,
+    asker: Asker,
     warmer: Option<Arc<Warmer>>,
 ) -> Vec<Arc<dyn JobHandler>> {
     let mut handlers = stores.system.maintenance(Retention {
@@ -35,6 +37,11 @@ pub(super) fn handlers(
         stores.store.clone(),
         Arc::new(LeadFileWriter),
         pause,
+    ));
+    handlers.push(fairlead_worker::scorings(
+        stores.store.clone(),
+        asker,
+        config.jobs.lead_processing.backoff,
     ));
     handlers.push(fairlead_worker::handle_events(
         stores.store.clone(),

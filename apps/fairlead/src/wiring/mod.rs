@@ -220,7 +220,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         let lately = Arc::clone(&stores.system) as _;
         cache::warmer(config, cache, store, lately, edge.cursors.clone())
     });
-    let handlers = jobs::handlers(config, &stores, &webhooks, warmer.clone());
+    let handlers = jobs::handlers(config, &stores, &webhooks, called.asker.clone(), warmer.clone());
     let ready = Ready {
         keys: &keys,
         health,

@@ -77,6 +77,13 @@ pub async fn begin_score(
 }
 
 impl Scoring {
+    /// The same, of the lead as it was found alone: one that has changed meanwhile is [`UpdateLeadError::Stale`].
+    #[must_use]
+    pub fn strictly(self) -> Self {
+        let expected = Expected::Version(self.subject.lead.version);
+        Self { expected, ..self }
+    }
+
     /// Asks. No unit of work may be open meanwhile.
     pub async fn ask(self) -> Judged {
         Judged {
@@ -88,6 +95,11 @@ impl Scoring {
 }
 
 impl Judged {
+    /// Why rules say it in a model's place, if they do.
+    pub fn refusal(&self) -> Option<Degraded> {
+        self.said.read(prompt::read).err()
+    }
+
     /// Writes down what it has taken to ask, whatever becomes of the lead.
     pub async fn settle(&self, uow: &mut dyn UnitOfWork) -> Result<(), StoreError> {
         self.said.settle(uow).await

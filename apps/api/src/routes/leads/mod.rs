@@ -11,6 +11,7 @@ mod import;
 mod list;
 mod query;
 mod score;
+mod score_many;
 mod search;
 mod statistics;
 mod update;
@@ -39,6 +40,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(search::search)
         .service(export::export)
         .service(export::begin::begin)
+        .service(score_many::begin)
         .service(import::import)
         .service(bulk::create_many)
         .service(bulk::update_many)

@@ -22,7 +22,7 @@ use crate::spec::Problems;
         (status = 202, description = "It will be soon.", body = OperationView),
         Problems<CancelOperationError>,
     ),
-    extensions(("x-permit" = json!(["ImportLeads", "ExportLeads"]))),
+    extensions(("x-permit" = json!(["ImportLeads", "ExportLeads", "ScoreLeads"]))),
 )]
 #[delete("/operations/{id}")]
 pub(super) async fn cancel(

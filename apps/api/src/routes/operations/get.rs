@@ -41,7 +41,7 @@ impl Question for GetOperation {
     operation_id = "getOperation",
     params(("id" = uuid::Uuid, Path, description = "The operation's id."), IfNoneMatch),
     responses((status = 200, description = "The operation.", body = OperationStoryView)),
-    extensions(("x-permit" = json!(["ImportLeads", "ExportLeads"]))),
+    extensions(("x-permit" = json!(["ImportLeads", "ExportLeads", "ScoreLeads"]))),
 )]
 #[get("/operations/{id}")]
 pub(super) async fn get(

@@ -51,7 +51,7 @@ impl Question for ListOperations {
     operation_id = "listOperations",
     params(PagingQuery, IfNoneMatch),
     responses((status = 200, description = "A page of operations.", body = Listing<OperationView>)),
-    extensions(("x-permit" = json!(["ImportLeads", "ExportLeads"]))),
+    extensions(("x-permit" = json!(["ImportLeads", "ExportLeads", "ScoreLeads"]))),
 )]
 #[get("/operations")]
 pub(super) async fn list(

@@ -57,7 +57,7 @@ struct LastEventId {
         (status = 204, description = "It has ended, and the client has seen that: do not come back."),
         Problems<FollowError>,
     ),
-    extensions(("x-permit" = json!(["ImportLeads", "ExportLeads"]))),
+    extensions(("x-permit" = json!(["ImportLeads", "ExportLeads", "ScoreLeads"]))),
 )]
 #[get("/operations/{id}/stream")]
 pub(super) async fn stream(
