@@ -16,6 +16,7 @@ pub mod process;
 pub mod provider;
 pub mod proxy;
 mod receiver;
+pub mod service;
 mod store;
 mod tenant;
 pub mod tls;

@@ -21,6 +21,7 @@ pub enum Reply {
 /// A request that came in.
 #[derive(Clone, Debug)]
 pub struct Received {
+    pub method: String,
     pub path: String,
     /// By their names in lower case.
     pub headers: BTreeMap<String, String>,
@@ -141,7 +142,8 @@ pub(crate) async fn request(stream: &mut TcpStream, read: &mut Vec<u8>) -> Optio
     };
     let head = String::from_utf8(read[..end].to_vec()).expect("a head is ASCII");
     let mut lines = head.lines();
-    let path = lines.next()?.split(' ').nth(1)?.to_owned();
+    let mut first = lines.next()?.split(' ');
+    let (method, path) = (first.next()?.to_owned(), first.next()?.to_owned());
     let header = |line: &str| {
         let (name, value) = line.split_once(':')?;
         Some((name.to_lowercase(), value.trim().to_owned()))
@@ -155,7 +157,12 @@ pub(crate) async fn request(stream: &mut TcpStream, read: &mut Vec<u8>) -> Optio
     }
     let body = String::from_utf8(read[end + 4..end + 4 + length].to_vec()).expect("a body is UTF-8");
     read.drain(..end + 4 + length);
-    Some(Received { path, headers, body })
+    Some(Received {
+        method,
+        path,
+        headers,
+        body,
+    })
 }
 
 async fn more(stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<()> {

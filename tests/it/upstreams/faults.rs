@@ -46,7 +46,7 @@ fn kind(mood: Mood) -> &'static str {
         Mood::Well => "well",
         Mood::Fails => "failed",
         Mood::Hangs | Mood::Drips => "timed-out",
-        Mood::Resets => "broken",
+        Mood::Resets | Mood::Cuts => "broken",
         Mood::Busy => "rate-limited",
         Mood::Html => "malformed",
         Mood::Floods => "too-large",
