@@ -4,6 +4,7 @@
 pub mod access;
 pub mod activities;
 pub mod ai;
+pub mod billing;
 pub mod cache;
 pub mod carriers;
 pub mod clock;

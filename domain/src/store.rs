@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::access::{SystemScope, TenantScope};
 use crate::activities::Activities;
 use crate::ai::AiLedger;
+use crate::billing::Billing;
 use crate::carriers::Carriers;
 use crate::consistency::{LogPosition, NodeName, ReadIntent};
 use crate::events::{Events, Inbox, Recorded};
@@ -94,6 +95,7 @@ pub trait UnitOfWork: Send {
     fn assignments(&mut self) -> &mut dyn Assignments;
     fn activities(&mut self) -> &mut dyn Activities;
     fn ai_ledger(&mut self) -> &mut dyn AiLedger;
+    fn billing(&mut self) -> &mut dyn Billing;
     fn carriers(&mut self) -> &mut dyn Carriers;
     fn events(&mut self) -> &mut dyn Events;
     fn inbox(&mut self) -> &mut dyn Inbox;

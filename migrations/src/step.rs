@@ -42,6 +42,7 @@ const STEPS: &[Step] = steps![
     "m20261122_000700_event_places",
     "m20261122_000800_take_up_events",
     "m20261122_002000_ai_calls",
+    "m20261122_003000_billing",
     "m20261122_004000_ai_call_bounds",
 ];
 

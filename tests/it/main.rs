@@ -10,6 +10,7 @@ mod architecture;
 mod assignment;
 mod audit;
 mod batches;
+mod billing;
 mod cache;
 mod cached_faults;
 mod cached_reads;

@@ -16,7 +16,15 @@ const PLATFORM_TABLES: [&str; 7] = [
 ];
 
 /// Indexes that do not lead with the tenant, and why.
-const OTHER_LEADING_COLUMNS: [(&str, &str); 16] = [
+const OTHER_LEADING_COLUMNS: [(&str, &str); 18] = [
+    (
+        "billing_customers_provider",
+        "what the payment provider tells names its customer alone",
+    ),
+    (
+        "billing_events_received",
+        "housekeeping clears all tenants by age",
+    ),
     ("credentials_email", "login knows no tenant yet"),
     ("events_cursor", "the relay reads all tenants in commit order"),
     (

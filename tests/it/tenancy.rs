@@ -65,6 +65,12 @@ const ONE_OF_EACH: &str = "
         VALUES ('{t}', '{t}', '{t}', '0', 0, '3', 1, 'RUNNING', 0, now());
     INSERT INTO ai_calls (tenant_id, id, purpose, model, input_tokens, output_tokens, cost_micros, called_at)
         VALUES ('{t}', '{t}', 'score-lead', 'a model', 1, 1, 1, now());
+    INSERT INTO billing_customers (tenant_id, id, provider_id, created_at) VALUES ('{t}', '{t}', 'cus_{t}', now());
+    INSERT INTO payment_requests (tenant_id, id, kind, requested, state, created_at)
+        VALUES ('{t}', '{t}', 'CHECKOUT', '{}', 'PENDING', now());
+    INSERT INTO subscriptions (tenant_id, id, provider_id, status, cancel_at_period_end, updated_at)
+        VALUES ('{t}', '{t}', 'sub_1', 'ACTIVE', false, now());
+    INSERT INTO billing_events (tenant_id, id, type, received_at) VALUES ('{t}', '{t}', 'invoice.paid', now());
     ANALYZE";
 
 /// A database in which two tenants have one row in every table.

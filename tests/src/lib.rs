@@ -18,6 +18,7 @@ pub mod proxy;
 mod receiver;
 pub mod service;
 mod store;
+pub mod stripe;
 mod tenant;
 pub mod tls;
 mod wait;

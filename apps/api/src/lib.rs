@@ -93,7 +93,7 @@ pub use realtime::{Connections, OperationWatches};
 pub use routes::{ConfirmationKey, ImportPlaces, LeadFileWriter, VoiceMeters};
 pub use serve::{Offer, serve};
 pub use state::{
-    ApiSettings, HealthCheck, HealthProbe, HealthReport, HealthStatus, JobServices, MemoryKeeper,
-    ReleasedMemory, Services, WebhookServices,
+    ApiSettings, BillingServices, HealthCheck, HealthProbe, HealthReport, HealthStatus, JobServices,
+    MemoryKeeper, ReleasedMemory, Services, WebhookServices,
 };
 pub use warming::datasets;

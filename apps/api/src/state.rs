@@ -7,6 +7,9 @@ use actix_web::{HttpRequest, web};
 use async_trait::async_trait;
 use fairlead_domain::activities::ActivitySummarizer;
 use fairlead_domain::ai::Asker;
+use fairlead_domain::billing::{
+    BillingDirectory, CheckoutSettings, EventSignatures, PaymentProvider, Prices,
+};
 use fairlead_domain::cache::{CacheControl, CacheWarming, ReadCache};
 use fairlead_domain::clock::Clock;
 use fairlead_domain::database::DatabaseNodes;
@@ -57,6 +60,7 @@ pub struct Services {
     pub jobs: JobServices,
     pub live: Arc<dyn LiveLog>,
     pub webhooks: WebhookServices,
+    pub billing: BillingServices,
     pub upstreams: Arc<dyn Upstreams>,
     pub asker: Asker,
     pub summarizer: ActivitySummarizer,
@@ -113,6 +117,27 @@ pub struct WebhookServices {
     pub sender: Arc<dyn WebhookSender>,
     /// How many a tenant may have.
     pub max: u64,
+}
+
+/// What tenants pay with.
+#[derive(Clone, Debug)]
+pub struct BillingServices {
+    /// `None`: nothing is for sale. It is not called here; jobs do that.
+    pub provider: Option<Arc<dyn PaymentProvider>>,
+    pub checkout: CheckoutSettings,
+    /// `None`: what the provider tells is not taken.
+    pub signatures: Option<Arc<dyn EventSignatures>>,
+    pub directory: Arc<dyn BillingDirectory>,
+}
+
+impl BillingServices {
+    /// What there is to pay for: nothing, where nobody takes the money.
+    pub(crate) fn for_sale(&self) -> Prices {
+        match self.provider {
+            Some(_) => self.checkout.prices.clone(),
+            None => Prices::default(),
+        }
+    }
 }
 
 /// How the HTTP edge behaves. Every field is read.

@@ -17,6 +17,7 @@ pub struct Rule {
 
 const EVERYONE: &[Role] = &[Role::Owner, Role::Admin, Role::Agent, Role::Viewer];
 const WORKERS: &[Role] = &[Role::Owner, Role::Admin, Role::Agent];
+const OWNERS: &[Role] = &[Role::Owner];
 const ADMINS: &[Role] = &[Role::Owner, Role::Admin];
 
 macro_rules! policy {
@@ -73,4 +74,6 @@ policy! {
     ManageCarriers: ADMINS, Some(ApiScope::CarriersWrite);
     /// See, create, change and delete webhooks: whoever may can have all events of the tenant sent anywhere.
     ManageWebhooks: ADMINS, Some(ApiScope::WebhooksManage);
+    /// Subscribe to a plan, and so have the tenant charged.
+    ManageBilling: OWNERS, None;
 }

@@ -41,6 +41,9 @@ pub const EVENT_TYPES: &[&str] = &[
     "webhook_pinged",
     "webhook_replay_started",
     "voice_command_handled",
+    "payment_requested",
+    "payment_settled",
+    "subscription_updated",
 ];
 
 /// Reads the name of a type of events. One that is recorded no more stays known while logs may hold it.
@@ -81,7 +84,14 @@ fn add(change: &Change<'_>, tags: &mut Vec<Tag>) {
         Some(Aggregate::Tenant) => tags.extend([Tag::Tenant, Tag::Statistics]),
         Some(Aggregate::User) => tags.extend([Tag::Users, Tag::User(change.id()), Tag::Agents]),
         // Nothing that is cached tells of these.
-        Some(Aggregate::Session | Aggregate::Operation | Aggregate::Webhook | Aggregate::VoiceCommand) => {}
+        Some(
+            Aggregate::Session
+            | Aggregate::Operation
+            | Aggregate::Webhook
+            | Aggregate::VoiceCommand
+            | Aggregate::Payment
+            | Aggregate::Subscription,
+        ) => {}
         Some(Aggregate::ApiKey) => tags.push(Tag::ApiKeys),
         Some(Aggregate::Lead) => of_lead(change, tags),
         Some(Aggregate::Activity) => of_activity(change, tags),

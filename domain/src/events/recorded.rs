@@ -20,10 +20,12 @@ pub enum Aggregate {
     Operation,
     Webhook,
     VoiceCommand,
+    Payment,
+    Subscription,
 }
 
 impl Aggregate {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Tenant,
         Self::User,
         Self::Session,
@@ -34,6 +36,8 @@ impl Aggregate {
         Self::Operation,
         Self::Webhook,
         Self::VoiceCommand,
+        Self::Payment,
+        Self::Subscription,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -48,6 +52,8 @@ impl Aggregate {
             Self::Operation => "operation",
             Self::Webhook => "webhook",
             Self::VoiceCommand => "voice_command",
+            Self::Payment => "payment",
+            Self::Subscription => "subscription",
         }
     }
 

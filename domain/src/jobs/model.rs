@@ -18,15 +18,17 @@ pub enum Queue {
     Webhooks,
     Maintenance,
     Warming,
+    Integrations,
 }
 
 impl Queue {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::LeadProcessing,
         Self::Imports,
         Self::Webhooks,
         Self::Maintenance,
         Self::Warming,
+        Self::Integrations,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -36,6 +38,7 @@ impl Queue {
             Self::Webhooks => "webhooks",
             Self::Maintenance => "maintenance",
             Self::Warming => "warming",
+            Self::Integrations => "integrations",
         }
     }
 

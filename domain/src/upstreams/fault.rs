@@ -106,6 +106,15 @@ impl UpstreamFault {
     pub fn is_passing(self) -> bool {
         matches!(self, Self::NoConnection | Self::RateLimited | Self::Failed(_)) && self.is_free()
     }
+
+    /// The same of a call that the service knows again by a key: what broke off, and what a gateway knows nothing of, is
+    /// harmless to repeat as well.
+    pub fn is_passing_by_key(self) -> bool {
+        matches!(
+            self,
+            Self::NoConnection | Self::Broken | Self::RateLimited | Self::Failed(_)
+        )
+    }
 }
 
 /// Whether somebody between says so, who does not know whether the service has done what it was asked: a gateway that did

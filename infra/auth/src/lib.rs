@@ -1,9 +1,11 @@
 //! The cryptography of identity: passwords, access tokens and their keys, secrets that are kept as hashes; and the
-//! secrets that webhooks are signed with, which are kept sealed.
+//! secrets that webhooks are signed with, which are kept sealed;
+//! and what a payment provider has signed.
 //!
-//! The ports served here are those of `fairlead_domain::identity`, and one of `fairlead_domain::webhooks`.
+//! The ports served here are those of `fairlead_domain::identity`, and one each of `fairlead_domain::webhooks` and `fairlead_domain::billing`.
 
 mod access_tokens;
+mod event_signatures;
 mod key_ring;
 mod password_hasher;
 mod secrets;
@@ -12,6 +14,7 @@ mod signing_secrets;
 mod temporary;
 
 pub use access_tokens::{AccessTokenSettings, JwtAccessTokens};
+pub use event_signatures::StripeSignatures;
 pub use key_ring::{KeyFault, KeyRing, KeyRingError, PublicKey};
 pub use password_hasher::{Argon2PasswordHasher, HasherLimits};
 pub use secrets::Sha256Secrets;

@@ -13,6 +13,7 @@ mod guard;
 mod network;
 mod resolver;
 mod retry_after;
+mod stripe;
 mod tls;
 mod upstream;
 mod webhooks;
@@ -22,6 +23,7 @@ pub use api::{
     ApiClient, ApiCredential, ApiDownload, ApiError, ApiEvent, ApiEvents, ApiFault, ApiProblem, ApiUpload,
 };
 pub use client::{BadClient, GuardedClient, GuardedClientSettings};
+pub use stripe::StripeProvider;
 pub use tls::BadTls;
 pub use upstream::{
     BadUpstream, BreakerSettings, HttpUpstreams, Upstream, UpstreamCredential, UpstreamSettings,

@@ -8,6 +8,7 @@ mod activities;
 mod ai_calls;
 mod api_keys;
 mod assignments;
+mod billing;
 mod carriers;
 mod commit;
 pub mod conditions;

@@ -6,6 +6,7 @@ use fairlead_domain::Id;
 use fairlead_domain::access::TenantScope;
 use fairlead_domain::activities::Activities;
 use fairlead_domain::ai::AiLedger;
+use fairlead_domain::billing::Billing;
 use fairlead_domain::carriers::Carriers;
 use fairlead_domain::clock::{Clock, Ids};
 use fairlead_domain::consistency::{LogPosition, NodeName, ReadIntent};
@@ -203,6 +204,10 @@ impl UnitOfWork for PgUnitOfWork {
     }
 
     fn ai_ledger(&mut self) -> &mut dyn AiLedger {
+        self
+    }
+
+    fn billing(&mut self) -> &mut dyn Billing {
         self
     }
 

@@ -149,7 +149,7 @@ async fn figures_are_those_of_the_jobs() {
     assert_eq!(figures["waitMs"], json!({ "mean": 2000.0, "p95": 2000.0 }));
     assert_eq!(figures["runMs"], json!({ "mean": 3000.0, "p95": 3000.0 }));
     let all = operator.get(&format!("{JOBS}/metrics")).await.expect(200);
-    assert_eq!(all["queues"].as_array().unwrap().len(), 5);
+    assert_eq!(all["queues"].as_array().unwrap().len(), 6);
     let page = reqwest::get(app.metrics_url())
         .await
         .unwrap()

@@ -35,6 +35,7 @@ pub(crate) const PUBLIC: &[&str] = &[
     "/api/v1/auth/login",
     "/api/v1/auth/refresh",
     "/api/v1/auth/signup",
+    "/api/v1/billing/webhooks/stripe",
     "/api/v1/health",
 ];
 

@@ -114,6 +114,16 @@ problem_types! {
         "The tenant has as many of these as it may have.",
         "Remove one that is not needed; `GET /api/v1/limits` tells all limits.";
 
+    NotForSale: CONFLICT, "not-for-sale", "Not for sale",
+        "The installation takes no payments, or the plan has no price here.",
+        "Choose a plan of `forSale` in `GET /api/v1/billing/subscription`; operators set `billing.stripe.api_key` and prices.";
+    PaymentRefused: CONFLICT, "payment-refused", "Payment refused",
+        "The payment provider refused what it was asked, for the reason in `detail`; nothing was charged.",
+        "Tell whoever runs the installation, unless `detail` says that it was paid before.";
+    NeverPaid: CONFLICT, "never-paid", "Never paid",
+        "There is no such tenant, or it has never paid anything.",
+        "Check the tenant's id.";
+
     ResultNotReady: CONFLICT, "result-not-ready", "Result not ready",
         "The operation has not ended, so its file is not whole.",
         "Follow `GET /api/v1/operations/{id}/stream` until it is `completed`, and fetch it then.";

@@ -4,6 +4,7 @@
 //! extractor or a middleware becomes one, and `from` is the one place where the domain's errors are mapped to it.
 
 mod activities;
+mod billing;
 mod carriers;
 mod events;
 mod from;

@@ -2,6 +2,7 @@
 
 mod activities;
 mod auth;
+mod billing;
 mod carriers;
 mod events;
 mod health;
@@ -52,6 +53,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
                 .configure(operations::configure)
                 .configure(webhooks::configure)
                 .configure(voice::configure)
+                .configure(billing::configure)
                 .configure(platform::configure)
                 .configure(health::configure),
         )

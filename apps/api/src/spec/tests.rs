@@ -112,8 +112,10 @@ fn bodies_are_closed_and_have_examples() {
     for (path, method, operation) in operations() {
         let content = operation["requestBody"]["content"]["application/json"].as_object();
         let Some(content) = content else { continue };
+        // What Stripe tells is Stripe's to say.
+        let is_ours = path != "/api/v1/billing/webhooks/stripe";
         assert!(
-            is_closed(&content["schema"]),
+            !is_ours || is_closed(&content["schema"]),
             "{method} {path}: {}",
             content["schema"]
         );

@@ -1,5 +1,6 @@
 //! The table of all keys.
 
+mod billing;
 mod jobs;
 mod rate_limits;
 mod upstreams;
@@ -120,14 +121,16 @@ const MEBIBYTE: u64 = 1_048_576;
 
 /// Every key there is; none that nothing reads.
 pub static KEYS: &[Key] = {
-    const PARTS: [&[Key]; 5] = [
+    const PARTS: [&[Key]; 6] = [
         GENERAL,
         jobs::KEYS,
         webhooks::KEYS,
         upstreams::KEYS,
         rate_limits::KEYS,
+        billing::KEYS,
     ];
-    const LENGTH: usize = PARTS[0].len() + PARTS[1].len() + PARTS[2].len() + PARTS[3].len() + PARTS[4].len();
+    const LENGTH: usize =
+        PARTS[0].len() + PARTS[1].len() + PARTS[2].len() + PARTS[3].len() + PARTS[4].len() + PARTS[5].len();
     static ALL: [Key; LENGTH] = joined(&PARTS);
     &ALL
 };

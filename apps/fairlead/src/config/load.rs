@@ -177,6 +177,7 @@ fn conflicts(loaded: &Loaded) -> Vec<Fault> {
             origin("http.request_timeout_ms"),
         ));
     }
+    found.extend(conflicts_of_payments(config, &origin));
     if config.ai.provider.is_some() && config.ai.model.is_none() {
         found.push(format!(
             "`ai.provider` is set ({}), but not `ai.model`: name the model that is asked",
@@ -215,4 +216,29 @@ fn conflicts(loaded: &Loaded) -> Vec<Fault> {
         ));
     }
     found.into_iter().map(Fault::Conflict).collect()
+}
+
+/// Those of what takes payments, where anything does.
+fn conflicts_of_payments<'l>(config: &Config, origin: &impl Fn(&str) -> &'l str) -> Vec<String> {
+    let mut found = Vec::new();
+    if config.billing.stripe.api_key.is_none() {
+        return found;
+    }
+    if config.billing.success_url.is_none() {
+        found.push(format!(
+            "`billing.stripe.api_key` is set ({}), but not `billing.success_url`: say where payers are led",
+            origin("billing.stripe.api_key"),
+        ));
+    }
+    // A payment makes three calls at the most: a customer or the end of a page, a look at that, and the payment.
+    let calls = 3 * 2 * (config.upstreams.timeout + config.upstreams.max_wait) + NOTING;
+    if calls > config.jobs.integrations.timeout {
+        found.push(format!(
+            "`upstreams.timeout_ms` ({}) is too long for `jobs.integrations.timeout_ms` ({}), which must be six times that \
+             and 5,000 more: attempts would be cut off before it is noted what they came to",
+            origin("upstreams.timeout_ms"),
+            origin("jobs.integrations.timeout_ms"),
+        ));
+    }
+    found
 }

@@ -27,6 +27,7 @@ pub struct Config {
     pub upstreams: UpstreamsConfig,
     pub ai: AiConfig,
     pub rate_limits: RateLimitsConfig,
+    pub billing: BillingConfig,
     pub auth: AuthConfig,
     // No key of this section has a default, so the section itself may be absent.
     #[serde(default)]
@@ -318,6 +319,7 @@ pub struct JobsConfig {
     pub webhooks: QueueConfig,
     pub maintenance: QueueConfig,
     pub warming: QueueConfig,
+    pub integrations: QueueConfig,
 }
 
 impl JobsConfig {
@@ -328,6 +330,7 @@ impl JobsConfig {
             Queue::Webhooks => &self.webhooks,
             Queue::Maintenance => &self.maintenance,
             Queue::Warming => &self.warming,
+            Queue::Integrations => &self.integrations,
         }
     }
 
@@ -413,6 +416,37 @@ pub struct AiConfig {
     pub output_price_cents: u64,
     pub monthly_tokens_per_tenant: u64,
     pub monthly_cents_per_tenant: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BillingConfig {
+    pub success_url: Option<String>,
+    pub cancel_url: Option<String>,
+    pub stripe: StripeConfig,
+    // No key of these has a default.
+    #[serde(default)]
+    pub team: PlanConfig,
+    #[serde(default)]
+    pub business: PlanConfig,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StripeConfig {
+    pub url: String,
+    /// `None`: nothing is for sale.
+    pub api_key: Option<Secret>,
+    /// `None`: nothing that it tells is taken.
+    pub webhook_secret: Option<Secret>,
+    pub old_webhook_secret: Option<Secret>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PlanConfig {
+    /// `None`: the plan is not for sale.
+    pub price: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

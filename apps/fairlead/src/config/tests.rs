@@ -121,6 +121,10 @@ fn every_key_can_be_set_from_the_environment() {
             Kind::Choice(_) if key.path == "ai.provider" => {
                 &[(&variable, value), ("FAIRLEAD__AI__MODEL", "text")]
             }
+            Kind::Secret { .. } if key.path == "billing.stripe.api_key" => &[
+                (&variable, value),
+                ("FAIRLEAD__BILLING__SUCCESS_URL", "https://example.com"),
+            ],
             Kind::Text if key.path.contains("encrypt_only") => &[(&variable, "me,users_list")],
             _ => &[(&variable, value)],
         };

@@ -95,6 +95,7 @@ pub async fn examine(input: &Input) -> Report {
     checks.extend(broker::check(config).await);
     checks.extend(upstreams::check_url(config));
     checks.extend(upstreams::check(config).await);
+    checks.extend(upstreams::check_payments(config).await);
     checks.extend(machine::check(config));
     Report::new(checks)
 }

@@ -12,6 +12,7 @@ use crate::system::SystemClock;
 use crate::wiring;
 
 const NAME: &str = "ai";
+const STRIPE: &str = "stripe";
 
 /// Warns of a provider who is called without TLS elsewhere than on this machine.
 pub(super) fn check_url(config: &Config) -> Option<Check> {
@@ -54,5 +55,66 @@ pub(super) async fn check(config: &Config) -> Option<Check> {
             fault.to_string(),
             "start it, or correct ai.url; rules answer in its place meanwhile",
         ),
+    })
+}
+
+/// Asks for the prices that are configured, where Stripe is: that costs nothing.
+pub(super) async fn check_payments(config: &Config) -> Option<Check> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let provider = match wiring::payment_provider(config, &clock) {
+        Ok(None) => return None,
+        Ok(Some((_, provider))) => provider,
+        Err(error) => return Some(Check::fail(STRIPE, chain(error.as_ref()), "correct it")),
+    };
+    let billing = &config.billing;
+    let prices = [
+        ("billing.team.price", &billing.team.price),
+        ("billing.business.price", &billing.business.price),
+    ];
+    let prices: Vec<(&str, &String)> = prices
+        .into_iter()
+        .filter_map(|(key, price)| Some((key, price.as_ref()?)))
+        .collect();
+    if prices.is_empty() {
+        return Some(Check::fail(
+            STRIPE,
+            "no plan has a price, so nothing is for sale",
+            "set billing.team.price or billing.business.price",
+        ));
+    }
+    for (key, price) in &prices {
+        match provider.has_price(price).await {
+            Ok(true) => {}
+            Ok(false) => {
+                return Some(Check::fail(
+                    STRIPE,
+                    format!("it has no price {price} that can be subscribed to"),
+                    format!("name one that it has in {key}"),
+                ));
+            }
+            Err(fault @ UpstreamFault::Denied(_)) => {
+                return Some(Check::fail(
+                    STRIPE,
+                    fault.to_string(),
+                    "correct billing.stripe.api_key",
+                ));
+            }
+            Err(fault) => {
+                return Some(Check::warn(
+                    STRIPE,
+                    fault.to_string(),
+                    "wait, or correct billing.stripe.url; payments wait meanwhile",
+                ));
+            }
+        }
+    }
+    Some(if billing.stripe.webhook_secret.is_none() {
+        Check::fail(
+            STRIPE,
+            "without the secret of its webhook nobody learns what was paid",
+            "set billing.stripe.webhook_secret",
+        )
+    } else {
+        Check::ok(STRIPE, format!("it has the prices of {} plans", prices.len()))
     })
 }

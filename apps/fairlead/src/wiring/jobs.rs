@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use fairlead_api::{JobServices, LeadFileWriter};
 use fairlead_cache::Warmer;
-use fairlead_domain::ai::Asker;
 use fairlead_domain::clock::Clock;
 use fairlead_domain::jobs::{
     JobHandler, Missed, NewJob, Overlap, Queue, QueueSettings, Retry, Schedule, Timing,
@@ -12,8 +11,9 @@ use fairlead_domain::jobs::{
 use fairlead_postgres::{Chore, Retention};
 use fairlead_worker::{JobSignal, JobWorker, JobWorkerParts, SchedulerParts, ZonedCalendar};
 
-use super::events;
+use super::upstreams::Called;
 use super::webhooks::Webhooks;
+use super::{billing, events};
 use crate::config::{Config, QueueConfig, Role};
 use crate::stores::Stores;
 
@@ -21,8 +21,9 @@ use crate::stores::Stores;
 pub(super) fn handlers(
     config: &Config,
     stores: &Stores,
+    clock: &Arc<dyn Clock>,
     webhooks: &Webhooks,
-    asker: Asker,
+    called: &Called,
     warmer: Option<Arc<Warmer>>,
 ) -> Vec<Arc<dyn JobHandler>> {
     let mut handlers = stores.system.maintenance(Retention {
@@ -40,7 +41,7 @@ pub(super) fn handlers(
     ));
     handlers.push(fairlead_worker::scorings(
         stores.store.clone(),
-        asker,
+        called.asker.clone(),
         config.jobs.lead_processing.backoff,
     ));
     handlers.push(fairlead_worker::handle_events(
@@ -48,6 +49,8 @@ pub(super) fn handlers(
         events::consumers(stores),
     ));
     handlers.extend(webhooks.handlers(stores, settings(&config.jobs.webhooks).retry));
+    let retry = settings(&config.jobs.integrations).retry;
+    handlers.extend(billing::handlers(config, stores, clock, called, retry));
     handlers.extend(warmer.map(|warmer| fairlead_worker::warm_cache(warmer)));
     handlers
 }

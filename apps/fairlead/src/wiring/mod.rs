@@ -4,6 +4,7 @@
 //! safe, connects the stores, and serves; [`Running::stop`] takes it all down in the opposite order.
 
 mod background;
+mod billing;
 mod cache;
 mod edge;
 mod events;
@@ -55,7 +56,7 @@ use webhooks::Webhooks;
 pub(crate) use cache::{shared_settings, start_to_tell as cache_to_tell};
 pub(crate) use events::broker_settings;
 pub(crate) use settings::{hash_concurrency, hasher_limits};
-pub(crate) use upstreams::language_model;
+pub(crate) use upstreams::{language_model, payment_provider};
 
 /// What a server takes from outside; tests bring their own.
 #[derive(Clone, Debug)]
@@ -220,7 +221,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         let lately = Arc::clone(&stores.system) as _;
         cache::warmer(config, cache, store, lately, edge.cursors.clone())
     });
-    let handlers = jobs::handlers(config, &stores, &webhooks, called.asker.clone(), warmer.clone());
+    let handlers = jobs::handlers(config, &stores, &parts.clock, &webhooks, &called, warmer.clone());
     let ready = Ready {
         keys: &keys,
         health,
@@ -342,6 +343,7 @@ fn services(
         jobs: ready.jobs,
         live: Arc::new(ready.live.clone()),
         webhooks: ready.webhooks.services(config),
+        billing: billing::services(config, stores, ready.called),
         upstreams: Arc::new(ready.called.upstreams.clone()),
         asker: ready.called.asker.clone(),
         summarizer: ActivitySummarizer {

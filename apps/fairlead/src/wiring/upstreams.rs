@@ -7,12 +7,15 @@ use fairlead_domain::ai::{Asker, Budget, Prices};
 use fairlead_domain::clock::Clock;
 use fairlead_domain::upstreams::{BreakerState, Upstreams as _};
 use fairlead_http::{
-    AiWire, BreakerSettings, HttpLanguageModel, HttpUpstreams, Upstream, UpstreamCredential, UpstreamSettings,
+    AiWire, BreakerSettings, HttpLanguageModel, HttpUpstreams, StripeProvider, Upstream, UpstreamCredential,
+    UpstreamSettings,
 };
 
 use crate::config::{AiProvider, Config};
 
 const OPENAI: &str = "https://api.openai.com/v1";
+const AI: &str = "ai";
+const STRIPE: &str = "stripe";
 const GEMINI: &str = "https://generativelanguage.googleapis.com/v1beta";
 
 /// What is configured of them.
@@ -20,11 +23,14 @@ const GEMINI: &str = "https://generativelanguage.googleapis.com/v1beta";
 pub(super) struct Called {
     pub(super) upstreams: HttpUpstreams,
     pub(super) asker: Asker,
+    /// `None`: nothing is for sale.
+    pub(super) payments: Option<StripeProvider>,
 }
 
 impl Called {
     pub(super) fn new(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
         let (upstream, model) = language_model(config, clock)?.unzip();
+        let (stripe, payments) = payment_provider(config, clock)?.unzip();
         let ai = &config.ai;
         let budget = Budget {
             prices: Prices {
@@ -35,11 +41,12 @@ impl Called {
             monthly_micros: ai.monthly_cents_per_tenant * 10_000,
         };
         Ok(Self {
-            upstreams: HttpUpstreams(upstream.into_iter().collect()),
+            upstreams: HttpUpstreams(upstream.into_iter().chain(stripe).collect()),
             asker: Asker {
                 model: model.map(|model| Arc::new(model) as _),
                 budget,
             },
+            payments,
         })
     }
 
@@ -48,10 +55,11 @@ impl Called {
         let reports = self.upstreams.report().into_iter();
         let open = reports.filter(|report| report.state != BreakerState::Closed);
         open.map(|report| {
-            format!(
-                "the service {} is not called for now: what it would answer, rules do",
-                report.name
-            )
+            let meanwhile = match report.name {
+                AI => "what it would answer, rules do",
+                _ => "what is for it waits",
+            };
+            format!("the service {} is not called for now: {meanwhile}", report.name)
         })
     }
 }
@@ -80,11 +88,32 @@ pub(crate) fn language_model(
     };
     let url = ai.url.clone().unwrap_or_else(|| url.to_owned());
     let credential = credential.map(|(header, value)| UpstreamCredential { header, value });
-    let settings = settings(config, "ai", url, credential);
+    let settings = settings(config, AI, url, credential);
     let upstream = Upstream::new(settings, Arc::clone(clock)).context("ai.api_key, ai.url")?;
     let upstream = Arc::new(upstream);
     let model = HttpLanguageModel::new(Arc::clone(&upstream), wire, model, ai.transcription_model.clone());
     Ok(Some((upstream, model)))
+}
+
+/// Who takes money; `None`: nobody does.
+pub(crate) fn payment_provider(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Option<(Arc<Upstream>, StripeProvider)>> {
+    let stripe = &config.billing.stripe;
+    let Some(key) = &stripe.api_key else {
+        return Ok(None);
+    };
+    let credential = UpstreamCredential {
+        header: "authorization",
+        value: format!("Bearer {}", key.expose()),
+    };
+    let settings = settings(config, STRIPE, stripe.url.clone(), Some(credential));
+    let upstream =
+        Upstream::new(settings, Arc::clone(clock)).context("billing.stripe.api_key, billing.stripe.url")?;
+    let upstream = Arc::new(upstream);
+    let provider = StripeProvider::new(Arc::clone(&upstream));
+    Ok(Some((upstream, provider)))
 }
 
 fn settings(

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::Upstream;
-use crate::upstream::{Call, Denial};
+use crate::upstream::{Call, Denial, Repeat};
 
 /// How a provider speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl HttpLanguageModel {
     pub async fn is_known(&self) -> Result<bool, UpstreamFault> {
         let look = Call {
             path: self.look(),
-            repeatable: true,
+            repeat: Repeat::WhereFree,
             denial: self.denial(),
             ..Call::default()
         };
@@ -105,16 +105,22 @@ impl HttpLanguageModel {
 
     /// To be asked twice changes nothing, but may be charged twice: what came to nothing in passing was not.
     fn post(&self, tenant: TenantId, path: String, body: &Value) -> Call {
-        self.post_bytes(tenant, path, body.to_string().into(), None)
+        self.post_bytes(tenant, path, body.to_string().into(), Vec::new())
     }
 
-    fn post_bytes(&self, tenant: TenantId, path: String, body: Bytes, media_type: Option<String>) -> Call {
+    fn post_bytes(
+        &self,
+        tenant: TenantId,
+        path: String,
+        body: Bytes,
+        headers: Vec<(&'static str, String)>,
+    ) -> Call {
         Call {
             method: Method::POST,
             path,
             body: Some(body),
-            media_type,
-            repeatable: true,
+            headers,
+            repeat: Repeat::WhereFree,
             tenant: Some(tenant),
             herald: Some(self.look()),
             denial: self.denial(),
@@ -166,7 +172,7 @@ impl LanguageModel for HttpLanguageModel {
             AiWire::OpenAi => {
                 let (media_type, body) = openai::recording(listener, recording);
                 let path = "/audio/transcriptions".to_owned();
-                let call = self.post_bytes(tenant, path, body, Some(media_type));
+                let call = self.post_bytes(tenant, path, body, vec![("content-type", media_type)]);
                 let transcription: openai::Transcription = self.upstream.call(&call).await?;
                 Ok(transcription.into())
             }

@@ -10,12 +10,28 @@ use time::OffsetDateTime;
 use crate::client::found;
 use crate::retry_after::retry_in;
 
+/// How much is read of what a service says of a refusal.
+const MOST_OF_REFUSAL: usize = 16 * 1024;
+/// By which Stripe says whether the same request may be made again:
+/// <https://docs.stripe.com/error-low-level#idempotency>.
+const SHOULD_RETRY: &str = "stripe-should-retry";
+
 /// An attempt that came to nothing.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Failed {
-    pub(super) fault: UpstreamFault,
+#[derive(Clone)]
+pub(crate) struct Failed {
+    pub(crate) fault: UpstreamFault,
     /// When the service wants to be asked again.
-    pub(super) retry_after: Option<Duration>,
+    pub(crate) retry_after: Option<Duration>,
+    /// Whether it wants to be, where it says.
+    pub(crate) should_retry: Option<bool>,
+    /// What it says of what it has refused; empty where it says nothing.
+    pub(crate) refusal: Bytes,
+}
+
+impl std::fmt::Debug for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Failed({})", self.fault.name())
+    }
 }
 
 impl From<UpstreamFault> for Failed {
@@ -23,15 +39,14 @@ impl From<UpstreamFault> for Failed {
         Self {
             fault,
             retry_after: None,
+            should_retry: None,
+            refusal: Bytes::new(),
         }
     }
 }
 
 /// How the body of a refusal says that it is of the credential: some services answer 400 to a wrong key.
 pub(crate) type Denial = fn(&[u8]) -> bool;
-
-/// A refusal says why in so many bytes.
-const MOST_OF_REFUSAL: usize = 64 << 10;
 
 /// Sends one request, and reads the JSON that it is answered with: of `max_bytes` at the most.
 pub(super) async fn exchange<T: DeserializeOwned>(
@@ -42,18 +57,25 @@ pub(super) async fn exchange<T: DeserializeOwned>(
 ) -> Result<T, Failed> {
     let answer = request.send().await.map_err(|error| fault_of(&error))?;
     if let Some(fault) = fault_of_status(answer.status()) {
-        if let (UpstreamFault::Refused(400), Some(denies)) = (fault, denial) {
-            let why = body(answer, max_bytes.min(MOST_OF_REFUSAL)).await?;
-            return Err(if denies(&why) {
+        let header = |name: &str| answer.headers().get(name)?.to_str().ok();
+        let retry_after = header(RETRY_AFTER.as_str()).and_then(|value| retry_in(value, now));
+        let should_retry = header(SHOULD_RETRY).and_then(|value| value.parse().ok());
+        let refusal = match fault {
+            UpstreamFault::Refused(_) => body(answer, max_bytes.min(MOST_OF_REFUSAL)).await,
+            _ => Ok(Bytes::new()),
+        };
+        let refusal = refusal.unwrap_or_default();
+        let is_denial = fault == UpstreamFault::Refused(400) && denial.is_some_and(|denies| denies(&refusal));
+        return Err(Failed {
+            fault: if is_denial {
                 UpstreamFault::Denied(400)
             } else {
                 fault
-            }
-            .into());
-        }
-        let retry_after = answer.headers().get(RETRY_AFTER);
-        let retry_after = retry_after.and_then(|value| retry_in(value.to_str().ok()?, now));
-        return Err(Failed { fault, retry_after });
+            },
+            retry_after,
+            should_retry,
+            refusal,
+        });
     }
     if !is_json(answer.headers()) {
         return Err(UpstreamFault::Malformed.into());

@@ -25,12 +25,12 @@ use tokio::time::{sleep, timeout};
 use crate::BadClient;
 use breaker::{Admission, Breaker};
 use budget::RetryBudget;
-use exchange::{Failed, exchange};
+use exchange::exchange;
 use meters::Meters;
 use slots::{Slot, Slots};
 
 pub use breaker::BreakerSettings;
-pub(crate) use exchange::Denial;
+pub(crate) use exchange::{Denial, Failed};
 
 /// How long is waited before a call is tried again, unless the service says.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -72,11 +72,11 @@ pub struct UpstreamCredential {
 pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) path: String,
+    /// JSON, unless `headers` say otherwise.
     pub(crate) body: Option<Bytes>,
-    /// `None`: JSON.
-    pub(crate) media_type: Option<String>,
-    /// Whether it may be made twice.
-    pub(crate) repeatable: bool,
+    /// Beside those that every call has; their names are in lower case.
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) repeat: Repeat,
     /// Whose it is: one tenant has no more than its share of the places.
     pub(crate) tenant: Option<TenantId>,
     /// What can be fetched for nothing. Where the call is to find out whether the service is back, that is asked first, and
@@ -84,6 +84,29 @@ pub(crate) struct Call {
     pub(crate) herald: Option<String>,
     /// How a refusal says that it is of the credential, where its status does not.
     pub(crate) denial: Option<Denial>,
+}
+
+/// Whether a call may be made twice.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    #[default]
+    Never,
+    /// Where nobody has charged for it.
+    WhereFree,
+    /// Whatever became of it: it changes nothing, or has a key by which the service knows it again.
+    Always,
+}
+
+impl Repeat {
+    fn allows(self, failed: &Failed) -> bool {
+        // The service knows best.
+        let says = failed.should_retry;
+        match self {
+            Self::Never => false,
+            Self::WhereFree => failed.fault.is_passing() && says != Some(false),
+            Self::Always => says.unwrap_or(failed.fault.is_passing_by_key()),
+        }
+    }
 }
 
 /// Calls one service.
@@ -124,15 +147,20 @@ impl Upstream {
     }
 
     /// Makes a call, within the deadline of the request that this is a part of.
-    #[tracing::instrument(level = "debug", name = "http.call_upstream", skip_all, fields(upstream = self.settings.name))]
     pub(crate) async fn call<T: DeserializeOwned>(&self, call: &Call) -> Result<T, UpstreamFault> {
+        self.call_for_more(call).await.map_err(|failed| failed.fault)
+    }
+
+    /// The same for those who want to know what else the service says of a failure.
+    #[tracing::instrument(level = "debug", name = "http.call_upstream", skip_all, fields(upstream = self.settings.name))]
+    pub(crate) async fn call_for_more<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Failed> {
         let noted = self.meters.note_call();
         let came = self.try_twice(call).await;
-        noted.came_to(came.as_ref().err().copied());
+        noted.came_to(came.as_ref().err().map(|failed| failed.fault));
         came
     }
 
-    async fn try_twice<T: DeserializeOwned>(&self, call: &Call) -> Result<T, UpstreamFault> {
+    async fn try_twice<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Failed> {
         let until = request::current()
             .and_then(|context| context.deadline())
             .and_then(|deadline| deadline.checked_sub(AFTERWARDS));
@@ -151,18 +179,18 @@ impl Upstream {
         };
         let pause = failed.retry_after.unwrap_or(PAUSE);
         let left = left(until, self.settings.timeout);
-        let may_pass = call.repeatable && failed.fault.is_passing() && self.breaker.is_closed();
+        let may_pass = call.repeat.allows(&failed) && self.breaker.is_closed();
         // Nobody waits for what comes too late.
         if !may_pass || pause >= left || !self.budget.spend() {
-            return Err(failed.fault);
+            return Err(failed);
         }
         sleep(pause).await;
         match self.attempt(call, until).await {
             // Nobody was asked again.
-            Err(again) if again.fault.is_unasked() => Err(failed.fault),
+            Err(again) if again.fault.is_unasked() => Err(failed),
             came => {
                 self.meters.note_retry();
-                came.map_err(|again| again.fault)
+                came
             }
         }
     }
@@ -253,9 +281,18 @@ impl Upstream {
         if let Some((name, value)) = &self.credential {
             request = request.header(name, value);
         }
+        let is_json = call
+            .headers
+            .iter()
+            .all(|(name, _)| *name != CONTENT_TYPE.as_str());
         if let Some(body) = &call.body {
-            let media_type = call.media_type.as_deref().unwrap_or("application/json");
-            request = request.header(CONTENT_TYPE, media_type).body(body.clone());
+            request = request.body(body.clone());
+            if is_json {
+                request = request.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            }
+        }
+        for (name, value) in &call.headers {
+            request = request.header(*name, value);
         }
         request
     }
@@ -263,6 +300,20 @@ impl Upstream {
     /// Whether a call would be made now.
     pub fn is_callable(&self) -> bool {
         self.breaker.admits()
+    }
+
+    /// How long nobody is asked; `None`: a call would be made now.
+    pub fn closed_for(&self) -> Option<Duration> {
+        if self.is_callable() {
+            return None;
+        }
+        let probe = self.breaker.standing().next_probe;
+        let left = probe.map(|probe| probe - self.clock.now());
+        // Held without an end, it is looked at again when it might be let go.
+        let left = left.map_or(self.settings.breaker.recovery, |left| {
+            left.try_into().unwrap_or_default()
+        });
+        Some(left.max(PAUSE))
     }
 
     pub fn report(&self) -> UpstreamReport {

@@ -103,14 +103,18 @@ fn upstream_with(service: &Service, change: impl FnOnce(&mut UpstreamSettings)) 
 fn get() -> Call {
     Call {
         path: "/thing".to_owned(),
-        repeatable: true,
+        repeat: Repeat::WhereFree,
         ..Call::default()
     }
 }
 
-fn once() -> Call {
+/// One that the service knows again.
+fn keyed() -> Call {
     Call {
-        repeatable: false,
+        method: Method::POST,
+        headers: vec![("idempotency-key", "a key".to_owned())],
+        body: Some("{}".into()),
+        repeat: Repeat::Always,
         ..get()
     }
 }
@@ -155,10 +159,13 @@ async fn what_is_wrong_with_an_answer_is_told_apart() {
         ("HTTP/1.1".to_owned(), UpstreamFault::Broken),
     ];
     let service = Service::start(faults.iter().map(|(answer, _)| answer.clone())).await;
-    let upstream = upstream_with(&service, |settings| settings.breaker.failures = 100);
+    let upstream = upstream_with(&service, |settings| {
+        settings.breaker.failures = 100;
+        settings.retry_percent = 0;
+    });
 
     for (_, expected) in &faults {
-        assert_eq!(fault(&upstream, &once()).await, *expected);
+        assert_eq!(fault(&upstream, &get()).await, *expected);
     }
 
     let report = upstream.report();
@@ -178,7 +185,7 @@ async fn nobody_who_answers_is_no_connection() {
         asked: Arc::default(),
     };
 
-    let fault = fault(&upstream(&service), &once()).await;
+    let fault = fault(&upstream(&service), &get()).await;
 
     assert_eq!(fault, UpstreamFault::NoConnection);
 }
@@ -186,16 +193,19 @@ async fn nobody_who_answers_is_no_connection() {
 #[tokio::test]
 async fn what_passes_is_tried_once_more_if_it_may_be() {
     let service = Service::start([status("503 Away"), status("503 Away"), status("503 Away")]).await;
-    let upstream = upstream(&service);
+    let (upstream, never) = (
+        upstream(&service),
+        upstream_with(&service, |settings| settings.retry_percent = 0),
+    );
 
-    assert_eq!(fault(&upstream, &once()).await, UpstreamFault::Failed(503));
+    assert_eq!(fault(&never, &get()).await, UpstreamFault::Failed(503));
     assert_eq!(service.asked().len(), 1);
     assert_eq!(fault(&upstream, &get()).await, UpstreamFault::Failed(503));
     assert_eq!(service.asked().len(), 3);
     upstream.call::<Answer>(&get()).await.unwrap();
 
     let report = upstream.report();
-    assert_eq!((report.calls, report.retries, report.succeeded), (3, 1, 1));
+    assert_eq!((report.calls, report.retries, report.succeeded), (2, 1, 1));
 }
 
 #[tokio::test]
@@ -237,14 +247,14 @@ async fn as_many_calls_as_may_be_are_under_way_and_others_do_not_wait_for_long()
     let upstream = Arc::new(upstream(&service));
     let hang = || {
         let upstream = Arc::clone(&upstream);
-        fairlead_telemetry::spawn(async move { upstream.call::<Answer>(&once()).await.map(drop) })
+        fairlead_telemetry::spawn(async move { upstream.call::<Answer>(&get()).await.map(drop) })
     };
     let hanging = [hang(), hang()];
     while upstream.report().in_flight < 2 {
         tokio::task::yield_now().await;
     }
 
-    assert_eq!(fault(&upstream, &once()).await, UpstreamFault::Full);
+    assert_eq!(fault(&upstream, &get()).await, UpstreamFault::Full);
 
     for call in hanging {
         call.abort();
@@ -252,7 +262,7 @@ async fn as_many_calls_as_may_be_are_under_way_and_others_do_not_wait_for_long()
     while upstream.report().in_flight > 0 {
         tokio::task::yield_now().await;
     }
-    upstream.call::<Answer>(&once()).await.unwrap();
+    upstream.call::<Answer>(&get()).await.unwrap();
     assert_eq!(upstream.report().state, BreakerState::Closed);
 }
 
@@ -262,16 +272,17 @@ async fn a_service_that_fails_is_not_called_until_one_call_finds_it_well() {
     let service = Service::start(failures).await;
     let upstream = upstream_with(&service, |settings| {
         settings.breaker.recovery = Duration::from_millis(50);
+        settings.retry_percent = 0;
     });
 
     for _ in 0..5 {
-        assert_eq!(fault(&upstream, &once()).await, UpstreamFault::Failed(500));
+        assert_eq!(fault(&upstream, &get()).await, UpstreamFault::Failed(500));
     }
     assert_eq!(upstream.report().state, BreakerState::Open);
-    assert_eq!(fault(&upstream, &once()).await, UpstreamFault::Open);
+    assert_eq!(fault(&upstream, &get()).await, UpstreamFault::Open);
     assert_eq!(service.asked().len(), 5);
     sleep(Duration::from_millis(60)).await;
-    upstream.call::<Answer>(&once()).await.unwrap();
+    upstream.call::<Answer>(&get()).await.unwrap();
 
     assert_eq!(upstream.report().state, BreakerState::Closed);
 }
@@ -368,9 +379,64 @@ async fn a_refusal_may_be_of_the_credential_and_says_so_in_its_body() {
     let upstream = upstream(&service);
     let call = Call {
         denial: Some(|body| body == b"no key"),
-        ..once()
+        repeat: Repeat::Never,
+        ..get()
     };
 
     assert_eq!(fault(&upstream, &call).await, UpstreamFault::Denied(400));
     assert_eq!(fault(&upstream, &call).await, UpstreamFault::Refused(400));
+}
+
+#[tokio::test]
+async fn what_broke_off_is_tried_again_where_the_service_knows_the_call_by_its_key() {
+    let broken = || "HTTP/1.1".to_owned();
+    let service = Service::start([broken(), WELL.to_owned(), broken()]).await;
+    let upstream = upstream(&service);
+
+    upstream.call::<Answer>(&keyed()).await.unwrap();
+    assert_eq!(fault(&upstream, &get()).await, UpstreamFault::Broken);
+
+    let asked = service.asked();
+    assert_eq!(asked.len(), 3);
+    for same in &asked[..2] {
+        assert!(same.contains("idempotency-key: a key"), "{asked:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_says_whether_it_wants_to_be_asked_again_is_believed() {
+    let says = |status: &str, says: &str| {
+        format!("HTTP/1.1 {status}\r\nstripe-should-retry: {says}\r\ncontent-length: 0\r\n\r\n")
+    };
+    let service = Service::start([
+        says("500 Failed", "false"),
+        says("409 Conflict", "true"),
+        WELL.to_owned(),
+    ])
+    .await;
+    let upstream = upstream(&service);
+
+    assert_eq!(fault(&upstream, &keyed()).await, UpstreamFault::Failed(500));
+    assert_eq!(service.asked().len(), 1);
+    upstream.call::<Answer>(&keyed()).await.unwrap();
+
+    assert_eq!(service.asked().len(), 3);
+}
+
+#[tokio::test]
+async fn what_a_service_says_of_a_refusal_is_read_up_to_a_length_and_not_printed() {
+    let refusal = |length: usize| {
+        format!(
+            "HTTP/1.1 400 No\r\ncontent-length: {length}\r\n\r\n{}",
+            "x".repeat(length)
+        )
+    };
+    let service = Service::start([refusal(12), refusal(2_000)]).await;
+    let upstream = upstream(&service);
+    let refused = async || upstream.call_for_more::<Answer>(&get()).await.unwrap_err();
+
+    let (short, long) = (refused().await, refused().await);
+
+    assert_eq!((short.refusal.len(), long.refusal.len()), (12, 0));
+    assert_eq!(format!("{short:?}"), "Failed(refused)");
 }

@@ -63,6 +63,12 @@ const CLEAR_WEBHOOK_REPLAYS: &str = "
     DELETE FROM webhook_replays
     WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM webhook_replays WHERE ended_at < $1 LIMIT $2)";
 
+// The provider tells again for three days.
+const CLEAR_BILLING_EVENTS: &str = "
+    DELETE FROM billing_events
+    WHERE (tenant_id, id) IN (
+        SELECT tenant_id, id FROM billing_events WHERE received_at < $1 - interval '30 days' LIMIT $2)";
+
 const MAKE_PARTITIONS: &str = "SELECT make_partitions(3)";
 
 impl PgSystemStore {
@@ -137,7 +143,12 @@ impl PgSystemStore {
             connection.sql(text).bind(now).execute().await?;
             connection.commit().await?;
         }
-        for text in [CLEAR_IDEMPOTENCY_KEYS, CLEAR_SESSIONS, CLEAR_INBOX] {
+        for text in [
+            CLEAR_IDEMPOTENCY_KEYS,
+            CLEAR_SESSIONS,
+            CLEAR_INBOX,
+            CLEAR_BILLING_EVENTS,
+        ] {
             self.clear_in_batches(text, now).await?;
         }
         Ok(())

@@ -24,7 +24,7 @@ pub struct Retention {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Chore {
     /// Sessions, revocations, failed logins, idempotency keys, secrets of webhooks that were rotated, and what the inbox
-    /// need not know any more.
+    /// and the list of what the payment provider has told need not know any more.
     ClearExpired,
     /// Of the months to come.
     MakePartitions,

@@ -1,5 +1,6 @@
 //! The platform as its operators see it.
 
+mod billing;
 mod cache;
 mod circuit_breakers;
 mod connection_pool;
@@ -18,6 +19,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(connections::clean_up)
         .service(connections::end)
         .service(memory::release)
+        .service(billing::refund)
         .configure(cache::configure)
         .configure(circuit_breakers::configure)
         .configure(jobs::configure);

@@ -117,6 +117,19 @@ const WARMING: [Key; 6] = queue!(
     }
 );
 
+// The pauses are those of payments, which are tried for a day, and of subscribers; the attempts are those of the latter.
+const INTEGRATIONS: [Key; 6] = queue!(
+    "integrations",
+    Defaults {
+        concurrency: "10",
+        priority: "1",
+        attempts: "10",
+        backoff_ms: "1000",
+        max_backoff_ms: "600000",
+        timeout_ms: "60000",
+    }
+);
+
 const GENERAL: [Key; 5] = [
     Key::new(
         "jobs.sweep_ms",
@@ -156,14 +169,15 @@ const GENERAL: [Key; 5] = [
 ];
 
 pub(super) const KEYS: &[Key] = {
-    const PARTS: [&[Key]; 6] = [
+    const PARTS: [&[Key]; 7] = [
         &GENERAL,
         &LEAD_PROCESSING,
         &IMPORTS,
         &WEBHOOKS,
         &MAINTENANCE,
         &WARMING,
+        &INTEGRATIONS,
     ];
-    const ALL: [Key; GENERAL.len() + 5 * WARMING.len()] = joined(&PARTS);
+    const ALL: [Key; GENERAL.len() + 6 * WARMING.len()] = joined(&PARTS);
     &ALL
 };

@@ -1,0 +1,96 @@
+use actix_web::{HttpResponse, get, web};
+use async_trait::async_trait;
+use fairlead_domain::access::ViewTenant;
+use fairlead_domain::billing::{Plan, Prices, Subscription};
+use fairlead_domain::cache::{CacheKey, Tag};
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use crate::Services;
+use crate::problem::Problem;
+use crate::read::{Question, Read, Reading};
+use crate::representation::Representation;
+use crate::spec::IfNoneMatch;
+
+/// The plan of the tenant.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Subscription, example = json!({
+    "plan": "TEAM", "status": "ACTIVE", "currentPeriodEnd": "2026-12-22T10:00:00Z", "cancelAtPeriodEnd": false,
+    "updatedAt": "2026-11-22T10:00:03Z", "forSale": ["TEAM", "BUSINESS"],
+}))]
+struct SubscriptionView {
+    /// `FREE`, `TEAM` or `BUSINESS`: what the tenant may use now.
+    plan: &'static str,
+    /// Of what was subscribed to, in the words of the payment provider: `TRIALING`, `ACTIVE`, `PAST_DUE`, `UNPAID`,
+    /// `PAUSED`, `INCOMPLETE`, `INCOMPLETE_EXPIRED` or `CANCELED`; with the first three its plan is in force. `null`:
+    /// nothing ever was.
+    #[schema(required = true)]
+    status: Option<&'static str>,
+    /// Until when it is paid.
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required = true)]
+    current_period_end: Option<OffsetDateTime>,
+    /// Whether it ends then.
+    cancel_at_period_end: bool,
+    /// When it was found to be so.
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required = true)]
+    updated_at: Option<OffsetDateTime>,
+    /// The plans that `POST /api/v1/billing/checkout` takes here.
+    for_sale: Vec<&'static str>,
+}
+
+struct GetSubscription {
+    prices: Prices,
+}
+
+#[async_trait]
+impl Question for GetSubscription {
+    fn key(&self) -> Option<CacheKey> {
+        // What it uses changes without an event.
+        None
+    }
+
+    fn tags(&self) -> Vec<Tag> {
+        Vec::new()
+    }
+
+    async fn load(&self, from: &mut Reading<'_>) -> Result<Representation, Problem> {
+        let subscription = from.uow.billing().subscription().await?;
+        let subscription = subscription.as_ref();
+        let is_for_sale = |plan: &Plan| self.prices.of(*plan).is_some();
+        Ok(Representation::by_digest(&SubscriptionView {
+            plan: Subscription::plan_in_force(subscription).as_str(),
+            status: subscription.map(|subscription| subscription.status.as_str()),
+            current_period_end: subscription.and_then(|subscription| subscription.current_period_end),
+            cancel_at_period_end: subscription.is_some_and(|subscription| subscription.cancel_at_period_end),
+            updated_at: subscription.map(|subscription| subscription.updated_at),
+            for_sale: Plan::ALL
+                .into_iter()
+                .filter(is_for_sale)
+                .map(Plan::as_str)
+                .collect(),
+        }))
+    }
+}
+
+/// Get the plan of the tenant.
+#[utoipa::path(
+    tag = "billing",
+    operation_id = "getSubscription",
+    params(IfNoneMatch),
+    responses((status = 200, description = "The plan, and how it is paid.", body = SubscriptionView)),
+    extensions(("x-permit" = json!("ViewTenant"))),
+)]
+#[get("/billing/subscription")]
+pub(super) async fn look(
+    services: web::Data<Services>,
+    read: Read<ViewTenant>,
+) -> Result<HttpResponse, Problem> {
+    read.answer(GetSubscription {
+        prices: services.billing.for_sale(),
+    })
+    .await
+}

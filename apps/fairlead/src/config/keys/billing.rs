@@ -1,0 +1,47 @@
+//! Those of plans, and of who takes the money for them.
+
+use super::{Key, Kind};
+
+pub(super) const KEYS: &[Key] = &[
+    Key::new(
+        "billing.stripe.url",
+        Kind::HttpUrl,
+        "https://api.stripe.com",
+        "where Stripe is",
+    ),
+    Key::optional(
+        "billing.stripe.api_key",
+        Kind::Secret { min_bytes: 8 },
+        "by what Stripe knows this installation: a secret or a restricted key. Without it nothing is for sale",
+    ),
+    Key::optional(
+        "billing.stripe.webhook_secret",
+        Kind::Secret { min_bytes: 8 },
+        "with what Stripe signs what it tells: whsec_…, as its dashboard shows it. Without it nothing is taken",
+    ),
+    Key::optional(
+        "billing.stripe.old_webhook_secret",
+        Kind::Secret { min_bytes: 8 },
+        "the one before, which counts as well while secrets are rotated",
+    ),
+    Key::optional(
+        "billing.success_url",
+        Kind::HttpUrl,
+        "where payers are led when they have paid; needed with billing.stripe.api_key",
+    ),
+    Key::optional(
+        "billing.cancel_url",
+        Kind::HttpUrl,
+        "where payers are led who have not paid; by default where those are who have",
+    ),
+    Key::optional(
+        "billing.team.price",
+        Kind::Text,
+        "what Stripe calls the price of the plan TEAM, such as price_1MotwRLkdIwHu7ix; without it the plan is not for sale",
+    ),
+    Key::optional(
+        "billing.business.price",
+        Kind::Text,
+        "what Stripe calls the price of the plan BUSINESS",
+    ),
+];

@@ -1,0 +1,70 @@
+//! What is for sale, and who asks the payment provider.
+
+use std::sync::Arc;
+
+use fairlead_api::BillingServices;
+use fairlead_auth::StripeSignatures;
+use fairlead_domain::billing::{CheckoutSettings, MakePayment, Prices, SyncSubscription};
+use fairlead_domain::clock::Clock;
+use fairlead_domain::jobs::{JobHandler, Retry};
+
+use super::upstreams::Called;
+use crate::config::{Config, Secret};
+use crate::stores::Stores;
+
+/// What the API does about it.
+pub(super) fn services(config: &Config, stores: &Stores, called: &Called) -> BillingServices {
+    let stripe = &config.billing.stripe;
+    let secrets = [&stripe.webhook_secret, &stripe.old_webhook_secret];
+    let secrets = secrets.into_iter().flatten().map(Secret::expose);
+    BillingServices {
+        provider: called.payments.clone().map(|provider| Arc::new(provider) as _),
+        checkout: checkout(config),
+        signatures: stripe
+            .webhook_secret
+            .is_some()
+            .then(|| Arc::new(StripeSignatures::new(secrets)) as _),
+        directory: stores.system.clone(),
+    }
+}
+
+/// Who does its jobs, with the pauses of their queue.
+pub(super) fn handlers(
+    config: &Config,
+    stores: &Stores,
+    clock: &Arc<dyn Clock>,
+    called: &Called,
+    retry: Retry,
+) -> Vec<Arc<dyn JobHandler>> {
+    let Some(provider) = &called.payments else {
+        return Vec::new();
+    };
+    let store = stores.store.clone();
+    let provider = Arc::new(provider.clone());
+    vec![
+        Arc::new(MakePayment::new(
+            store.clone(),
+            provider.clone(),
+            Arc::clone(clock),
+            retry,
+        )),
+        Arc::new(SyncSubscription::new(store, provider, prices(config), retry)),
+    ]
+}
+
+fn checkout(config: &Config) -> CheckoutSettings {
+    let billing = &config.billing;
+    let success_url = billing.success_url.clone().unwrap_or_default();
+    CheckoutSettings {
+        prices: prices(config),
+        cancel_url: billing.cancel_url.clone().unwrap_or_else(|| success_url.clone()),
+        success_url,
+    }
+}
+
+fn prices(config: &Config) -> Prices {
+    Prices {
+        team: config.billing.team.price.clone(),
+        business: config.billing.business.price.clone(),
+    }
+}

@@ -1,0 +1,9 @@
+//! What tenants pay for, with a Stripe of this machine.
+
+mod bench;
+mod checkout;
+mod doctor;
+mod events;
+mod faults;
+mod interrupted;
+mod refunds;
