@@ -19,6 +19,7 @@ pub mod identity;
 pub mod invalid;
 pub mod jobs;
 pub mod leads;
+pub mod marketing;
 pub mod network;
 pub mod operations;
 pub mod paging;

@@ -23,6 +23,7 @@ use crate::identity::{
 };
 use crate::jobs::{Jobs, Queue};
 use crate::leads::{Assignments, LeadCounters, Leads};
+use crate::marketing::LeadSubscriptions;
 use crate::operations::{OperationOutputs, Operations};
 use crate::webhooks::{WebhookDeliveries, WebhookReplays, Webhooks};
 
@@ -96,6 +97,7 @@ pub trait UnitOfWork: Send {
     fn activities(&mut self) -> &mut dyn Activities;
     fn ai_ledger(&mut self) -> &mut dyn AiLedger;
     fn billing(&mut self) -> &mut dyn Billing;
+    fn lead_subscriptions(&mut self) -> &mut dyn LeadSubscriptions;
     fn carriers(&mut self) -> &mut dyn Carriers;
     fn events(&mut self) -> &mut dyn Events;
     fn inbox(&mut self) -> &mut dyn Inbox;

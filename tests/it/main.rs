@@ -28,6 +28,7 @@ mod isolation;
 mod jobs;
 mod leads;
 mod leads_in_bulk;
+mod mailing_list;
 mod metrics;
 mod operations;
 mod plans;

@@ -71,6 +71,8 @@ const ONE_OF_EACH: &str = "
     INSERT INTO subscriptions (tenant_id, id, provider_id, status, cancel_at_period_end, updated_at)
         VALUES ('{t}', '{t}', 'sub_1', 'ACTIVE', false, now());
     INSERT INTO billing_events (tenant_id, id, type, received_at) VALUES ('{t}', '{t}', 'invoice.paid', now());
+    INSERT INTO lead_subscriptions (tenant_id, id, lead_id, email, tags, state, consent_by, created_at)
+        VALUES ('{t}', '{t}', '{t}', 'jane@{t}.test', '{}', 'PENDING', 'system', now());
     ANALYZE";
 
 /// A database in which two tenants have one row in every table.

@@ -10,6 +10,7 @@ mod clock;
 pub mod database;
 mod effect;
 mod folder;
+pub mod kit;
 mod long;
 pub mod pair;
 pub mod process;

@@ -61,6 +61,8 @@ pub struct Services {
     pub live: Arc<dyn LiveLog>,
     pub webhooks: WebhookServices,
     pub billing: BillingServices,
+    /// Whether there is a marketing service that can be told of leads.
+    pub has_mailing_list: bool,
     pub upstreams: Arc<dyn Upstreams>,
     pub asker: Asker,
     pub summarizer: ActivitySummarizer,

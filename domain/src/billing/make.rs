@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::consistency::ReadIntent;
 use crate::events::{Aggregate, Recorded, Source};
 use crate::identity::TenantId;
-use crate::jobs::{DeadJob, Done, Job, JobError, JobHandler, Retry};
+use crate::jobs::{DeadJob, Done, Job, JobError, JobHandler, Retry, wait};
 use crate::store::{Store, StoreError, UnitOfWork};
 
 /// For how long a key is used. The provider forgets it after a day, and would do everything again then.
@@ -322,21 +322,4 @@ impl JobHandler for MakePayment {
         self.give_up(&of_tenant(tenant), id).await?.commit().await?;
         Ok(())
     }
-}
-
-/// Has a job come again when its service may be called again. That is no attempt.
-pub(crate) async fn wait(
-    store: &dyn Store,
-    scope: &TenantScope,
-    job: &Job,
-    pause: Duration,
-) -> Result<Done, JobError> {
-    // Not all at once: one finds out whether the service is well.
-    let spread = Duration::from_millis(u64::from(job.ticket.id.as_uuid().as_bytes()[15]));
-    let mut uow = store.begin_behind(scope).await?;
-    uow.jobs()
-        .postpone(&job.ticket, pause.min(LONGEST_PAUSE) + spread, None)
-        .await?;
-    uow.commit().await?;
-    Ok(Done::Postponed)
 }

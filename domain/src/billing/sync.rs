@@ -3,13 +3,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use super::make::{MOST_ATTEMPTS, scope, wait};
+use super::make::{MOST_ATTEMPTS, scope};
 use super::snapshot::SubscriptionSnapshot;
 use super::{PaymentFault, PaymentProvider, PaymentState, Prices, ProviderSubscription, Subscription};
 use crate::access::Actor;
 use crate::consistency::ReadIntent;
 use crate::events::{Aggregate, Recorded, Source};
-use crate::jobs::{Done, Job, JobError, JobHandler, NewJob, Queue, Retry};
+use crate::jobs::{Done, Job, JobError, JobHandler, NewJob, Queue, Retry, wait};
 use crate::store::{Store, StoreError, UnitOfWork};
 
 const KIND: &str = "sync-subscription";

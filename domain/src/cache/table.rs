@@ -44,6 +44,9 @@ pub const EVENT_TYPES: &[&str] = &[
     "payment_requested",
     "payment_settled",
     "subscription_updated",
+    "lead_subscription_requested",
+    "lead_subscribed",
+    "lead_subscription_failed",
 ];
 
 /// Reads the name of a type of events. One that is recorded no more stays known while logs may hold it.
@@ -90,7 +93,8 @@ fn add(change: &Change<'_>, tags: &mut Vec<Tag>) {
             | Aggregate::Webhook
             | Aggregate::VoiceCommand
             | Aggregate::Payment
-            | Aggregate::Subscription,
+            | Aggregate::Subscription
+            | Aggregate::LeadSubscription,
         ) => {}
         Some(Aggregate::ApiKey) => tags.push(Tag::ApiKeys),
         Some(Aggregate::Lead) => of_lead(change, tags),

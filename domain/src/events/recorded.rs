@@ -22,6 +22,7 @@ pub enum Aggregate {
     VoiceCommand,
     Payment,
     Subscription,
+    LeadSubscription,
 }
 
 impl Aggregate {
@@ -38,6 +39,7 @@ impl Aggregate {
         Self::VoiceCommand,
         Self::Payment,
         Self::Subscription,
+        Self::LeadSubscription,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -54,6 +56,7 @@ impl Aggregate {
             Self::VoiceCommand => "voice_command",
             Self::Payment => "payment",
             Self::Subscription => "subscription",
+            Self::LeadSubscription => "lead_subscription",
         }
     }
 

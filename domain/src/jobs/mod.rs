@@ -11,6 +11,7 @@ mod operations;
 mod port;
 mod retry;
 mod schedule;
+mod wait;
 
 pub use handler::{Done, JobError, JobHandler};
 pub use model::{DeadJob, Job, JobId, JobOwner, NewJob, Queue, Ticket};
@@ -24,3 +25,4 @@ pub use port::{
 };
 pub use retry::{Priorities, QueueSettings, Retry};
 pub use schedule::{BadTiming, Calendar, Due, Missed, Overlap, Schedule, Schedules, Timing};
+pub use wait::wait;

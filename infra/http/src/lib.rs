@@ -10,6 +10,7 @@ mod ai;
 mod api;
 mod client;
 mod guard;
+mod kit;
 mod network;
 mod resolver;
 mod retry_after;
@@ -23,6 +24,7 @@ pub use api::{
     ApiClient, ApiCredential, ApiDownload, ApiError, ApiEvent, ApiEvents, ApiFault, ApiProblem, ApiUpload,
 };
 pub use client::{BadClient, GuardedClient, GuardedClientSettings};
+pub use kit::KitMailingList;
 pub use stripe::StripeProvider;
 pub use tls::BadTls;
 pub use upstream::{

@@ -20,6 +20,7 @@ mod events;
 pub mod health;
 mod idempotency;
 mod jobs;
+mod lead_subscriptions;
 mod leads;
 mod nodes;
 mod operations;

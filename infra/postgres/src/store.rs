@@ -15,6 +15,7 @@ use fairlead_domain::idempotency::IdempotencyKeys;
 use fairlead_domain::identity::{ApiKeys, SessionId, Sessions, TenantId, Tenants, UsageByDay, Users};
 use fairlead_domain::jobs::{Jobs, Priorities, Queue};
 use fairlead_domain::leads::{Assignments, Leads};
+use fairlead_domain::marketing::LeadSubscriptions;
 use fairlead_domain::operations::{OperationOutputs, Operations};
 use fairlead_domain::store::{CommitListener, Store, StoreError, UnitOfWork};
 use fairlead_domain::webhooks::{WebhookDeliveries, WebhookReplays, Webhooks};
@@ -208,6 +209,10 @@ impl UnitOfWork for PgUnitOfWork {
     }
 
     fn billing(&mut self) -> &mut dyn Billing {
+        self
+    }
+
+    fn lead_subscriptions(&mut self) -> &mut dyn LeadSubscriptions {
         self
     }
 

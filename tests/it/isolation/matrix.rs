@@ -192,6 +192,9 @@ pub(super) const CASES: &[Case] = &[
     case("startCheckout").json(|_| json!({ "plan": "TEAM" })),
     case("streamEvents"),
     case("streamOperation").of(Thing::Operation),
+    case("subscribeLead")
+        .of(Thing::Lead)
+        .json(|_| json!({ "consent": true })),
     case("summarizeActivities").of(Thing::Lead),
     case("updateActivity")
         .of(Thing::Activity)
@@ -418,9 +421,14 @@ async fn export(client: &Client) -> Value {
 
 /// Whether an answer is one to somebody who may. One who asks for the result of an operation that nobody does is told to
 /// wait, whoever asks by a plain request for a socket to come by WebSocket, and whoever pays or is to be paid that nothing
-/// is for sale.
+/// is for sale, and whoever subscribes a lead that there is no list.
 pub(super) fn lets_in(response: &Response) -> bool {
-    let told = ["result-not-ready", "not-for-sale", "never-paid"];
+    let told = [
+        "result-not-ready",
+        "not-for-sale",
+        "never-paid",
+        "not-subscribable",
+    ];
     response.status.is_success()
         || response.status == 426
         || (response.status == 409 && told.contains(&response.problem().as_str()))

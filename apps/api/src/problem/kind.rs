@@ -120,6 +120,9 @@ problem_types! {
     PaymentRefused: CONFLICT, "payment-refused", "Payment refused",
         "The payment provider refused what it was asked, for the reason in `detail`; nothing was charged.",
         "Tell whoever runs the installation, unless `detail` says that it was paid before.";
+    NotSubscribable: CONFLICT, "not-subscribable", "Not subscribable",
+        "The lead has no e-mail address, or the installation has no mailing list.",
+        "Give the lead an address; operators set `kit.api_key`.";
     NeverPaid: CONFLICT, "never-paid", "Never paid",
         "There is no such tenant, or it has never paid anything.",
         "Check the tenant's id.";

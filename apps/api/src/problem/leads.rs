@@ -1,5 +1,6 @@
 use fairlead_domain::invalid::Invalid;
 use fairlead_domain::leads::{AssignError, BulkError, CreateLeadError, DeleteLeadError, UpdateLeadError};
+use fairlead_domain::marketing::SubscribeLeadError;
 
 use super::{Kind, Problem};
 use crate::spec::Problematic;
@@ -92,4 +93,19 @@ impl Problematic for BulkError {
 
 fn no_agent(error: &dyn std::error::Error) -> Problem {
     Problem::invalid(Invalid::field("assignedTo", error.to_string()))
+}
+
+impl From<SubscribeLeadError> for Problem {
+    fn from(error: SubscribeLeadError) -> Self {
+        match error {
+            SubscribeLeadError::NotFound => Self::not_found(),
+            SubscribeLeadError::OutOfReach => Self::client(Kind::NotPermitted, error.to_string()),
+            SubscribeLeadError::NoEmail => Self::client(Kind::NotSubscribable, error.to_string()),
+            SubscribeLeadError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl Problematic for SubscribeLeadError {
+    const KINDS: &'static [Kind] = &[Kind::NotPermitted, Kind::NotFound, Kind::NotSubscribable];
 }

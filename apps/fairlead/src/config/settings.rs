@@ -28,6 +28,7 @@ pub struct Config {
     pub ai: AiConfig,
     pub rate_limits: RateLimitsConfig,
     pub billing: BillingConfig,
+    pub kit: KitConfig,
     pub auth: AuthConfig,
     // No key of this section has a default, so the section itself may be absent.
     #[serde(default)]
@@ -429,6 +430,14 @@ pub struct BillingConfig {
     pub team: PlanConfig,
     #[serde(default)]
     pub business: PlanConfig,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KitConfig {
+    pub url: String,
+    /// `None`: there is no mailing list.
+    pub api_key: Option<Secret>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -96,6 +96,7 @@ pub async fn examine(input: &Input) -> Report {
     checks.extend(upstreams::check_url(config));
     checks.extend(upstreams::check(config).await);
     checks.extend(upstreams::check_payments(config).await);
+    checks.extend(upstreams::check_mailing_list(config).await);
     checks.extend(machine::check(config));
     Report::new(checks)
 }

@@ -13,6 +13,7 @@ use crate::wiring;
 
 const NAME: &str = "ai";
 const STRIPE: &str = "stripe";
+const KIT: &str = "kit";
 
 /// Warns of a provider who is called without TLS elsewhere than on this machine.
 pub(super) fn check_url(config: &Config) -> Option<Check> {
@@ -116,5 +117,25 @@ pub(super) async fn check_payments(config: &Config) -> Option<Check> {
         )
     } else {
         Check::ok(STRIPE, format!("it has the prices of {} plans", prices.len()))
+    })
+}
+
+/// Asks whose account it is, where Kit is.
+pub(super) async fn check_mailing_list(config: &Config) -> Option<Check> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let list = match wiring::mailing_list(config, &clock) {
+        Ok(None) => return None,
+        Ok(Some((_, list))) => list,
+        Err(error) => return Some(Check::fail(KIT, chain(error.as_ref()), "correct it")),
+    };
+    Some(match list.account().await {
+        Ok(name) => Check::ok(KIT, format!("the account is that of {name}")),
+        Err(fault @ UpstreamFault::Denied(_)) => Check::fail(KIT, fault.to_string(), "correct kit.api_key"),
+        Err(fault @ UpstreamFault::Refused(_)) => Check::fail(KIT, fault.to_string(), "correct kit.url"),
+        Err(fault) => Check::warn(
+            KIT,
+            fault.to_string(),
+            "wait, or correct kit.url; subscriptions wait meanwhile",
+        ),
     })
 }

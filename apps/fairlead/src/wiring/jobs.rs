@@ -8,6 +8,7 @@ use fairlead_domain::clock::Clock;
 use fairlead_domain::jobs::{
     JobHandler, Missed, NewJob, Overlap, Queue, QueueSettings, Retry, Schedule, Timing,
 };
+use fairlead_domain::marketing::SubscribeLead;
 use fairlead_postgres::{Chore, Retention};
 use fairlead_worker::{JobSignal, JobWorker, JobWorkerParts, SchedulerParts, ZonedCalendar};
 
@@ -51,6 +52,10 @@ pub(super) fn handlers(
     handlers.extend(webhooks.handlers(stores, settings(&config.jobs.webhooks).retry));
     let retry = settings(&config.jobs.integrations).retry;
     handlers.extend(billing::handlers(config, stores, clock, called, retry));
+    handlers.extend(called.mailing_list.clone().map(|list| {
+        let store = stores.store.clone();
+        Arc::new(SubscribeLead::new(store, Arc::new(list))) as Arc<dyn JobHandler>
+    }));
     handlers.extend(warmer.map(|warmer| fairlead_worker::warm_cache(warmer)));
     handlers
 }

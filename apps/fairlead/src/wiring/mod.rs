@@ -56,7 +56,7 @@ use webhooks::Webhooks;
 pub(crate) use cache::{shared_settings, start_to_tell as cache_to_tell};
 pub(crate) use events::broker_settings;
 pub(crate) use settings::{hash_concurrency, hasher_limits};
-pub(crate) use upstreams::{language_model, payment_provider};
+pub(crate) use upstreams::{language_model, mailing_list, payment_provider};
 
 /// What a server takes from outside; tests bring their own.
 #[derive(Clone, Debug)]
@@ -344,6 +344,7 @@ fn services(
         live: Arc::new(ready.live.clone()),
         webhooks: ready.webhooks.services(config),
         billing: billing::services(config, stores, ready.called),
+        has_mailing_list: ready.called.mailing_list.is_some(),
         upstreams: Arc::new(ready.called.upstreams.clone()),
         asker: ready.called.asker.clone(),
         summarizer: ActivitySummarizer {

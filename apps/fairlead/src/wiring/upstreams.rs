@@ -7,8 +7,8 @@ use fairlead_domain::ai::{Asker, Budget, Prices};
 use fairlead_domain::clock::Clock;
 use fairlead_domain::upstreams::{BreakerState, Upstreams as _};
 use fairlead_http::{
-    AiWire, BreakerSettings, HttpLanguageModel, HttpUpstreams, StripeProvider, Upstream, UpstreamCredential,
-    UpstreamSettings,
+    AiWire, BreakerSettings, HttpLanguageModel, HttpUpstreams, KitMailingList, StripeProvider, Upstream,
+    UpstreamCredential, UpstreamSettings,
 };
 
 use crate::config::{AiProvider, Config};
@@ -16,6 +16,7 @@ use crate::config::{AiProvider, Config};
 const OPENAI: &str = "https://api.openai.com/v1";
 const AI: &str = "ai";
 const STRIPE: &str = "stripe";
+const KIT: &str = "kit";
 const GEMINI: &str = "https://generativelanguage.googleapis.com/v1beta";
 
 /// What is configured of them.
@@ -25,12 +26,15 @@ pub(super) struct Called {
     pub(super) asker: Asker,
     /// `None`: nothing is for sale.
     pub(super) payments: Option<StripeProvider>,
+    /// `None`: there is none.
+    pub(super) mailing_list: Option<KitMailingList>,
 }
 
 impl Called {
     pub(super) fn new(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
         let (upstream, model) = language_model(config, clock)?.unzip();
         let (stripe, payments) = payment_provider(config, clock)?.unzip();
+        let (kit, mailing_list) = mailing_list(config, clock)?.unzip();
         let ai = &config.ai;
         let budget = Budget {
             prices: Prices {
@@ -41,12 +45,13 @@ impl Called {
             monthly_micros: ai.monthly_cents_per_tenant * 10_000,
         };
         Ok(Self {
-            upstreams: HttpUpstreams(upstream.into_iter().chain(stripe).collect()),
+            upstreams: HttpUpstreams(upstream.into_iter().chain(stripe).chain(kit).collect()),
             asker: Asker {
                 model: model.map(|model| Arc::new(model) as _),
                 budget,
             },
             payments,
+            mailing_list,
         })
     }
 
@@ -114,6 +119,25 @@ pub(crate) fn payment_provider(
     let upstream = Arc::new(upstream);
     let provider = StripeProvider::new(Arc::clone(&upstream));
     Ok(Some((upstream, provider)))
+}
+
+/// Who writes to leads; `None`: nobody does.
+pub(crate) fn mailing_list(
+    config: &Config,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Option<(Arc<Upstream>, KitMailingList)>> {
+    let Some(key) = &config.kit.api_key else {
+        return Ok(None);
+    };
+    let credential = UpstreamCredential {
+        header: "x-kit-api-key",
+        value: key.expose().to_owned(),
+    };
+    let settings = settings(config, KIT, config.kit.url.clone(), Some(credential));
+    let upstream = Upstream::new(settings, Arc::clone(clock)).context("kit.api_key, kit.url")?;
+    let upstream = Arc::new(upstream);
+    let list = KitMailingList::new(Arc::clone(&upstream));
+    Ok(Some((upstream, list)))
 }
 
 fn settings(

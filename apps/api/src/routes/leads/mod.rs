@@ -14,6 +14,7 @@ mod score;
 mod score_many;
 mod search;
 mod statistics;
+mod subscribe;
 mod update;
 mod view;
 
@@ -50,5 +51,6 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(update::update)
         .service(delete::delete)
         .service(assign::assign)
-        .service(score::score);
+        .service(score::score)
+        .service(subscribe::subscribe);
 }

@@ -1,4 +1,4 @@
-//! Those of plans, and of who takes the money for them.
+//! Those of plans, of who takes the money for them, and of the mailing list.
 
 use super::{Key, Kind};
 
@@ -43,5 +43,16 @@ pub(super) const KEYS: &[Key] = &[
         "billing.business.price",
         Kind::Text,
         "what Stripe calls the price of the plan BUSINESS",
+    ),
+    Key::new(
+        "kit.url",
+        Kind::HttpUrl,
+        "https://api.kit.com",
+        "where Kit, formerly ConvertKit, is",
+    ),
+    Key::optional(
+        "kit.api_key",
+        Kind::Secret { min_bytes: 8 },
+        "by what Kit knows this installation: a key of the fourth version of its API. Without it no lead is subscribed",
     ),
 ];
