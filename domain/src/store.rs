@@ -13,7 +13,7 @@ use uuid::Uuid;
 use crate::access::{SystemScope, TenantScope};
 use crate::activities::Activities;
 use crate::ai::AiLedger;
-use crate::billing::Billing;
+use crate::billing::{Billing, OverPlan};
 use crate::carriers::Carriers;
 use crate::consistency::{LogPosition, NodeName, ReadIntent};
 use crate::events::{Events, Inbox, Recorded};
@@ -165,6 +165,9 @@ pub enum StoreError {
     /// The changes were sent to become durable, and no answer came: they may be there or not, now or in a moment.
     #[error("whether the changes became durable is not known")]
     InDoubt(#[source] Box<StoreError>),
+    /// The tenant may not have so many; nothing has happened.
+    #[error(transparent)]
+    OverPlan(OverPlan),
     /// The request's deadline passed inside the database.
     #[error("the deadline passed while the database worked")]
     TimedOut,

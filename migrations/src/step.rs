@@ -44,6 +44,7 @@ const STEPS: &[Step] = steps![
     "m20261122_002000_ai_calls",
     "m20261122_003000_billing",
     "m20261122_003100_lead_subscriptions",
+    "m20261122_003200_plan_limits",
     "m20261122_004000_ai_call_bounds",
 ];
 

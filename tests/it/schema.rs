@@ -5,13 +5,14 @@ use support::TestDatabase;
 use support::database::DatabaseRole;
 
 /// Tables without a tenant. The application role can reach none of them.
-const PLATFORM_TABLES: [&str; 7] = [
+const PLATFORM_TABLES: [&str; 8] = [
     "event_readers",
     "job_pauses",
     "job_queues",
     "job_schedules",
     "login_failures",
     "operators",
+    "plan_limits",
     "seaql_migrations",
 ];
 

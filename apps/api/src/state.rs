@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use fairlead_domain::activities::ActivitySummarizer;
 use fairlead_domain::ai::Asker;
 use fairlead_domain::billing::{
-    BillingDirectory, CheckoutSettings, EventSignatures, PaymentProvider, Prices,
+    BillingDirectory, CheckoutSettings, EventSignatures, Limits, PaymentProvider, Prices,
 };
 use fairlead_domain::cache::{CacheControl, CacheWarming, ReadCache};
 use fairlead_domain::clock::Clock;
@@ -130,6 +130,7 @@ pub struct BillingServices {
     /// `None`: what the provider tells is not taken.
     pub signatures: Option<Arc<dyn EventSignatures>>,
     pub directory: Arc<dyn BillingDirectory>,
+    pub limits: Limits,
 }
 
 impl BillingServices {

@@ -211,6 +211,7 @@ pub(crate) fn is_away(error: &StoreError) -> bool {
         StoreError::Contended
         | StoreError::TimedOut
         | StoreError::Corrupt { .. }
+        | StoreError::OverPlan(_)
         | StoreError::Unexpected(_) => false,
     }
 }

@@ -25,6 +25,53 @@ impl Plan {
     }
 }
 
+/// How much a plan allows; `None`: any number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlanLimits {
+    pub leads: Option<u64>,
+    /// Who can log in.
+    pub users: Option<u64>,
+}
+
+/// What each plan allows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    pub free: PlanLimits,
+    pub team: PlanLimits,
+    pub business: PlanLimits,
+}
+
+impl Limits {
+    pub fn of(self, plan: Plan) -> PlanLimits {
+        match plan {
+            Plan::Free => self.free,
+            Plan::Team => self.team,
+            Plan::Business => self.business,
+        }
+    }
+}
+
+/// How much of that a tenant uses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PlanUsage {
+    pub leads: u64,
+    pub users: u64,
+}
+
+/// That a change would be more than the plan allows.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the plan {plan} allows {allowed} {what}, and the tenant has {used}: subscribe to another plan, or remove some"
+)]
+pub struct OverPlan {
+    /// `leads`, `users`.
+    pub what: String,
+    pub plan: String,
+    pub allowed: u64,
+    /// Before the change.
+    pub used: u64,
+}
+
 /// What the provider calls the prices of the plans that cost something.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Prices {

@@ -2,7 +2,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 
-use super::{PaymentRequest, PaymentRequestId, ProviderEvent, Subscription};
+use super::{PaymentRequest, PaymentRequestId, PlanUsage, ProviderEvent, Subscription};
 use crate::identity::TenantId;
 use crate::store::StoreError;
 
@@ -23,6 +23,8 @@ pub trait Billing: Send {
     /// Writes all but what was asked.
     async fn update(&mut self, request: &PaymentRequest) -> Result<(), StoreError>;
 
+    /// Counts what plans limit.
+    async fn usage(&mut self) -> Result<PlanUsage, StoreError>;
     async fn subscription(&mut self) -> Result<Option<Subscription>, StoreError>;
     async fn put_subscription(&mut self, subscription: &Subscription) -> Result<(), StoreError>;
 

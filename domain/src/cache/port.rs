@@ -139,6 +139,7 @@ impl From<StoreError> for LoadFailure {
             | StoreError::InDoubt(_)
             | StoreError::TimedOut
             | StoreError::Contended
+            | StoreError::OverPlan(_)
             | StoreError::Corrupt { .. }
             | StoreError::Unexpected(_) => Self::trouble(error),
         }

@@ -40,13 +40,23 @@ pub enum Step {
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
     /// Somebody else has the job, or has ended the operation.
     #[error("the claim was lost")]
     Lost,
     /// It will fail each time.
     #[error(transparent)]
     Impossible(Box<dyn Error + Send + Sync>),
+}
+
+impl From<StoreError> for StepError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            // Nobody makes room by waiting.
+            StoreError::OverPlan(over) => Self::Impossible(Box::new(over)),
+            error => Self::Store(error),
+        }
+    }
 }
 
 /// The unique key of an operation's job is the id of the operation, which stands there alone: an operator who changes

@@ -1,5 +1,6 @@
 //! What a database error means to the callers of the ports.
 
+use fairlead_domain::billing::OverPlan;
 use fairlead_domain::store::StoreError;
 use uuid::Uuid;
 
@@ -38,10 +39,25 @@ impl From<StoreError> for SqlError {
 impl From<SqlError> for StoreError {
     fn from(error: SqlError) -> Self {
         match error {
-            SqlError::Driver(error) => Meaning::of(&error).carry(error),
+            SqlError::Driver(error) => match over_plan(&error) {
+                Some(over) => Self::OverPlan(over),
+                None => Meaning::of(&error).carry(error),
+            },
             SqlError::Elsewhere(error) => error,
         }
     }
+}
+
+/// What the triggers say that hold tenants to their plans: what is limited, the plan, how many it allows, and how many
+/// there are.
+fn over_plan(error: &Error) -> Option<OverPlan> {
+    let mut parts = error.constraint()?.strip_prefix("plan_limit:")?.split(':');
+    Some(OverPlan {
+        what: parts.next()?.to_owned(),
+        plan: parts.next()?.to_owned(),
+        allowed: parts.next()?.parse().ok()?,
+        used: parts.next()?.parse().ok()?,
+    })
 }
 
 pub(crate) fn corrupt(table: &'static str, id: Uuid, fault: impl Into<String>) -> StoreError {

@@ -35,6 +35,10 @@ async fn a_plan_is_paid_for_on_a_page_of_the_provider_and_then_in_force() {
         before,
         json!({
             "plan": "FREE", "status": null, "currentPeriodEnd": null, "cancelAtPeriodEnd": false, "updatedAt": null,
+            "limits": [
+                { "name": "leads", "maximum": null, "used": 0 },
+                { "name": "users", "maximum": null, "used": 1 },
+            ],
             "forSale": ["TEAM", "BUSINESS"],
         })
     );

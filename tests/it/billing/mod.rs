@@ -6,4 +6,5 @@ mod doctor;
 mod events;
 mod faults;
 mod interrupted;
+mod limits;
 mod refunds;

@@ -36,7 +36,10 @@ impl From<Denied> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        Self::server(kind_of(&error), error)
+        match error {
+            StoreError::OverPlan(over) => Self::client(Kind::PlanLimitReached, over.to_string()),
+            error => Self::server(kind_of(&error), error),
+        }
     }
 }
 
@@ -45,6 +48,7 @@ fn kind_of(error: &StoreError) -> Kind {
         StoreError::Contended => Kind::Contended,
         StoreError::Unavailable(_) | StoreError::Exhausted(_) => Kind::Unavailable,
         StoreError::InDoubt(error) => kind_of(error),
+        StoreError::OverPlan(_) => Kind::PlanLimitReached,
         StoreError::TimedOut => Kind::DeadlineExceeded,
         StoreError::Corrupt { .. } | StoreError::Unexpected(_) => Kind::Internal,
     }

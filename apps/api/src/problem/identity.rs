@@ -138,7 +138,12 @@ impl From<InviteError> for Problem {
 }
 
 impl Problematic for InviteError {
-    const KINDS: &'static [Kind] = &[Kind::EmailTaken, Kind::LimitReached, Kind::NotPermitted];
+    const KINDS: &'static [Kind] = &[
+        Kind::EmailTaken,
+        Kind::LimitReached,
+        Kind::PlanLimitReached,
+        Kind::NotPermitted,
+    ];
 }
 
 impl From<UpdateUserError> for Problem {
@@ -159,6 +164,7 @@ impl From<UpdateUserError> for Problem {
 
 impl Problematic for UpdateUserError {
     const KINDS: &'static [Kind] = &[
+        Kind::PlanLimitReached,
         Kind::NotFound,
         Kind::StaleVersion,
         Kind::NotPermitted,

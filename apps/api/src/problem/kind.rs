@@ -114,6 +114,9 @@ problem_types! {
         "The tenant has as many of these as it may have.",
         "Remove one that is not needed; `GET /api/v1/limits` tells all limits.";
 
+    PlanLimitReached: CONFLICT, "plan-limit-reached", "Plan limit reached",
+        "The plan of the tenant allows no more of these; `detail` says which, how many, and how many there are.",
+        "Subscribe to another plan by `POST /api/v1/billing/checkout`, or remove some that are not needed.";
     NotForSale: CONFLICT, "not-for-sale", "Not for sale",
         "The installation takes no payments, or the plan has no price here.",
         "Choose a plan of `forSale` in `GET /api/v1/billing/subscription`; operators set `billing.stripe.api_key` and prices.";

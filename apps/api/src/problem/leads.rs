@@ -17,7 +17,12 @@ impl From<CreateLeadError> for Problem {
 }
 
 impl Problematic for CreateLeadError {
-    const KINDS: &'static [Kind] = &[Kind::NotPermitted, Kind::AgentFull, Kind::InvalidInput];
+    const KINDS: &'static [Kind] = &[
+        Kind::NotPermitted,
+        Kind::AgentFull,
+        Kind::PlanLimitReached,
+        Kind::InvalidInput,
+    ];
 }
 
 impl From<UpdateLeadError> for Problem {
@@ -88,7 +93,7 @@ impl From<BulkError> for Problem {
 }
 
 impl Problematic for BulkError {
-    const KINDS: &'static [Kind] = &[];
+    const KINDS: &'static [Kind] = &[Kind::PlanLimitReached];
 }
 
 fn no_agent(error: &dyn std::error::Error) -> Problem {

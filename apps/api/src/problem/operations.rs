@@ -62,7 +62,12 @@ impl From<BeginImportError> for Problem {
 }
 
 impl Problematic for BeginImportError {
-    const KINDS: &'static [Kind] = &[Kind::LimitReached, Kind::UploadExpired, Kind::TooManyImports];
+    const KINDS: &'static [Kind] = &[
+        Kind::LimitReached,
+        Kind::PlanLimitReached,
+        Kind::UploadExpired,
+        Kind::TooManyImports,
+    ];
 }
 
 impl From<BeginScoringError> for Problem {

@@ -427,6 +427,8 @@ pub struct BillingConfig {
     pub stripe: StripeConfig,
     // No key of these has a default.
     #[serde(default)]
+    pub free: FreePlanConfig,
+    #[serde(default)]
     pub team: PlanConfig,
     #[serde(default)]
     pub business: PlanConfig,
@@ -451,11 +453,23 @@ pub struct StripeConfig {
     pub old_webhook_secret: Option<Secret>,
 }
 
+/// What costs nothing has no price.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FreePlanConfig {
+    /// `None`: any number.
+    pub max_leads: Option<u64>,
+    pub max_users: Option<u64>,
+}
+
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PlanConfig {
     /// `None`: the plan is not for sale.
     pub price: Option<String>,
+    /// `None`: any number.
+    pub max_leads: Option<u64>,
+    pub max_users: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

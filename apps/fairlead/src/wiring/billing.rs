@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use fairlead_api::BillingServices;
 use fairlead_auth::StripeSignatures;
-use fairlead_domain::billing::{CheckoutSettings, MakePayment, Prices, SyncSubscription};
+use fairlead_domain::billing::{CheckoutSettings, Limits, MakePayment, PlanLimits, Prices, SyncSubscription};
 use fairlead_domain::clock::Clock;
 use fairlead_domain::jobs::{JobHandler, Retry};
 
@@ -25,6 +25,7 @@ pub(super) fn services(config: &Config, stores: &Stores, called: &Called) -> Bil
             .is_some()
             .then(|| Arc::new(StripeSignatures::new(secrets)) as _),
         directory: stores.system.clone(),
+        limits: limits(config),
     }
 }
 
@@ -59,6 +60,17 @@ fn checkout(config: &Config) -> CheckoutSettings {
         prices: prices(config),
         cancel_url: billing.cancel_url.clone().unwrap_or_else(|| success_url.clone()),
         success_url,
+    }
+}
+
+/// What plans allow.
+pub(super) fn limits(config: &Config) -> Limits {
+    let billing = &config.billing;
+    let of = |leads, users| PlanLimits { leads, users };
+    Limits {
+        free: of(billing.free.max_leads, billing.free.max_users),
+        team: of(billing.team.max_leads, billing.team.max_users),
+        business: of(billing.business.max_leads, billing.business.max_users),
     }
 }
 

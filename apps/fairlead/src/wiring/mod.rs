@@ -190,6 +190,11 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         .learn_revocations()
         .await
         .context("cannot read which sessions are revoked")?;
+    stores
+        .system
+        .keep_plan_limits(billing::limits(config))
+        .await
+        .context("cannot write down what plans allow")?;
 
     let keys = KeyRing::open_or_create(&config.keys_dir(), parts.clock.now())
         .context("cannot read the signing keys")?;

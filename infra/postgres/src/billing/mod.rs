@@ -2,11 +2,12 @@
 //! (`directory`).
 
 mod directory;
+mod plan_limits;
 mod requests;
 
 use async_trait::async_trait;
 use fairlead_domain::billing::{
-    Billing, PaymentRequest, PaymentRequestId, Plan, ProviderEvent, RequestConflict, Subscription,
+    Billing, PaymentRequest, PaymentRequestId, Plan, PlanUsage, ProviderEvent, RequestConflict, Subscription,
     SubscriptionStatus,
 };
 use fairlead_domain::store::StoreError;
@@ -20,6 +21,10 @@ const CUSTOMER: &str = "SELECT provider_id FROM billing_customers WHERE tenant_i
 const KEEP_CUSTOMER: &str = "
     INSERT INTO billing_customers (tenant_id, id, provider_id, created_at) VALUES ($1, $1, $2, $3)
     ON CONFLICT ON CONSTRAINT billing_customers_pkey DO NOTHING";
+
+const USAGE: &str = "
+    SELECT (SELECT COALESCE(SUM(leads), 0)::bigint FROM lead_statistics WHERE tenant_id = $1),
+           (SELECT COUNT(*) FROM users WHERE tenant_id = $1 AND active)";
 
 const SUBSCRIPTION: &str = "
     SELECT provider_id, plan, status, current_period_end, cancel_at_period_end, updated_at
@@ -112,6 +117,21 @@ impl Billing for PgUnitOfWork {
     #[tracing::instrument(level = "debug", name = "db.billing.update", skip_all)]
     async fn update(&mut self, request: &PaymentRequest) -> Result<(), StoreError> {
         requests::update(self, request).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.billing.usage", skip_all)]
+    async fn usage(&mut self) -> Result<PlanUsage, StoreError> {
+        let row = self.one_of_tenant(USAGE).await?;
+        let row = row.ok_or_else(|| crate::error::unexpected("counting brings a row"))?;
+        let count = |at| {
+            row.try_get::<i64>(at)
+                .map(i64::unsigned_abs)
+                .map_err(SqlError::from)
+        };
+        Ok(PlanUsage {
+            leads: count(0)?,
+            users: count(1)?,
+        })
     }
 
     #[tracing::instrument(level = "debug", name = "db.billing.subscription", skip_all)]

@@ -1,7 +1,7 @@
 use actix_web::{HttpResponse, get, web};
 use async_trait::async_trait;
 use fairlead_domain::access::ViewTenant;
-use fairlead_domain::billing::{Plan, Prices, Subscription};
+use fairlead_domain::billing::{Limits, Plan, Prices, Subscription};
 use fairlead_domain::cache::{CacheKey, Tag};
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -18,7 +18,9 @@ use crate::spec::IfNoneMatch;
 #[serde(rename_all = "camelCase")]
 #[schema(as = Subscription, example = json!({
     "plan": "TEAM", "status": "ACTIVE", "currentPeriodEnd": "2026-12-22T10:00:00Z", "cancelAtPeriodEnd": false,
-    "updatedAt": "2026-11-22T10:00:03Z", "forSale": ["TEAM", "BUSINESS"],
+    "updatedAt": "2026-11-22T10:00:03Z", "limits": [
+        {"name": "leads", "maximum": 10000, "used": 412}, {"name": "users", "maximum": null, "used": 7},
+    ], "forSale": ["TEAM", "BUSINESS"],
 }))]
 struct SubscriptionView {
     /// `FREE`, `TEAM` or `BUSINESS`: what the tenant may use now.
@@ -38,11 +40,28 @@ struct SubscriptionView {
     #[serde(with = "time::serde::rfc3339::option")]
     #[schema(required = true)]
     updated_at: Option<OffsetDateTime>,
+    /// What the plan allows, and what is used of it.
+    limits: Vec<PlanLimitView>,
     /// The plans that `POST /api/v1/billing/checkout` takes here.
     for_sale: Vec<&'static str>,
 }
 
+/// One limit of a plan.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = PlanLimit)]
+struct PlanLimitView {
+    /// `leads`, or `users`: those who can log in.
+    name: &'static str,
+    /// `null`: any number.
+    #[schema(required = true, minimum = 0)]
+    maximum: Option<u64>,
+    #[schema(minimum = 0)]
+    used: u64,
+}
+
 struct GetSubscription {
+    limits: Limits,
     prices: Prices,
 }
 
@@ -60,13 +79,21 @@ impl Question for GetSubscription {
     async fn load(&self, from: &mut Reading<'_>) -> Result<Representation, Problem> {
         let subscription = from.uow.billing().subscription().await?;
         let subscription = subscription.as_ref();
+        let usage = from.uow.billing().usage().await?;
+        let plan = Subscription::plan_in_force(subscription);
+        let allowed = self.limits.of(plan);
+        let limit = |name, maximum, used| PlanLimitView { name, maximum, used };
         let is_for_sale = |plan: &Plan| self.prices.of(*plan).is_some();
         Ok(Representation::by_digest(&SubscriptionView {
-            plan: Subscription::plan_in_force(subscription).as_str(),
+            plan: plan.as_str(),
             status: subscription.map(|subscription| subscription.status.as_str()),
             current_period_end: subscription.and_then(|subscription| subscription.current_period_end),
             cancel_at_period_end: subscription.is_some_and(|subscription| subscription.cancel_at_period_end),
             updated_at: subscription.map(|subscription| subscription.updated_at),
+            limits: vec![
+                limit("leads", allowed.leads, usage.leads),
+                limit("users", allowed.users, usage.users),
+            ],
             for_sale: Plan::ALL
                 .into_iter()
                 .filter(is_for_sale)
@@ -90,6 +117,7 @@ pub(super) async fn look(
     read: Read<ViewTenant>,
 ) -> Result<HttpResponse, Problem> {
     read.answer(GetSubscription {
+        limits: services.billing.limits,
         prices: services.billing.for_sale(),
     })
     .await

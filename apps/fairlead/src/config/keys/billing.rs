@@ -1,6 +1,9 @@
 //! Those of plans, of who takes the money for them, and of the mailing list.
 
-use super::{Key, Kind};
+use super::{Key, Kind, range};
+
+/// More cannot be counted.
+const MOST: u64 = 1_000_000_000_000;
 
 pub(super) const KEYS: &[Key] = &[
     Key::new(
@@ -43,6 +46,36 @@ pub(super) const KEYS: &[Key] = &[
         "billing.business.price",
         Kind::Text,
         "what Stripe calls the price of the plan BUSINESS",
+    ),
+    Key::optional(
+        "billing.free.max_leads",
+        range(0, MOST),
+        "how many leads a tenant of the plan FREE may have; any number, unless set",
+    ),
+    Key::optional(
+        "billing.free.max_users",
+        range(1, MOST),
+        "how many users of a tenant of the plan FREE may be active; any number, unless set",
+    ),
+    Key::optional(
+        "billing.team.max_leads",
+        range(0, MOST),
+        "how many leads a tenant of the plan TEAM may have; any number, unless set",
+    ),
+    Key::optional(
+        "billing.team.max_users",
+        range(1, MOST),
+        "how many users of a tenant of the plan TEAM may be active; any number, unless set",
+    ),
+    Key::optional(
+        "billing.business.max_leads",
+        range(0, MOST),
+        "how many leads a tenant of the plan BUSINESS may have; any number, unless set",
+    ),
+    Key::optional(
+        "billing.business.max_users",
+        range(1, MOST),
+        "how many users of a tenant of the plan BUSINESS may be active; any number, unless set",
     ),
     Key::new(
         "kit.url",
