@@ -26,7 +26,7 @@ pub enum Aggregate {
 }
 
 impl Aggregate {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Tenant,
         Self::User,
         Self::Session,

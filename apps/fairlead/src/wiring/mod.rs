@@ -39,7 +39,7 @@ use fairlead_worker::{JobTasks, Live, Observing, Worker};
 use socket2::SockRef;
 use tokio::task::JoinHandle;
 
-use crate::config::{Config, Role};
+use crate::config::{Config, Role, Secret};
 use crate::database::{Database, Progress};
 use crate::stores::{self, Stores};
 use crate::system::{SystemClock, SystemIds};
@@ -175,26 +175,8 @@ impl Assembled {
 async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow::Result<Assembled> {
     let secret = secret_file::installation_secret(config)?;
     safety::require_current_schema(database).await?;
-    let postgres = stores::server_config(config, database, &secret);
     let edge = Edge::new(config, &secret)?;
-    let (clock, ids) = (Arc::clone(&parts.clock), Arc::clone(&parts.ids));
-    let stores = Stores::connect(&postgres, clock, ids, edge.listeners(), config.jobs.priorities()).await?;
-    if let Some(cache) = &edge.cache {
-        cache.tell_writes_to(stores.cluster.last_writes());
-        stores.cluster.tell_timelines_to(Arc::new(cache.clone()));
-        cache.ask_log_end_of(stores.system.clone());
-    }
-    safety::require_safe(&stores).await?;
-    stores
-        .system
-        .learn_revocations()
-        .await
-        .context("cannot read which sessions are revoked")?;
-    stores
-        .system
-        .keep_plan_limits(billing::limits(config))
-        .await
-        .context("cannot write down what plans allow")?;
+    let stores = connect(config, parts, database, &secret, &edge).await?;
 
     let keys = KeyRing::open_or_create(&config.keys_dir(), parts.clock.now())
         .context("cannot read the signing keys")?;
@@ -280,6 +262,36 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         caching,
         brokering: Brokering::of(config),
     })
+}
+
+/// Connects to everything, and has what requests rely on read or written down.
+async fn connect(
+    config: &Config,
+    parts: &Parts,
+    database: &Database,
+    secret: &Secret,
+    edge: &Edge,
+) -> anyhow::Result<Stores> {
+    let postgres = stores::server_config(config, database, secret);
+    let (clock, ids) = (Arc::clone(&parts.clock), Arc::clone(&parts.ids));
+    let stores = Stores::connect(&postgres, clock, ids, edge.listeners(), config.jobs.priorities()).await?;
+    if let Some(cache) = &edge.cache {
+        cache.tell_writes_to(stores.cluster.last_writes());
+        stores.cluster.tell_timelines_to(Arc::new(cache.clone()));
+        cache.ask_log_end_of(stores.system.clone());
+    }
+    safety::require_safe(&stores).await?;
+    stores
+        .system
+        .learn_revocations()
+        .await
+        .context("cannot read which sessions are revoked")?;
+    stores
+        .system
+        .keep_plan_limits(billing::limits(config))
+        .await
+        .context("cannot write down what plans allow")?;
+    Ok(stores)
 }
 
 /// The cache sees all events behind this moment, at which it has kept nothing yet. It keeps nothing where neither requests

@@ -53,11 +53,9 @@ impl KitMailingList {
     /// Asks whose account it is: <https://developers.kit.com/api-reference/accounts/get-current-account>.
     pub async fn account(&self) -> Result<String, UpstreamFault> {
         let call = Call {
-            method: Method::GET,
             path: "/v4/account".to_owned(),
-            body: None,
-            headers: Vec::new(),
             repeat: Repeat::Always,
+            ..Call::default()
         };
         let Account { account } = self.upstream.call(&call).await?;
         Ok(account.name)
@@ -68,9 +66,9 @@ impl KitMailingList {
             method: Method::POST,
             path,
             body: Some(body.to_string().into()),
-            headers: Vec::new(),
             // Nothing of it is ever done twice: what is there already is answered.
             repeat: Repeat::Always,
+            ..Call::default()
         };
         self.upstream
             .call_for_more(&call)
