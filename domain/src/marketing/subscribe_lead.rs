@@ -60,17 +60,27 @@ impl SubscribeLead {
             let event = match came {
                 Ok(()) => {
                     after.state = LeadSubscriptionState::Done;
-                    "lead_subscribed"
+                    Recorded::new(
+                        "lead_subscribed",
+                        Aggregate::LeadSubscription,
+                        id.as_uuid(),
+                        Actor::System,
+                    )
                 }
                 Err(why) => {
                     after.state = LeadSubscriptionState::Failed;
                     after.fault = Some(why);
-                    "lead_subscription_failed"
+                    Recorded::new(
+                        "lead_subscription_failed",
+                        Aggregate::LeadSubscription,
+                        id.as_uuid(),
+                        Actor::System,
+                    )
                 }
             };
             uow.lead_subscriptions().update(&after).await?;
             uow.record(
-                Recorded::new(event, Aggregate::LeadSubscription, id.as_uuid(), Actor::System)
+                event
                     .by(Source::System)
                     .before(&LeadSubscriptionSnapshot::from(&before))
                     .after(&LeadSubscriptionSnapshot::from(&after)),
