@@ -28,6 +28,7 @@ pub struct Proxy {
 struct Mischief {
     swallows_commits: AtomicBool,
     breaks_begins: AtomicBool,
+    is_deaf: AtomicBool,
 }
 
 /// What was found on a connection at its end.
@@ -85,6 +86,11 @@ impl Proxy {
         self.mischief.breaks_begins.store(true, Ordering::SeqCst);
     }
 
+    /// From now on nothing that is said reaches the server, and no connection ends for it.
+    pub fn go_deaf(&self) {
+        self.mischief.is_deaf.store(true, Ordering::SeqCst);
+    }
+
     /// What was left on each connection that has been closed in order.
     pub fn leftovers(&self) -> Vec<Leftover> {
         self.left.lock().expect("nobody panics here").clone()
@@ -118,6 +124,9 @@ async fn forward(
                     Ok(length) if length > 0 => &from_client[..length],
                     _ => return None,
                 };
+                if mischief.is_deaf.load(Ordering::SeqCst) {
+                    continue;
+                }
                 // Whatever stands before it, such as a last ROLLBACK, is done first.
                 if let Some(rest) = message.strip_suffix(TERMINATE) {
                     server.write_all(rest).await.ok()?;

@@ -37,7 +37,16 @@ impl Bench {
     /// With other parts than the usual ones.
     pub(super) async fn with(database: &TestDatabase, change: impl FnOnce(&mut StoreParts)) -> Self {
         let url = |role| database.url(role);
-        let config = store_config(url(DatabaseRole::App), url(DatabaseRole::System), 8);
+        Self::at(url(DatabaseRole::App), url(DatabaseRole::System), change).await
+    }
+
+    /// On a database that is reached by other URLs than its own.
+    pub(super) async fn at(
+        app_url: String,
+        system_url: String,
+        change: impl FnOnce(&mut StoreParts),
+    ) -> Self {
+        let config = store_config(app_url, system_url, 8);
         let cluster = Cluster::connect(&config).await.unwrap();
         let mut parts = store_parts();
         change(&mut parts);

@@ -2,6 +2,7 @@
 
 mod bench;
 mod claims;
+mod cut_off;
 mod enqueue;
 mod maintenance;
 mod operators;

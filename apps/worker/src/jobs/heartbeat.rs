@@ -24,7 +24,7 @@ pub(super) async fn extend_claims(shared: Arc<Shared>) {
             extended = began;
             continue;
         }
-        let answer = timeout(every, shared.store.extend(&tickets, shared.lease)).await;
+        let answer = timeout(every / 2, shared.store.extend(&tickets, shared.lease)).await;
         match answer.unwrap_or(Err(StoreError::TimedOut)) {
             Ok(lost) => {
                 is_reachable = true;
@@ -38,8 +38,9 @@ pub(super) async fn extend_claims(shared: Arc<Shared>) {
                     tracing::warn!(error, "cannot extend the claims of jobs under way");
                 }
                 is_reachable = false;
-                // What was claimed or extended before this lapses before the next look has an answer.
-                let Some(lapses) = began.checked_sub(every + every / 2) else {
+                // The next look is given up one and a half times `every` from now. What was claimed or extended before
+                // this has lapsed by then, or has a moment left in which its attempt lets go.
+                let Some(lapses) = began.checked_sub(every + every / 4) else {
                     continue;
                 };
                 if extended < lapses {
