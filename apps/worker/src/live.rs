@@ -15,7 +15,7 @@ use fairlead_domain::events::{
     Event, EventCursor, EventObserver, FollowError, Followed, Heard, LiveEvent, LiveEvents, LiveLog, Stretch,
 };
 use fairlead_domain::identity::TenantId;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::{sleep, timeout};
 
@@ -71,6 +71,8 @@ struct Told {
     tenants: HashMap<TenantId, Followers>,
     /// All up to here is told; `None` while nobody is.
     place: Option<EventCursor>,
+    /// Nobody is told anything any more.
+    is_closed: bool,
 }
 
 struct Followers {
@@ -93,6 +95,10 @@ impl Live {
     /// Sends all who follow away; nobody may from now on.
     pub fn close(&self) {
         self.0.closing.send_replace(true);
+        // Who waits for the next event hears that there is none, and need not wait for the news as well.
+        let mut told = self.told();
+        told.is_closed = true;
+        told.tenants.clear();
     }
 
     /// How many follow.
@@ -111,6 +117,9 @@ impl Live {
     fn join(&self, tenant: TenantId) -> Result<Follower, FollowError> {
         let limits = self.0.limits;
         let mut told = self.told();
+        if told.is_closed {
+            return Err(FollowError::Closing);
+        }
         if told.followers >= limits.all {
             return Err(FollowError::TooMany(limits.all));
         }
@@ -195,9 +204,6 @@ impl Live {
 #[async_trait]
 impl LiveLog for Live {
     async fn follow(&self, tenant: TenantId) -> Result<Followed, FollowError> {
-        if *self.0.closing.borrow() {
-            return Err(FollowError::Closing);
-        }
         let mut begun = self.0.begun.subscribe();
         let mut closing = self.0.closing.subscribe();
         let follower = self.join(tenant)?;
@@ -233,15 +239,25 @@ struct Follower {
 #[async_trait]
 impl LiveEvents for Follower {
     async fn next(&mut self) -> Heard {
-        tokio::select! {
-            biased;
-            _ = self.closing.wait_for(|is_closing| *is_closing) => Heard::Closing,
-            heard = self.events.recv() => match heard {
-                Ok(event) => Heard::Event(event),
-                Err(RecvError::Lagged(_)) => Heard::Missed,
-                // The sender is kept for as long as there is a follower.
-                Err(RecvError::Closed) => Heard::Closing,
-            },
+        if self.is_closing() {
+            return Heard::Closing;
+        }
+        match self.events.recv().await {
+            Ok(event) => Heard::Event(event),
+            Err(RecvError::Lagged(_)) => Heard::Missed,
+            Err(RecvError::Closed) => Heard::Closing,
+        }
+    }
+
+    fn try_next(&mut self) -> Option<Heard> {
+        if self.is_closing() {
+            return Some(Heard::Closing);
+        }
+        match self.events.try_recv() {
+            Ok(event) => Some(Heard::Event(event)),
+            Err(TryRecvError::Empty) => None,
+            Err(TryRecvError::Lagged(_)) => Some(Heard::Missed),
+            Err(TryRecvError::Closed) => Some(Heard::Closing),
         }
     }
 

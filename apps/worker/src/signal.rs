@@ -11,7 +11,7 @@ use fairlead_domain::events::Recorded;
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::store::CommitListener;
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::Shared;
 
@@ -20,8 +20,8 @@ const TELL_EVERY: Duration = Duration::from_millis(20);
 
 const HEAR_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// Events that come together are read together: each look is several statements.
-const GATHER: Duration = Duration::from_millis(10);
+/// Looks begin so far apart at least: the first event is read at once, and what comes right behind it together.
+const APART: Duration = Duration::from_millis(10);
 
 /// Says that there are new events. Its clones are the same one.
 #[derive(Clone, Debug, Default)]
@@ -43,12 +43,12 @@ impl CommitSignal {
 
     /// Someone who waits for events, from now on.
     pub(crate) fn waiter(&self) -> Waiter {
-        Waiter(self.0.news.subscribe())
+        Waiter::new(&self.0.news)
     }
 
     /// Someone who waits for commits of this process, from now on.
     fn of_commits(&self) -> Waiter {
-        Waiter(self.0.commits.subscribe())
+        Waiter::new(&self.0.commits)
     }
 }
 
@@ -66,19 +66,31 @@ impl CommitListener for CommitSignal {
 
 /// Remembers whether it was woken while it did something else.
 #[derive(Debug)]
-pub(crate) struct Waiter(watch::Receiver<u64>);
+pub(crate) struct Waiter {
+    signal: watch::Receiver<u64>,
+    /// When the next look may begin.
+    next: Instant,
+}
 
 impl Waiter {
+    fn new(signal: &watch::Sender<u64>) -> Self {
+        Self {
+            signal: signal.subscribe(),
+            next: Instant::now(),
+        }
+    }
+
     /// Waits until it is woken.
     pub(crate) async fn woken(&mut self) {
         // The sender is kept by the worker that this belongs to.
-        let _ = self.0.changed().await;
+        let _ = self.signal.changed().await;
     }
 
-    /// Waits until it is woken, or for so long, and for what comes right behind.
+    /// Waits until it is woken, or for so long, and until the look before was a moment ago.
     pub(crate) async fn woken_within(&mut self, limit: Duration) {
         let _ = timeout(limit, self.woken()).await;
-        sleep(GATHER).await;
+        sleep_until(self.next).await;
+        self.next = Instant::now() + APART;
     }
 }
 

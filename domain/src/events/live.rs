@@ -2,6 +2,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use super::{Event, EventCursor};
 use crate::identity::TenantId;
@@ -26,6 +27,9 @@ pub struct Followed {
 pub trait LiveEvents: Debug + Send {
     /// Waits for the next event. Whoever stops waiting misses nothing by it.
     async fn next(&mut self) -> Heard;
+
+    /// The next event, where it is there already.
+    fn try_next(&mut self) -> Option<Heard>;
 
     /// How far everybody has been told by now: what is behind it is still to be heard.
     fn place(&self) -> EventCursor;
@@ -55,6 +59,8 @@ pub struct Shown {
     pub data: String,
     /// From which a client goes on behind it.
     pub cursor: String,
+    /// A whole message of the first kind of connection that has sent it as one: to all the same.
+    pub message: OnceLock<Bytes>,
 }
 
 /// What one who follows hears.

@@ -75,6 +75,8 @@ pub enum Source {
 }
 
 impl Source {
+    pub const ALL: [Self; 4] = [Self::Api, Self::Import, Self::Demo, Self::System];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Api => "api",

@@ -4,6 +4,8 @@
 //! Whoever is too slow for what comes goes back to the log in the same way. So nothing is missed, nothing comes twice,
 //! and no more than a few hundred events wait in memory, for all clients of a tenant together.
 
+use std::sync::OnceLock;
+
 use actix_web::web;
 use fairlead_domain::access::{Permit, ViewEvents};
 use fairlead_domain::consistency::ReadIntent;
@@ -12,7 +14,6 @@ use fairlead_domain::events::{
     Shown,
 };
 use fairlead_domain::store::{StoreError, UnitOfWork};
-use futures_util::FutureExt as _;
 
 use super::connections::{ConnectionKind, Open};
 use crate::paging::InvalidCursor;
@@ -62,6 +63,8 @@ pub(crate) struct Follower {
     named: EventCursor,
     /// Whether the log has more than `live` will tell.
     is_behind: bool,
+    /// Events of `live` that it had no room for.
+    left: usize,
 }
 
 impl Follower {
@@ -83,6 +86,7 @@ impl Follower {
             last: followed.from,
             named: followed.from,
             is_behind: false,
+            left: 0,
         })
     }
 
@@ -123,7 +127,7 @@ impl Follower {
             () = connection.to_end() => Step::Ended,
             step = self.next(&mut tell) => step?,
         };
-        self.open.note_place(self.live.waiting(), self.is_behind);
+        self.open.note_place(self.left, self.is_behind);
         Ok(step)
     }
 
@@ -228,6 +232,7 @@ impl Follower {
     /// Waits for what comes, and tells all that is there.
     async fn listen(&mut self, tell: &mut impl FnMut(&Event, &Shown) -> Room) -> Step {
         let mut next = Some(self.live.next().await);
+        self.left = 0;
         while let Some(heard) = next {
             match heard {
                 Heard::Event(live) if live.event.cursor > self.last => {
@@ -237,6 +242,7 @@ impl Follower {
                         self.named = self.last;
                         let shown = live.shown.get_or_init(|| self.show(&live.event));
                         if tell(&live.event, shown) == Room::Full {
+                            self.left = self.live.waiting();
                             break;
                         }
                     }
@@ -249,7 +255,7 @@ impl Follower {
                 }
                 Heard::Closing => return Step::Closing,
             }
-            next = self.live.next().now_or_never();
+            next = self.live.try_next();
         }
         Step::GoesOn
     }
@@ -258,6 +264,7 @@ impl Follower {
         Shown {
             data: Envelope(event).to_json(),
             cursor: self.seal(event.cursor),
+            message: OnceLock::new(),
         }
     }
 

@@ -232,7 +232,7 @@ impl EventStream {
 impl Chunk {
     fn add(&mut self, event: &Event, shown: &Shown) -> Room {
         let Event { event_type, .. } = event;
-        let Shown { data, cursor } = shown;
+        let Shown { data, cursor, .. } = shown;
         // JSON has no line breaks.
         write!(self.text, "id: {cursor}\nevent: {event_type}\ndata: {data}\n\n")
             .expect("a String takes any text");

@@ -218,14 +218,19 @@ impl Socket {
             self.send(stream, bytes).await?;
         }
     }
+
     /// Sends all of it. Who takes nothing for long is left, and so is who may not follow any more meanwhile.
     async fn send(&mut self, stream: &mut TcpStream, mut bytes: impl Buf) -> io::Result<()> {
         let mut taken = Instant::now();
         while bytes.has_remaining() {
             select! {
                 biased;
-                count = stream.write_buf(&mut bytes) => {
-                    count?;
+                // There is but one chunk, which is cheaper to send alone than as one of many.
+                count = stream.write(bytes.chunk()) => {
+                    match count? {
+                        0 => return Err(ErrorKind::WriteZero.into()),
+                        count => bytes.advance(count),
+                    }
                     taken = Instant::now();
                 }
                 _ = self.ticks.tick() => {

@@ -15,12 +15,16 @@ use crate::realtime::Room;
 
 /// For how long events are gathered, by a client that wants that.
 const BATCH_FOR: Duration = Duration::from_millis(100);
+/// Of a frame that is not masked (RFC 6455, 5.2).
+const MOST_HEADER: usize = 10;
 
 #[derive(Default)]
 pub(super) struct Output {
     codec: Codec,
+    /// An event that all are told alike, in front of `bytes`.
+    first: Bytes,
     bytes: BytesMut,
-    /// Events in `bytes`.
+    /// Events in both.
     events: u64,
     /// `None`: each event is told by itself.
     batch: Option<Batch>,
@@ -38,14 +42,22 @@ struct Batch {
 
 impl Output {
     pub(super) fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.first.is_empty() && self.bytes.is_empty()
     }
 
     /// All that is to be sent, and how many events that is.
     pub(super) fn take(&mut self) -> (Bytes, u64) {
+        let events = std::mem::take(&mut self.events);
+        let first = std::mem::take(&mut self.first);
+        if self.bytes.is_empty() {
+            return (first, events);
+        }
         // Whoever waits keeps no memory for it.
-        let bytes = std::mem::take(&mut self.bytes);
-        (bytes.freeze(), std::mem::take(&mut self.events))
+        let bytes = std::mem::take(&mut self.bytes).freeze();
+        if first.is_empty() {
+            return (bytes, events);
+        }
+        ([first, bytes].concat().into(), events)
     }
 
     /// Whether events are gathered from now on.
@@ -55,12 +67,17 @@ impl Output {
 
     pub(super) fn tell(&mut self, event: &Event, shown: &Shown) -> Room {
         let Event { event_type, .. } = event;
-        let Shown { data, cursor } = shown;
-        let message = format!(r#"{{"type":"{event_type}","data":{data},"cursor":"{cursor}"}}"#);
+        let Shown { data, cursor, .. } = shown;
+        let message = || format!(r#"{{"type":"{event_type}","data":{data},"cursor":"{cursor}"}}"#);
         let Some(batch) = &mut self.batch else {
+            let framed = shown.message.get_or_init(|| framed(message()));
             self.events += 1;
-            self.frame(Message::Text(message.into()));
-            return if self.bytes.len() < CHUNK {
+            if self.is_empty() {
+                self.first = framed.clone();
+            } else {
+                self.bytes.extend_from_slice(framed);
+            }
+            return if self.first.len() + self.bytes.len() < CHUNK {
                 Room::Left
             } else {
                 Room::Full
@@ -69,7 +86,7 @@ impl Output {
         if batch.events > 0 {
             batch.messages.push(',');
         }
-        batch.messages.push_str(&message);
+        batch.messages.push_str(&message());
         batch.events += 1;
         batch.cursor.clone_from(cursor);
         batch.due.get_or_insert_with(|| Instant::now() + BATCH_FOR);
@@ -131,7 +148,18 @@ impl Output {
     }
 
     fn frame(&mut self, message: Message) {
-        let encoded = self.codec.encode(message, &mut self.bytes);
-        encoded.expect("no message of ours is a part of one, and only those can fail");
+        encode(&mut self.codec, message, &mut self.bytes);
     }
+}
+
+/// What a server says is not masked, and so the same to everybody (RFC 6455, 5.1).
+fn framed(text: String) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(text.len() + MOST_HEADER);
+    encode(&mut Codec::new(), Message::Text(text.into()), &mut bytes);
+    bytes.freeze()
+}
+
+fn encode(codec: &mut Codec, message: Message, bytes: &mut BytesMut) {
+    let encoded = codec.encode(message, bytes);
+    encoded.expect("no message of ours is a part of one, and only those can fail");
 }
