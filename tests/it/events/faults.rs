@@ -12,7 +12,7 @@ use serde_json::json;
 use sqlx::PgConnection;
 use support::database::DatabaseRole;
 use support::{TestDatabase, TestTenant, repetitions, wait_until};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, Interval, interval, sleep, sleep_until};
 
 use super::broker::program;
 use super::consumers::{COUNTED, EVENTS, figure, leads, one, serve};
@@ -46,9 +46,28 @@ pub(super) async fn assert_counted_once(superuser: &mut PgConnection) {
 /// Versions of leads that were acknowledged.
 type Acknowledged = Arc<Mutex<BTreeSet<(String, i64)>>>;
 
+/// What all writers write in a second, where the machine keeps up.
+const WRITES_PER_SECOND: u32 = 200;
+
+/// When the next write is due, whoever makes it.
+type Pace = Arc<tokio::sync::Mutex<Interval>>;
+
+fn pace() -> Pace {
+    Arc::new(tokio::sync::Mutex::new(interval(
+        Duration::from_secs(1) / WRITES_PER_SECOND,
+    )))
+}
+
 /// Makes leads, and changes those that all writers share, until told to stop or not answered any more.
-async fn write(acme: TestTenant, shared: Vec<String>, stop: Arc<AtomicBool>, acknowledged: Acknowledged) {
+async fn write(
+    acme: TestTenant,
+    shared: Vec<String>,
+    pace: Pace,
+    stop: Arc<AtomicBool>,
+    acknowledged: Acknowledged,
+) {
     let send = async |request: reqwest::RequestBuilder| {
+        pace.lock().await.tick().await;
         let answer = request.send().await.ok()?;
         if !answer.status().is_success() {
             return Some(());
@@ -92,20 +111,24 @@ async fn a_server_that_is_killed_while_it_writes_loses_no_event_that_was_acknowl
         shared.push(acme.lead(name).await);
     }
     let acknowledged = Acknowledged::default();
+    let (mut wrote_for, mut absorbed) = (Duration::ZERO, 0);
 
     for _ in 0..kills {
         let stop = Arc::new(AtomicBool::new(false));
-        let writers: Vec<_> = (0..4)
+        let (pace, began) = (pace(), Instant::now());
+        let writers: Vec<_> = (0..16)
             .map(|_| {
                 let acme = acme.at(&serving.url);
-                let (stop, acknowledged) = (Arc::clone(&stop), Arc::clone(&acknowledged));
-                spawn(write(acme, shared.clone(), stop, acknowledged))
+                let (pace, stop) = (Arc::clone(&pace), Arc::clone(&stop));
+                spawn(write(acme, shared.clone(), pace, stop, Arc::clone(&acknowledged)))
             })
             .collect();
         let before = subscriber.heard().len();
         wait_until("events flow", async || subscriber.heard().len() > before + 20).await;
-        sleep(Duration::from_millis(rand::random_range(0..300))).await;
+        sleep(Duration::from_millis(rand::random_range(0..1_000))).await;
+        absorbed += figure(serving.metrics_url(), "events_duplicates_total").await;
         serving.signal("KILL");
+        wrote_for += began.elapsed();
         stop.store(true, Ordering::SeqCst);
         for writer in writers {
             writer.await.unwrap();
@@ -132,9 +155,11 @@ async fn a_server_that_is_killed_while_it_writes_loses_no_event_that_was_acknowl
     assert_eq!(firsts.len(), events);
     subscriber.assert_ordered();
     assert_counted_once(&mut superuser).await;
+    absorbed += figure(serving.metrics_url(), "events_duplicates_total").await;
     println!(
-        "{kills} kills: {} writes acknowledged, {changes} of them on shared leads, {events} events, {} published, {} of them again; each handled once",
+        "{kills} kills: {} writes acknowledged, {:.0} a second, {changes} of them on shared leads, {events} events, {} published, {} of them again; each handled once, {absorbed} duplicates absorbed",
         acknowledged.len(),
+        acknowledged.len() as f64 / wrote_for.as_secs_f64(),
         firsts.len(),
         subscriber.heard().len() - firsts.len(),
     );
@@ -179,6 +204,7 @@ async fn a_confirm_that_does_not_arrive_is_published_again_and_handled_once() {
 #[tokio::test]
 async fn a_broker_that_was_away_is_given_all_that_is_owed() {
     let owed = repetitions(2) * 1000;
+    let away = Duration::from_secs(repetitions(2) as u64);
     let (stack, url) = spawn_blocking(|| {
         let options = StackOptions {
             root: Root::Temporary,
@@ -205,6 +231,7 @@ async fn a_broker_that_was_away_is_given_all_that_is_owed() {
         .await
         .unwrap()
         .unwrap();
+    let killed_at = Instant::now();
     let leads: Vec<_> = (0..1000)
         .map(|number| json!({ "name": format!("Lead {number}") }))
         .collect();
@@ -221,6 +248,8 @@ async fn a_broker_that_was_away_is_given_all_that_is_owed() {
     })
     .await;
     let waiting: i64 = one(&mut superuser, EVENTS).await;
+    sleep_until(killed_at + away).await;
+    let away = killed_at.elapsed();
     let restarted = Arc::clone(&stack);
     spawn_blocking(move || restarted.restart(Service::RabbitMq))
         .await
@@ -244,8 +273,9 @@ async fn a_broker_that_was_away_is_given_all_that_is_owed() {
         .collect();
     assert!(order == heard, "they came in the order of their log");
     println!(
-        "{} events owed: drained {} ms after the broker was back, {} published again",
+        "{} events owed, the broker away for {} s: drained {} ms after it was back, {} published again",
         events - before,
+        away.as_secs(),
         back.elapsed().as_millis(),
         subscriber.heard().len() - heard.len(),
     );
