@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use reqwest::StatusCode;
+use serde_json::json;
 use support::process::Program;
 use support::{TestApp, TestDatabase, TestTenant, wait_until};
 
@@ -294,4 +295,41 @@ async fn requests_are_timed_by_method_route_and_status() {
     };
     assert_eq!(times("/api/v1/leads", "200"), 3);
     assert_eq!(times("unknown", "404"), 1);
+}
+
+#[tokio::test]
+async fn leads_that_were_made_changed_and_deleted_are_counted_by_tenant() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let id = acme.lead("Ann").await;
+    acme.lead("Bob").await;
+    let lead = format!("/api/v1/leads/{id}");
+    acme.owner
+        .patch(&lead, json!({ "name": "Eve" }))
+        .await
+        .expect(200);
+    acme.owner.delete(&lead).await.expect(204);
+    // It changes nothing, and so is no change.
+    acme.owner
+        .patch(&lead, json!({ "name": "Eve" }))
+        .await
+        .expect(404);
+
+    let metrics = Metrics::of(&app).await;
+
+    let counted = |operation, source| {
+        metrics.count(
+            "leads_processed_total",
+            &[
+                ("operation", operation),
+                ("source", source),
+                ("tenant_id", &acme.id.to_string()),
+            ],
+        )
+    };
+    assert_eq!(
+        ["create", "update", "delete"].map(|operation| counted(operation, "api")),
+        [2, 1, 1]
+    );
+    assert_eq!(counted("create", "import"), 0);
 }

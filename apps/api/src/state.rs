@@ -27,6 +27,7 @@ use utoipa::ToSchema;
 use crate::authentication::VerifiedCredentials;
 use crate::compression::Compression;
 use crate::consistency::ConsistencyTokens;
+use crate::lead_meters::LeadMeters;
 use crate::middleware::{RequestTimes, TrustedProxies};
 use crate::paging::CursorKey;
 use crate::rate_limits::RateLimits;
@@ -66,6 +67,7 @@ pub struct Services {
     pub upstreams: Arc<dyn Upstreams>,
     pub asker: Asker,
     pub summarizer: ActivitySummarizer,
+    pub lead_meters: LeadMeters,
     pub voice: VoiceMeters,
     pub confirmations: ConfirmationKey,
     pub connections: Connections,

@@ -13,6 +13,13 @@ const CONTROL: &str = "\\u0000-\\u001f\\u007f-\\u009f";
 /// Any text that PostgreSQL can hold.
 const NO_NUL: &str = "^[^\\u0000]*$";
 
+/// One of these words.
+pub fn one_of(words: impl IntoIterator<Item = &'static str>) -> ObjectBuilder {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::String))
+        .enum_values(Some(words))
+}
+
 fn text(max: usize, pattern: Option<&str>) -> ObjectBuilder {
     let text = ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::String))

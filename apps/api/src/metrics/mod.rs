@@ -8,6 +8,7 @@ mod connections;
 mod database;
 mod events;
 mod jobs;
+mod leads;
 mod process;
 mod rate_limits;
 mod requests;
@@ -18,7 +19,7 @@ mod webhooks;
 
 use std::io;
 use std::net::TcpListener;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix_web::dev::{Server, ServerHandle};
 use actix_web::{App, HttpResponse, HttpServer, get, web};
@@ -31,8 +32,10 @@ use fairlead_domain::webhooks::WebhooksMonitor;
 use fairlead_telemetry::metrics::{CONTENT_TYPE, Page};
 
 use cache::CacheSeries;
+use leads::LeadSeries;
 use voice::VoiceSeries;
 
+use crate::lead_meters::LeadMeters;
 use crate::middleware::RequestTimes;
 use crate::rate_limits::RateLimits;
 use crate::realtime::Connections;
@@ -51,6 +54,7 @@ pub struct MetricSources {
     pub jobs: Arc<dyn JobsMonitor>,
     pub webhooks: Arc<dyn WebhooksMonitor>,
     pub upstreams: Arc<dyn Upstreams>,
+    pub leads: LeadMeters,
     pub voice: VoiceMeters,
     pub connections: Connections,
     pub times: RequestTimes,
@@ -67,6 +71,7 @@ pub struct MetricSources {
 struct Metrics {
     sources: MetricSources,
     cache: Mutex<CacheSeries>,
+    leads: Mutex<LeadSeries>,
     voice: Mutex<VoiceSeries>,
 }
 
@@ -74,6 +79,7 @@ struct Metrics {
 pub fn serve_metrics(sources: MetricSources, listener: TcpListener) -> io::Result<(Server, ServerHandle)> {
     let metrics = web::Data::new(Metrics {
         cache: Mutex::new(CacheSeries::new(sources.tenants)),
+        leads: Mutex::new(LeadSeries::new(sources.tenants)),
         voice: Mutex::new(VoiceSeries::new(sources.tenants)),
         sources,
     });
@@ -108,12 +114,14 @@ fn write_page(metrics: &Metrics, page: &mut Page) {
     if let Some(limits) = &sources.rate_limits {
         rate_limits::write(page, limits);
     }
-    let mut series = metrics.voice.lock().unwrap_or_else(PoisonError::into_inner);
-    series.write(page, &sources.voice);
-    drop(series);
+    leads::write(page, &mut locked(&metrics.leads), &sources.leads);
+    voice::write(page, &mut locked(&metrics.voice), &sources.voice);
     if let Some(cache) = &sources.cache {
         let report = cache.report();
-        let mut series = metrics.cache.lock().unwrap_or_else(PoisonError::into_inner);
-        series.write(page, &report);
+        locked(&metrics.cache).write(page, &report);
     }
+}
+
+fn locked<T>(series: &Mutex<T>) -> MutexGuard<'_, T> {
+    series.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,6 +4,9 @@ use std::collections::HashMap;
 
 use fairlead_domain::identity::TenantId;
 
+use super::OTHERS;
+use crate::tenant_counters::TenantCounters;
+
 /// `N` counters of each tenant.
 pub(super) type Counters<const N: usize> = [u64; N];
 
@@ -51,6 +54,16 @@ impl<const N: usize> Listing<N> {
         self.total = total;
         self.tenants = tenants.iter().copied().collect();
         (listed, self.others)
+    }
+
+    /// Tells of each listed tenant, and of all others as one.
+    pub(super) fn each(&mut self, counted: &TenantCounters<N>, mut tell: impl FnMut(&str, Counters<N>)) {
+        let (tenants, rest) = counted.read();
+        let (listed, others) = self.look(&tenants, rest);
+        for (tenant, counters) in &tenants[..listed] {
+            tell(&tenant.to_string(), *counters);
+        }
+        tell(OTHERS, others);
     }
 }
 

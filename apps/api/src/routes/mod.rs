@@ -28,7 +28,7 @@ pub use leads::{ImportPlaces, LeadFileWriter};
 pub(crate) use pages::configure as configure_pages;
 use utoipa_actix_web::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
-pub(crate) use voice::VoiceCounters;
+pub(crate) use voice::VOICE_COUNTERS;
 pub use voice::{ConfirmationKey, VoiceMeters};
 
 /// Mounts what a process serves that answers no requests.

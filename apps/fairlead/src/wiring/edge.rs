@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use fairlead_api::{ConfirmationKey, ConsistencyTokens, CursorKey, VerifiedCredentials};
+use fairlead_api::{ConfirmationKey, ConsistencyTokens, CursorKey, LeadMeters, VerifiedCredentials};
 use fairlead_cache::TieredCache;
 use fairlead_domain::store::CommitListener;
 use fairlead_worker::{CommitSignal, JobSignal};
@@ -16,6 +16,7 @@ pub(super) struct Edge {
     pub(super) confirmations: ConfirmationKey,
     pub(super) verified: VerifiedCredentials,
     pub(super) cache: Option<TieredCache>,
+    pub(super) leads: LeadMeters,
     /// Wakes those who wait for events.
     pub(super) signal: CommitSignal,
     /// Wakes those who wait for jobs.
@@ -30,6 +31,7 @@ impl Edge {
             confirmations: ConfirmationKey::new(derived_key::derive(secret, "voice-confirmation")),
             verified: VerifiedCredentials::default(),
             cache: cache::start(config, secret)?,
+            leads: LeadMeters::default(),
             signal: CommitSignal::default(),
             jobs: JobSignal::default(),
         })
@@ -44,6 +46,7 @@ impl Edge {
         let mut listeners: Vec<Arc<dyn CommitListener>> = vec![
             Arc::new(self.verified.clone()),
             Arc::new(self.consistency.clone()),
+            Arc::new(self.leads.clone()),
         ];
         if let Some(cache) = &self.cache {
             listeners.push(Arc::new(cache.clone()));

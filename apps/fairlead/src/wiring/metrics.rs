@@ -47,6 +47,7 @@ impl Metrics {
             jobs: Arc::new(jobs.clone()),
             webhooks: webhooks.meters.clone(),
             upstreams: services.upstreams.clone(),
+            leads: services.lead_meters.clone(),
             voice: services.voice.clone(),
             connections: services.connections.clone(),
             times: services.times.clone(),

@@ -368,6 +368,7 @@ fn services(
             store: stores.store.clone(),
             asker: ready.called.asker.clone(),
         },
+        lead_meters: edge.leads,
         voice: VoiceMeters::default(),
         confirmations: edge.confirmations,
         watches: OperationWatches::new(stores.store.clone()),

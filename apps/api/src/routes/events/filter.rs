@@ -1,9 +1,10 @@
 use fairlead_domain::cache::{EVENT_TYPES, parse_event_type};
 use fairlead_domain::events::{Aggregate, AggregateFilter, EventFilter};
 use utoipa::IntoParams;
-use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::ObjectBuilder;
 
 use crate::query::QueryReader;
+use crate::text;
 
 /// What [`read`] reads, for the specification.
 #[derive(IntoParams)]
@@ -14,25 +15,11 @@ pub(super) struct EventFilterParameters {
     #[param(schema_with = event_types, required = false)]
     r#type: Option<String>,
     /// Events about things of this kind.
-    #[param(nullable = false, inline)]
-    aggregate_type: Option<AggregateTypeName>,
+    #[param(schema_with = aggregate_types, required = false)]
+    aggregate_type: Option<String>,
     /// Events about this thing; together with `aggregateType`.
     #[param(nullable = false)]
     aggregate_id: Option<uuid::Uuid>,
-}
-
-#[derive(utoipa::ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[expect(dead_code, reason = "documents what `Aggregate` is read from")]
-enum AggregateTypeName {
-    Tenant,
-    User,
-    Session,
-    ApiKey,
-    Lead,
-    Activity,
-    Carrier,
-    Webhook,
 }
 
 /// Reads which events are wanted.
@@ -54,8 +41,9 @@ pub(super) fn read(query: &mut QueryReader) -> EventFilter {
 }
 
 fn event_types() -> ObjectBuilder {
-    ObjectBuilder::new()
-        .schema_type(SchemaType::Type(Type::String))
-        .enum_values(Some(EVENT_TYPES.iter().copied()))
-        .description(Some("Events of this type; all, without it."))
+    text::one_of(EVENT_TYPES.iter().copied()).description(Some("Events of this type; all, without it."))
+}
+
+fn aggregate_types() -> ObjectBuilder {
+    text::one_of(Aggregate::ALL.map(Aggregate::as_str)).description(Some("Events about things of this kind."))
 }

@@ -64,8 +64,8 @@ pub(super) struct EventsView {
     /// The oldest first.
     #[schema(value_type = Vec<EventSchema>)]
     pub(super) items: Vec<EventView>,
-    /// Pass it as `cursor` to go on from here, now or later; it does not expire. Whoever always does meets every event
-    /// once.
+    /// Pass it as `cursor` to go on from here, now or later: for as long as what is behind it is kept. Whoever always
+    /// does meets every event once.
     pub(super) next_cursor: String,
     /// Whether there are more events already.
     pub(super) has_more: bool,

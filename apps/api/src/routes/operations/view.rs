@@ -103,7 +103,7 @@ struct DownloadView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = OperationResult)]
 struct TallyView {
-    /// Rows that were done: leads that an import has created, or an export has written.
+    /// Rows that were done: leads that an import has created, an export has written, or a run has scored.
     #[schema(minimum = 0)]
     successful: u64,
     /// Rows left out because the lead was known.

@@ -12,7 +12,7 @@ mod view;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub use confirmation::ConfirmationKey;
-pub(crate) use meters::VoiceCounters;
+pub(crate) use meters::VOICE_COUNTERS;
 pub use meters::VoiceMeters;
 
 pub(super) fn configure(config: &mut ServiceConfig) {

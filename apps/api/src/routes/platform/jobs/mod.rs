@@ -11,15 +11,19 @@ mod schedules;
 mod stop;
 mod view;
 
+use std::borrow::Cow;
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use fairlead_domain::jobs::Queue;
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::problem::{Kind, Problem};
 use crate::spec::Problematic;
+use crate::text;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
@@ -67,13 +71,17 @@ impl Problematic for NoSuchQueue {
 }
 
 /// The names of the queues, for the specification.
-#[derive(utoipa::ToSchema)]
-#[schema(as = QueueName, rename_all = "kebab-case")]
-#[expect(dead_code, reason = "documents what `Queue` is read from")]
-enum QueueName {
-    LeadProcessing,
-    Imports,
-    Webhooks,
-    Maintenance,
-    Warming,
+#[derive(Debug)]
+struct QueueName;
+
+impl PartialSchema for QueueName {
+    fn schema() -> RefOr<Schema> {
+        text::one_of(Queue::ALL.map(Queue::as_str)).into()
+    }
+}
+
+impl ToSchema for QueueName {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("QueueName")
+    }
 }

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
+use super::QueueName;
 use super::view::ScheduleView;
 use crate::Services;
 use crate::authentication::Operator;
@@ -26,7 +27,7 @@ struct ScheduleBody {
     /// One that is there already becomes this one.
     #[schema(schema_with = text::line::<100>)]
     name: String,
-    /// `lead-processing`, `imports`, `webhooks`, `maintenance` or `warming`.
+    #[schema(value_type = QueueName)]
     queue: String,
     /// What is to be done: a kind of the platform's own jobs.
     kind: String,
