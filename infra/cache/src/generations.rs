@@ -1,7 +1,7 @@
 //! Which tags were bumped, and up to where a load must read for it.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use fairlead_domain::cache::{CacheKey, Namespace, Tag};
 use fairlead_domain::consistency::LogPosition;
@@ -11,8 +11,10 @@ use crate::hash::Mixer;
 
 /// A power of two. Two tags that share a slot invalidate each other, which costs a load. Where a thousand changes a second
 /// bump two tags each of which nobody has heard before, an answer of four tags is so lost once in two minutes; the slots
-/// take 4 MiB.
+/// take 4 MiB, once all pages of them are in use.
 const SLOTS: usize = 1 << 20;
+/// Slots of a page, of which each takes memory from the first bump on.
+const PAGE: usize = 1 << 10;
 /// A power of two, of at most as many. Two tags that share a fence ask for the later position of both.
 const FENCES: usize = 1 << 16;
 /// Fences are read and raised under a lock, of which there are this many.
@@ -93,7 +95,8 @@ fn code_of_namespace(namespace: Namespace) -> u64 {
 /// A generation per tag, and the position of the commit that bumped it last. Of constant size, whatever is cached.
 pub(crate) struct Generations {
     /// They may overflow: an answer is gone long before a slot was bumped as often.
-    counts: Box<[AtomicU32]>,
+    counts: Box<[OnceLock<Box<[AtomicU32]>>]>,
+    /// Those of a stripe begin with the first that is raised.
     fences: Box<[Mutex<Box<[LogPosition]>>]>,
     settled: Box<[AtomicU64]>,
     /// Bumped to invalidate everything at once.
@@ -116,10 +119,9 @@ impl Snapshot {
 
 impl Generations {
     pub(crate) fn new() -> Self {
-        let stripe = || Mutex::new(vec![LogPosition::UNKNOWN; FENCES / STRIPES].into_boxed_slice());
         Self {
-            counts: (0..SLOTS).map(|_| AtomicU32::new(0)).collect(),
-            fences: (0..STRIPES).map(|_| stripe()).collect(),
+            counts: (0..SLOTS / PAGE).map(|_| OnceLock::new()).collect(),
+            fences: (0..STRIPES).map(|_| Mutex::default()).collect(),
             settled: (0..SETTLED).map(|_| AtomicU64::new(0)).collect(),
             era: AtomicU64::new(0),
         }
@@ -132,9 +134,14 @@ impl Generations {
             // Invariant: the fence is raised before the generation. Who sees the new generation sees the fence, too.
             if position != LogPosition::UNKNOWN {
                 let (mut stripe, place) = self.fence_of(slot);
+                if stripe.is_empty() {
+                    *stripe = vec![LogPosition::UNKNOWN; FENCES / STRIPES].into();
+                }
                 stripe[place] = stripe[place].latest(position);
             }
-            self.counts[slot].fetch_add(1, Ordering::AcqRel);
+            let page =
+                self.counts[slot / PAGE].get_or_init(|| (0..PAGE).map(|_| AtomicU32::new(0)).collect());
+            page[slot % PAGE].fetch_add(1, Ordering::AcqRel);
         }
     }
 
@@ -149,7 +156,7 @@ impl Generations {
         let slots = tags.map(|tag| {
             let slot = tag.slot();
             let number = u32::try_from(slot).expect("there are fewer slots");
-            (number, self.counts[slot].load(Ordering::Acquire))
+            (number, self.count(slot))
         });
         Snapshot {
             era,
@@ -167,7 +174,12 @@ impl Generations {
     }
 
     fn now(&self, slot: u32) -> u32 {
-        self.counts[slot as usize].load(Ordering::Acquire)
+        self.count(slot as usize)
+    }
+
+    fn count(&self, slot: usize) -> u32 {
+        let page = self.counts[slot / PAGE].get();
+        page.map_or(0, |page| page[slot % PAGE].load(Ordering::Acquire))
     }
 
     /// The generations of a snapshot, and those of now.
@@ -182,7 +194,7 @@ impl Generations {
     pub(crate) fn fence(&self, snapshot: &Snapshot) -> LogPosition {
         let fences = snapshot.slots.iter().map(|&(slot, _)| {
             let (stripe, place) = self.fence_of(slot as usize);
-            stripe[place]
+            stripe.get(place).copied().unwrap_or(LogPosition::UNKNOWN)
         });
         fences.fold(LogPosition::UNKNOWN, LogPosition::latest)
     }
