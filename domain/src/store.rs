@@ -159,9 +159,13 @@ pub enum StoreError {
     /// No connection, or the database went away; nothing is known to have happened.
     #[error("the database is out of reach")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The database is there, and has no connection free for this, be it ours or its own; nothing has happened.
-    #[error("no connection to the database is free")]
+    /// The database is there, and has no room for this: no connection free, be it ours or its own, or too little memory
+    /// or disk; nothing has happened.
+    #[error("the database has no room for this")]
     Exhausted(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The connection was ended while it was used, and the database is there for others; nothing has happened.
+    #[error("the connection to the database was ended")]
+    Interrupted(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The changes were sent to become durable, and no answer came: they may be there or not, now or in a moment.
     #[error("whether the changes became durable is not known")]
     InDoubt(#[source] Box<StoreError>),

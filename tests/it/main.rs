@@ -19,6 +19,7 @@ mod carriers;
 mod chore_plans;
 mod commits;
 mod demo;
+mod ended_connections;
 mod events;
 mod hardening;
 mod identity;

@@ -129,9 +129,12 @@ impl Delivery {
             let is_over = match &error {
                 HandleError::Reject(_) => true,
                 // As likely as not it is the database that is slow, and not the event that is at fault.
-                HandleError::Store(StoreError::Contended | StoreError::TimedOut | StoreError::InDoubt(_)) => {
-                    started.elapsed() >= SLOW_DATABASE
-                }
+                HandleError::Store(
+                    StoreError::Contended
+                    | StoreError::Interrupted(_)
+                    | StoreError::TimedOut
+                    | StoreError::InDoubt(_),
+                ) => started.elapsed() >= SLOW_DATABASE,
                 HandleError::Store(_) | HandleError::Retry(_) => failures >= ATTEMPTS,
             };
             if is_over {
@@ -209,6 +212,7 @@ pub(crate) fn is_away(error: &StoreError) -> bool {
         StoreError::Unavailable(_) | StoreError::Exhausted(_) => true,
         StoreError::InDoubt(error) => is_away(error),
         StoreError::Contended
+        | StoreError::Interrupted(_)
         | StoreError::TimedOut
         | StoreError::Corrupt { .. }
         | StoreError::OverPlan(_)

@@ -136,6 +136,7 @@ impl From<StoreError> for LoadFailure {
         match error {
             StoreError::Unavailable(_) => Self::outage(error),
             StoreError::Exhausted(_)
+            | StoreError::Interrupted(_)
             | StoreError::InDoubt(_)
             | StoreError::TimedOut
             | StoreError::Contended

@@ -77,6 +77,8 @@ pub(crate) fn unexpected(what: impl Into<String>) -> StoreError {
 pub(crate) enum Meaning {
     Contended,
     Unavailable,
+    /// The server has ended this connection, and is there for others.
+    Interrupted,
     /// Too many connections, or a full disk or memory.
     NoRoom,
     TimedOut,
@@ -99,11 +101,12 @@ impl Meaning {
             "57014" => Self::TimedOut,
             // serialization_failure, deadlock_detected, lock_not_available
             "40001" | "40P01" | "55P03" => Self::Contended,
-            // idle_in_transaction_session_timeout closed the connection
-            "25P03" => Self::Unavailable,
+            // idle_in_transaction_session_timeout, admin_shutdown, idle_session_timeout: one that is shutting down says so
+            // to whoever comes next
+            "25P03" | "57P01" | "57P05" => Self::Interrupted,
             // insufficient resources
             _ if code.starts_with("53") => Self::NoRoom,
-            // connection exceptions, and a server that starts up or shuts down
+            // connection exceptions, and a server that crashed, starts up or shuts down
             _ if code.starts_with("08") || code.starts_with("57P") => Self::Unavailable,
             _ => Self::Unexpected,
         }
@@ -113,7 +116,9 @@ impl Meaning {
         match self {
             Self::Contended => StoreError::Contended,
             Self::TimedOut => StoreError::TimedOut,
-            Self::Unavailable | Self::NoRoom => StoreError::Unavailable(Box::new(error)),
+            Self::Unavailable => StoreError::Unavailable(Box::new(error)),
+            Self::Interrupted => StoreError::Interrupted(Box::new(error)),
+            Self::NoRoom => StoreError::Exhausted(Box::new(error)),
             Self::Unexpected => StoreError::Unexpected(Box::new(error)),
         }
     }
@@ -134,9 +139,10 @@ mod tests {
         assert_eq!(meaning(&["57014"]), [Meaning::TimedOut]);
         assert_eq!(meaning(&["40001", "40P01", "55P03"]), [Meaning::Contended]);
         assert_eq!(
-            meaning(&["08006", "57P01", "57P02", "57P03", "25P03"]),
+            meaning(&["08006", "57P02", "57P03", "57P04"]),
             [Meaning::Unavailable]
         );
+        assert_eq!(meaning(&["57P01", "57P05", "25P03"]), [Meaning::Interrupted]);
         assert_eq!(meaning(&["53300", "53100"]), [Meaning::NoRoom]);
         assert_eq!(
             meaning(&["23505", "42501", "22P02", "25006", "XX000"]),

@@ -46,7 +46,9 @@ impl From<StoreError> for Problem {
 fn kind_of(error: &StoreError) -> Kind {
     match error {
         StoreError::Contended => Kind::Contended,
-        StoreError::Unavailable(_) | StoreError::Exhausted(_) => Kind::Unavailable,
+        StoreError::Unavailable(_) | StoreError::Exhausted(_) | StoreError::Interrupted(_) => {
+            Kind::Unavailable
+        }
         StoreError::InDoubt(error) => kind_of(error),
         StoreError::OverPlan(_) => Kind::PlanLimitReached,
         StoreError::TimedOut => Kind::DeadlineExceeded,

@@ -112,15 +112,16 @@ impl<Q: Question> Loader for Asked<Q> {
     async fn load(&self, consistency: Consistency) -> Result<Loaded, LoadFailure> {
         let loaded = Asked::load(self, consistency).await;
         loaded.map_err(|problem| match problem.kind() {
-            Kind::Unavailable if !is_exhausted(&problem) => LoadFailure::outage(problem),
+            Kind::Unavailable if !passes(&problem) => LoadFailure::outage(problem),
             kind if kind.status().is_server_error() => LoadFailure::trouble(problem),
             _ => LoadFailure::definite(problem),
         })
     }
 }
 
-/// Whether there was only no connection free: then the database is there for others, and for this one in a moment.
-fn is_exhausted(problem: &Problem) -> bool {
+/// Whether there was only no room, or this connection alone was ended: then the database is there for others, and for this
+/// one in a moment.
+fn passes(problem: &Problem) -> bool {
     let cause = problem.cause().and_then(|cause| cause.downcast_ref());
-    matches!(cause, Some(StoreError::Exhausted(_)))
+    matches!(cause, Some(StoreError::Exhausted(_) | StoreError::Interrupted(_)))
 }

@@ -177,6 +177,7 @@ fn may_pass(error: &StoreError) -> bool {
         error,
         StoreError::Unavailable(_)
             | StoreError::Exhausted(_)
+            | StoreError::Interrupted(_)
             | StoreError::InDoubt(_)
             | StoreError::TimedOut
             | StoreError::Contended

@@ -48,7 +48,12 @@ pub(crate) async fn wait_for_database(
                 conversation.close().await;
                 return Ok(());
             }
-            Ok(Err(error)) if !matches!(Meaning::of(&error), Meaning::Unavailable | Meaning::NoRoom) => {
+            Ok(Err(error))
+                if !matches!(
+                    Meaning::of(&error),
+                    Meaning::Unavailable | Meaning::Interrupted | Meaning::NoRoom
+                ) =>
+            {
                 return Err(ConnectError::Refused {
                     what: what.to_owned(),
                     source: error,

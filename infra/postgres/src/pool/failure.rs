@@ -20,13 +20,16 @@ impl Failure {
     pub(crate) fn may_detour(&self) -> bool {
         match self {
             Self::NoConnection(error) => {
-                matches!(error, StoreError::Unavailable(_) | StoreError::Exhausted(_))
+                matches!(
+                    error,
+                    StoreError::Unavailable(_) | StoreError::Exhausted(_) | StoreError::Interrupted(_)
+                )
             }
             Self::Lost(_) => true,
             Self::Pipeline(failed) => {
                 matches!(
                     Meaning::of(&failed.error),
-                    Meaning::Unavailable | Meaning::NoRoom | Meaning::Contended
+                    Meaning::Unavailable | Meaning::Interrupted | Meaning::NoRoom | Meaning::Contended
                 )
             }
         }

@@ -29,6 +29,7 @@ use fairlead_telemetry::request;
 use tokio::sync::Semaphore;
 
 use crate::config::PoolConfig;
+use crate::error::Meaning;
 use crate::statement::Statement;
 use counts::Counts;
 use idle::Idle;
@@ -117,9 +118,9 @@ impl Pool {
     /// Takes a connection and runs the first pipeline on it. `opening` makes what opens it, given how long a statement may
     /// run: no longer than configured, nor than the request that has waited for the connection has left.
     ///
-    /// After the database restarted, an idle connection may fail at its first use; after the schema changed, what it
-    /// has prepared does, and is forgotten. While nothing can be durable yet, it is tried again, down to a connection
-    /// that is new.
+    /// After the database restarted, an idle connection may fail at its first use; one that the server ends alone fails
+    /// at any; after the schema changed, what it has prepared does, and is forgotten. While nothing can be durable yet, it
+    /// is tried again, down to a connection that is new.
     pub(crate) async fn begin(
         &self,
         opening: impl Fn(Duration) -> Result<Vec<Statement>, StoreError>,
@@ -128,7 +129,13 @@ impl Pool {
     ) -> Result<(Lent, Answers), Failure> {
         let mut most = self.shared.config.max;
         loop {
-            let mut lent = self.lend().await?;
+            let mut lent = match self.lend().await {
+                Err(StoreError::Interrupted(_)) if most > 0 => {
+                    most -= 1;
+                    continue;
+                }
+                lent => lent?,
+            };
             let was_idle = lent.was_idle();
             let opening = opening(self.statement_timeout()?)?;
             let pipeline = Pipeline {
@@ -141,7 +148,9 @@ impl Pool {
                 Err(failed) => failed,
             };
             let is_of_connection = failed.error.ends_connection() || failed.is_of_stale_plan();
-            if !(was_idle && is_of_connection && most > 0) || failed.in_doubt {
+            // A new one says by itself whether the server goes on.
+            let may_do = was_idle || Meaning::of(&failed.error) == Meaning::Interrupted;
+            if !(may_do && is_of_connection && most > 0) || failed.in_doubt {
                 return Err(Failure::Pipeline(failed));
             }
             most -= 1;
