@@ -32,6 +32,7 @@ pub fn store_config(app_url: String, system_url: String, connections: u32) -> Pg
         max: connections,
         acquire_timeout: Duration::from_mins(1),
         create_timeout: Duration::from_secs(10),
+        destroy_timeout: Duration::from_secs(5),
         idle_timeout: Duration::from_mins(10),
         max_lifetime: Duration::from_mins(10),
         max_uses: 5000,
@@ -43,7 +44,9 @@ pub fn store_config(app_url: String, system_url: String, connections: u32) -> Pg
         read_pool: pool.clone(),
         system_pool: pool.clone(),
         pool,
+        reap_every: Duration::from_secs(1),
         patience: Duration::from_secs(10),
+        retry_every: Duration::from_millis(200),
         monitor: MonitorConfig {
             interval: Duration::from_millis(100),
             timeout: Duration::from_secs(1),

@@ -103,11 +103,12 @@ pub(crate) fn most_connections(config: &Config, database: &Database) -> (u32, u3
 fn configured(config: &Config, urls: &DatabaseUrls, secret: &Secret) -> PgConfig {
     let database = &config.database;
     let (pool, read_pool, monitor) = (&database.pool, &database.read_pool, &database.monitor);
-    let sized = |min: u32, max: u32| PoolConfig {
-        min,
-        max,
+    let app_pool = PoolConfig {
+        min: pool.min,
+        max: pool.max,
         acquire_timeout: pool.acquire_timeout,
         create_timeout: pool.create_timeout,
+        destroy_timeout: pool.destroy_timeout,
         idle_timeout: pool.idle_timeout,
         max_lifetime: pool.max_lifetime,
         max_uses: pool.max_uses,
@@ -121,18 +122,21 @@ fn configured(config: &Config, urls: &DatabaseUrls, secret: &Secret) -> PgConfig
         app_url: urls.app.expose().to_owned(),
         system_url: urls.system.expose().to_owned(),
         replicas: database.replicas.iter().map(replica).collect(),
-        pool: sized(pool.min, pool.max),
+        system_pool: system_pool(&app_pool, &database.system_pool),
         read_pool: PoolConfig {
             min: read_pool.min,
             max: read_pool.max,
             acquire_timeout: read_pool.acquire_timeout,
             create_timeout: read_pool.create_timeout,
+            destroy_timeout: pool.destroy_timeout,
             idle_timeout: read_pool.idle_timeout,
             max_lifetime: read_pool.max_lifetime,
             max_uses: read_pool.max_uses,
         },
-        system_pool: sized(database.system_pool.min, database.system_pool.max),
+        pool: app_pool,
+        reap_every: pool.reap_interval,
         patience: pool.connect_timeout,
+        retry_every: pool.create_retry_interval,
         monitor: MonitorConfig {
             interval: monitor.interval,
             timeout: monitor.timeout,
@@ -142,6 +146,21 @@ fn configured(config: &Config, urls: &DatabaseUrls, secret: &Secret) -> PgConfig
         statement_timeout: database.statement_timeout,
         slow_statement: database.slow_query,
         throttle_secret: derived_key::derive(secret, "login-throttle"),
+    }
+}
+
+/// What the second pool does not say is as in the first.
+fn system_pool(app: &PoolConfig, system: &config::SystemPoolConfig) -> PoolConfig {
+    let or = |millis: Option<u64>, app: Duration| millis.map_or(app, Duration::from_millis);
+    PoolConfig {
+        min: system.min,
+        max: system.max,
+        acquire_timeout: or(system.acquire_timeout_ms, app.acquire_timeout),
+        create_timeout: or(system.create_timeout_ms, app.create_timeout),
+        destroy_timeout: app.destroy_timeout,
+        idle_timeout: or(system.idle_timeout_ms, app.idle_timeout),
+        max_lifetime: or(system.max_lifetime_ms, app.max_lifetime),
+        max_uses: system.max_uses.unwrap_or(app.max_uses),
     }
 }
 

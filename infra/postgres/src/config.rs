@@ -16,8 +16,12 @@ pub struct PgConfig {
     pub read_pool: PoolConfig,
     /// Connections of the role that runs what is cross-tenant: logins, refreshes, API key checks.
     pub system_pool: PoolConfig,
+    /// How often all pools are brought to the size they should have.
+    pub reap_every: Duration,
     /// How long the start waits for a database that is not there yet.
     pub patience: Duration,
+    /// How long it waits between two tries.
+    pub retry_every: Duration,
     pub monitor: MonitorConfig,
     /// The longest that one statement may run; the deadline of a request shortens it.
     pub statement_timeout: Duration,
@@ -36,6 +40,8 @@ pub struct PoolConfig {
     pub acquire_timeout: Duration,
     /// How long opening a connection may take.
     pub create_timeout: Duration,
+    /// How long it may take to have the server give up a statement that nobody waits for, before its connection is closed.
+    pub destroy_timeout: Duration,
     /// Connections beyond `min` that were not used for so long are closed.
     pub idle_timeout: Duration,
     /// Connections are replaced at this age.
@@ -85,7 +91,9 @@ impl fmt::Debug for PgConfig {
             .field("pool", &self.pool)
             .field("read_pool", &self.read_pool)
             .field("system_pool", &self.system_pool)
+            .field("reap_every", &self.reap_every)
             .field("patience", &self.patience)
+            .field("retry_every", &self.retry_every)
             .field("monitor", &self.monitor)
             .field("statement_timeout", &self.statement_timeout)
             .field("slow_statement", &self.slow_statement)

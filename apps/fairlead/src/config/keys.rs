@@ -1,7 +1,9 @@
 //! The table of all keys.
 
+mod answers;
 mod billing;
 mod jobs;
+mod pools;
 mod rate_limits;
 mod upstreams;
 mod webhooks;
@@ -121,16 +123,24 @@ const MEBIBYTE: u64 = 1_048_576;
 
 /// Every key there is; none that nothing reads.
 pub static KEYS: &[Key] = {
-    const PARTS: [&[Key]; 6] = [
+    const PARTS: [&[Key]; 8] = [
         GENERAL,
         jobs::KEYS,
         webhooks::KEYS,
         upstreams::KEYS,
         rate_limits::KEYS,
         billing::KEYS,
+        answers::KEYS,
+        pools::KEYS,
     ];
-    const LENGTH: usize =
-        PARTS[0].len() + PARTS[1].len() + PARTS[2].len() + PARTS[3].len() + PARTS[4].len() + PARTS[5].len();
+    const LENGTH: usize = PARTS[0].len()
+        + PARTS[1].len()
+        + PARTS[2].len()
+        + PARTS[3].len()
+        + PARTS[4].len()
+        + PARTS[5].len()
+        + PARTS[6].len()
+        + PARTS[7].len();
     static ALL: [Key; LENGTH] = joined(&PARTS);
     &ALL
 };
@@ -281,9 +291,10 @@ const GENERAL: &[Key] = {
         Key::new(
             "http.compression.level",
             range(1, 9),
-            "2",
-            "how hard answers are compressed: 1 is the fastest, 9 the smallest",
-        ),
+            "6",
+            "how hard answers are compressed: 1 is the fastest, 9 the smallest; what is kept is compressed once",
+        )
+        .presets(&[(HighPerformance, "2")]),
         Key::new(
             "http.compression.threshold_bytes",
             range(0, MEBIBYTE),

@@ -184,11 +184,16 @@ fn conflicts(loaded: &Loaded) -> Vec<Fault> {
             origin("ai.provider"),
         ));
     }
-    let kinds = config.cache.redis.encrypted_kinds().into_iter().flatten();
-    for unknown in kinds.filter(|kind| !config.cache.ttl_seconds.contains_key(*kind)) {
+    let redis = &config.cache.redis;
+    let encrypted = redis.encrypted_kinds().into_iter().flatten();
+    let compressed = redis.compressed_kinds().into_iter().flatten();
+    let named = encrypted
+        .map(|kind| ("cache.redis.encrypt_only", kind))
+        .chain(compressed.map(|kind| ("cache.redis.compress_only", kind)));
+    for (key, unknown) in named.filter(|(_, kind)| !config.cache.ttl_seconds.contains_key(*kind)) {
         found.push(format!(
-            "`cache.redis.encrypt_only` ({}) names `{unknown}`, but there is no `cache.ttl_seconds.{unknown}`",
-            origin("cache.redis.encrypt_only"),
+            "`{key}` ({}) names `{unknown}`, but there is no `cache.ttl_seconds.{unknown}`",
+            origin(key),
         ));
     }
     let urls = ["database.url", "database.system_url", "database.owner_url"];

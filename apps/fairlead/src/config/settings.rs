@@ -7,7 +7,7 @@ use fairlead_domain::jobs::{Priorities, Queue};
 use serde::{Deserialize, Serialize};
 
 use super::Secret;
-use super::keys::Preset;
+use super::keys::{KEYS, Preset};
 use super::replicas::ReplicaConfig;
 use super::roles::Roles;
 
@@ -152,8 +152,14 @@ pub struct PoolConfig {
     pub connect_timeout: Duration,
     #[serde(rename = "create_timeout_ms", with = "millis")]
     pub create_timeout: Duration,
+    #[serde(rename = "destroy_timeout_ms", with = "millis")]
+    pub destroy_timeout: Duration,
     #[serde(rename = "idle_timeout_ms", with = "millis")]
     pub idle_timeout: Duration,
+    #[serde(rename = "reap_interval_ms", with = "millis")]
+    pub reap_interval: Duration,
+    #[serde(rename = "create_retry_interval_ms", with = "millis")]
+    pub create_retry_interval: Duration,
     #[serde(rename = "max_lifetime_ms", with = "millis")]
     pub max_lifetime: Duration,
     pub max_uses: u64,
@@ -190,12 +196,17 @@ pub struct MonitorConfig {
     pub return_after: Duration,
 }
 
-/// The size of the second pool; its times are those of the first.
+/// The second pool; what is not set is as in the first.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SystemPoolConfig {
     pub min: u32,
     pub max: u32,
+    pub acquire_timeout_ms: Option<u64>,
+    pub create_timeout_ms: Option<u64>,
+    pub idle_timeout_ms: Option<u64>,
+    pub max_lifetime_ms: Option<u64>,
+    pub max_uses: Option<u64>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -203,12 +214,23 @@ pub struct SystemPoolConfig {
 pub struct CacheConfig {
     pub responses: ResponseCacheConfig,
     pub stale_seconds: u64,
+    /// By kind of answer, where it is not as the others.
+    #[serde(default = "as_the_others")]
+    pub stale_seconds_of: BTreeMap<String, Option<u64>>,
     pub database_away_seconds: u64,
     pub memory: CacheMemoryConfig,
     pub redis: RedisConfig,
     pub warming: CacheWarmingConfig,
     /// By kind of answer, as its key names it; 0: not kept.
     pub ttl_seconds: BTreeMap<String, u64>,
+}
+
+/// No kind of answer is kept otherwise than the rest.
+fn as_the_others() -> BTreeMap<String, Option<u64>> {
+    let kinds = KEYS
+        .iter()
+        .filter_map(|key| key.path.strip_prefix("cache.stale_seconds_of."));
+    kinds.map(|kind| (kind.to_owned(), None)).collect()
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -257,12 +279,19 @@ pub struct RedisConfig {
     pub encrypt: bool,
     /// Kinds of answers, separated by commas; `None`: all.
     pub encrypt_only: Option<String>,
+    pub compress: bool,
+    pub compress_only: Option<String>,
 }
 
 impl RedisConfig {
     /// The kinds of answers that `encrypt` means; `None`: all.
     pub fn encrypted_kinds(&self) -> Option<impl Iterator<Item = &str>> {
         Some(self.encrypt_only.as_ref()?.split(',').map(str::trim))
+    }
+
+    /// The kinds of answers that `compress` means; `None`: all.
+    pub fn compressed_kinds(&self) -> Option<impl Iterator<Item = &str>> {
+        Some(self.compress_only.as_ref()?.split(',').map(str::trim))
     }
 }
 

@@ -143,19 +143,26 @@ fn shared(config: &RedisConfig, url: &Secret, secret: &Secret) -> SharedSettings
 }
 
 fn policies(config: &CacheConfig) -> BTreeMap<Namespace, Policy> {
-    let is_meant = |namespace: Namespace| match config.redis.encrypted_kinds() {
-        Some(mut kinds) => kinds.any(|kind| kind == key_of(namespace)),
+    let redis = &config.redis;
+    let is_encrypted = |name: &str| match redis.encrypted_kinds() {
+        Some(mut kinds) => kinds.any(|kind| kind == name),
+        None => true,
+    };
+    let is_compressed = |name: &str| match redis.compressed_kinds() {
+        Some(mut kinds) => kinds.any(|kind| kind == name),
         None => true,
     };
     let policy = |namespace: Namespace| {
-        let ttl = config.ttl_seconds.get(&key_of(namespace)).copied();
+        let name = key_of(namespace);
+        let ttl = config.ttl_seconds.get(&name).copied();
+        let stale = config.stale_seconds_of.get(&name).copied().flatten();
         let policy = Policy::from(namespace.strategy());
         Policy {
             enabled: ttl != Some(0),
             ttl: ttl.map_or(policy.ttl, Duration::from_secs),
-            stale: Duration::from_secs(config.stale_seconds),
-            encrypt: config.redis.encrypt && is_meant(namespace),
-            ..policy
+            stale: Duration::from_secs(stale.unwrap_or(config.stale_seconds)),
+            compress: redis.compress && is_compressed(&name),
+            encrypt: redis.encrypt && is_encrypted(&name),
         }
     };
     Namespace::ALL
@@ -217,6 +224,33 @@ mod tests {
         assert_eq!(encrypted(config(&some)), [Namespace::UserList, Namespace::Me]);
         assert_eq!(encrypted(config(&some[..1])), Namespace::ALL);
         assert!(encrypted(config(&some[1..])).is_empty());
+    }
+
+    #[test]
+    fn some_kinds_of_answers_may_be_kept_stale_and_compressed_otherwise() {
+        let config = config(&[
+            ("FAIRLEAD__CACHE__STALE_SECONDS", "5"),
+            ("FAIRLEAD__CACHE__STALE_SECONDS_OF__ME", "0"),
+            ("FAIRLEAD__CACHE__REDIS__COMPRESS_ONLY", "leads_list"),
+        ]);
+
+        let policies = policies(&config);
+
+        assert_eq!(policies[&Namespace::Me].stale, Duration::ZERO);
+        assert_eq!(policies[&Namespace::Lead].stale, Duration::from_secs(5));
+        assert!(policies[&Namespace::LeadList].compress);
+        assert!(!policies[&Namespace::Me].compress);
+    }
+
+    #[test]
+    fn every_kind_of_answer_has_a_key_of_its_own_for_how_long_it_is_stale() {
+        for name in Namespace::ALL.map(key_of) {
+            let variable = format!("FAIRLEAD__CACHE__STALE_SECONDS_OF__{}", name.to_uppercase());
+
+            let config = config(&[(&variable, "7")]);
+
+            assert_eq!(config.stale_seconds_of.get(&name), Some(&Some(7)), "{name}");
+        }
     }
 
     #[test]

@@ -43,8 +43,6 @@ pub(crate) use route::Route;
 
 /// How often pools begin a new minute of their figures.
 const TURN_EVERY: Duration = Duration::from_mins(1);
-/// How often pools are brought to the size they should have.
-const MAINTAIN_EVERY: Duration = Duration::from_secs(1);
 /// How PostgreSQL lists the connections of the monitor.
 const MONITOR: &str = "fairlead-monitor";
 
@@ -57,8 +55,11 @@ pub struct Cluster {
     system: Pool,
     last_writes: Arc<LastWrites>,
     timelines: Arc<OnceLock<Arc<dyn TimelineObserver>>>,
+    history: Arc<History>,
     /// How long a primary that has fallen silent is waited for.
     silence: Duration,
+    /// How often pools are brought to the size they should have.
+    reap_every: Duration,
     turn: AtomicUsize,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -71,8 +72,8 @@ impl Cluster {
         let system = target("the system role", "fairlead-system", &config.system_url)?;
         let app = target("the app role", "fairlead-app", &config.app_url)?;
         let (app_is_there, system_is_there) = tokio::join!(
-            wait_for_database("the app role", &app, config.patience),
-            wait_for_database("the system role", &system, config.patience),
+            wait_for_database("the app role", &app, config.patience, config.retry_every),
+            wait_for_database("the system role", &system, config.patience, config.retry_every),
         );
         app_is_there?;
         system_is_there?;
@@ -147,7 +148,9 @@ impl Cluster {
             ),
             last_writes: Arc::default(),
             timelines,
+            history,
             silence: config.monitor.timeout,
+            reap_every: config.reap_every,
             turn: AtomicUsize::new(0),
             tasks: Mutex::default(),
         });
@@ -165,7 +168,7 @@ impl Cluster {
         let turning = every("turn-pools", TURN_EVERY, move || {
             pools.iter().for_each(Pool::turn);
         });
-        let maintaining = every("prune-pools", MAINTAIN_EVERY, move || {
+        let maintaining = every("prune-pools", self.reap_every, move || {
             maintained.iter().for_each(Pool::prune);
         });
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -182,8 +185,9 @@ impl Cluster {
             async move {
                 while let Some(cluster) = cluster.upgrade() {
                     join_all(cluster.pools().map(Pool::fill)).await;
+                    let again_in = cluster.reap_every;
                     drop(cluster);
-                    tokio::time::sleep(MAINTAIN_EVERY).await;
+                    tokio::time::sleep(again_in).await;
                 }
             }
         });

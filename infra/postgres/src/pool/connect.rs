@@ -6,9 +6,6 @@ use super::target::{BadUrl, Target};
 use crate::error::Meaning;
 use crate::wire::Error;
 
-/// Between two attempts to connect at start.
-const RETRY_EVERY: Duration = Duration::from_millis(200);
-
 /// Why a store could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
@@ -38,6 +35,7 @@ pub(crate) async fn wait_for_database(
     what: &str,
     target: &Target,
     patience: Duration,
+    retry_every: Duration,
 ) -> Result<(), ConnectError> {
     let started = tokio::time::Instant::now();
     loop {
@@ -62,12 +60,12 @@ pub(crate) async fn wait_for_database(
             Ok(Err(error)) => Some(error),
             Err(_) => None,
         };
-        if started.elapsed() + RETRY_EVERY > patience {
+        if started.elapsed() + retry_every > patience {
             return Err(ConnectError::Unreachable {
                 waited: started.elapsed(),
                 source,
             });
         }
-        tokio::time::sleep(RETRY_EVERY).await;
+        tokio::time::sleep(retry_every).await;
     }
 }

@@ -14,8 +14,6 @@ use super::pipeline::{Answers, Failed, Pipeline};
 
 /// How long a connection may take to settle by itself.
 const GRACE: Duration = Duration::from_millis(250);
-/// How long it may take to ask the server to give up a statement.
-const GIVING_UP: Duration = Duration::from_secs(5);
 
 /// A connection while it is lent.
 pub(crate) struct Lent {
@@ -83,7 +81,8 @@ impl Borrowed {
             // The server looks after a connection that was closed only when the statement ends, so it is told. The
             // connection goes all the same: one cannot know whether the word has arrived, or hits whoever comes next.
             Err(_) => {
-                let _ = timeout(GIVING_UP, self.client.give_up(&self.shared.target)).await;
+                let limit = self.shared.config.destroy_timeout;
+                let _ = timeout(limit, self.client.give_up(&self.shared.target)).await;
             }
         }
     }

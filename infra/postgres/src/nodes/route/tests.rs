@@ -46,6 +46,7 @@ fn pool(node: &str) -> Pool {
         max: 1,
         acquire_timeout: moment,
         create_timeout: moment,
+        destroy_timeout: moment,
         idle_timeout: moment,
         max_lifetime: moment,
         max_uses: 1,
@@ -64,7 +65,9 @@ fn cluster(replicas: impl Into<Vec<Arc<Node>>>) -> Cluster {
         system: pool("primary"),
         last_writes: Arc::default(),
         timelines: Arc::default(),
+        history: Arc::default(),
         silence: Duration::from_secs(1),
+        reap_every: Duration::from_secs(1),
         turn: std::sync::atomic::AtomicUsize::new(0),
         tasks: std::sync::Mutex::default(),
     }
