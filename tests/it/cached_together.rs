@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use fairlead_devstack::Service;
 use serde_json::{Value, json};
+use sqlx::Executor as _;
 use support::database::DatabaseRole;
 use support::pair::TestPair;
 use support::process::{Program, Serving};
@@ -394,4 +395,65 @@ async fn nothing_old_is_shown_though_the_replica_stops_by_turns() {
         }
     }
     assert!(from_replica > 0, "the replica was never asked");
+}
+
+/// What one process revokes the other hears of by Redis: it need not be able to look it up.
+#[tokio::test]
+async fn a_key_that_one_process_revokes_the_other_refuses_though_it_cannot_look_it_up() {
+    let (database, redis) = (TestDatabase::create().await, RedisServer::start().await);
+    let program = program(&database, &redis);
+    let starved = program
+        .clone()
+        .with("FAIRLEAD__DATABASE__SYSTEM_POOL__MIN", "0")
+        .with("FAIRLEAD__DATABASE__SYSTEM_POOL__MAX", "1")
+        .with("FAIRLEAD__DATABASE__SYSTEM_POOL__ACQUIRE_TIMEOUT_MS", "200");
+    let (first, second) = (program.serve().await.unwrap(), starved.serve().await.unwrap());
+    for server in [&first, &second] {
+        until_shared(server).await;
+    }
+    let acme = TestTenant::sign_up(first.anonymous(), "acme").await;
+    let machine = at(&acme.machine(&["leads:read"]).await, &second);
+    machine.get("/api/v1/auth/me").await.expect(200);
+    let keys = acme.owner.get("/api/v1/tenant/api-keys").await.expect(200);
+    let key = format!(
+        "/api/v1/tenant/api-keys/{}",
+        keys["items"][0]["id"].as_str().unwrap()
+    );
+    let mut blocker = database.connect(DatabaseRole::Superuser).await;
+    let lock = "BEGIN; LOCK TABLE login_failures IN ACCESS EXCLUSIVE MODE";
+    blocker.execute(lock).await.unwrap();
+    let login = {
+        let anonymous = second.anonymous();
+        let body = json!({ "email": acme.owner_email, "password": "of no matter", "tenant": acme.slug });
+        fairlead_telemetry::spawn(async move { anonymous.post("/api/v1/auth/login", body).await })
+    };
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    wait_until("the only connection waits", async || {
+        let waiting = "SELECT count(*) FROM pg_stat_activity
+                       WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let waiting: i64 = sqlx::query_scalar(waiting)
+            .fetch_one(&mut superuser)
+            .await
+            .unwrap();
+        waiting == 1
+    })
+    .await;
+    assert_eq!(machine.get("/api/v1/auth/me").await.status, 200);
+
+    acme.owner.delete(&key).await.expect(204);
+
+    let revoked = Instant::now();
+    wait_until("it is refused", async || {
+        machine.get("/api/v1/auth/me").await.status == 503
+    })
+    .await;
+    let took = revoked.elapsed();
+    // Without a word from the other it would count for half a minute.
+    assert!(took < Duration::from_secs(5), "{took:?}");
+    blocker.execute("ROLLBACK").await.unwrap();
+    wait_until("it is found to be revoked", async || {
+        machine.get("/api/v1/auth/me").await.status == 401
+    })
+    .await;
+    login.await.unwrap();
 }

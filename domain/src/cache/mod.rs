@@ -23,7 +23,7 @@ pub use control::*;
 pub use entry::{Encoding, Entry, Loaded};
 pub use key::CacheKey;
 pub use namespace::{Namespace, Policy, Strategy};
-pub use port::{CacheRead, Found, Freshness, LoadFailure, Loader, ReadCache, Source};
+pub use port::{CacheRead, Changes, Found, Freshness, LoadFailure, Loader, ReadCache, Source};
 pub use table::{EVENT_TYPES, UnknownEventType, parse_event_type, tags_of, tags_of_event};
 pub use tag::{InvalidTag, Tag};
 pub use warming::*;

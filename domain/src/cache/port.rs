@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use super::{CacheKey, Entry, Loaded, Tag};
 use crate::access::TenantScope;
 use crate::consistency::Consistency;
+use crate::identity::TenantId;
 use crate::store::StoreError;
 
 /// Keeps answers of tenants, and brings each anew when what it tells of has changed.
@@ -40,6 +41,13 @@ pub struct CacheRead<'a> {
     pub tags: &'a [Tag],
     /// What the caller must see.
     pub consistency: Consistency,
+}
+
+/// Knows of changes: those made here, and those that others have told of.
+pub trait Changes: Debug + Send + Sync {
+    /// Returns a number that is another one as soon as a change is known here that touches `tag` in `tenant`. Now and then
+    /// it is another one without.
+    fn mark(&self, tenant: TenantId, tag: Tag) -> u64;
 }
 
 /// Brings an answer from where it comes from.

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use fairlead_domain::cache::{Tag, tags_of};
+use fairlead_domain::cache::{Changes, Tag, tags_of};
 use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::events::Recorded;
 use fairlead_domain::identity::TenantId;
@@ -25,6 +25,14 @@ impl CommitListener for TieredCache {
     /// and nobody in any other once its message has arrived there: within milliseconds, unless Redis is away.
     async fn committed(&self, tenant: TenantId, recorded: &[Recorded], position: LogPosition) {
         self.inner.bump(tenant, &touched(recorded), Some(position)).await;
+    }
+}
+
+impl Changes for TieredCache {
+    fn mark(&self, tenant: TenantId, tag: Tag) -> u64 {
+        let mark = |tag| u64::from(self.inner.generations.mark(TagHash::of(tenant, tag)));
+        // Some changes are told to have touched all of the tenant.
+        mark(Tag::Whole) << 32 | mark(tag)
     }
 }
 

@@ -164,6 +164,11 @@ impl Generations {
         }
     }
 
+    /// The generation of a tag alone.
+    pub(crate) fn mark(&self, tag: TagHash) -> u32 {
+        self.count(tag.slot())
+    }
+
     /// Whether no tag of the snapshot has been bumped since.
     pub(crate) fn holds(&self, snapshot: &Snapshot) -> bool {
         snapshot.era == self.era.load(Ordering::Acquire)

@@ -10,6 +10,7 @@ mod secrets;
 mod signup;
 mod tokens;
 mod users;
+mod verified;
 
 use serde_json::{Value, json};
 use support::{Client, PASSWORD, Response, TestApp, TestTenant};

@@ -3,6 +3,7 @@
 //! Extractors read what is established already, so as a handler's first argument they fail before a body is read.
 
 mod credential;
+mod lookups;
 mod verified;
 
 use std::future::{Ready, ready};
@@ -63,16 +64,14 @@ pub(crate) fn looks_like_an_operators(request: &HttpRequest) -> bool {
     matches!(Credential::of(request), Ok(Some(Credential::Bearer(token))) if token.starts_with(OPERATOR_SECRET))
 }
 
-/// Whether somebody who was let in still `may`. While that cannot be found out, it may.
+/// Whether somebody who was let in still `may`. While that cannot be found out, it may for as long as its credential
+/// counts unasked.
 pub(crate) async fn still_may(
     credential: &KeptCredential,
     services: &Services,
     may: impl FnOnce(&Caller) -> bool,
 ) -> bool {
-    match credential.caller(services).await {
-        Ok(caller) => may(&caller),
-        Err(problem) => problem.kind().status().is_server_error(),
-    }
+    credential.caller(services).await.is_ok_and(|caller| may(&caller))
 }
 
 async fn establish(request: &HttpRequest, services: &Services) -> Result<Presented, Problem> {

@@ -25,12 +25,14 @@ pub(super) struct Edge {
 
 impl Edge {
     pub(super) fn new(config: &Config, secret: &Secret) -> anyhow::Result<Self> {
+        let cache = cache::start(config, secret)?;
+        let changes = cache.clone().map(|cache| Arc::new(cache) as _);
         Ok(Self {
             cursors: CursorKey::new(derived_key::derive(secret, "cursor")),
             consistency: ConsistencyTokens::new(derived_key::derive(secret, "consistency")),
             confirmations: ConfirmationKey::new(derived_key::derive(secret, "voice-confirmation")),
-            verified: VerifiedCredentials::default(),
-            cache: cache::start(config, secret)?,
+            verified: VerifiedCredentials::new(changes),
+            cache,
             leads: LeadMeters::default(),
             signal: CommitSignal::default(),
             jobs: JobSignal::default(),

@@ -7,23 +7,36 @@ use fairlead_domain::identity::SessionId;
 use fairlead_domain::store::StoreError;
 use time::OffsetDateTime;
 use tokio::task::JoinHandle;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{MissedTickBehavior, timeout};
 use uuid::Uuid;
 
 use super::PgSystemStore;
 use crate::error::SqlError;
+use crate::wire::Conversation;
 
 const REFRESH_EVERY: Duration = Duration::from_secs(1);
 /// A revocation may be committed so much later than it was dated: longer than any unit of work that revokes.
 const OVERLAP: Duration = Duration::from_mins(1);
+/// A database that takes longer is asked again by a new connection.
+const REFRESH_WITHIN: Duration = Duration::from_secs(5);
+/// How PostgreSQL lists the connection.
+const REVOCATIONS: &str = "fairlead-revocations";
+/// Revocations per statement.
+const REVOCATIONS_AT_ONCE: usize = 10_000;
 /// Rows per statement.
 const BATCH: i64 = 10_000;
 
-const REVOKED_SINCE: &str = "
-    SELECT expires_at, id, session_id FROM revocations
-    WHERE (expires_at, id) > ($1, $2)
-    ORDER BY expires_at, id
-    LIMIT $3";
+/// The revocations behind a moment and an id.
+fn revoked_since((moment, id): (OffsetDateTime, Uuid)) -> String {
+    // To the microsecond, as the database keeps it.
+    let micros = moment.unix_timestamp_nanos() / 1_000;
+    format!(
+        "SELECT expires_at, id, session_id FROM revocations
+         WHERE (expires_at, id) > ('epoch'::timestamptz + {micros} * interval '1 microsecond', '{id}'::uuid)
+         ORDER BY expires_at, id
+         LIMIT {REVOCATIONS_AT_ONCE}"
+    )
+}
 
 // Kept a little longer than they matter, so that a process whose clock is behind still sees them.
 const CLEAR_REVOCATIONS: &str = "DELETE FROM revocations WHERE expires_at < $1 - interval '1 hour'";
@@ -75,7 +88,7 @@ impl PgSystemStore {
     /// Learns which sessions are revoked now; done once before the first request is served.
     pub async fn learn_revocations(&self) -> Result<(), StoreError> {
         let mut seen = self.clock.now();
-        self.refresh_revocations(&mut seen).await
+        self.refresh_revocations(&mut None, &mut seen).await
     }
 
     /// Starts the task that learns, once a second, which sessions other processes have revoked. It ends when it is
@@ -89,39 +102,53 @@ impl PgSystemStore {
         let mut every = tokio::time::interval(REFRESH_EVERY);
         every.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut seen = self.clock.now();
+        let mut conversation = None;
         let mut reachable = true;
         loop {
             every.tick().await;
-            match self.refresh_revocations(&mut seen).await {
-                Ok(()) => reachable = true,
+            let learning = self.refresh_revocations(&mut conversation, &mut seen);
+            match timeout(REFRESH_WITHIN, learning).await {
+                Ok(Ok(())) => {
+                    reachable = true;
+                    continue;
+                }
                 // Once, not every second.
-                Err(error) if reachable => {
+                Ok(Err(error)) if reachable => {
                     tracing::warn!(
                         error = &error as &dyn std::error::Error,
                         "cannot read revocations"
                     );
-                    reachable = false;
                 }
-                Err(_) => {}
+                Err(_) if reachable => {
+                    tracing::warn!("cannot read revocations: the database does not answer");
+                }
+                Ok(Err(_)) | Err(_) => {}
             }
+            (reachable, conversation) = (false, None);
         }
     }
 
     /// Reads the revocations that expire after `seen`, less an overlap for those that were committed late, and moves
     /// `seen` to the last of them.
-    async fn refresh_revocations(&self, seen: &mut OffsetDateTime) -> Result<(), StoreError> {
+    ///
+    /// By a connection of its own, which a pool without a free one does not keep waiting.
+    async fn refresh_revocations(
+        &self,
+        conversation: &mut Option<Conversation>,
+        seen: &mut OffsetDateTime,
+    ) -> Result<(), StoreError> {
         let now = self.clock.now();
         self.audience.revoked().forget_expired(now);
-        let connection = self.cluster.system();
+        let conversation = match conversation {
+            Some(conversation) => conversation,
+            None => conversation.insert(self.open_for_revocations().await?),
+        };
         let mut from = (now.max(*seen - OVERLAP), Uuid::nil());
         loop {
-            let rows = connection
-                .sql(REVOKED_SINCE)
-                .bind(from.0)
-                .bind(from.1)
-                .bind(BATCH)
-                .fetch_all()
-                .await?;
+            let rows = conversation
+                .ask(&revoked_since(from))
+                .await
+                .map_err(SqlError::from)?;
             let mut revoked: Vec<(SessionId, OffsetDateTime)> = Vec::with_capacity(rows.len());
             for row in &rows {
                 let get = |error| StoreError::from(SqlError::from(error));
@@ -130,10 +157,15 @@ impl PgSystemStore {
             }
             self.audience.revoked().add(&revoked);
             *seen = (*seen).max(from.0);
-            if i64::try_from(rows.len()).is_ok_and(|read| read < BATCH) {
+            if rows.len() < REVOCATIONS_AT_ONCE {
                 return Ok(());
             }
         }
+    }
+
+    async fn open_for_revocations(&self) -> Result<Conversation, StoreError> {
+        let target = self.cluster.system_target().named(REVOCATIONS);
+        Ok(target.open().await.map_err(SqlError::from)?)
     }
 
     pub(super) async fn clear_expired(&self) -> Result<(), StoreError> {

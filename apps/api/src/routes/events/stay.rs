@@ -16,10 +16,11 @@ pub(in crate::routes) const CHUNK: usize = 32 << 10;
 /// How long a client waits before it comes back, in milliseconds: not all of them as long, who are sent away together.
 const RETRY_MS: RangeInclusive<u32> = 500..=3_000;
 
-/// What cannot be found out by then is looked at the next time: whoever waits hears nothing else meanwhile.
-const CHECK_LIMIT: Duration = Duration::from_millis(500);
+/// What is not found out by then is taken for a no: whose credential counts unasked is told so long before.
+const CHECK_LIMIT: Duration = Duration::from_secs(2);
 
-/// Whether a client may still follow events. While that cannot be found out, it may.
+/// Whether a client may still follow events. While that cannot be found out, it may for as long as its credential counts
+/// unasked.
 pub(in crate::routes) async fn still_may(credential: &KeptCredential, services: &Services) -> bool {
     still_may_so(credential, services, |caller| {
         caller.permit::<ViewEvents>().is_ok()
@@ -34,7 +35,7 @@ pub(in crate::routes) async fn still_may_so(
     may: impl FnOnce(&Caller) -> bool,
 ) -> bool {
     let check = authentication::still_may(credential, services, may);
-    timeout(CHECK_LIMIT, check).await.unwrap_or(true)
+    timeout(CHECK_LIMIT, check).await.unwrap_or(false)
 }
 
 /// When to check a client.
