@@ -8,53 +8,27 @@ use tokio::time::sleep;
 
 use crate::backoff::Backoff;
 use crate::deliver::GivingUp;
+use crate::looks::Looks;
 use crate::signal::Waiter;
 use crate::{BrokerParts, Shared};
 
 /// Events per step.
 pub(crate) const STRETCH: u32 = 500;
-/// Nobody need tell: so often it is looked.
-pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// What a broker has not brought is looked for so often.
 const CATCH_UP_EVERY: Duration = Duration::from_secs(1);
 const BACKOFF: Backoff = Backoff {
     first: Duration::from_millis(100),
     most: Duration::from_secs(10),
 };
-/// There are events that may be read as soon as a transaction ends, which nobody tells of. Most end soon.
-const HELD: Backoff = Backoff {
-    first: Duration::from_millis(10),
-    most: LOOK_EVERY,
-};
-
-/// How long to rest between two looks at the log.
-#[derive(Debug, Default)]
-pub(crate) struct Looks {
-    /// Looks that found events which could not be read yet.
-    held: u32,
-}
-
-impl Looks {
-    /// Until the next one, after a look that has `found` something or not.
-    pub(crate) fn rest(&mut self, is_held: bool, found: bool) -> Duration {
-        if !is_held || found {
-            self.held = 0;
-        }
-        if !is_held {
-            return LOOK_EVERY;
-        }
-        self.held = self.held.saturating_add(1);
-        HELD.after(self.held)
-    }
-}
-
 /// What a step has found.
 enum Step {
     More(EventCursor),
-    /// All that may be read is done.
+    /// All that may be read was looked at.
     Done {
         place: EventCursor,
         is_held: bool,
+        /// Whether all of it is done; then, whether no transaction was under way that writes.
+        is_all: Option<bool>,
     },
     /// Somebody else has moved the reader.
     Moved,
@@ -67,21 +41,37 @@ pub(crate) async fn feed(shared: &Shared, consumer: &dyn Consumer) {
     let mut place = None;
     let mut failures = 0;
     loop {
+        let written = shared.log.written();
         match step(shared, consumer, place).await {
             Ok(step) => {
                 failures = 0;
                 place = match step {
-                    Step::More(place) => Some(place),
-                    Step::Done { place: now, is_held } => {
+                    Step::More(place) => {
+                        looks.note_more();
+                        Some(place)
+                    }
+                    Step::Done {
+                        place: now,
+                        is_held,
+                        is_all,
+                    } => {
+                        match is_all {
+                            Some(is_quiet) => looks.note_all(written, is_quiet),
+                            None => looks.note_more(),
+                        }
                         let pause = looks.rest(is_held, place != Some(now));
-                        rest(shared, &mut waiter, pause).await;
+                        rest(shared, &mut waiter, &looks, pause).await;
                         Some(now)
                     }
-                    Step::Moved => None,
+                    Step::Moved => {
+                        looks.note_more();
+                        None
+                    }
                 };
             }
             Err(error) => {
                 failures += 1;
+                looks.note_more();
                 // What was last written may be written.
                 place = None;
                 if failures == 1 {
@@ -95,12 +85,18 @@ pub(crate) async fn feed(shared: &Shared, consumer: &dyn Consumer) {
 }
 
 /// Waits until there may be something to do.
-async fn rest(shared: &Shared, waiter: &mut Waiter, pause: Duration) {
-    if shared.broker.is_some() {
-        // What is new is the broker's to bring, and what it has not brought is old when it is looked at.
-        sleep(CATCH_UP_EVERY).await;
-    } else {
-        waiter.woken_within(pause).await;
+async fn rest(shared: &Shared, waiter: &mut Waiter, looks: &Looks, pause: Duration) {
+    loop {
+        let is_woken = if shared.broker.is_some() {
+            // What is new is the broker's to bring, and what it has not brought is old when it is looked at.
+            sleep(CATCH_UP_EVERY).await;
+            false
+        } else {
+            waiter.woken_within(pause).await
+        };
+        if is_woken || looks.nothing_until(shared.log.written()).is_none() {
+            return;
+        }
     }
 }
 
@@ -115,13 +111,19 @@ async fn step(
         None => shared.log.place(name).await?,
     };
     let mut stretch = shared.log.read(place, STRETCH).await?;
-    let is_held = stretch.is_held;
+    let (is_held, found) = (stretch.is_held, stretch.events.len());
     if let Some(parts) = &shared.broker {
         leave_to_broker(parts, &mut stretch.events);
     }
     let is_full = stretch.events.len() >= STRETCH as usize;
+    let is_whole = stretch.events.len() == found && !is_full && !is_held;
+    let is_all = is_whole.then_some(stretch.is_quiet);
     let Some(last) = stretch.events.last().map(|event| event.cursor) else {
-        return Ok(Step::Done { place, is_held });
+        return Ok(Step::Done {
+            place,
+            is_held,
+            is_all,
+        });
     };
     let cursors: Vec<EventCursor> = stretch.events.iter().map(|event| event.cursor).collect();
     let giving_up = match &shared.broker {
@@ -140,7 +142,13 @@ async fn step(
         None => last,
         Some(undone) => match cursors.into_iter().take_while(|cursor| *cursor < undone).last() {
             Some(before) => before,
-            None => return Ok(Step::Done { place, is_held }),
+            None => {
+                return Ok(Step::Done {
+                    place,
+                    is_held,
+                    is_all: None,
+                });
+            }
         },
     };
     if !shared.log.advance(name, place, last).await? {
@@ -149,7 +157,11 @@ async fn step(
     Ok(if is_full && undone.is_none() {
         Step::More(last)
     } else {
-        Step::Done { place: last, is_held }
+        Step::Done {
+            place: last,
+            is_held,
+            is_all: is_all.filter(|_| undone.is_none()),
+        }
     })
 }
 

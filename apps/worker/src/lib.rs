@@ -20,6 +20,7 @@ mod imports;
 mod jobs;
 mod leader;
 mod live;
+mod looks;
 mod operations;
 mod put_aside;
 mod relay;

@@ -20,7 +20,8 @@ use tokio::sync::{Notify, broadcast, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::backoff::Backoff;
-use crate::feed::{LOOK_EVERY, Looks, STRETCH};
+use crate::feed::STRETCH;
+use crate::looks::{LOOK_EVERY, Looks};
 use crate::signal::Waiter;
 
 /// Events of a tenant that may wait for who is slow.
@@ -351,15 +352,26 @@ async fn tell_from(mut place: EventCursor, worker: &crate::Shared, waiter: &mut 
     let mut looks = Looks::default();
     let mut failures = 0;
     loop {
+        let written = worker.log.written();
         match worker.log.read(place, STRETCH).await {
             Ok(stretch) => {
                 failures = 0;
                 if let Some(Observing { observer, .. }) = &worker.observing {
                     observer.observe(&stretch);
                 }
-                let Stretch { events, is_held, .. } = stretch;
+                let Stretch {
+                    events,
+                    is_held,
+                    is_quiet,
+                    ..
+                } = stretch;
                 let found = events.len();
                 let is_at_end = found < STRETCH as usize;
+                if is_at_end && !is_held {
+                    looks.note_all(written, is_quiet);
+                } else {
+                    looks.note_more();
+                }
                 place = events.last().map_or(place, |last| last.cursor);
                 if worker.live.is_telling() {
                     if !worker.live.tell(events).await && worker.observing.is_none() {
@@ -370,11 +382,13 @@ async fn tell_from(mut place: EventCursor, worker: &crate::Shared, waiter: &mut 
                 }
                 worker.live.note_reached(place);
                 if is_at_end {
-                    rest(worker, waiter, looks.rest(is_held, found > 0)).await;
+                    let pause = looks.rest(is_held, found > 0);
+                    rest(worker, waiter, &looks, pause).await;
                 }
             }
             Err(error) => {
                 failures += 1;
+                looks.note_more();
                 if failures == 1 {
                     let error: &dyn std::error::Error = &error;
                     tracing::warn!(error, "those who follow events wait for the database");
@@ -386,11 +400,20 @@ async fn tell_from(mut place: EventCursor, worker: &crate::Shared, waiter: &mut 
 }
 
 /// Waits until there may be something to tell. Who only observes is in no hurry, and reads more at a time.
-async fn rest(worker: &crate::Shared, waiter: &mut Waiter, pause: Duration) {
-    if worker.live.is_telling() {
-        waiter.woken_within(pause).await;
-    } else {
-        // Or until somebody wants to follow.
-        let _ = timeout(LOOK_EVERY, worker.live.0.wanted.notified()).await;
+async fn rest(worker: &crate::Shared, waiter: &mut Waiter, looks: &Looks, pause: Duration) {
+    loop {
+        let is_woken = if worker.live.is_telling() {
+            waiter.woken_within(pause).await
+        } else {
+            // Or until somebody wants to follow.
+            timeout(LOOK_EVERY, worker.live.0.wanted.notified()).await.is_ok()
+        };
+        let nothing_until = looks.nothing_until(worker.log.written());
+        let Some(moment) = nothing_until.filter(|_| !is_woken) else {
+            return;
+        };
+        if let Some(Observing { observer, .. }) = &worker.observing {
+            observer.observe_nothing(moment);
+        }
     }
 }

@@ -8,7 +8,8 @@ use tokio::time::sleep;
 
 use crate::Shared;
 use crate::backoff::Backoff;
-use crate::feed::{Looks, STRETCH};
+use crate::feed::STRETCH;
+use crate::looks::Looks;
 
 /// The reader's name.
 pub(crate) const RELAY: &str = "relay";
@@ -31,6 +32,8 @@ struct Step {
     /// Whether there may be more to publish at once.
     is_full: bool,
     is_held: bool,
+    /// Whether no transaction was under way that writes.
+    is_quiet: bool,
 }
 
 /// Publishes for as long as this process leads.
@@ -43,17 +46,26 @@ pub(crate) async fn relay(shared: &Shared, broker: &dyn Broker, lease: &dyn Leas
     let mut place = None;
     let mut failures = 0;
     loop {
+        let written = shared.log.written();
         match step(shared, broker, lease, place).await {
             Ok(step) => {
                 failures = 0;
+                if step.is_full || step.is_held || step.place.is_none() {
+                    looks.note_more();
+                } else {
+                    looks.note_all(written, step.is_quiet);
+                }
                 if !step.is_full {
                     let pause = looks.rest(step.is_held, place != step.place);
-                    waiter.woken_within(pause).await;
+                    while !waiter.woken_within(pause).await
+                        && looks.nothing_until(shared.log.written()).is_some()
+                    {}
                 }
                 place = step.place;
             }
             Err(error) => {
                 failures += 1;
+                looks.note_more();
                 place = None;
                 if failures == 1 {
                     let error: &dyn std::error::Error = &error;
@@ -94,5 +106,6 @@ async fn step(
         place,
         is_full: stretch.events.len() >= STRETCH as usize,
         is_held: stretch.is_held,
+        is_quiet: stretch.is_quiet,
     })
 }

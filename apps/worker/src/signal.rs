@@ -86,11 +86,13 @@ impl Waiter {
         let _ = self.signal.changed().await;
     }
 
-    /// Waits until it is woken, or for so long, and until the look before was a moment ago.
-    pub(crate) async fn woken_within(&mut self, limit: Duration) {
-        let _ = timeout(limit, self.woken()).await;
+    /// Waits until it is woken, or for so long, and until the look before was a moment ago. Returns whether it was
+    /// woken.
+    pub(crate) async fn woken_within(&mut self, limit: Duration) -> bool {
+        let is_woken = timeout(limit, self.woken()).await.is_ok();
         sleep_until(self.next).await;
         self.next = Instant::now() + APART;
+        is_woken
     }
 }
 

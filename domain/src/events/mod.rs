@@ -20,5 +20,6 @@ pub use log::{AggregateFilter, EventFilter, EventPage, Events, EventsDropped};
 pub use observer::EventObserver;
 pub use reader::{
     Backlog, EventLog, EventsMonitor, EventsReport, Holder, Leadership, LeadershipLost, Lease, Stretch,
+    Written,
 };
 pub use recorded::{Aggregate, Recorded, Source};

@@ -1,4 +1,5 @@
 use std::fmt::Debug;
+use std::time::Instant;
 
 use super::Stretch;
 
@@ -9,4 +10,7 @@ pub trait EventObserver: Debug + Send + Sync {
     ///
     /// Called every so often, also when there are none.
     fn observe(&self, stretch: &Stretch);
+
+    /// Is told instead, every so often, that there was nothing behind the last stretch until a moment.
+    fn observe_nothing(&self, until: Instant);
 }

@@ -1,7 +1,7 @@
 use std::convert::Infallible;
 use std::fmt::Debug;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
@@ -17,6 +17,9 @@ pub trait EventLog: Debug + Send + Sync {
     /// Reads up to `limit` events behind `after`, the oldest first, and leaves what is still being committed, with all
     /// behind it, for the next time.
     async fn read(&self, after: EventCursor, limit: u32) -> Result<Stretch, StoreError>;
+
+    /// Up to where the database is written, as it was seen last; asks nobody. `None` when it was not seen.
+    fn written(&self) -> Option<Written>;
 
     /// The last event that can be read now; before all events when there is none.
     async fn end(&self) -> Result<EventCursor, StoreError>;
@@ -53,8 +56,19 @@ pub struct Stretch {
     pub transactions: Vec<u32>,
     /// Whether there are events that may not be read yet, because a transaction older than theirs is under way.
     pub is_held: bool,
+    /// Whether no transaction was under way behind the read that writes: all events from before can be read by now, and
+    /// with those that come [`EventLog::written`] goes on.
+    pub is_quiet: bool,
     /// Behind the commits of all events that were read.
     pub as_of: LogPosition,
+}
+
+/// Up to where the database is written. As long as that stays the same, no transaction becomes durable.
+#[derive(Clone, Copy, Debug)]
+pub struct Written {
+    pub position: LogPosition,
+    /// The moment before the database was asked.
+    pub seen: Instant,
 }
 
 /// Being the one who reads.

@@ -108,6 +108,13 @@ impl Heard {
         }
     }
 
+    /// Takes note that there was nothing more until a moment.
+    fn note_flowed(&self, until: Instant) {
+        if let Some(followed) = &mut *lock(&self.followed) {
+            followed.flowed = followed.flowed.max(until);
+        }
+    }
+
     /// Takes in what the log has brought.
     fn find(&self, stretch: &Stretch, now: Instant) {
         let mut untold = lock(&self.untold);
@@ -176,12 +183,22 @@ impl EventObserver for TieredCache {
     fn observe(&self, stretch: &Stretch) {
         self.inner.observe(stretch, Instant::now());
     }
+
+    fn observe_nothing(&self, until: Instant) {
+        self.inner.heard.note_flowed(until);
+        self.inner.tell_untold(Instant::now());
+    }
 }
 
 impl Inner {
     pub(crate) fn observe(self: &Arc<Self>, stretch: &Stretch, now: Instant) {
         self.heard.note_followed(stretch, now);
         self.heard.find(stretch, now);
+        self.tell_untold(now);
+    }
+
+    /// Bumps what was found long enough ago, and nobody has told of.
+    fn tell_untold(self: &Arc<Self>, now: Instant) {
         let due = self.heard.due(now);
         if due.is_empty() {
             return;

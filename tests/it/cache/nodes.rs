@@ -259,6 +259,7 @@ impl Node {
             events: Vec::new(),
             transactions: Vec::new(),
             is_held: false,
+            is_quiet: true,
             as_of: LogPosition::UNKNOWN,
         };
         spawn(async move {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fairlead_domain::Id;
 use fairlead_domain::events::{EventObserver, Heard, LiveEvents, LiveLog as _, Stretch};
@@ -26,6 +26,8 @@ impl EventObserver for Beset {
             "the observer is beside itself"
         );
     }
+
+    fn observe_nothing(&self, _: Instant) {}
 }
 
 async fn next(events: &mut Box<dyn LiveEvents>) -> String {

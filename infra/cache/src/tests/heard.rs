@@ -53,6 +53,7 @@ fn stretch(events: impl IntoIterator<Item = (u32, Event)>, as_of: LogPosition) -
         events,
         transactions,
         is_held: false,
+        is_quiet: true,
         as_of,
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::wire::{Error, Row};
 use async_trait::async_trait;
 use fairlead_domain::Id;
-use fairlead_domain::events::{Backlog, EventCursor, EventLog, Holder, Leadership, Stretch};
+use fairlead_domain::events::{Backlog, EventCursor, EventLog, Holder, Leadership, Stretch, Written};
 use fairlead_domain::store::StoreError;
 
 use super::leadership::PgLeadership;
@@ -31,7 +31,9 @@ const IS_MORE: &str = "
     SELECT (SELECT TRUE FROM events
             WHERE (GREATEST(xid, xid), position) > ($1, $2)
             ORDER BY GREATEST(xid, xid), position
-            LIMIT 1) IS NOT NULL";
+            LIMIT 1) IS NOT NULL,
+           pg_snapshot_xmin(now) = pg_snapshot_xmax(now)
+    FROM pg_current_snapshot() AS now";
 
 const END: &str = "
     SELECT xid, position
@@ -89,7 +91,7 @@ impl EventLog for PgSystemStore {
             transactions
                 .push(u32::try_from(transaction).map_err(|_| unexpected("a transaction id beyond 32 bits"))?);
         }
-        let is_held = if events.len() < limit as usize {
+        let (is_held, is_quiet) = if events.len() < limit as usize {
             let last = events.last().map_or(after, |event| event.cursor);
             let row = connection
                 .sql(IS_MORE)
@@ -106,8 +108,13 @@ impl EventLog for PgSystemStore {
             events,
             transactions,
             is_held,
+            is_quiet,
             as_of,
         })
+    }
+
+    fn written(&self) -> Option<Written> {
+        self.cluster().written()
     }
 
     #[tracing::instrument(level = "debug", name = "db.event_log.end", skip_all)]

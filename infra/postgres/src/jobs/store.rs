@@ -172,11 +172,19 @@ impl JobStore for PgSystemStore {
     #[tracing::instrument(level = "debug", name = "db.job_store.sweep", skip_all)]
     async fn sweep(&self, queues: &[Queue]) -> Result<Swept, StoreError> {
         let mut swept = Swept::default();
+        let names: Vec<&str> = queues.iter().map(|queue| queue.as_str()).collect();
         // To the end: what is due next may be somebody else's.
-        loop {
+        let waiting = loop {
             let connection = self.cluster().system();
             let due = connection.sql(DUE).bind(SWEEP).execute().await?;
             let rescued = connection.sql(RESCUE).bind(SWEEP).fetch_all().await?;
+            let is_over = due.max(rescued.len() as u64) < SWEEP.unsigned_abs();
+            // Not a transaction more each time that there is nothing.
+            let waiting = if is_over {
+                connection.sql(WAITING).bind(names.clone()).fetch_all().await?
+            } else {
+                Vec::new()
+            };
             connection.commit().await?;
             swept.due += due;
             for row in &rescued {
@@ -186,15 +194,11 @@ impl JobStore for PgSystemStore {
                     swept.rescued += 1;
                 }
             }
-            if due.max(rescued.len() as u64) < SWEEP.unsigned_abs() {
-                break;
+            if is_over {
+                break waiting;
             }
-        }
-        let names: Vec<&str> = queues.iter().map(|queue| queue.as_str()).collect();
-        let connection = self.cluster().system();
-        let rows = connection.sql(WAITING).bind(names).fetch_all().await?;
-        connection.commit().await?;
-        for row in &rows {
+        };
+        for row in &waiting {
             let queue = Queue::parse(row.try_get(0).map_err(SqlError::from)?);
             swept.waiting.extend(queue);
         }

@@ -57,6 +57,11 @@ impl History {
         }
     }
 
+    /// Where the primary was seen last, and when it was asked.
+    pub(super) fn latest(&self) -> Option<(LogPosition, Instant)> {
+        self.samples().back().map(|last| (last.position, last.until))
+    }
+
     /// `None` when the primary has not been seen yet, or is on another timeline.
     pub(super) fn lag(&self, replayed: LogPosition, now: Instant) -> Option<Lag> {
         let samples = self.samples();

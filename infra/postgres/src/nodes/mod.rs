@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use fairlead_domain::consistency::{NodeName, ReadIntent};
 use fairlead_domain::database::NodeRole;
+use fairlead_domain::events::Written;
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::store::{StoreError, TimelineObserver};
 use futures_util::future::join_all;
@@ -255,6 +256,12 @@ impl Cluster {
     pub(crate) fn read(self: &Arc<Self>, tenant: TenantId, intent: ReadIntent) -> Connection {
         let intent = intent.raised_to(self.last_writes.of(tenant));
         Connection::reading(Route::new(Arc::clone(self), tenant, intent))
+    }
+
+    /// Up to where the primary was written when it was seen last.
+    pub(crate) fn written(&self) -> Option<Written> {
+        let latest = self.history.latest();
+        latest.map(|(position, seen)| Written { position, seen })
     }
 
     /// Fails at once while the primary is known to be gone. It may be the machine that is slow when it is silent.

@@ -149,7 +149,7 @@ enum LookError {
 }
 
 async fn ask(conversation: &mut Conversation) -> Result<Look, LookError> {
-    let answer = conversation.ask(LOOK).await?;
+    let answer = conversation.ask_again(LOOK).await?;
     answer.first().and_then(read).ok_or(LookError::Answer)
 }
 

@@ -19,6 +19,10 @@ use crate::statement::Arguments;
 const BINARY: i16 = 1;
 /// Names a prepared statement only until the next one of that name is prepared.
 const UNNAMED: &str = "";
+/// Names the one that is asked again and again.
+const REPEATED: &str = "again";
+/// `invalid_sql_statement_name`
+const NOT_PREPARED: &str = "26000";
 const NO_LIMIT: i32 = 0;
 
 /// A connection, and how far the conversation on it has come. Requests are written one after the other and sent
@@ -35,6 +39,8 @@ pub(crate) struct Conversation {
     /// As the server told when it answered a Sync last.
     is_in_transaction: bool,
     notified: VecDeque<String>,
+    /// The columns of the statement that is asked again and again, once it is prepared.
+    repeated: Option<Arc<[Type]>>,
 }
 
 /// What a server says to a request.
@@ -85,6 +91,7 @@ impl Conversation {
             is_broken: false,
             is_in_transaction: false,
             notified: VecDeque::new(),
+            repeated: None,
         }
     }
 
@@ -199,15 +206,41 @@ impl Conversation {
     pub(crate) async fn ask(&mut self, text: &str) -> Result<Vec<Row>, Error> {
         self.prepare(UNNAMED, text, &[])?;
         self.execute(UNNAMED, &Arguments::default())?;
+        Ok(self.answers(Arc::default()).await?.0)
+    }
+
+    /// Runs a statement of no arguments that is the only one on this connection to be run like this: it is prepared once.
+    pub(crate) async fn ask_again(&mut self, text: &'static str) -> Result<Vec<Row>, Error> {
+        if let Some(known) = self.repeated.take() {
+            self.execute(REPEATED, &Arguments::default())?;
+            match self.answers(known).await {
+                // A pooler has gone to another server.
+                Err(error) if error.code() == Some(NOT_PREPARED) => {}
+                answered => return Ok(self.remember(answered?)),
+            }
+        }
+        self.forget(REPEATED)?;
+        self.prepare(REPEATED, text, &[])?;
+        self.execute(REPEATED, &Arguments::default())?;
+        let answered = self.answers(Arc::default()).await?;
+        Ok(self.remember(answered))
+    }
+
+    fn remember(&mut self, (rows, columns): (Vec<Row>, Arc<[Type]>)) -> Vec<Row> {
+        self.repeated = Some(columns);
+        rows
+    }
+
+    /// Waits for the answers to all that was asked; returns the rows, and the types of their columns.
+    async fn answers(&mut self, mut types: Arc<[Type]>) -> Result<(Vec<Row>, Arc<[Type]>), Error> {
         self.sync();
-        let mut types: Arc<[Type]> = Arc::default();
         let mut rows = Vec::new();
         loop {
             match self.reply().await {
                 Ok(Reply::Prepared(columns)) => types = columns,
                 Ok(Reply::Row(values)) => rows.push(Row::new(values.bytes, Arc::clone(&types))),
                 Ok(Reply::Done(_)) => {}
-                Ok(Reply::Ready) => return Ok(rows),
+                Ok(Reply::Ready) => return Ok((rows, types)),
                 Err(error) => {
                     // It matters more than what comes of the rest.
                     let _ = self.settle().await;
