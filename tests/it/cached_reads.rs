@@ -404,6 +404,11 @@ async fn operators_see_what_is_kept_and_drop_it() {
     assert!(metrics["total"]["memoryHits"].as_u64() >= Some(1), "{metrics}");
     let rates = operator.get(&format!("{base}/hit-rate")).await.expect(200);
     assert!(rates["total"]["hitRatio"].as_f64() > Some(0.0), "{rates}");
+    let of_key = rates["keys"].as_array().unwrap().iter();
+    let of_key = of_key.clone().find(|key| key["key"] == "leads.list?status=NEW");
+    let of_key = of_key.unwrap_or_else(|| panic!("{rates}"));
+    assert_eq!(of_key["tenantId"], acme.id.as_str(), "{rates}");
+    assert!(of_key["misses"].as_u64() >= Some(1), "{rates}");
     let stats = operator
         .get(&format!("{base}/tenant/{}/stats", acme.id))
         .await
@@ -485,6 +490,7 @@ async fn what_operators_warm_is_there_and_what_they_mistype_is_refused() {
         json!({ "datasets": ["recent-lead"] }),
         json!({ "keys": ["nonsense"] }),
         json!({ "datasets": ["statistics"], "learned": true }),
+        json!({ "tenantId": "01930000-0000-7000-8000-000000000001" }),
     ] {
         let refused = operator.post(warm, wrong.clone()).await;
         assert_eq!(

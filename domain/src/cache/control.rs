@@ -120,6 +120,8 @@ pub struct CacheReport {
     pub other_tenants: TenantReport,
     /// The keys that saved the most time of the database, most first.
     pub hottest: Vec<HotKey>,
+    /// The keys that are asked for most, most first.
+    pub keys: Vec<KeyReport>,
     /// Loads that were not kept because something they depend on changed meanwhile.
     pub refused_fills: u64,
 }
@@ -239,6 +241,17 @@ pub struct HotKey {
     pub saved: Duration,
     /// How much of `saved` may be that of keys that it displaced from the list.
     pub error: Duration,
+}
+
+/// How the requests for one key fare, since it is one of those that are watched.
+#[derive(Clone, Debug)]
+pub struct KeyReport {
+    pub tenant: TenantId,
+    pub key: CacheKey,
+    /// Counted in lots; up to fifteen more may have been.
+    pub hits: u64,
+    /// Requests that waited for a load.
+    pub misses: u64,
 }
 
 /// How answers that depend on one kind of tag fare.

@@ -165,6 +165,11 @@ impl Inner {
             Ok(found) => {
                 let outcome = if is_new { outcome(&found) } else { Outcome::Joined };
                 self.note(tenant, read, outcome);
+                // Of what was there before, the hits that made no whole lot.
+                let rest = held.as_ref().filter(|_| is_new);
+                let rest = rest.map_or(0, |held| held.hits() % u64::from(HITS_PER_LOT));
+                let is_hit = u64::from(outcome.is_hit());
+                self.meters.keys.note(&flight.key, rest + is_hit, 1 - is_hit);
                 return Ok(found);
             }
             Err(failure) => failure,
@@ -245,6 +250,7 @@ impl Inner {
         // Noted in lots, so that hits seldom meet at the lock.
         if held.note_hit().is_multiple_of(u64::from(HITS_PER_LOT)) {
             self.meters.hot.add(held.key(), held.cost() * HITS_PER_LOT);
+            self.meters.keys.note(held.key(), u64::from(HITS_PER_LOT), 0);
         }
         in_memory(held, freshness)
     }

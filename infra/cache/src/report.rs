@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use fairlead_domain::cache::{
-    CacheReport, Counts, HotKey, MemoryReport, Namespace, SharedReport, Tag, TagReport, TenantReport, Times,
+    CacheReport, Counts, HotKey, KeyReport, MemoryReport, Namespace, SharedReport, Tag, TagReport,
+    TenantReport, Times,
 };
 
 use crate::cache::Inner;
@@ -47,6 +48,17 @@ pub(crate) fn of_cache(inner: &Inner) -> CacheReport {
                 key: key.key.clone(),
                 saved: saved.saved,
                 error: saved.error,
+            })
+            .collect(),
+        keys: meters
+            .keys
+            .top(HOTTEST)
+            .into_iter()
+            .map(|(key, rate)| KeyReport {
+                tenant: key.tenant,
+                key: key.key.clone(),
+                hits: rate.hits,
+                misses: rate.misses,
             })
             .collect(),
         refused_fills: get(&meters.refused_fills),

@@ -2,6 +2,7 @@
 
 mod histogram;
 mod hot;
+mod keys;
 mod tenant;
 mod warm;
 
@@ -13,6 +14,7 @@ use moka::notification::RemovalCause;
 
 pub(crate) use histogram::Histogram;
 pub(crate) use hot::HotKeys;
+pub(crate) use keys::KeyRates;
 pub(crate) use tenant::TenantMeter;
 pub(crate) use warm::WarmMeter;
 
@@ -116,6 +118,8 @@ pub(crate) struct Meters {
     by_tag: [TagMeter; Tag::KINDS.len()],
     /// The keys that save the most.
     pub(crate) hot: HotKeys,
+    /// The keys that are asked for most.
+    pub(crate) keys: KeyRates,
     times: [Histogram; Operation::ALL.len()],
     pub(crate) evictions: Evictions,
     /// Loads that were not kept because something they depend on changed meanwhile.

@@ -1,7 +1,8 @@
 use actix_web::{HttpResponse, get, web};
-use fairlead_domain::cache::{CacheReport, Counts, TagReport};
+use fairlead_domain::cache::{CacheReport, Counts, KeyReport, TagReport};
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use super::view::{CountsView, TenantView};
 use super::{NoCache, control};
@@ -24,6 +25,10 @@ use crate::spec::Problems;
         "degraded": 0, "loads": 20, "joined": 0, "failed": 0,
     }}],
     "tags": [{"tag": "leads", "hits": 780, "misses": 20, "bumps": 9, "hitRatio": 0.975}],
+    "keys": [{
+        "tenantId": "01934f6e-7b1a-7cc3-98a4-0242ac120001", "key": "leads.list?status=NEW", "hits": 480, "misses": 3,
+        "hitRatio": 0.99,
+    }],
     "tenants": [],
 }))]
 struct HitRateView {
@@ -32,8 +37,28 @@ struct HitRateView {
     namespaces: Vec<NamespaceView>,
     /// By what answers depend on: many misses and many bumps mean that it changes faster than it is read.
     tags: Vec<TagView>,
+    /// The fifty keys that are asked for most, most first: each since it is one of those that are watched.
+    keys: Vec<KeyView>,
     /// The tenants that ask most, most first.
     tenants: Vec<TenantView>,
+}
+
+/// One answer.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = CacheKeyHitRate)]
+struct KeyView {
+    tenant_id: Uuid,
+    key: String,
+    /// Counted in lots; up to fifteen more may have been.
+    #[schema(minimum = 0)]
+    hits: u64,
+    /// Requests that waited for a load.
+    #[schema(minimum = 0)]
+    misses: u64,
+    /// From 0 to 1; `null` when nothing was asked.
+    #[schema(required = true, minimum = 0, maximum = 1)]
+    hit_ratio: Option<f64>,
 }
 
 /// Of the requests that came to a level, those that it answered.
@@ -86,6 +111,7 @@ impl From<&CacheReport> for HitRateView {
             levels: levels(&total, report.shared.is_some()),
             namespaces: namespaces.collect(),
             tags: report.tags.iter().map(TagView::from).collect(),
+            keys: report.keys.iter().map(KeyView::from).collect(),
             tenants: tenants
                 .map(|(tenant, report)| TenantView::new(Some(tenant.as_uuid()), report))
                 .collect(),
@@ -107,6 +133,18 @@ fn levels(total: &Counts, is_shared: bool) -> Vec<LevelView> {
     ]
 }
 
+impl From<&KeyReport> for KeyView {
+    fn from(report: &KeyReport) -> Self {
+        Self {
+            tenant_id: report.tenant.as_uuid(),
+            key: report.key.to_string(),
+            hits: report.hits,
+            misses: report.misses,
+            hit_ratio: ratio(report.hits, report.hits + report.misses),
+        }
+    }
+}
+
 impl From<&TagReport> for TagView {
     fn from(tag: &TagReport) -> Self {
         Self {
@@ -124,7 +162,7 @@ fn ratio(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| part as f64 / whole as f64)
 }
 
-/// Tell how many requests were spared a load: by level, kind, tag and tenant.
+/// Tell how many requests were spared a load: by level, kind, tag, key and tenant.
 #[utoipa::path(
     tag = "platform",
     operation_id = "getCacheHitRate",

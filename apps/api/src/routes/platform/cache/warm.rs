@@ -1,5 +1,8 @@
 use actix_web::{HttpResponse, get, post, web};
+use fairlead_domain::access::SystemScope;
 use fairlead_domain::cache::{CacheWarming, DatasetReport, WarmReport, WarmWish, WarmedKey};
+use fairlead_domain::identity::TenantId;
+use fairlead_domain::invalid::Invalid;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -165,12 +168,31 @@ pub(super) async fn warm(
 ) -> Result<HttpResponse, Problem> {
     let warming = warming(&services)?.clone();
     let request = WarmWish::from(body.value).parse(&warming.datasets())?;
+    if let Some(tenant) = request.tenant {
+        require_known(&services, tenant).await?;
+    }
     // It goes on when the operator goes away: what is loaded serves others.
     let warmed = fairlead_telemetry::spawn(async move { warming.warm(request).await });
     let report = warmed
         .await
         .map_err(|error| Problem::server(Kind::Internal, error))??;
     Ok(HttpResponse::Ok().json(WarmedView::from(report)))
+}
+
+/// One that there is not has nothing to be loaded, and was most likely mistyped.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "operators see the platform across tenants"
+)]
+async fn require_known(services: &Services, tenant: TenantId) -> Result<(), Problem> {
+    let scope = SystemScope::new("operator: warm the cache");
+    let mut uow = services.system.begin(&scope).await?;
+    match uow.accounts().find_owner(tenant).await? {
+        Some(_) => Ok(()),
+        None => {
+            Err(Invalid::field("tenantId", "must be the id of a tenant; there is none of this id").into())
+        }
+    }
 }
 
 /// Tell what each warmed answer has earned.
