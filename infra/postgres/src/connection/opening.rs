@@ -12,13 +12,21 @@ const OF_TENANT: &str =
 const OF_TENANT_KEEPING_PLANS: &str = "SELECT set_config('app.current_tenant', $1, true), \
     set_config('statement_timeout', $2, true), set_config('plan_cache_mode', 'force_generic_plan', true)";
 const OF_SYSTEM: &str = "SELECT set_config('statement_timeout', $1, true)";
+const OF_SYSTEM_KEEPING_PLANS: &str = "SELECT set_config('statement_timeout', $1, true), \
+    set_config('plan_cache_mode', 'force_generic_plan', true)";
 
-/// What opens a transaction: BEGIN, and the settings that are local to it.
+/// What opens a transaction that begins with `statements`: BEGIN, and the settings that are local to it.
 ///
 /// A connection reads only by default ([`Target`](crate::pool::Target)), so what writes says so.
-pub(super) fn opening(reach: Reach, statement_timeout: Duration) -> Result<Vec<Statement>, StoreError> {
+pub(super) fn opening(
+    reach: Reach,
+    statements: &[&Statement],
+    statement_timeout: Duration,
+) -> Result<Vec<Statement>, StoreError> {
+    let keep_plans = statements.iter().any(|statement| statement.keeps_plan());
     let settings = match reach {
         Reach::Write(tenant) => settings(OF_TENANT, Some(tenant), statement_timeout),
+        Reach::System if keep_plans => settings(OF_SYSTEM_KEEPING_PLANS, None, statement_timeout),
         Reach::System => settings(OF_SYSTEM, None, statement_timeout),
     };
     Ok(vec![Statement::bare(BEGIN), settings?])
@@ -81,15 +89,20 @@ mod tests {
         let begin = text(BEGIN, &[]);
 
         assert_eq!(
-            texts(&opening(Reach::Write(tenant), LIMIT).unwrap()),
+            texts(&opening(Reach::Write(tenant), &[], LIMIT).unwrap()),
             [
                 begin.clone(),
                 text(OF_TENANT, &["00000000-0000-0000-0000-000000000007", "1500"])
             ]
         );
         assert_eq!(
-            texts(&opening(Reach::System, LIMIT).unwrap()),
-            [begin, text(OF_SYSTEM, &["1500"])]
+            texts(&opening(Reach::System, &[&Statement::bare("SELECT 1")], LIMIT).unwrap()),
+            [begin.clone(), text(OF_SYSTEM, &["1500"])]
+        );
+        let kept = Statement::bare("SELECT 1").keeping_plan();
+        assert_eq!(
+            texts(&opening(Reach::System, &[&kept], LIMIT).unwrap()),
+            [begin, text(OF_SYSTEM_KEEPING_PLANS, &["1500"])]
         );
     }
 

@@ -11,6 +11,7 @@ pub(crate) struct Sql<'c> {
     connection: &'c Connection,
     text: &'static str,
     arguments: Arguments,
+    keeps_plan: bool,
 }
 
 impl<'c> Sql<'c> {
@@ -19,7 +20,15 @@ impl<'c> Sql<'c> {
             connection,
             text,
             arguments: Arguments::default(),
+            keeps_plan: false,
         }
+    }
+
+    /// Has it planned once, whatever is bound to it, where it is the first of a transaction of the platform: for one that
+    /// an index answers as it stands.
+    pub(crate) fn keeping_plan(mut self) -> Self {
+        self.keeps_plan = true;
+        self
     }
 
     /// Binds the next parameter.
@@ -30,6 +39,11 @@ impl<'c> Sql<'c> {
 
     pub(crate) async fn fetch_all(self) -> Result<Vec<Row>, SqlError> {
         let statement = Statement::new(self.text, self.arguments)?;
+        let statement = if self.keeps_plan {
+            statement.keeping_plan()
+        } else {
+            statement
+        };
         Ok(self.connection.run(statement).await?.rows)
     }
 

@@ -125,7 +125,7 @@ impl Transaction {
     }
 
     async fn open(&self, statements: &[&Statement], end: Option<End>) -> Result<(Lent, Answers), Failure> {
-        let opening = |limit| opening(self.reach, limit);
+        let opening = |limit| opening(self.reach, statements, limit);
         let beginning = self.pool.begin(opening, statements, end);
         if end.is_none() {
             return self.cluster.with_primary(beginning).await;

@@ -16,6 +16,10 @@ use crate::statement::Xid;
 use crate::system::PgSystemStore;
 
 // `GREATEST(xid, xid)` is what the index is over; see its migration. `xmin` is the transaction that wrote the row.
+//
+// It keeps its plan, which reads the index in its order and ends with the limit. Planned for the values of the moment it
+// cost more to plan than to run, and looked up all there is behind them, to sort it: 3.1 ms in place of 1.0 ms for the
+// first 500 of a thousand events, and the more the longer the backlog.
 const READ: &str = "
     SELECT tenant_id, xid, position, id, type, version, aggregate_type, aggregate_id, source, actor, data::text,
            trace_context, occurred_at, xmin::text::bigint
@@ -80,6 +84,7 @@ impl EventLog for PgSystemStore {
             .bind(Xid(after.xid))
             .bind(after.position)
             .bind(i64::from(limit))
+            .keeping_plan()
             .fetch_all()
             .await?;
         let mut events = Vec::with_capacity(rows.len());
@@ -99,9 +104,10 @@ impl EventLog for PgSystemStore {
                 .bind(last.position)
                 .fetch_one()
                 .await?;
-            row.try_get(0).map_err(SqlError::from)?
+            let get = |column| row.try_get(column).map_err(SqlError::from);
+            (get(0)?, get(1)?)
         } else {
-            false
+            (false, false)
         };
         let as_of = connection.commit().await?;
         Ok(Stretch {
