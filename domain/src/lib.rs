@@ -23,6 +23,7 @@ pub mod marketing;
 pub mod network;
 pub mod operations;
 pub mod paging;
+pub mod performance;
 pub mod rate_limits;
 pub mod store;
 pub mod text;
