@@ -5,5 +5,6 @@
 
 pub mod alerts;
 pub mod forecast;
+pub mod health;
 mod statistics;
 pub mod trends;
