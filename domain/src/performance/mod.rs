@@ -4,7 +4,9 @@
 //! says the same of the same figures. What was not measured is said to be missing, and is never taken for good.
 
 pub mod alerts;
+pub mod bottlenecks;
 pub mod forecast;
 pub mod health;
+pub mod noisy;
 mod statistics;
 pub mod trends;
