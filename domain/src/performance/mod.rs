@@ -7,6 +7,9 @@ pub mod alerts;
 pub mod bottlenecks;
 pub mod forecast;
 pub mod health;
+#[cfg(test)]
+mod noise;
 pub mod noisy;
 mod statistics;
 pub mod trends;
+pub mod what_if;

@@ -2,8 +2,9 @@ use proptest::prelude::*;
 use time::Duration;
 use time::ext::NumericalDuration as _;
 
-use super::series::{Noise, START, Values, history, observations, twelve};
+use super::series::{START, Values, history, observations, twelve};
 use super::*;
+use crate::performance::noise::Noise;
 
 const SEEDS: std::ops::RangeInclusive<u64> = 7..=9;
 
