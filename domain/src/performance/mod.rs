@@ -7,6 +7,7 @@ pub mod alerts;
 pub mod bottlenecks;
 pub mod forecast;
 pub mod health;
+pub mod index_advice;
 #[cfg(test)]
 mod noise;
 pub mod noisy;
