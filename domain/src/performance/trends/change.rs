@@ -1,7 +1,7 @@
 use super::ranks::rank_test;
 use crate::performance::statistics::{median, real, real_u64, share, two_sided};
 
-/// A figure of each interval of a period.
+/// A figure of each interval of a period, in the order of time.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Period {
     pub values: Vec<f64>,
