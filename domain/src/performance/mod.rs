@@ -8,6 +8,7 @@ pub mod bottlenecks;
 pub mod forecast;
 pub mod health;
 pub mod index_advice;
+pub mod maintenance;
 #[cfg(test)]
 mod noise;
 pub mod noisy;
