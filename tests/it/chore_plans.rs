@@ -102,6 +102,7 @@ fn job(chore: Chore) -> Job {
         kind: chore.as_str().to_owned(),
         payload: RawValue::from_string("null".to_owned()).unwrap(),
         unique_key: None,
+        waited: std::time::Duration::ZERO,
         attempt: 1,
         max_attempts: 1,
         trace_parent: None,

@@ -133,6 +133,7 @@ mod tests {
             kind: "warm-cache".to_owned(),
             payload: RawValue::from_string(payload.to_owned()).unwrap(),
             unique_key: None,
+            waited: std::time::Duration::ZERO,
             attempt: 1,
             max_attempts: 2,
             trace_parent: None,

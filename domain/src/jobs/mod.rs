@@ -21,7 +21,7 @@ pub use operations::{
 };
 pub use port::{
     Claim, Claimed, FinishError, Finished, Hearing, HearingLost, JobStore, Jobs, JobsMonitor, JobsReport,
-    QueueReport, Swept,
+    QueueReport, Swept, Waits,
 };
 pub use retry::{Priorities, QueueSettings, Retry};
 pub use schedule::{BadTiming, Calendar, Due, Missed, Overlap, Schedule, Schedules, Timing};

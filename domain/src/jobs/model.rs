@@ -1,4 +1,5 @@
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -156,6 +157,8 @@ pub struct Job {
     /// As it was enqueued.
     pub payload: Box<RawValue>,
     pub unique_key: Option<String>,
+    /// From the moment when it was due, to the claim.
+    pub waited: Duration,
     /// 1 at first.
     pub attempt: u32,
     /// How many there are, at the most.

@@ -175,4 +175,29 @@ pub struct QueueReport {
     pub lost: u64,
     /// How long the attempts took that ended, together.
     pub busy: Duration,
+    /// How long jobs had been due when they were begun, once for each attempt.
+    pub waits: Waits,
+}
+
+/// How many jobs had been due for how long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waits {
+    /// How many had waited no longer than each of [`Waits::BOUNDS`], none of them twice, and how many had waited longer.
+    pub counts: [u64; Waits::BOUNDS.len() + 1],
+    pub sum: Duration,
+}
+
+impl Waits {
+    pub const BOUNDS: [Duration; 10] = [
+        Duration::from_millis(10),
+        Duration::from_millis(50),
+        Duration::from_millis(250),
+        Duration::from_secs(1),
+        Duration::from_secs(5),
+        Duration::from_secs(10),
+        Duration::from_secs(30),
+        Duration::from_mins(1),
+        Duration::from_mins(5),
+        Duration::from_mins(30),
+    ];
 }

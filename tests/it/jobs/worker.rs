@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fairlead_domain::jobs::{
-    Done, Job, JobError, JobHandler, JobsMonitor as _, QueueReport, QueueSettings, Retry,
+    Done, Job, JobError, JobHandler, JobsMonitor as _, QueueReport, QueueSettings, Retry, Waits,
 };
 use fairlead_worker::{JobSignal, JobTasks, JobWorker, JobWorkerParts, SchedulerParts, ZonedCalendar};
+use sqlx::Executor as _;
 use support::database::DatabaseRole;
 use support::{TestDatabase, wait_until};
 use tokio::time::{Instant, sleep};
@@ -146,6 +147,30 @@ impl Working {
 
 const NEVER: Duration = Duration::from_hours(1);
 const SOON: Duration = Duration::from_millis(50);
+
+#[tokio::test]
+async fn it_is_told_how_long_jobs_had_been_due_when_they_were_begun() {
+    let database = TestDatabase::create().await;
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    fill(&mut superuser, tenant(1), 2, "quick").await;
+    superuser
+        .execute("UPDATE jobs SET run_at = run_at - interval '20 seconds'")
+        .await
+        .unwrap();
+
+    let working = Working::on(&database, SETTINGS, SOON).await;
+
+    working
+        .until("both are done", |report| report.completed == 2)
+        .await;
+    let waits = working.report().waits;
+    let place = Waits::BOUNDS.partition_point(|bound| *bound < Duration::from_secs(20));
+    assert_eq!(waits.counts[place], 2, "{waits:?}");
+    assert!(
+        (Duration::from_secs(40)..Duration::from_mins(1)).contains(&waits.sum),
+        "{waits:?}"
+    );
+}
 
 #[tokio::test]
 async fn a_commit_wakes_the_worker_of_its_process() {

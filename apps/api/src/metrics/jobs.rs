@@ -1,6 +1,6 @@
 //! The jobs that this process does.
 
-use fairlead_domain::jobs::{JobsReport, QueueReport};
+use fairlead_domain::jobs::{JobsReport, QueueReport, Waits};
 use fairlead_telemetry::metrics::Page;
 
 type Count = fn(&QueueReport) -> u64;
@@ -44,6 +44,14 @@ pub(super) fn write(page: &mut Page, report: &JobsReport) {
     );
     for (queue, of_queue) in &report.queues {
         busy.sample(&[("queue", queue.as_str())], of_queue.busy);
+    }
+    let mut waits = page.histogram(
+        "jobs_wait_seconds",
+        "How long jobs had been due when this process began them.",
+    );
+    for (queue, of_queue) in &report.queues {
+        let Waits { counts, sum } = of_queue.waits;
+        waits.distribution(&[("queue", queue.as_str())], &Waits::BOUNDS, &counts, sum);
     }
     page.counter(
         "jobs_rescued_total",

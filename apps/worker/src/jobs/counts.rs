@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fairlead_domain::jobs::{JobsReport, Queue, QueueReport};
+use fairlead_domain::jobs::{JobsReport, Queue, QueueReport, Waits};
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,8 @@ struct OfQueue {
     dead: AtomicU64,
     lost: AtomicU64,
     busy_micros: AtomicU64,
+    waits: [AtomicU64; Waits::BOUNDS.len() + 1],
+    waited_micros: AtomicU64,
 }
 
 impl Counts {
@@ -39,8 +41,15 @@ impl Counts {
             Ended::Lost => &counts.lost,
         };
         count.fetch_add(1, Ordering::Relaxed);
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        counts.busy_micros.fetch_add(micros, Ordering::Relaxed);
+        counts.busy_micros.fetch_add(micros(took), Ordering::Relaxed);
+    }
+
+    /// Of a job that is begun.
+    pub(super) fn note_wait(&self, queue: Queue, waited: Duration) {
+        let counts = &self.of_queues[queue as usize];
+        let place = Waits::BOUNDS.partition_point(|bound| *bound < waited);
+        counts.waits[place].fetch_add(1, Ordering::Relaxed);
+        counts.waited_micros.fetch_add(micros(waited), Ordering::Relaxed);
     }
 
     /// Of an attempt that was cut off, which does not tell of itself.
@@ -60,6 +69,10 @@ impl Counts {
                 dead: counts.dead.load(Ordering::Relaxed),
                 lost: counts.lost.load(Ordering::Relaxed),
                 busy: Duration::from_micros(counts.busy_micros.load(Ordering::Relaxed)),
+                waits: Waits {
+                    counts: std::array::from_fn(|place| counts.waits[place].load(Ordering::Relaxed)),
+                    sum: Duration::from_micros(counts.waited_micros.load(Ordering::Relaxed)),
+                },
             };
             (queue, report)
         };
@@ -68,4 +81,8 @@ impl Counts {
             rescued: self.rescued.load(Ordering::Relaxed),
         }
     }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

@@ -66,6 +66,7 @@ async fn fill(shared: &Arc<Shared>, lane: usize, after: &mut JobOwner) -> Result
         let most = most_of_one(&claimed);
         let jobs = claimed.jobs.len();
         for job in claimed.jobs.drain(..) {
+            shared.counts.note_wait(at.queue, job.waited);
             attempt::begin(shared, lane, job, began);
         }
         // A tenant that got all it may have is likely to have more.

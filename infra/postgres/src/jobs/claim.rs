@@ -4,6 +4,8 @@
 //! many tenants with waiting jobs as it may claim jobs, each by one step in the index, and takes its share of each. So
 //! it reads as much as it claims, however many jobs wait, and whose they are.
 
+use std::time::Duration;
+
 use crate::wire::{Error, Row};
 use fairlead_domain::Id;
 use fairlead_domain::jobs::{Claim, Claimed, Job, JobOwner, Queue, Ticket};
@@ -77,7 +79,7 @@ const CLAIM: &str = "
                                      WHERE other.kind = jobs.kind), $8)
         WHERE ctid = ANY (ARRAY(SELECT place FROM picked))
         RETURNING tenant_id, id, fence, queue, kind, payload::text, attempts, max_attempts, trace_context,
-                  unique_key
+                  unique_key, (EXTRACT(EPOCH FROM now() - run_at) * 1000000)::bigint AS waited
     )
     SELECT claimed.*, turned.tenants, looked.tenants,
            CASE WHEN turned.tenants < $3 THEN looked.last ELSE turned.last END
@@ -111,7 +113,7 @@ pub(super) async fn claim(connection: Connection, claim: &Claim<'_>) -> Result<C
     connection.commit().await?;
     let looked = || -> Result<(i64, i64, Option<Uuid>), Error> {
         match rows.first() {
-            Some(row) => Ok((row.try_get(10)?, row.try_get(11)?, row.try_get(12)?)),
+            Some(row) => Ok((row.try_get(11)?, row.try_get(12)?, row.try_get(13)?)),
             None => Ok((0, 0, None)),
         }
     };
@@ -146,6 +148,7 @@ fn job(row: &Row) -> Result<Job, StoreError> {
             (row.try_get(3)?, row.try_get(4)?, row.try_get(5)?);
         let (attempt, max_attempts): (i32, i32) = (row.try_get(6)?, row.try_get(7)?);
         let (trace_parent, unique_key) = (row.try_get(8)?, row.try_get(9)?);
+        let waited_micros: i64 = row.try_get(10)?;
         Ok((
             ticket,
             queue,
@@ -155,9 +158,10 @@ fn job(row: &Row) -> Result<Job, StoreError> {
             max_attempts,
             trace_parent,
             unique_key,
+            waited_micros,
         ))
     };
-    let (ticket, queue, kind, payload, attempt, max_attempts, trace_parent, unique_key) =
+    let (ticket, queue, kind, payload, attempt, max_attempts, trace_parent, unique_key, waited_micros) =
         columns().map_err(SqlError::from)?;
     let payload = RawValue::from_string(payload).map_err(|error| {
         corrupt(
@@ -173,6 +177,7 @@ fn job(row: &Row) -> Result<Job, StoreError> {
         kind,
         payload,
         unique_key,
+        waited: Duration::from_micros(u64::try_from(waited_micros).unwrap_or_default()),
         attempt: u32::try_from(attempt).unwrap_or_default(),
         max_attempts: u32::try_from(max_attempts).unwrap_or_default(),
         trace_parent,
