@@ -16,6 +16,7 @@ mod cached_faults;
 mod cached_reads;
 mod cached_together;
 mod carriers;
+mod chart;
 mod chore_plans;
 mod commits;
 mod demo;

@@ -9,6 +9,7 @@
 
 mod audit;
 mod bench;
+mod chart_tools;
 mod child;
 mod credentials;
 mod detach;

@@ -82,6 +82,10 @@ impl Missing {
         if rabbitmq_server().is_err() {
             missing.required.push("rabbitmq-server".to_owned());
         }
+        // The chart is checked by programs that are packaged for Python.
+        if output_of("python3", &["-c", "import ensurepip, venv"]).is_none() {
+            missing.required.push("python3-venv".to_owned());
+        }
         if postgres.is_none_or(|found| found.has_extension("hypopg") == Some(false)) {
             missing.optional.push(format!("postgresql-{major}-hypopg"));
         }

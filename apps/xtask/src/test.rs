@@ -9,6 +9,7 @@ use clap::Args;
 use fairlead_devstack::control::{self, Control};
 use fairlead_devstack::{Durability, Root, Stack, StackOptions};
 
+use crate::chart_tools;
 use crate::child;
 use crate::packages::{self, Need};
 use crate::phases::Phases;
@@ -43,6 +44,7 @@ pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
     let runner = Runner::find();
     // The database starts while cargo compiles.
     let services = thread::spawn(start_services);
+    let tools = thread::spawn(chart_tools::ensure);
     let built = phases.run("building", || {
         // Some tests run the product itself.
         workspace::build_product(Profile::Dev)?;
@@ -52,6 +54,13 @@ pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
         .join()
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
     built?;
+    let tools = tools
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    if let Err(error) = &tools {
+        // Whoever tests something else can go on; tests of the chart fail, and say why.
+        eprintln!("{error:#}");
+    }
 
     phases.run("preparing the template database", || {
         let mut prepare = Command::new(workspace::binary(Profile::Dev, "prepare-template")?);
@@ -61,6 +70,9 @@ pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
         let mut tests = runner.test(&args.filters);
         if args.long {
             tests.env(LONG, "1");
+        }
+        if let Ok(tools) = &tools {
+            tests.env(chart_tools::VARIABLE, tools);
         }
         child::succeeds(services.tell(&mut tests))
     })?;
