@@ -21,6 +21,7 @@ mod chore_plans;
 mod commits;
 mod demo;
 mod ended_connections;
+mod drill;
 mod events;
 mod hardening;
 mod identity;
