@@ -42,6 +42,7 @@ mod remote;
 mod remote_faults;
 mod replicas;
 mod responses;
+mod rolling;
 mod schema;
 mod serve;
 mod serve_roles;
