@@ -110,7 +110,7 @@ fn system() -> SystemScope {
 #[tokio::test]
 async fn a_commit_tells_its_position_and_its_listeners_before_it_answers() {
     let ledger = Ledger::new(100);
-    let beside = Beside::listening(&ledger).await;
+    let beside = Box::pin(Beside::listening(&ledger)).await;
 
     let first = beside.change().await.commit().await.unwrap();
     let second = beside.change().await.commit().await.unwrap();
@@ -135,7 +135,7 @@ async fn a_commit_tells_its_position_and_its_listeners_before_it_answers() {
 #[tokio::test]
 async fn listeners_hear_of_a_commit_although_nobody_waits_for_it() {
     let ledger = Ledger::new(0);
-    let beside = Beside::listening(&ledger).await;
+    let beside = Box::pin(Beside::listening(&ledger)).await;
     let uow = beside.change().await;
 
     // The request goes away as soon as the commit has begun.
@@ -178,7 +178,7 @@ async fn listeners_hear_of_a_commit_that_nobody_knows_the_outcome_of() {
 #[tokio::test]
 async fn nobody_hears_of_what_was_not_committed() {
     let ledger = Ledger::new(100);
-    let beside = Beside::listening(&ledger).await;
+    let beside = Box::pin(Beside::listening(&ledger)).await;
 
     drop(beside.change().await);
     let read = beside

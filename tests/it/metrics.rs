@@ -323,7 +323,7 @@ async fn leads_that_were_made_changed_and_deleted_are_counted_by_tenant() {
             &[
                 ("operation", operation),
                 ("source", source),
-                ("tenant_id", &acme.id.to_string()),
+                ("tenant_id", &acme.id),
             ],
         )
     };

@@ -83,27 +83,27 @@ impl Looks {
 mod tests {
     use super::*;
 
-    fn written(lsn: u64) -> Option<Written> {
-        Some(Written {
+    fn at(lsn: u64) -> Written {
+        Written {
             position: LogPosition::new(1, lsn),
             seen: Instant::now(),
-        })
+        }
     }
 
     #[test]
     fn a_look_is_spared_when_nothing_was_written_since_a_quiet_moment_and_a_look_behind_it() {
         let mut looks = Looks::default();
-        assert!(looks.nothing_until(written(7)).is_none());
+        assert!(looks.nothing_until(Some(at(7))).is_none());
 
-        looks.note_all(written(7), true);
+        looks.note_all(Some(at(7)), true);
         assert!(
-            looks.nothing_until(written(7)).is_none(),
+            looks.nothing_until(Some(at(7))).is_none(),
             "what was quiet is seen by the next one"
         );
-        looks.note_all(written(7), true);
+        looks.note_all(Some(at(7)), true);
 
-        assert!(looks.nothing_until(written(7)).is_some());
-        assert!(looks.nothing_until(written(8)).is_none());
+        assert!(looks.nothing_until(Some(at(7))).is_some());
+        assert!(looks.nothing_until(Some(at(8))).is_none());
         assert!(looks.nothing_until(None).is_none());
         let other_timeline = Written {
             position: LogPosition::new(2, 7),
@@ -116,41 +116,41 @@ mod tests {
     fn no_look_is_spared_behind_one_during_which_others_wrote() {
         let mut looks = Looks::default();
 
-        looks.note_all(written(7), false);
-        looks.note_all(written(7), false);
-        assert!(looks.nothing_until(written(7)).is_none());
+        looks.note_all(Some(at(7)), false);
+        looks.note_all(Some(at(7)), false);
+        assert!(looks.nothing_until(Some(at(7))).is_none());
 
-        looks.note_all(written(7), true);
-        looks.note_all(written(8), true);
+        looks.note_all(Some(at(7)), true);
+        looks.note_all(Some(at(8)), true);
         assert!(
-            looks.nothing_until(written(8)).is_none(),
+            looks.nothing_until(Some(at(8))).is_none(),
             "it was written up to 8 after the quiet moment"
         );
-        looks.note_all(written(8), true);
-        assert!(looks.nothing_until(written(8)).is_some());
+        looks.note_all(Some(at(8)), true);
+        assert!(looks.nothing_until(Some(at(8))).is_some());
     }
 
     #[test]
     fn what_was_left_is_looked_at_again() {
         let mut looks = Looks::default();
-        looks.note_all(written(7), true);
-        looks.note_all(written(7), true);
+        looks.note_all(Some(at(7)), true);
+        looks.note_all(Some(at(7)), true);
 
         looks.note_more();
 
-        assert!(looks.nothing_until(written(7)).is_none());
-        looks.note_all(written(7), true);
-        assert!(looks.nothing_until(written(7)).is_none());
+        assert!(looks.nothing_until(Some(at(7))).is_none());
+        looks.note_all(Some(at(7)), true);
+        assert!(looks.nothing_until(Some(at(7))).is_none());
     }
 
     #[test]
     fn what_was_seen_long_ago_is_not_believed() {
         let mut looks = Looks::default();
-        looks.note_all(written(7), true);
-        looks.note_all(written(7), true);
+        looks.note_all(Some(at(7)), true);
+        looks.note_all(Some(at(7)), true);
         let old = Written {
             seen: Instant::now().checked_sub(SEEN_WITHIN).unwrap(),
-            ..written(7).unwrap()
+            ..at(7)
         };
 
         assert!(looks.nothing_until(Some(old)).is_none());

@@ -157,9 +157,9 @@ async fn a_server_that_is_killed_while_it_writes_loses_no_event_that_was_acknowl
     assert_counted_once(&mut superuser).await;
     absorbed += figure(serving.metrics_url(), "events_duplicates_total").await;
     println!(
-        "{kills} kills: {} writes acknowledged, {:.0} a second, {changes} of them on shared leads, {events} events, {} published, {} of them again; each handled once, {absorbed} duplicates absorbed",
+        "{kills} kills: {} writes acknowledged, {} a second, {changes} of them on shared leads, {events} events, {} published, {} of them again; each handled once, {absorbed} duplicates absorbed",
         acknowledged.len(),
-        acknowledged.len() as f64 / wrote_for.as_secs_f64(),
+        1_000 * acknowledged.len() as u128 / wrote_for.as_millis(),
         firsts.len(),
         subscriber.heard().len() - firsts.len(),
     );
