@@ -46,6 +46,7 @@ const STEPS: &[Step] = steps![
     "m20261122_003100_lead_subscriptions",
     "m20261122_003200_plan_limits",
     "m20261122_004000_ai_call_bounds",
+    "m20261122_005000_kept_answers",
 ];
 
 /// SHA-256 over all SQL, in hexadecimal: two databases that were made from the same files have the same schema.

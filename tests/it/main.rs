@@ -43,6 +43,7 @@ mod remote_faults;
 mod replicas;
 mod responses;
 mod rolling;
+mod repeats;
 mod schema;
 mod serve;
 mod serve_roles;

@@ -435,6 +435,18 @@ impl Table {
         self.measure(
             serving,
             owner,
+            Method::PATCH,
+            lead_path,
+            ", with a key",
+            |request, number| {
+                let keyed = request.header("idempotency-key", format!("change-{number}"));
+                keyed.json(&json!({ "company": format!("Keyed company {number}") }))
+            },
+        )
+        .await;
+        self.measure(
+            serving,
+            owner,
             Method::POST,
             &format!("{lead_path}/activities"),
             "",

@@ -4,11 +4,10 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
-use actix_web::{FromRequest, HttpRequest, HttpResponse};
+use actix_web::{FromRequest, HttpRequest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use fairlead_domain::Expected;
-use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::compression::Coding;
@@ -116,13 +115,6 @@ fn tags(list: &str) -> impl Iterator<Item = Listed<'_>> {
         rest = behind;
         Some(Listed::Tag(tag))
     })
-}
-
-/// Answers a change with the resource as it is now.
-pub fn changed(tag: &EntityTag, view: &impl Serialize) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((header::ETAG, tag.quoted(None)))
-        .json(view)
 }
 
 /// The version that `If-Match` asks for; any, when there is no such header.

@@ -14,6 +14,7 @@ use fairlead_domain::cache::{CacheControl, CacheWarming, ReadCache};
 use fairlead_domain::clock::Clock;
 use fairlead_domain::database::DatabaseNodes;
 use fairlead_domain::events::LiveLog;
+use fairlead_domain::idempotency::AnswerSeal;
 use fairlead_domain::identity::{
     AccessTokens, Issuer, LoginPolicy, PasswordHasher, RevokedSessions, Secrets,
 };
@@ -70,6 +71,8 @@ pub struct Services {
     pub lead_meters: LeadMeters,
     pub voice: VoiceMeters,
     pub confirmations: ConfirmationKey,
+    /// Hides secrets that are kept in answers.
+    pub answers: Arc<dyn AnswerSeal>,
     pub connections: Connections,
     pub watches: OperationWatches,
     pub import_places: ImportPlaces,

@@ -15,6 +15,7 @@ use fairlead_domain::store::{CommitListener, StoreError, WriteObserver as _};
 use time::OffsetDateTime;
 
 use crate::connection::Connection;
+use crate::idempotency::Turn;
 use crate::nodes::{Cluster, LastWrites};
 use crate::revoked::MemoryRevokedSessions;
 
@@ -34,6 +35,8 @@ pub(crate) struct Deeds {
     pub(crate) revocations: Vec<(SessionId, OffsetDateTime)>,
     /// Where jobs were enqueued, each once.
     pub(crate) queues: Vec<Queue>,
+    /// Others of this process wait with the same idempotency key until it is known what has become of this one.
+    pub(crate) turn: Option<Turn>,
 }
 
 impl Deeds {
@@ -83,6 +86,7 @@ pub(crate) async fn commit(
     audience: Audience,
 ) -> Result<LogPosition, StoreError> {
     let work = async move {
+        let _turn = deeds.turn;
         match connection.commit().await {
             Ok(position) => {
                 let position = position.of_commit(mark);

@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::commit::{self, Audience, Deeds};
 use crate::connection::Connection;
 use crate::entity::ById;
+use crate::idempotency::Turns;
 use crate::nodes::Cluster;
 use crate::record;
 use crate::revoked::MemoryRevokedSessions;
@@ -48,6 +49,7 @@ pub struct PgStore {
     ids: Arc<dyn Ids>,
     audience: Audience,
     priorities: Priorities,
+    turns: Arc<Turns>,
 }
 
 impl PgStore {
@@ -58,6 +60,7 @@ impl PgStore {
             clock: parts.clock,
             ids: parts.ids,
             priorities: parts.priorities,
+            turns: Arc::default(),
         }
     }
 
@@ -79,6 +82,7 @@ impl PgStore {
             now: self.clock.now(),
             ids: Arc::clone(&self.ids),
             claimed_key: None,
+            turns: Arc::clone(&self.turns),
             deeds: Deeds::default(),
             audience: self.audience.clone(),
             priorities: self.priorities,
@@ -112,7 +116,8 @@ pub(crate) struct PgUnitOfWork {
     pub(crate) ids: Arc<dyn Ids>,
     /// The idempotency key that this unit of work has to itself.
     pub(crate) claimed_key: Option<String>,
-    deeds: Deeds,
+    pub(crate) turns: Arc<Turns>,
+    pub(crate) deeds: Deeds,
     audience: Audience,
     pub(crate) priorities: Priorities,
     /// Whether reads that follow must see what it writes.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use fairlead::SystemIds;
 use fairlead_api::spec;
 use fairlead_domain::clock::Ids as _;
-use reqwest::Method;
+use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use support::{Client, Response, TestTenant, wait_until};
 
@@ -226,11 +226,18 @@ pub(super) struct Operation {
     pub(super) permits: Vec<String>,
     /// The names of the credentials it takes; none: it is public.
     pub(super) credentials: BTreeSet<String>,
+    pub(super) takes_key: bool,
+    pub(super) description: String,
 }
 
 impl Operation {
     pub(super) fn takes(&self, credential: &str) -> bool {
         self.credentials.contains(credential)
+    }
+
+    /// Whether it may change something.
+    pub(super) fn is_unsafe(&self) -> bool {
+        !self.method.is_safe()
     }
 
     fn has_id(&self) -> bool {
@@ -246,6 +253,7 @@ pub(super) fn operations() -> Vec<Operation> {
     let mut operations = Vec::new();
     for (path, item) in paths {
         for (method, operation) in item.as_object().expect("a path has operations") {
+            let mut parameters = operation["parameters"].as_array().into_iter().flatten();
             let security = operation["security"].as_array().into_iter().flatten();
             operations.push(Operation {
                 id: operation["operationId"]
@@ -258,6 +266,8 @@ pub(super) fn operations() -> Vec<Operation> {
                 credentials: security
                     .flat_map(|scheme| scheme.as_object().expect("a scheme is an object").keys().cloned())
                     .collect(),
+                takes_key: parameters.any(|parameter| parameter["name"] == "Idempotency-Key"),
+                description: operation["description"].as_str().unwrap_or_default().to_owned(),
             });
         }
     }
@@ -299,21 +309,56 @@ pub(super) async fn call(
     id: &str,
     number: usize,
 ) -> Response {
+    client.send(request(client, (operation, case), id, number)).await
+}
+
+/// The request that [`call`] sends.
+pub(super) fn request(
+    client: &Client,
+    (operation, case): (&Operation, &Case),
+    id: &str,
+    number: usize,
+) -> RequestBuilder {
+    let request = bare(client, operation, id, number, case.query);
+    match &case.body {
+        Body::Nothing => request,
+        Body::Json(body) => request.json(&body(number)),
+        Body::Text(media_type, text) => request.header("content-type", *media_type).body(*text),
+    }
+}
+
+/// The same with another body or, where there is none, with another id in its path or another query.
+pub(super) fn altered(
+    client: &Client,
+    (operation, case): (&Operation, &Case),
+    id: &str,
+    number: usize,
+) -> RequestBuilder {
+    let same = || bare(client, operation, id, number, case.query);
+    match &case.body {
+        Body::Json(body) => same()
+            .header("content-type", "application/json")
+            .body(format!("{} ", body(number))),
+        Body::Text(media_type, text) => same()
+            .header("content-type", *media_type)
+            .body(format!("{text}{text}")),
+        Body::Nothing if case.thing.is_some() => {
+            let other = SystemIds.next().to_string();
+            bare(client, operation, &other, number, case.query)
+        }
+        Body::Nothing => bare(client, operation, id, number, "?status=NEW"),
+    }
+}
+
+fn bare(client: &Client, operation: &Operation, id: &str, number: usize, query: &str) -> RequestBuilder {
     let path = fill(&operation.path, id);
-    let request = client
-        .request(operation.method.clone(), &format!("{path}{}", case.query))
+    client
+        .request(operation.method.clone(), &format!("{path}{query}"))
         .header("x-request-id", format!("request-{number}"))
         .header(
             "traceparent",
             format!("00-{:032x}-{:016x}-01", number + 1, number + 1),
-        );
-    client
-        .send(match &case.body {
-            Body::Nothing => request,
-            Body::Json(body) => request.json(&body(number)),
-            Body::Text(media_type, text) => request.header("content-type", *media_type).body(*text),
-        })
-        .await
+        )
 }
 
 /// Puts an id in its place. Where a path has two, `id` is both with a slash between them, or stands for each.

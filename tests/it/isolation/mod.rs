@@ -1,5 +1,6 @@
 //! Who may call what, derived from the specification: an operation cannot be forgotten, only explained.
 
+mod keys;
 mod matrix;
 mod roles;
 

@@ -1,8 +1,8 @@
 use actix_web::HttpResponse;
-use actix_web::http::header::HeaderValue;
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{StatusCode, header};
 use actix_web::web::Bytes;
-use fairlead_domain::idempotency::KeptAnswer;
+use fairlead_domain::idempotency::Answer;
 use serde::{Deserialize, Serialize};
 
 use super::REPLAYED;
@@ -11,8 +11,9 @@ use crate::conditional::EntityTag;
 /// The answer to a write: what can be kept under an idempotency key and given again.
 #[derive(Debug)]
 pub struct WriteAnswer {
-    status: StatusCode,
-    body: Bytes,
+    answer: Answer,
+    /// Nobody on the way may keep it.
+    tells_secret: bool,
     replayed: bool,
 }
 
@@ -24,14 +25,14 @@ struct Head {
 }
 
 impl WriteAnswer {
-    /// 201, with the thing that was made.
-    pub fn created(view: &impl Serialize) -> Self {
-        Self::new(StatusCode::CREATED, view)
+    /// 201, with the thing that was made; `collection` is the path below which it is found: `/api/v1/carriers`.
+    pub fn created(collection: &str, view: &impl Serialize) -> Self {
+        Self::new(StatusCode::CREATED, view).found_in(collection)
     }
 
-    /// 202, with the operation that was queued.
-    pub fn accepted(view: &impl Serialize) -> Self {
-        Self::new(StatusCode::ACCEPTED, view)
+    /// 202, with what was queued, found below `collection`.
+    pub fn accepted(collection: &str, view: &impl Serialize) -> Self {
+        Self::new(StatusCode::ACCEPTED, view).found_in(collection)
     }
 
     /// 200, with what was done.
@@ -39,20 +40,76 @@ impl WriteAnswer {
         Self::new(StatusCode::OK, view)
     }
 
-    fn new(status: StatusCode, view: &impl Serialize) -> Self {
+    /// 200, with a thing as it is now.
+    pub fn changed(tag: &EntityTag, view: &impl Serialize) -> Self {
+        Self::new(StatusCode::OK, view).tagged(tag)
+    }
+
+    /// 204: there is nothing to be shown any more.
+    pub fn gone() -> Self {
+        Self::empty(StatusCode::NO_CONTENT)
+    }
+
+    /// A status with nothing behind it.
+    pub fn empty(status: StatusCode) -> Self {
+        Self::with_body(status, Vec::new())
+    }
+
+    /// This status, with `view`, and found nowhere else.
+    pub fn new(status: StatusCode, view: &impl Serialize) -> Self {
         let body = serde_json::to_vec(view).expect("views are plain data with string keys");
+        Self::with_body(status, body)
+    }
+
+    fn with_body(status: StatusCode, body: Vec<u8>) -> Self {
         Self {
-            status,
-            body: body.into(),
+            answer: Answer {
+                status: status.as_u16(),
+                etag: None,
+                location: None,
+                body,
+                is_sealed: false,
+            },
+            tells_secret: false,
             replayed: false,
         }
     }
 
-    /// What the first request under a key was answered.
-    pub fn replayed(kept: KeptAnswer) -> Self {
+    fn found_in(mut self, collection: &str) -> Self {
+        if let Ok(Head { id, version }) = serde_json::from_slice(&self.answer.body) {
+            self.answer.location = Some(format!("{collection}/{id}"));
+            if let Some(version) = version {
+                return self.tagged(&EntityTag::version(version));
+            }
+        }
+        self
+    }
+
+    /// Where the thing is found.
+    #[must_use]
+    pub fn at(mut self, location: String) -> Self {
+        self.answer.location = Some(location);
+        self
+    }
+
+    #[must_use]
+    pub fn tagged(mut self, tag: &EntityTag) -> Self {
+        self.answer.etag = tag.quoted(None).to_str().ok().map(str::to_owned);
+        self
+    }
+
+    /// The answer tells a secret: caches keep nothing of it, and what is kept under a key is sealed.
+    #[must_use]
+    pub fn telling_secret(mut self) -> Self {
+        self.tells_secret = true;
+        self
+    }
+
+    /// What the first request under a key was answered; `answer` is open.
+    pub fn replayed(answer: Answer) -> Self {
         Self {
-            status: StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK),
-            body: kept.body.into(),
+            tells_secret: answer.is_sealed,
+            answer,
             replayed: true,
         }
     }
@@ -62,46 +119,44 @@ impl WriteAnswer {
         self.replayed
     }
 
-    pub(super) fn status(&self) -> StatusCode {
-        self.status
+    pub(super) fn tells_secret(&self) -> bool {
+        self.tells_secret
     }
 
-    pub(super) fn body(&self) -> &[u8] {
-        &self.body
+    pub(super) fn answer(&self) -> &Answer {
+        &self.answer
     }
 
-    /// As [`conditional::changed`](crate::conditional::changed) does: with the tag of the version that the body tells.
-    pub fn respond_changed(self) -> HttpResponse {
-        #[derive(Deserialize)]
-        struct Changed {
-            version: i64,
+    pub fn respond(self) -> HttpResponse {
+        let Answer {
+            status,
+            etag,
+            location,
+            body,
+            is_sealed: _,
+        } = self.answer;
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+        let mut response = HttpResponse::build(status);
+        if !body.is_empty() {
+            response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
         }
-        let version = serde_json::from_slice(&self.body).map(|Changed { version }| version);
-        // A collection is named by what is new alone.
-        let mut response = self.respond("");
-        if let Ok(version) = version {
-            let tag = EntityTag::version(version).quoted(None);
-            response.headers_mut().insert(header::ETAG, tag);
+        if self.tells_secret {
+            response.insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-store")));
         }
-        response
-    }
-
-    /// `collection` is the path below which a new thing is found: `/api/v1/carriers`.
-    pub fn respond(self, collection: &str) -> HttpResponse {
-        let mut response = HttpResponse::build(self.status);
-        response.insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json")));
-        if matches!(self.status, StatusCode::CREATED | StatusCode::ACCEPTED)
-            && let Ok(Head { id, version }) = serde_json::from_slice(&self.body)
-        {
-            response.insert_header((header::LOCATION, format!("{collection}/{id}")));
-            if let Some(version) = version {
-                response.insert_header((header::ETAG, EntityTag::version(version).quoted(None)));
+        let told: [(HeaderName, Option<String>); 2] = [(header::ETAG, etag), (header::LOCATION, location)];
+        for (name, value) in told {
+            if let Some(value) = value {
+                response.insert_header((name, value));
             }
         }
         if self.replayed {
             response.insert_header((REPLAYED, HeaderValue::from_static("true")));
         }
-        response.body(self.body)
+        if body.is_empty() {
+            response.finish()
+        } else {
+            response.body(Bytes::from(body))
+        }
     }
 }
 
@@ -113,9 +168,9 @@ mod tests {
 
     #[test]
     fn the_headers_tell_where_the_new_thing_is() {
-        let answer = WriteAnswer::created(&serde_json::json!({"id": ID, "version": 1}));
+        let view = serde_json::json!({"id": ID, "version": 1});
 
-        let response = answer.respond("/api/v1/carriers");
+        let response = WriteAnswer::created("/api/v1/carriers", &view).respond();
 
         assert_eq!(response.status(), StatusCode::CREATED);
         let location = response.headers().get("location").unwrap();
@@ -126,16 +181,38 @@ mod tests {
 
     #[test]
     fn a_repeated_request_is_answered_as_the_first_one_was() {
-        let kept = KeptAnswer {
-            request_hash: Vec::new(),
-            status: 201,
-            body: format!(r#"{{"id":"{ID}","version":1}}"#).into_bytes(),
+        let tag = EntityTag::version(7).variant("3");
+        let first = WriteAnswer::changed(&tag, &serde_json::json!({"id": ID})).at("/there".to_owned());
+        let kept = first.answer().clone();
+
+        let (first, again) = (first.respond(), WriteAnswer::replayed(kept).respond());
+
+        assert_eq!(again.status(), first.status());
+        for name in ["etag", "location", "content-type"] {
+            assert_eq!(again.headers().get(name), first.headers().get(name), "{name}");
+            assert!(again.headers().contains_key(name), "{name}");
+        }
+        assert_eq!(again.headers().get(REPLAYED).unwrap(), "true");
+    }
+
+    #[test]
+    fn an_answer_without_a_body_has_no_media_type() {
+        let response = WriteAnswer::gone().respond();
+
+        assert_eq!(response.status(), StatusCode::NO_CONTENT);
+        assert!(!response.headers().contains_key("content-type"));
+    }
+
+    #[test]
+    fn a_secret_is_kept_by_nobody_on_the_way_also_when_it_is_told_again() {
+        let first = WriteAnswer::done(&serde_json::json!({"key": "tk_1"})).telling_secret();
+        let kept = Answer {
+            is_sealed: true,
+            ..first.answer().clone()
         };
 
-        let response = WriteAnswer::replayed(kept).respond("/api/v1/carriers");
-
-        assert_eq!(response.status(), StatusCode::CREATED);
-        assert_eq!(response.headers().get("etag").unwrap(), "\"1\"");
-        assert_eq!(response.headers().get(REPLAYED).unwrap(), "true");
+        for response in [first.respond(), WriteAnswer::replayed(kept).respond()] {
+            assert_eq!(response.headers().get("cache-control").unwrap(), "no-store");
+        }
     }
 }

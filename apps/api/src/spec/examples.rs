@@ -12,6 +12,12 @@ pub(super) fn complete(operation: &mut Value, schemas: &Value) {
         return;
     };
     for (status, response) in responses {
+        if is_idempotent && status.starts_with('2') {
+            response["headers"]["Idempotency-Replayed"] = json!({
+                "description": "Stands where the answer is that of an earlier request with the same key.",
+                "schema": {"type": "string", "enum": ["true"]},
+            });
+        }
         let Some(content) = response.pointer_mut("/content/application~1json") else {
             continue;
         };
@@ -19,12 +25,6 @@ pub(super) fn complete(operation: &mut Value, schemas: &Value) {
         let shown = content["example"].as_object().cloned().unwrap_or_default();
         if let Some(headers) = response["headers"].as_object_mut() {
             add_headers(headers, status, &shown);
-            if is_idempotent && status.starts_with('2') {
-                headers.insert("Idempotency-Replayed".to_owned(), json!({
-                    "description": "Stands where the answer is that of an earlier request with the same key.",
-                    "schema": {"type": "string", "enum": ["true"]},
-                }));
-            }
         }
     }
 }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 use super::extension::{OPERATOR, PERMIT};
 use super::{parameters as headers, problems};
 use crate::authentication::PUBLIC;
+use crate::idempotency::without;
 use crate::middleware::HEALTH;
 use crate::problem::Kind;
 
@@ -19,6 +20,7 @@ pub(super) fn complete(path: &str, method: &str, operation: &mut Value) {
     if is_read {
         headers::ask_for_consistency(operation);
     }
+    tell_why_without_key(operation);
     let kinds = kinds(path, operation);
     let is_conditional = has_parameter(operation, "If-None-Match");
     let Some(responses) = operation["responses"].as_object_mut() else {
@@ -40,6 +42,16 @@ pub(super) fn complete(path: &str, method: &str, operation: &mut Value) {
             "schema": {"type": "string", "minLength": 1, "maxLength": 128},
         });
     }
+}
+
+/// Clients see why an operation that changes something takes no idempotency key.
+fn tell_why_without_key(operation: &mut Value) {
+    let id = operation["operationId"].as_str().unwrap_or_default();
+    let Some(reason) = without::reason(id) else { return };
+    let told = format!("Takes no idempotency key: {}.", reason.text());
+    let description = operation["description"].as_str();
+    let description = description.map_or_else(|| told.clone(), |text| format!("{text}\n\n{told}"));
+    operation["description"] = Value::from(description);
 }
 
 /// Clients see how often they may ask, but where everybody may.

@@ -52,7 +52,8 @@ impl IntoParams for IdempotencyKey {
         header(
             "Idempotency-Key",
             "A name for this request that the client makes up: repeated under the same key within 24 hours, it is not \
-             done again but answered as the first time, with the header `Idempotency-Replayed: true`.",
+             done again but answered as the first time, with the header `Idempotency-Replayed: true`; while the first is \
+             under way, the repeated one waits for it. What failed is not kept.",
             &json!({"type": "string", "minLength": 1, "maxLength": MAX_LENGTH, "pattern": "^[!-~]+$"}),
             "8e03978e-40d5-43dd-bc93-6894a57f9324",
         )

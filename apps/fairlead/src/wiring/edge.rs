@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use fairlead_api::{ConfirmationKey, ConsistencyTokens, CursorKey, LeadMeters, VerifiedCredentials};
+use fairlead_auth::SealedAnswers;
 use fairlead_cache::TieredCache;
 use fairlead_domain::store::CommitListener;
 use fairlead_worker::{CommitSignal, JobSignal};
@@ -14,6 +15,7 @@ pub(super) struct Edge {
     pub(super) cursors: CursorKey,
     pub(super) consistency: ConsistencyTokens,
     pub(super) confirmations: ConfirmationKey,
+    pub(super) answers: Arc<SealedAnswers>,
     pub(super) verified: VerifiedCredentials,
     pub(super) cache: Option<TieredCache>,
     pub(super) leads: LeadMeters,
@@ -31,6 +33,7 @@ impl Edge {
             cursors: CursorKey::new(derived_key::derive(secret, "cursor")),
             consistency: ConsistencyTokens::new(derived_key::derive(secret, "consistency")),
             confirmations: ConfirmationKey::new(derived_key::derive(secret, "voice-confirmation")),
+            answers: Arc::new(SealedAnswers::new(derived_key::derive(secret, "kept-answers"))),
             verified: VerifiedCredentials::new(changes),
             cache,
             leads: LeadMeters::default(),

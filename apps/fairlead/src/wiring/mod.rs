@@ -374,6 +374,7 @@ fn services(
         watches: OperationWatches::new(stores.store.clone()),
         import_places: ImportPlaces::default(),
         connections: Connections::new(Arc::clone(&parts.ids), Arc::clone(&parts.clock)),
+        answers: edge.answers,
         cursors: edge.cursors,
         consistency: edge.consistency,
         settings: settings::api_settings(config)?,

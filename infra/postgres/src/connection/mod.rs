@@ -108,6 +108,14 @@ impl Connection {
         matches!(self.mode, Mode::Writes(_))
     }
 
+    /// Whether a transaction was begun, so that a connection is held.
+    pub(crate) async fn is_open(&self) -> bool {
+        match &self.mode {
+            Mode::Writes(transaction) => transaction.lock().await.is_open(),
+            Mode::Reads(_) => false,
+        }
+    }
+
     fn served(&self) -> std::sync::MutexGuard<'_, Served> {
         self.served.lock().unwrap_or_else(PoisonError::into_inner)
     }

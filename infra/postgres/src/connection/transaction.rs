@@ -53,6 +53,10 @@ impl Transaction {
         }
     }
 
+    pub(super) fn is_open(&self) -> bool {
+        !matches!(self.state, State::Unopened)
+    }
+
     pub(super) fn enqueue(&mut self, queued: Queued) {
         self.queue.push(queued);
     }

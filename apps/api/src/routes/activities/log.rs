@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::view::ActivityView;
 use crate::Services;
 use crate::authentication::Permitted;
-use crate::idempotency::{IdempotencyKey, WriteAnswer};
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::path::PathId;
 use crate::problem::Problem;
@@ -81,14 +81,14 @@ pub(super) async fn log(
         occurred_at,
     })?;
 
-    let mut uow = services.store.begin(permit.scope()).await?;
-    if let Some(kept) = key.claim(&mut *uow, permit.actor(), &body.request_hash).await? {
-        return Ok(kept.respond(COLLECTION));
-    }
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), &body.request_hash)
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     let activity = activities::log(&mut *uow, &permit, id.0, draft).await?;
-    let answer = WriteAnswer::created(&ActivityView::from(activity));
-    key.keep(&mut *uow, permit.actor(), &answer).await?;
-    uow.commit().await?;
-
-    Ok(answer.respond(COLLECTION))
+    uow.answer(WriteAnswer::created(COLLECTION, &ActivityView::from(activity)))
+        .await
 }

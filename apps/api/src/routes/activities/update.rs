@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 use super::view::ActivityView;
 use crate::Services;
 use crate::authentication::Permitted;
-use crate::conditional::{self, EntityTag, IfMatch};
+use crate::conditional::{EntityTag, IfMatch};
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::path::PathId;
 use crate::problem::Problem;
@@ -38,7 +39,7 @@ struct ActivityPatchBody {
 #[utoipa::path(
     tag = "activities",
     operation_id = "updateActivity",
-    params(("id" = uuid::Uuid, Path, description = "The activity's id."), IfMatch),
+    params(("id" = uuid::Uuid, Path, description = "The activity's id."), IfMatch, IdempotencyKey),
     request_body = ActivityPatchBody,
     responses(
         (status = 200, description = "The activity as it is now.", body = ActivityView),
@@ -52,23 +53,30 @@ pub(super) async fn update(
     permit: Permitted<WriteActivities>,
     id: PathId<Activity>,
     expected: IfMatch,
+    key: IdempotencyKey,
     body: JsonBody<ActivityPatchBody>,
 ) -> Result<HttpResponse, Problem> {
     let ActivityPatchBody {
         subject,
-        body,
+        body: text,
         occurred_at,
     } = body.value;
     let patch = ActivityPatch::parse(RawActivityPatch {
         subject,
-        body,
+        body: text,
         occurred_at,
     })?;
 
-    let mut uow = services.store.begin(permit.scope()).await?;
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), &body.request_hash)
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     let activity = activities::update(&mut *uow, &permit, id.0, expected.0, patch).await?;
-    uow.commit().await?;
 
     let tag = EntityTag::version(activity.version);
-    Ok(conditional::changed(&tag, &ActivityView::from(activity)))
+    uow.answer(WriteAnswer::changed(&tag, &ActivityView::from(activity)))
+        .await
 }

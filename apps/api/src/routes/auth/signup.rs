@@ -33,8 +33,7 @@ struct SignUpBody {
 
 /// Sign up a company.
 ///
-/// Creates the tenant and its owner together, and logs the owner in. Takes no idempotency key, because the answer holds
-/// secrets that must not be kept.
+/// Creates the tenant and its owner together, and logs the owner in. Repeated, it signs up another company of that name.
 #[utoipa::path(
     tag = "auth",
     operation_id = "signUp",

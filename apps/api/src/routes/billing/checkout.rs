@@ -59,7 +59,7 @@ struct CheckoutView {
 ///
 /// It is the payment provider's, and leads back when the plan was paid. Whoever asks for the same plan again gets the same
 /// page while it is open; another plan closes it, so that nobody pays twice. Where the provider takes its time the answer
-/// is 202: ask again. Takes no idempotency key, because it needs none.
+/// is 202: ask again.
 #[utoipa::path(
     tag = "billing",
     operation_id = "startCheckout",

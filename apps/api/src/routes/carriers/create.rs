@@ -9,7 +9,7 @@ use super::body::{StatusName, TierName};
 use super::view::CarrierView;
 use crate::Services;
 use crate::authentication::Permitted;
-use crate::idempotency::{IdempotencyKey, WriteAnswer};
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::problem::Problem;
 use crate::spec::Problems;
@@ -70,14 +70,14 @@ pub(super) async fn create(
 ) -> Result<HttpResponse, Problem> {
     let draft = CarrierDraft::parse(body.value.into())?;
 
-    let mut uow = services.store.begin(permit.scope()).await?;
-    if let Some(kept) = key.claim(&mut *uow, permit.actor(), &body.request_hash).await? {
-        return Ok(kept.respond(COLLECTION));
-    }
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), &body.request_hash)
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     let carrier = carriers::create(&mut *uow, &permit, draft).await?;
-    let answer = WriteAnswer::created(&CarrierView::from(carrier));
-    key.keep(&mut *uow, permit.actor(), &answer).await?;
-    uow.commit().await?;
-
-    Ok(answer.respond(COLLECTION))
+    uow.answer(WriteAnswer::created(COLLECTION, &CarrierView::from(carrier)))
+        .await
 }

@@ -9,7 +9,8 @@ use super::body::{StatusName, TierName};
 use super::view::CarrierView;
 use crate::Services;
 use crate::authentication::Permitted;
-use crate::conditional::{self, EntityTag, IfMatch};
+use crate::conditional::{EntityTag, IfMatch};
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::path::PathId;
 use crate::problem::Problem;
@@ -55,7 +56,7 @@ impl From<CarrierPatchBody> for RawCarrierPatch {
 #[utoipa::path(
     tag = "carriers",
     operation_id = "updateCarrier",
-    params(("id" = uuid::Uuid, Path, description = "The carrier's id."), IfMatch),
+    params(("id" = uuid::Uuid, Path, description = "The carrier's id."), IfMatch, IdempotencyKey),
     request_body = CarrierPatchBody,
     responses(
         (status = 200, description = "The carrier as it is now.", body = CarrierView),
@@ -69,14 +70,21 @@ pub(super) async fn update(
     permit: Permitted<ManageCarriers>,
     id: PathId<Carrier>,
     expected: IfMatch,
+    key: IdempotencyKey,
     body: JsonBody<CarrierPatchBody>,
 ) -> Result<HttpResponse, Problem> {
     let patch = CarrierPatch::parse(body.value.into())?;
 
-    let mut uow = services.store.begin(permit.scope()).await?;
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), &body.request_hash)
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     let carrier = carriers::update(&mut *uow, &permit, id.0, expected.0, patch).await?;
-    uow.commit().await?;
 
     let tag = EntityTag::version(carrier.version);
-    Ok(conditional::changed(&tag, &CarrierView::from(carrier)))
+    uow.answer(WriteAnswer::changed(&tag, &CarrierView::from(carrier)))
+        .await
 }

@@ -9,7 +9,8 @@ use uuid::Uuid;
 use super::view::LeadView;
 use crate::Services;
 use crate::authentication::Permitted;
-use crate::conditional::{self, EntityTag, IfMatch};
+use crate::conditional::{EntityTag, IfMatch};
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::path::PathId;
 use crate::problem::Problem;
@@ -34,7 +35,7 @@ struct AssignmentBody {
 #[utoipa::path(
     tag = "leads",
     operation_id = "assignLead",
-    params(("id" = uuid::Uuid, Path, description = "The lead's id."), IfMatch),
+    params(("id" = uuid::Uuid, Path, description = "The lead's id."), IfMatch, IdempotencyKey),
     request_body(content = AssignmentBody, examples(
         ("automatic" = (summary = "The best agent with room", value = json!({}))),
         ("named" = (summary = "A named agent", value = json!({"agentId": "01934f6e-7b1a-7cc3-98a4-0242ac120003"}))),
@@ -51,6 +52,7 @@ pub(super) async fn assign(
     permit: Permitted<AssignLeads>,
     id: PathId<Lead>,
     expected: IfMatch,
+    key: IdempotencyKey,
     body: JsonBody<AssignmentBody>,
 ) -> Result<HttpResponse, Problem> {
     use fairlead_domain::field::Change;
@@ -60,15 +62,21 @@ pub(super) async fn assign(
         Change::Set(None) => Assignee::Nobody,
     };
 
-    let mut uow = services.store.begin(permit.scope()).await?;
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), &body.request_hash)
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     let cmd = AssignLead {
         lead: id.0,
         assignee,
         expected: expected.0,
     };
     let lead = leads::assign(&mut *uow, &permit, cmd).await?;
-    uow.commit().await?;
 
     let tag = EntityTag::version(lead.version);
-    Ok(conditional::changed(&tag, &LeadView::from(lead)))
+    uow.answer(WriteAnswer::changed(&tag, &LeadView::from(lead)))
+        .await
 }

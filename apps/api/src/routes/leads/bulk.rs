@@ -16,7 +16,6 @@ use utoipa::openapi::{Ref, RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 use uuid::Uuid;
 
-use super::COLLECTION;
 use super::body::{LeadBody, LeadPatchBody};
 use crate::Services;
 use crate::authentication::Permitted;
@@ -196,7 +195,7 @@ pub(super) async fn create_many(
 
     let mut uow = services.store.begin(permit.scope()).await?;
     if let Some(kept) = key.claim(&mut *uow, permit.actor(), &body.request_hash).await? {
-        return Ok(kept.respond(COLLECTION));
+        return Ok(kept.respond());
     }
     let mut result = BulkResultView::new();
     let mut rows = rows.into_iter().enumerate().peekable();
@@ -222,7 +221,7 @@ pub(super) async fn create_many(
     let answer = WriteAnswer::done(&result.finish());
     key.keep(&mut *uow, permit.actor(), &answer).await?;
     uow.commit().await?;
-    Ok(answer.respond(COLLECTION))
+    Ok(answer.respond())
 }
 
 /// One lead and what is to change of it.
@@ -277,14 +276,14 @@ pub(super) async fn update_many(
 
     let mut uow = services.store.begin(permit.scope()).await?;
     if let Some(kept) = key.claim(&mut *uow, permit.actor(), &body.request_hash).await? {
-        return Ok(kept.respond(COLLECTION));
+        return Ok(kept.respond());
     }
     let outcome = leads::update_many(&mut *uow, &permit, updates).await?;
     result.note("", 1, outcome);
     let answer = WriteAnswer::done(&result.finish());
     key.keep(&mut *uow, permit.actor(), &answer).await?;
     uow.commit().await?;
-    Ok(answer.respond(COLLECTION))
+    Ok(answer.respond())
 }
 
 /// Many changes, each of which is judged by itself.

@@ -7,7 +7,7 @@ use super::body::LeadBody;
 use super::view::LeadView;
 use crate::Services;
 use crate::authentication::Permitted;
-use crate::idempotency::{IdempotencyKey, WriteAnswer};
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::problem::Problem;
 use crate::spec::Problems;
@@ -35,14 +35,14 @@ pub(super) async fn create(
 ) -> Result<HttpResponse, Problem> {
     let draft = LeadDraft::parse(body.value.into())?;
 
-    let mut uow = services.store.begin(permit.scope()).await?;
-    if let Some(kept) = key.claim(&mut *uow, permit.actor(), &body.request_hash).await? {
-        return Ok(kept.respond(COLLECTION));
-    }
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), &body.request_hash)
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     let lead = leads::create(&mut *uow, &permit, draft).await?;
-    let answer = WriteAnswer::created(&LeadView::from(lead));
-    key.keep(&mut *uow, permit.actor(), &answer).await?;
-    uow.commit().await?;
-
-    Ok(answer.respond(COLLECTION))
+    uow.answer(WriteAnswer::created(COLLECTION, &LeadView::from(lead)))
+        .await
 }

@@ -5,6 +5,7 @@ use fairlead_domain::leads::{self, DeleteLeadError, Lead};
 use crate::Services;
 use crate::authentication::Permitted;
 use crate::conditional::IfMatch;
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::path::PathId;
 use crate::problem::Problem;
 use crate::spec::Problems;
@@ -13,7 +14,7 @@ use crate::spec::Problems;
 #[utoipa::path(
     tag = "leads",
     operation_id = "deleteLead",
-    params(("id" = uuid::Uuid, Path, description = "The lead's id."), IfMatch),
+    params(("id" = uuid::Uuid, Path, description = "The lead's id."), IfMatch, IdempotencyKey),
     responses((status = 204, description = "It is gone."), Problems<DeleteLeadError>),
     extensions(("x-permit" = json!("DeleteLeads"))),
 )]
@@ -23,9 +24,15 @@ pub(super) async fn delete(
     permit: Permitted<DeleteLeads>,
     id: PathId<Lead>,
     expected: IfMatch,
+    key: IdempotencyKey,
 ) -> Result<HttpResponse, Problem> {
-    let mut uow = services.store.begin(permit.scope()).await?;
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), key.without_body())
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     leads::delete(&mut *uow, &permit, id.0, expected.0).await?;
-    uow.commit().await?;
-    Ok(HttpResponse::NoContent().finish())
+    uow.answer(WriteAnswer::gone()).await
 }

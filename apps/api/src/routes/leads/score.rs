@@ -1,17 +1,15 @@
-use actix_web::{HttpRequest, HttpResponse, post, web};
+use actix_web::{HttpResponse, post, web};
 use fairlead_domain::access::ChangeLeads;
 use fairlead_domain::ai::Degraded;
 use fairlead_domain::leads::{self, Lead, ScoredLead, UpdateLeadError};
 use serde::Serialize;
-use sha2::Digest as _;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::Services;
 use crate::authentication::Permitted;
-use crate::conditional::IfMatch;
+use crate::conditional::{EntityTag, IfMatch};
 use crate::idempotency::{IdempotencyKey, WriteAnswer, replay};
-use crate::json::request_digest;
 use crate::path::PathId;
 use crate::problem::Problem;
 use crate::spec::Problems;
@@ -75,15 +73,14 @@ impl From<ScoredLead> for ScoreView {
 pub(super) async fn score(
     services: web::Data<Services>,
     permit: Permitted<ChangeLeads>,
-    request: HttpRequest,
     id: PathId<Lead>,
     expected: IfMatch,
     key: IdempotencyKey,
 ) -> Result<HttpResponse, Problem> {
-    let hash = request_digest(&request).finalize();
+    let hash = key.without_body();
     let mut uow = services.store.begin(permit.scope()).await?;
     if let Some(kept) = key.find(&mut *uow, permit.actor()).await? {
-        return Ok(replay(kept, &hash)?.respond_changed());
+        return Ok(replay(kept, hash)?.respond());
     }
     let scoring = leads::begin_score(&mut *uow, &permit, &services.asker, id.0, expected.0).await?;
     uow.commit().await?;
@@ -92,13 +89,16 @@ pub(super) async fn score(
 
     let mut uow = services.store.begin(permit.scope()).await?;
     judged.settle(&mut *uow).await?;
-    if let Some(kept) = key.claim(&mut *uow, permit.actor(), &hash).await? {
+    if let Some(kept) = key.claim(&mut *uow, permit.actor(), hash).await? {
         uow.commit().await?;
-        return Ok(kept.respond_changed());
+        return Ok(kept.respond());
     }
     let written = judged.write(&mut *uow, &permit).await;
     let answer = match written {
-        Ok(scored) => WriteAnswer::done(&ScoreView::from(scored)),
+        Ok(scored) => {
+            let tag = EntityTag::version(scored.lead.version);
+            WriteAnswer::changed(&tag, &ScoreView::from(scored))
+        }
         Err(error) => {
             drop(uow);
             // What was spent was spent.
@@ -110,5 +110,5 @@ pub(super) async fn score(
     };
     key.keep(&mut *uow, permit.actor(), &answer).await?;
     uow.commit().await?;
-    Ok(answer.respond_changed())
+    Ok(answer.respond())
 }

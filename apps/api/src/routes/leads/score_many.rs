@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::query::LeadFilterQuery;
 use crate::Services;
 use crate::authentication::Permitted;
-use crate::idempotency::{IdempotencyKey, WriteAnswer};
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::problem::Problem;
 use crate::query::QueryOf;
@@ -67,19 +67,21 @@ pub(super) async fn begin(
 ) -> Result<HttpResponse, Problem> {
     let filter = query.0.0;
     let ids = check(body.value, &filter)?;
-    let mut uow = services.store.begin(permit.scope()).await?;
-    if let Some(kept) = key.claim(&mut *uow, permit.actor(), &body.request_hash).await? {
-        return Ok(kept.respond(operations::COLLECTION));
-    }
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), &body.request_hash)
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     let leads = match ids {
         Some(ids) => ids,
         None => find(&mut *uow, &permit, &filter).await?,
     };
     let operation = scoring::begin(&mut *uow, &permit, leads).await?;
-    let answer = WriteAnswer::accepted(&OperationView::from(&operation));
-    key.keep(&mut *uow, permit.actor(), &answer).await?;
-    uow.commit().await?;
-    Ok(answer.respond(operations::COLLECTION))
+    let view = OperationView::from(&operation);
+    uow.answer(WriteAnswer::accepted(operations::COLLECTION, &view))
+        .await
 }
 
 fn check(body: ScoringBody, filter: &LeadFilter) -> Result<Option<Vec<LeadId>>, Invalid> {

@@ -1,3 +1,4 @@
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, post, web};
 use fairlead_domain::access::ChangeLeads;
 use fairlead_domain::leads::Lead;
@@ -8,6 +9,7 @@ use uuid::Uuid;
 
 use crate::Services;
 use crate::authentication::Permitted;
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::path::PathId;
 use crate::problem::{Kind, Problem};
@@ -60,7 +62,7 @@ impl From<LeadSubscription> for SubscriptionView {
 #[utoipa::path(
     tag = "leads",
     operation_id = "subscribeLead",
-    params(("id" = uuid::Uuid, Path, description = "The lead's id.")),
+    params(("id" = uuid::Uuid, Path, description = "The lead's id."), IdempotencyKey),
     request_body = SubscribeBody,
     responses(
         (status = 202, description = "It is on its way.", body = SubscriptionView),
@@ -73,12 +75,19 @@ pub(super) async fn subscribe(
     services: web::Data<Services>,
     permit: Permitted<ChangeLeads>,
     id: PathId<Lead>,
+    key: IdempotencyKey,
     body: JsonBody<SubscribeBody>,
 ) -> Result<HttpResponse, Problem> {
     let SubscribeBody { consent, tags } = body.value;
     let draft = SubscriptionDraft::parse(consent, tags)?;
 
-    let mut uow = services.store.begin(permit.scope()).await?;
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), &body.request_hash)
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     let subscription = marketing::subscribe(&mut *uow, &permit, id.0, draft).await?;
     if !services.has_mailing_list {
         return Err(Problem::client(
@@ -86,7 +95,7 @@ pub(super) async fn subscribe(
             "this installation has no mailing list: kit.api_key is not set",
         ));
     }
-    uow.commit().await?;
 
-    Ok(HttpResponse::Accepted().json(SubscriptionView::from(subscription)))
+    let view = SubscriptionView::from(subscription);
+    uow.answer(WriteAnswer::new(StatusCode::ACCEPTED, &view)).await
 }

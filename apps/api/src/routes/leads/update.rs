@@ -6,7 +6,8 @@ use super::body::LeadPatchBody;
 use super::view::LeadView;
 use crate::Services;
 use crate::authentication::Permitted;
-use crate::conditional::{self, EntityTag, IfMatch};
+use crate::conditional::{EntityTag, IfMatch};
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::path::PathId;
 use crate::problem::Problem;
@@ -18,7 +19,7 @@ use crate::spec::Problems;
 #[utoipa::path(
     tag = "leads",
     operation_id = "updateLead",
-    params(("id" = uuid::Uuid, Path, description = "The lead's id."), IfMatch),
+    params(("id" = uuid::Uuid, Path, description = "The lead's id."), IfMatch, IdempotencyKey),
     request_body = LeadPatchBody,
     responses(
         (status = 200, description = "The lead as it is now.", body = LeadView),
@@ -32,14 +33,21 @@ pub(super) async fn update(
     permit: Permitted<ChangeLeads>,
     id: PathId<Lead>,
     expected: IfMatch,
+    key: IdempotencyKey,
     body: JsonBody<LeadPatchBody>,
 ) -> Result<HttpResponse, Problem> {
     let patch = LeadPatch::parse(body.value.into())?;
 
-    let mut uow = services.store.begin(permit.scope()).await?;
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), &body.request_hash)
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     let lead = leads::update(&mut *uow, &permit, id.0, expected.0, patch).await?;
-    uow.commit().await?;
 
     let tag = EntityTag::version(lead.version);
-    Ok(conditional::changed(&tag, &LeadView::from(lead)))
+    uow.answer(WriteAnswer::changed(&tag, &LeadView::from(lead)))
+        .await
 }

@@ -4,6 +4,7 @@ use fairlead_domain::operations::{self, FindResultError, Operation};
 
 use crate::Services;
 use crate::authentication::Permitted;
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::path::PathId;
 use crate::problem::Problem;
 use crate::spec::Problems;
@@ -15,7 +16,7 @@ use crate::spec::Problems;
 #[utoipa::path(
     tag = "operations",
     operation_id = "deleteOperationResult",
-    params(("id" = uuid::Uuid, Path, description = "The operation's id.")),
+    params(("id" = uuid::Uuid, Path, description = "The operation's id."), IdempotencyKey),
     responses(
         (status = 204, description = "There is no file any more."),
         Problems<FindResultError>,
@@ -27,9 +28,15 @@ pub(super) async fn drop_result(
     services: web::Data<Services>,
     permit: Permitted<ExportLeads>,
     id: PathId<Operation>,
+    key: IdempotencyKey,
 ) -> Result<HttpResponse, Problem> {
-    let mut uow = services.store.begin(permit.scope()).await?;
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), key.without_body())
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     operations::drop_result(&mut *uow, &permit, id.0).await?;
-    uow.commit().await?;
-    Ok(HttpResponse::NoContent().finish())
+    uow.answer(WriteAnswer::gone()).await
 }

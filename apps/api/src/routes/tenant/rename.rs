@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 use super::view::TenantView;
 use crate::Services;
 use crate::authentication::Permitted;
-use crate::conditional::{self, EntityTag, IfMatch};
+use crate::conditional::{EntityTag, IfMatch};
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::problem::Problem;
 use crate::spec::Problems;
@@ -28,7 +29,7 @@ struct TenantPatchBody {
 #[utoipa::path(
     tag = "tenant",
     operation_id = "updateTenant",
-    params(IfMatch),
+    params(IfMatch, IdempotencyKey),
     request_body = TenantPatchBody,
     responses(
         (status = 200, description = "The tenant as it is now.", body = TenantView),
@@ -41,14 +42,21 @@ pub(super) async fn rename(
     services: web::Data<Services>,
     permit: Permitted<ManageTenant>,
     expected: IfMatch,
+    key: IdempotencyKey,
     body: JsonBody<TenantPatchBody>,
 ) -> Result<HttpResponse, Problem> {
     let cmd = RenameTenant::parse(&body.value.name)?;
 
-    let mut uow = services.store.begin(permit.scope()).await?;
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), &body.request_hash)
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     let tenant = identity::rename_tenant(&mut *uow, &permit, expected.0, cmd).await?;
-    uow.commit().await?;
 
     let view = TenantView::from(tenant);
-    Ok(conditional::changed(&EntityTag::version(view.version), &view))
+    let tag = EntityTag::version(view.version);
+    uow.answer(WriteAnswer::changed(&tag, &view)).await
 }

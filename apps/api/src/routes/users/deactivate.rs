@@ -5,6 +5,7 @@ use fairlead_domain::identity::{self, UpdateUserError, User};
 use crate::Services;
 use crate::authentication::Permitted;
 use crate::conditional::IfMatch;
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::path::PathId;
 use crate::problem::Problem;
 use crate::spec::Problems;
@@ -16,7 +17,7 @@ use crate::spec::Problems;
 #[utoipa::path(
     tag = "users",
     operation_id = "deactivateUser",
-    params(("id" = uuid::Uuid, Path, description = "The user's id."), IfMatch),
+    params(("id" = uuid::Uuid, Path, description = "The user's id."), IfMatch, IdempotencyKey),
     responses((status = 204, description = "It is deactivated."), Problems<UpdateUserError>),
     extensions(("x-permit" = json!("ManageUsers"))),
 )]
@@ -26,9 +27,15 @@ pub(super) async fn deactivate(
     permit: Permitted<ManageUsers>,
     id: PathId<User>,
     expected: IfMatch,
+    key: IdempotencyKey,
 ) -> Result<HttpResponse, Problem> {
-    let mut uow = services.store.begin(permit.scope()).await?;
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), key.without_body())
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     identity::deactivate_user(&mut *uow, &permit, id.0, expected.0).await?;
-    uow.commit().await?;
-    Ok(HttpResponse::NoContent().finish())
+    uow.answer(WriteAnswer::gone()).await
 }

@@ -1,4 +1,4 @@
-use actix_web::http::header;
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, post, web};
 use fairlead_domain::access::ManageUsers;
 use fairlead_domain::identity::{self, Invitation, InviteError, InviteUser};
@@ -11,6 +11,7 @@ use super::role::RoleName;
 use super::view::UserView;
 use crate::Services;
 use crate::authentication::Permitted;
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::problem::Problem;
 use crate::spec::Problems;
@@ -74,11 +75,11 @@ impl From<Invitation> for InvitationView {
 
 /// Invite a user.
 ///
-/// Takes no idempotency key, because the answer holds a secret that must not be kept; a repeated invitation is refused
-/// for its e-mail address.
+/// A repeated invitation is refused for its e-mail address, unless it has the same idempotency key.
 #[utoipa::path(
     tag = "users",
     operation_id = "inviteUser",
+    params(IdempotencyKey),
     request_body = InviteBody,
     responses(
         (status = 201, description = "The user, and the invitation to pass on.", body = InvitedUserView),
@@ -90,6 +91,7 @@ impl From<Invitation> for InvitationView {
 pub(super) async fn invite(
     services: web::Data<Services>,
     permit: Permitted<ManageUsers>,
+    key: IdempotencyKey,
     body: JsonBody<InviteBody>,
 ) -> Result<HttpResponse, Problem> {
     let InviteBody {
@@ -100,17 +102,21 @@ pub(super) async fn invite(
     } = body.value;
     let cmd = InviteUser::parse(&email, &name, role.as_str(), agent.map(Into::into))?;
 
-    let mut uow = services.store.begin(permit.scope()).await?;
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), &body.request_hash)
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     let lifetime = services.settings.invitation_lifetime;
     let (user, invitation) = identity::invite(&mut *uow, &permit, &*services.secrets, lifetime, cmd).await?;
-    uow.commit().await?;
 
     let location = format!("/api/v1/users/{}", user.id);
-    Ok(HttpResponse::Created()
-        .insert_header((header::LOCATION, location))
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(InvitedUserView {
-            user: user.into(),
-            invitation: invitation.into(),
-        }))
+    let view = InvitedUserView {
+        user: user.into(),
+        invitation: invitation.into(),
+    };
+    let answer = WriteAnswer::new(StatusCode::CREATED, &view).at(location);
+    uow.answer(answer.telling_secret()).await
 }

@@ -10,7 +10,8 @@ use super::role::RoleName;
 use super::view::UserView;
 use crate::Services;
 use crate::authentication::Permitted;
-use crate::conditional::{self, IfMatch};
+use crate::conditional::IfMatch;
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::path::PathId;
 use crate::problem::Problem;
@@ -51,7 +52,7 @@ impl UserPatchBody {
 #[utoipa::path(
     tag = "users",
     operation_id = "updateUser",
-    params(("id" = uuid::Uuid, Path, description = "The user's id."), IfMatch),
+    params(("id" = uuid::Uuid, Path, description = "The user's id."), IfMatch, IdempotencyKey),
     request_body = UserPatchBody,
     responses(
         (status = 200, description = "The user as it is now.", body = UserView),
@@ -65,14 +66,20 @@ pub(super) async fn update(
     permit: Permitted<ManageUsers>,
     id: PathId<User>,
     expected: IfMatch,
+    key: IdempotencyKey,
     body: JsonBody<UserPatchBody>,
 ) -> Result<HttpResponse, Problem> {
     let patch = body.value.parse()?;
 
-    let mut uow = services.store.begin(permit.scope()).await?;
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), &body.request_hash)
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     let user = identity::update_user(&mut *uow, &permit, id.0, expected.0, patch).await?;
-    uow.commit().await?;
 
     let view = UserView::from(user);
-    Ok(conditional::changed(&view.tag(), &view))
+    uow.answer(WriteAnswer::changed(&view.tag(), &view)).await
 }

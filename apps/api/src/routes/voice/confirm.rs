@@ -37,7 +37,7 @@ pub(super) async fn confirm(
             );
         });
     }
-    Ok(done?.respond(""))
+    Ok(done?.respond())
 }
 
 async fn write_failure(services: &Services, caller: &Caller, kind: CommandType) -> Result<(), StoreError> {

@@ -38,7 +38,7 @@ impl Speaker<'_> {
     pub(super) async fn say(&self, words: String) -> Result<HttpResponse, Problem> {
         let mut uow = self.services.store.begin(self.caller.scope()).await?;
         if let Some(kept) = self.kept(&mut *uow).await? {
-            return Ok(kept.respond(""));
+            return Ok(kept.respond());
         }
         self.understand(uow, words).await
     }
@@ -46,7 +46,7 @@ impl Speaker<'_> {
     pub(super) async fn play(&self, recording: Recording) -> Result<HttpResponse, Problem> {
         let mut uow = self.services.store.begin(self.caller.scope()).await?;
         if let Some(kept) = self.kept(&mut *uow).await? {
-            return Ok(kept.respond(""));
+            return Ok(kept.respond());
         }
         let listening = voice::begin_listening(&mut *uow, &self.services.asker, recording).await?;
         uow.commit().await?;
@@ -81,7 +81,7 @@ impl Speaker<'_> {
             degraded,
         };
         match self.do_it(&heard, understood).await {
-            Ok(answer) => Ok(answer.respond("")),
+            Ok(answer) => Ok(answer.respond()),
             Err(problem) => {
                 self.fail(Asked::Heard(&heard), kind, degraded.is_some()).await;
                 Err(problem)

@@ -1,4 +1,4 @@
-use actix_web::http::header;
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, post, web};
 use fairlead_domain::access::ManageWebhooks;
 use fairlead_domain::webhooks::{self, CreateWebhookError, RawWebhook, WebhookDraft};
@@ -9,6 +9,7 @@ use super::view::WebhookWithSecretView;
 use crate::Services;
 use crate::authentication::Permitted;
 use crate::conditional::EntityTag;
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::problem::Problem;
 use crate::spec::Problems;
@@ -51,10 +52,10 @@ impl From<WebhookBody> for RawWebhook {
 /// Create a webhook.
 ///
 /// The events of the tenant are posted to its URL from now on, in the form of Standard Webhooks: see *docs/webhooks.md*.
-/// Takes no idempotency key, because the answer holds a secret that must not be kept.
 #[utoipa::path(
     tag = "webhooks",
     operation_id = "createWebhook",
+    params(IdempotencyKey),
     request_body = WebhookBody,
     responses(
         (status = 201, description = "The webhook, with its secret shown this once.", body = WebhookWithSecretView),
@@ -66,19 +67,29 @@ impl From<WebhookBody> for RawWebhook {
 pub(super) async fn create(
     services: web::Data<Services>,
     permit: Permitted<ManageWebhooks>,
+    key: IdempotencyKey,
     body: JsonBody<WebhookBody>,
 ) -> Result<HttpResponse, Problem> {
     let webhooks = &services.webhooks;
     let draft = WebhookDraft::parse(body.value.into(), &*webhooks.sender)?;
 
-    let mut uow = services.store.begin(permit.scope()).await?;
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), &body.request_hash)
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     let created = webhooks::create(&mut *uow, &permit, &*webhooks.secrets, webhooks.max, draft).await?;
-    uow.commit().await?;
 
     let webhook = &created.webhook;
-    Ok(HttpResponse::Created()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header((header::LOCATION, format!("/api/v1/webhooks/{}", webhook.id)))
-        .insert_header((header::ETAG, EntityTag::version(webhook.version).quoted(None)))
-        .json(WebhookWithSecretView::from(created)))
+    let (location, tag) = (
+        format!("/api/v1/webhooks/{}", webhook.id),
+        EntityTag::version(webhook.version),
+    );
+    let view = WebhookWithSecretView::from(created);
+    let answer = WriteAnswer::new(StatusCode::CREATED, &view)
+        .at(location)
+        .tagged(&tag);
+    uow.answer(answer.telling_secret()).await
 }

@@ -1,9 +1,11 @@
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, post, web};
 use fairlead_domain::access::ManageWebhooks;
 use fairlead_domain::webhooks::{self, UpdateWebhookError, Webhook};
 
 use crate::Services;
 use crate::authentication::Permitted;
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::path::PathId;
 use crate::problem::Problem;
 use crate::spec::Problems;
@@ -15,7 +17,7 @@ use crate::spec::Problems;
 #[utoipa::path(
     tag = "webhooks",
     operation_id = "pingWebhook",
-    params(("id" = uuid::Uuid, Path, description = "The webhook's id.")),
+    params(("id" = uuid::Uuid, Path, description = "The webhook's id."), IdempotencyKey),
     responses((status = 202, description = "It is on its way."), Problems<UpdateWebhookError>),
     extensions(("x-permit" = json!("ManageWebhooks"))),
 )]
@@ -24,9 +26,15 @@ pub(super) async fn ping(
     services: web::Data<Services>,
     permit: Permitted<ManageWebhooks>,
     id: PathId<Webhook>,
+    key: IdempotencyKey,
 ) -> Result<HttpResponse, Problem> {
-    let mut uow = services.store.begin(permit.scope()).await?;
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), key.without_body())
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     webhooks::ping(&mut *uow, &permit, id.0).await?;
-    uow.commit().await?;
-    Ok(HttpResponse::Accepted().finish())
+    uow.answer(WriteAnswer::empty(StatusCode::ACCEPTED)).await
 }

@@ -1,3 +1,4 @@
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, post, web};
 use fairlead_domain::access::ManageWebhooks;
 use fairlead_domain::events::EventCursor;
@@ -8,6 +9,7 @@ use utoipa::ToSchema;
 use super::replay_view::ReplayView;
 use crate::Services;
 use crate::authentication::Permitted;
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::path::PathId;
 use crate::problem::Problem;
@@ -41,7 +43,7 @@ struct ReplayBody {
 #[utoipa::path(
     tag = "webhooks",
     operation_id = "replayEvents",
-    params(("id" = uuid::Uuid, Path, description = "The webhook's id.")),
+    params(("id" = uuid::Uuid, Path, description = "The webhook's id."), IdempotencyKey),
     request_body = ReplayBody,
     responses((status = 202, description = "It has begun.", body = ReplayView), Problems<ReplayError>),
     extensions(("x-permit" = json!("ManageWebhooks"))),
@@ -51,6 +53,7 @@ pub(super) async fn replay_events(
     services: web::Data<Services>,
     permit: Permitted<ManageWebhooks>,
     id: PathId<Webhook>,
+    key: IdempotencyKey,
     body: JsonBody<ReplayBody>,
 ) -> Result<HttpResponse, Problem> {
     let ReplayBody { cursor, until } = body.value;
@@ -59,10 +62,15 @@ pub(super) async fn replay_events(
     let after = cursor.map(open).transpose()?.unwrap_or(EventCursor::START);
     let cmd = StartReplay::parse(after, until.map(open).transpose()?)?;
 
-    let mut uow = services.store.begin(permit.scope()).await?;
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), &body.request_hash)
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     let replay = webhooks::start_replay(&mut *uow, &permit, id.0, cmd).await?;
-    uow.commit().await?;
 
     let view = ReplayView::new(&replay, ReplayProgress::default());
-    Ok(HttpResponse::Accepted().json(view))
+    uow.answer(WriteAnswer::new(StatusCode::ACCEPTED, &view)).await
 }

@@ -1,6 +1,7 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
+use actix_web::http::StatusCode;
 use actix_web::{FromRequest, HttpRequest, HttpResponse, post, web};
 use fairlead_domain::Id;
 use fairlead_domain::access::ManageWebhooks;
@@ -9,6 +10,7 @@ use fairlead_domain::webhooks::{self, DeliveryId, RetryDeliveryError, Webhook};
 use super::delivery_view::DeliveryView;
 use crate::Services;
 use crate::authentication::Permitted;
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::path::PathId;
 use crate::problem::{Kind, Problem};
 use crate::query::hyphenated;
@@ -43,6 +45,7 @@ impl FromRequest for PathDelivery {
     params(
         ("id" = uuid::Uuid, Path, description = "The webhook's id."),
         ("deliveryId" = uuid::Uuid, Path, description = "The delivery's id."),
+        IdempotencyKey,
     ),
     responses(
         (status = 202, description = "It is on its way.", body = DeliveryView),
@@ -56,9 +59,16 @@ pub(super) async fn retry(
     permit: Permitted<ManageWebhooks>,
     webhook: PathId<Webhook>,
     delivery: PathDelivery,
+    key: IdempotencyKey,
 ) -> Result<HttpResponse, Problem> {
-    let mut uow = services.store.begin(permit.scope()).await?;
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), key.without_body())
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     let delivery = webhooks::retry(&mut *uow, &permit, webhook.0, delivery.0).await?;
-    uow.commit().await?;
-    Ok(HttpResponse::Accepted().json(DeliveryView::from(delivery)))
+    let view = DeliveryView::from(delivery);
+    uow.answer(WriteAnswer::new(StatusCode::ACCEPTED, &view)).await
 }

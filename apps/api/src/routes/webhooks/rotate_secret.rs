@@ -1,4 +1,3 @@
-use actix_web::http::header;
 use actix_web::{HttpResponse, post, web};
 use fairlead_domain::access::ManageWebhooks;
 use fairlead_domain::webhooks::{self, RotateSecretError, Webhook};
@@ -9,6 +8,7 @@ use super::view::WebhookWithSecretView;
 use crate::Services;
 use crate::authentication::Permitted;
 use crate::conditional::{EntityTag, IfMatch};
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::path::PathId;
 use crate::problem::Problem;
@@ -29,12 +29,11 @@ struct RotationBody {
 /// Give a webhook another secret.
 ///
 /// For a while what is sent is signed with both, so that its receiver can go over to the new one. One that is older than
-/// the present one still counts no longer. Takes no idempotency key, because the answer holds a secret that must not be
-/// kept.
+/// the present one still counts no longer.
 #[utoipa::path(
     tag = "webhooks",
     operation_id = "rotateWebhookSecret",
-    params(("id" = uuid::Uuid, Path, description = "The webhook's id."), IfMatch),
+    params(("id" = uuid::Uuid, Path, description = "The webhook's id."), IfMatch, IdempotencyKey),
     request_body = RotationBody,
     responses(
         (status = 200, description = "The webhook, with its new secret shown this once.", body = WebhookWithSecretView),
@@ -48,19 +47,23 @@ pub(super) async fn rotate_secret(
     permit: Permitted<ManageWebhooks>,
     id: PathId<Webhook>,
     expected: IfMatch,
+    key: IdempotencyKey,
     body: JsonBody<RotationBody>,
 ) -> Result<HttpResponse, Problem> {
     let seconds = body.value.old_secret_seconds.map(|Whole(seconds)| seconds);
     let lifetime = webhooks::old_secret_lifetime(seconds)?;
 
     let secrets = &*services.webhooks.secrets;
-    let mut uow = services.store.begin(permit.scope()).await?;
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), &body.request_hash)
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     let rotated = webhooks::rotate_secret(&mut *uow, &permit, secrets, id.0, expected.0, lifetime).await?;
-    uow.commit().await?;
 
     let tag = EntityTag::version(rotated.webhook.version);
-    Ok(HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header((header::ETAG, tag.quoted(None)))
-        .json(WebhookWithSecretView::from(rotated)))
+    let answer = WriteAnswer::changed(&tag, &WebhookWithSecretView::from(rotated));
+    uow.answer(answer.telling_secret()).await
 }

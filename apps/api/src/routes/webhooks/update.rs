@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 use super::view::WebhookView;
 use crate::Services;
 use crate::authentication::Permitted;
-use crate::conditional::{self, EntityTag, IfMatch};
+use crate::conditional::{EntityTag, IfMatch};
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::path::PathId;
 use crate::problem::Problem;
@@ -52,7 +53,7 @@ impl From<WebhookPatchBody> for RawWebhookPatch {
 #[utoipa::path(
     tag = "webhooks",
     operation_id = "updateWebhook",
-    params(("id" = uuid::Uuid, Path, description = "The webhook's id."), IfMatch),
+    params(("id" = uuid::Uuid, Path, description = "The webhook's id."), IfMatch, IdempotencyKey),
     request_body = WebhookPatchBody,
     responses(
         (status = 200, description = "The webhook as it is now.", body = WebhookView),
@@ -66,14 +67,21 @@ pub(super) async fn update(
     permit: Permitted<ManageWebhooks>,
     id: PathId<Webhook>,
     expected: IfMatch,
+    key: IdempotencyKey,
     body: JsonBody<WebhookPatchBody>,
 ) -> Result<HttpResponse, Problem> {
     let patch = WebhookPatch::parse(body.value.into(), &*services.webhooks.sender)?;
 
-    let mut uow = services.store.begin(permit.scope()).await?;
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), &body.request_hash)
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     let webhook = webhooks::update(&mut *uow, &permit, id.0, expected.0, patch).await?;
-    uow.commit().await?;
 
     let tag = EntityTag::version(webhook.version);
-    Ok(conditional::changed(&tag, &WebhookView::from(webhook)))
+    uow.answer(WriteAnswer::changed(&tag, &WebhookView::from(webhook)))
+        .await
 }

@@ -1,14 +1,12 @@
-use actix_web::{HttpRequest, HttpResponse, post, web};
+use actix_web::{HttpResponse, post, web};
 use fairlead_domain::access::ExportLeads;
 use fairlead_domain::leads::export::{self, ExportRequest};
 use fairlead_domain::operations::NoRoom;
-use sha2::Digest as _;
 
 use super::{ExportParameters, ExportQuery};
 use crate::Services;
 use crate::authentication::Permitted;
-use crate::idempotency::{IdempotencyKey, WriteAnswer};
-use crate::json::request_digest;
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::problem::Problem;
 use crate::query::QueryOf;
 use crate::routes::leads::query::LeadFilterQuery;
@@ -34,7 +32,6 @@ use crate::spec::Problems;
 )]
 #[post("/leads/export")]
 pub(in super::super) async fn begin(
-    request: HttpRequest,
     services: web::Data<Services>,
     permit: Permitted<ExportLeads>,
     key: IdempotencyKey,
@@ -45,14 +42,15 @@ pub(in super::super) async fn begin(
         format,
         filter: filter.0,
     };
-    let request_hash: [u8; 32] = request_digest(&request).finalize().into();
-    let mut uow = services.store.begin(permit.scope()).await?;
-    if let Some(kept) = key.claim(&mut *uow, permit.actor(), &request_hash).await? {
-        return Ok(kept.respond(operations::COLLECTION));
-    }
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), key.without_body())
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     let operation = export::begin(&mut *uow, &permit, &wanted).await?;
-    let answer = WriteAnswer::accepted(&OperationView::from(&operation));
-    key.keep(&mut *uow, permit.actor(), &answer).await?;
-    uow.commit().await?;
-    Ok(answer.respond(operations::COLLECTION))
+    let view = OperationView::from(&operation);
+    uow.answer(WriteAnswer::accepted(operations::COLLECTION, &view))
+        .await
 }

@@ -30,7 +30,7 @@ use crate::idempotency::{IdempotencyKey, WriteAnswer};
 use crate::prefer::{self, Prefer};
 use crate::problem::{Kind, Problem};
 use crate::query::{FromQuery, QueryOf, QueryReader};
-use crate::routes::operations::{self, OperationView};
+use crate::routes::operations::OperationView;
 use crate::spec::Problems;
 
 /// How many lines of a streamed report wait for a client that reads slowly; the import waits with it.
@@ -78,8 +78,8 @@ impl FromQuery for ImportQuery {
 ///
 /// With `Prefer: respond-async` the file is only read and kept, and the answer is an operation that imports it in the
 /// background: it goes on when the client is gone and when a process ends, and can be watched and cancelled. A dry run is
-/// always answered directly. An `Idempotency-Key` counts there alone: the same file under the same key is the same
-/// operation.
+/// always answered directly. An `Idempotency-Key` goes with that preference alone, and is refused without it: the same
+/// file under the same key is the same operation.
 ///
 /// Directly, two files of a tenant are taken at once, and four altogether in a process.
 ///
@@ -141,6 +141,13 @@ pub(super) async fn import(
         let answer = upload.take(&request, payload).await?;
         return Ok(accepted(answer));
     }
+    if !dry_run && key.is_given() {
+        return Err(Problem::client(
+            Kind::MalformedRequest,
+            "an Idempotency-Key goes with `Prefer: respond-async` here: a file that is imported directly is written \
+             1,000 rows at a time, and so not once or never",
+        ));
+    }
     let place = services.import_places.take(permit.scope().tenant())?;
     if wants_stream(&request) {
         let (lines, receiver) = mpsc::channel(LINES_AHEAD);
@@ -180,7 +187,7 @@ pub(super) async fn import(
 
 /// Says where to look how far it has come.
 fn accepted(answer: WriteAnswer) -> HttpResponse {
-    let mut response = answer.respond(operations::COLLECTION);
+    let mut response = answer.respond();
     let applied = HeaderValue::from_static(prefer::RESPOND_ASYNC);
     response.headers_mut().insert(prefer::PREFERENCE_APPLIED, applied);
     response

@@ -18,7 +18,7 @@ use super::run::Options;
 use crate::idempotency::{IdempotencyKey, WriteAnswer, replay};
 use crate::json::request_digest;
 use crate::problem::{Kind, Problem};
-use crate::routes::operations::OperationView;
+use crate::routes::operations::{self, OperationView};
 
 /// The most that is kept of one file, in bytes of its rows as JSON.
 pub(in crate::routes) const MAX_UPLOAD_BYTES: u64 = 1 << 30;
@@ -77,7 +77,7 @@ impl Upload<'_> {
             duplicates: self.options.duplicates,
         };
         let operation = import::begin(&mut *uow, permit, &upload).await?;
-        let answer = WriteAnswer::accepted(&OperationView::from(&operation));
+        let answer = WriteAnswer::accepted(operations::COLLECTION, &OperationView::from(&operation));
         key.keep(&mut *uow, permit.actor(), &answer).await?;
         // From here on they may be the operation's, also where nobody is left to hear of the commit.
         parts.kept.release();

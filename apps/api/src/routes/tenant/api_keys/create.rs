@@ -1,4 +1,4 @@
-use actix_web::http::header;
+use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, post, web};
 use fairlead_domain::access::{ApiScope, ManageApiKeys};
 use fairlead_domain::identity::{self, CreateApiKey, CreateApiKeyError};
@@ -11,6 +11,7 @@ use super::scope::ScopeName;
 use super::view::ApiKeyView;
 use crate::Services;
 use crate::authentication::Permitted;
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::problem::Problem;
 use crate::spec::Problems;
@@ -48,11 +49,10 @@ struct CreatedApiKeyView {
 }
 
 /// Create an API key.
-///
-/// Takes no idempotency key, because the answer holds a secret that must not be kept.
 #[utoipa::path(
     tag = "tenant",
     operation_id = "createApiKey",
+    params(IdempotencyKey),
     request_body = ApiKeyBody,
     responses(
         (status = 201, description = "The key, shown this once.", body = CreatedApiKeyView),
@@ -64,6 +64,7 @@ struct CreatedApiKeyView {
 pub(super) async fn create(
     services: web::Data<Services>,
     permit: Permitted<ManageApiKeys>,
+    key: IdempotencyKey,
     body: JsonBody<ApiKeyBody>,
 ) -> Result<HttpResponse, Problem> {
     let ApiKeyBody {
@@ -79,16 +80,21 @@ pub(super) async fn create(
     let lifetime = expires_in_days.map(days).transpose()?;
     let cmd = CreateApiKey::parse(&name, &scopes, lifetime.map(|lifetime| now + lifetime), now)?;
 
-    let mut uow = services.store.begin(permit.scope()).await?;
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), &body.request_hash)
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     let created = identity::create_api_key(&mut *uow, &permit, &*services.secrets, cmd).await?;
-    uow.commit().await?;
 
-    Ok(HttpResponse::Created()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .json(CreatedApiKeyView {
-            key: created.secret.expose().to_owned(),
-            api_key: created.key.into(),
-        }))
+    let view = CreatedApiKeyView {
+        key: created.secret.expose().to_owned(),
+        api_key: created.key.into(),
+    };
+    uow.answer(WriteAnswer::new(StatusCode::CREATED, &view).telling_secret())
+        .await
 }
 
 fn days(Whole(days): Whole) -> Result<Duration, Invalid> {

@@ -4,6 +4,7 @@ use fairlead_domain::identity::{self, ApiKey, RevokeApiKeyError};
 
 use crate::Services;
 use crate::authentication::Permitted;
+use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::path::PathId;
 use crate::problem::Problem;
 use crate::spec::Problems;
@@ -14,7 +15,7 @@ use crate::spec::Problems;
 #[utoipa::path(
     tag = "tenant",
     operation_id = "revokeApiKey",
-    params(("id" = uuid::Uuid, Path, description = "The API key's id.")),
+    params(("id" = uuid::Uuid, Path, description = "The API key's id."), IdempotencyKey),
     responses((status = 204, description = "It is refused from now on."), Problems<RevokeApiKeyError>),
     extensions(("x-permit" = json!("ManageApiKeys"))),
 )]
@@ -23,9 +24,15 @@ pub(super) async fn revoke(
     services: web::Data<Services>,
     permit: Permitted<ManageApiKeys>,
     id: PathId<ApiKey>,
+    key: IdempotencyKey,
 ) -> Result<HttpResponse, Problem> {
-    let mut uow = services.store.begin(permit.scope()).await?;
+    let mut uow = match key
+        .begin(&services, permit.scope(), permit.actor(), key.without_body())
+        .await?
+    {
+        Begun::Now(uow) => uow,
+        Begun::Before(answer) => return Ok(answer.respond()),
+    };
     identity::revoke_api_key(&mut *uow, &permit, id.0).await?;
-    uow.commit().await?;
-    Ok(HttpResponse::NoContent().finish())
+    uow.answer(WriteAnswer::gone()).await
 }

@@ -1,13 +1,16 @@
+mod turns;
+
 use crate::wire::Row;
 use async_trait::async_trait;
 use fairlead_domain::access::Actor;
-use fairlead_domain::idempotency::{IdempotencyKeys, KeptAnswer};
+use fairlead_domain::idempotency::{Answer, IdempotencyKeys, KeptAnswer};
 use fairlead_domain::store::StoreError;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::error::{SqlError, corrupt, unexpected};
 use crate::store::PgUnitOfWork;
+pub(crate) use turns::{Turn, Turns};
 
 // Waits for a transaction that holds the same key; then the row it left, if it did, is judged as it is now.
 const CLAIM: &str = "
@@ -15,19 +18,20 @@ const CLAIM: &str = "
     VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT ON CONSTRAINT idempotency_keys_key DO UPDATE
         SET id = EXCLUDED.id, request_hash = EXCLUDED.request_hash, status = NULL, body = NULL,
-            created_at = EXCLUDED.created_at, expires_at = EXCLUDED.expires_at
+            etag = NULL, location = NULL, is_sealed = FALSE, created_at = EXCLUDED.created_at,
+            expires_at = EXCLUDED.expires_at
         WHERE kept.expires_at <= EXCLUDED.created_at";
 
 const FIND: &str = "
-    SELECT id, request_hash, status, body FROM idempotency_keys
+    SELECT id, request_hash, status, body, etag, location, is_sealed FROM idempotency_keys
     WHERE tenant_id = $1 AND key = $2 AND actor = $3";
 
 const FIND_VALID: &str = "
-    SELECT id, request_hash, status, body FROM idempotency_keys
+    SELECT id, request_hash, status, body, etag, location, is_sealed FROM idempotency_keys
     WHERE tenant_id = $1 AND key = $2 AND actor = $3 AND expires_at > $4";
 
 const KEEP: &str = "
-    UPDATE idempotency_keys SET status = $4, body = $5
+    UPDATE idempotency_keys SET status = $4, body = $5, etag = $6, location = $7, is_sealed = $8
     WHERE tenant_id = $1 AND key = $2 AND actor = $3 AND status IS NULL";
 
 #[async_trait]
@@ -41,6 +45,11 @@ impl IdempotencyKeys for PgUnitOfWork {
         expires_at: OffsetDateTime,
     ) -> Result<Option<KeptAnswer>, StoreError> {
         let actor = actor.to_string();
+        // Whoever holds a connection already waits in the database, which notices when two wait for each other.
+        if !self.connection.is_open().await {
+            let turn = self.turns.take(self.tenant, &actor, key).await;
+            self.deeds.turn = Some(turn);
+        }
         let claimed = self
             .connection
             .sql(CLAIM)
@@ -85,7 +94,7 @@ impl IdempotencyKeys for PgUnitOfWork {
     }
 
     #[tracing::instrument(level = "debug", name = "db.idempotency_keys.keep", skip_all)]
-    async fn keep(&mut self, actor: Actor, key: &str, status: u16, body: &[u8]) -> Result<(), StoreError> {
+    async fn keep(&mut self, actor: Actor, key: &str, answer: &Answer) -> Result<(), StoreError> {
         if self.claimed_key.as_deref() != Some(key) {
             return Err(unexpected("an answer to keep under a key that was not claimed"));
         }
@@ -94,8 +103,11 @@ impl IdempotencyKeys for PgUnitOfWork {
             .bind(self.tenant_id())
             .bind(key)
             .bind(actor.to_string())
-            .bind(i32::from(status))
-            .bind(body)
+            .bind(i32::from(answer.status))
+            .bind(answer.body.as_slice())
+            .bind(answer.etag.as_deref())
+            .bind(answer.location.as_deref())
+            .bind(answer.is_sealed)
             .enqueue()
             .await
     }
@@ -116,7 +128,12 @@ fn kept(row: &Row) -> Result<KeptAnswer, StoreError> {
     };
     Ok(KeptAnswer {
         request_hash: row.try_get(1).map_err(get)?,
-        status,
-        body,
+        answer: Answer {
+            status,
+            etag: row.try_get(4).map_err(get)?,
+            location: row.try_get(5).map_err(get)?,
+            body,
+            is_sealed: row.try_get(6).map_err(get)?,
+        },
     })
 }

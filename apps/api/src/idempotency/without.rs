@@ -1,0 +1,58 @@
+//! The operations with an unsafe method that take no idempotency key, each with the reason, which the specification tells.
+
+/// Why an operation takes no key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    NobodyIsKnown,
+    EndsItself,
+    NamesItself,
+    SetsState,
+    WritesNothing,
+}
+
+impl Reason {
+    pub(crate) const fn text(self) -> &'static str {
+        match self {
+            Self::NobodyIsKnown => "nobody is known yet whose it could be",
+            Self::EndsItself => "who has asked is nobody any more afterwards",
+            Self::NamesItself => "the body names what is done, and the same again is done once",
+            Self::SetsState => "repeated, it leaves all as it is",
+            Self::WritesNothing => "it changes no row",
+        }
+    }
+}
+
+/// By their ids. A test holds that each other operation with an unsafe method takes a key.
+pub(crate) const WITHOUT: &[(&str, Reason)] = &[
+    ("acceptInvitation", Reason::NobodyIsKnown),
+    ("cleanUpConnections", Reason::SetsState),
+    ("clearCache", Reason::SetsState),
+    ("clearTenantCache", Reason::SetsState),
+    ("closeCircuitBreaker", Reason::SetsState),
+    ("deleteJobSchedule", Reason::SetsState),
+    ("drainQueue", Reason::SetsState),
+    ("editDeadJob", Reason::SetsState),
+    ("endConnection", Reason::SetsState),
+    ("invalidateCache", Reason::SetsState),
+    ("login", Reason::NobodyIsKnown),
+    ("logout", Reason::EndsItself),
+    ("openCircuitBreaker", Reason::SetsState),
+    ("pauseQueue", Reason::SetsState),
+    ("receiveStripeEvent", Reason::NamesItself),
+    ("refresh", Reason::NobodyIsKnown),
+    ("releaseMemory", Reason::WritesNothing),
+    ("requestRefund", Reason::NamesItself),
+    ("resumeQueue", Reason::SetsState),
+    ("retryFailedJobs", Reason::SetsState),
+    ("scheduleJob", Reason::NamesItself),
+    ("signUp", Reason::NobodyIsKnown),
+    ("startCheckout", Reason::NamesItself),
+    ("summarizeActivities", Reason::WritesNothing),
+    ("warmCache", Reason::WritesNothing),
+];
+
+/// Why this operation takes none; `None`: it does.
+pub(crate) fn reason(operation: &str) -> Option<Reason> {
+    let found = WITHOUT.iter().find(|(id, _)| *id == operation);
+    found.map(|(_, reason)| *reason)
+}
