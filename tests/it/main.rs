@@ -11,6 +11,7 @@ mod assignment;
 mod audit;
 mod batches;
 mod billing;
+mod browsers;
 mod cache;
 mod cached_faults;
 mod cached_reads;

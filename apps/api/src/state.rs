@@ -176,7 +176,8 @@ pub struct ApiSettings {
     pub compression: Compression,
     /// Whether clients reach the server by HTTPS, so that they may be told to use nothing else.
     pub behind_tls: bool,
-    /// The origins whose pages may open a WebSocket, besides the server's own: `https://app.example.com`, or `*`.
+    /// The origins whose pages may call the API and open a WebSocket, besides the server's own: `https://app.example.com`,
+    /// or `*`.
     pub allowed_origins: Arc<[String]>,
     /// Whom to believe when they say for whom they ask.
     pub proxies: TrustedProxies,

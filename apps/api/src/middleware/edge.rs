@@ -14,6 +14,7 @@ use fairlead_telemetry::request::{self, RequestContext};
 use futures_util::stream::empty;
 
 use super::admission::Admission;
+use super::cors::{self, Readers};
 use super::guard::{guarded, has_deadline};
 use super::log::Line;
 use super::{headers, limits, query};
@@ -39,12 +40,13 @@ pub(crate) async fn edge<B: MessageBody + 'static>(
         request.head_mut().method = Method::GET;
     }
     let place = headers::Place::of(request.path());
+    let readers = Readers::of(&request, place, &services.settings.allowed_origins);
 
     let scope = Arc::clone(&context);
     request::scope(scope, async move {
         let settings = &services.settings;
         let mut admission = Admission::new(request.request(), &services, started);
-        let work = handle(request, next, &services, &mut admission);
+        let work = handle(request, next, &services, &readers, &mut admission);
         let handled = guarded(context.time_left(), work).await;
         match handled {
             Ok(Handled { response, route }) => {
@@ -53,7 +55,14 @@ pub(crate) async fn edge<B: MessageBody + 'static>(
                     response = response.map_body(|_, body| without_stream(body));
                 }
                 admission.end(response.status(), response.headers_mut());
-                headers::set(response.headers_mut(), place, settings, &context, started);
+                headers::set(
+                    response.headers_mut(),
+                    place,
+                    &readers,
+                    settings,
+                    &context,
+                    started,
+                );
                 line.write(Ok((&response, route)), &context, &services);
                 Ok(response)
             }
@@ -61,7 +70,14 @@ pub(crate) async fn edge<B: MessageBody + 'static>(
             Err(problem) => {
                 let mut response = problem.error_response();
                 admission.end(response.status(), response.headers_mut());
-                headers::set(response.headers_mut(), place, settings, &context, started);
+                headers::set(
+                    response.headers_mut(),
+                    place,
+                    &readers,
+                    settings,
+                    &context,
+                    started,
+                );
                 line.write(Err(&problem), &context, &services);
                 Err(InternalError::from_response(problem, response).into())
             }
@@ -108,6 +124,7 @@ async fn handle<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
     services: &Services,
+    readers: &Readers,
     admission: &mut Admission<'_>,
 ) -> Result<Handled, actix_web::Error> {
     if let Err(problem) = admission.enter(request.request(), services) {
@@ -115,6 +132,11 @@ async fn handle<B: MessageBody + 'static>(
     }
     if let Some(problem) = limits::exceeded(&request, &services.settings) {
         return Ok(request.error_response(problem).into());
+    }
+    match cors::preflight(&request, readers) {
+        None => {}
+        Some(Ok(told)) => return Ok(request.into_response(told).into()),
+        Some(Err(problem)) => return Ok(request.error_response(problem).into()),
     }
     let presented = authenticate(request.request(), services).await;
     if let Err(problem) = admission.pass(presented.as_ref(), request.request(), services) {

@@ -4,6 +4,7 @@ use std::time::Instant;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use fairlead_telemetry::request::RequestContext;
 
+use super::cors::Readers;
 use crate::consistency::CONSISTENCY;
 use crate::state::ApiSettings;
 
@@ -13,6 +14,8 @@ pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent"
 
 const NOSNIFF: HeaderValue = HeaderValue::from_static("nosniff");
 const DENY: HeaderValue = HeaderValue::from_static("DENY");
+/// No other site embeds an answer; those that may read it ask by the CORS protocol, which this leaves alone.
+const OWN_SITE: HeaderValue = HeaderValue::from_static("same-origin");
 const NO_REFERRER: HeaderValue = HeaderValue::from_static("no-referrer");
 /// Answers are data: nothing in them may run, load or be framed.
 const DATA: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
@@ -21,9 +24,16 @@ const DOCS: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
      font-src 'self'; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
 );
+/// The pages need nothing of the machine they are read on.
+const NO_DEVICES: HeaderValue =
+    HeaderValue::from_static("camera=(), geolocation=(), microphone=(), payment=(), usb=()");
 /// A year, as browsers want it for their preload lists.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
 const BY_CALLER: HeaderValue = HeaderValue::from_static("Authorization, x-tenant-key, Accept-Encoding");
+/// The same, where pages of some other sites may read answers.
+const BY_CALLER_AND_ORIGIN: HeaderValue =
+    HeaderValue::from_static("Authorization, x-tenant-key, Accept-Encoding, Origin");
+const BY_CODING_AND_ORIGIN: HeaderValue = HeaderValue::from_static("Accept-Encoding, Origin");
 const BY_CODING: HeaderValue = HeaderValue::from_static("Accept-Encoding");
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
@@ -51,6 +61,7 @@ impl Place {
 pub(super) fn set(
     headers: &mut HeaderMap,
     place: Place,
+    readers: &Readers,
     settings: &ApiSettings,
     context: &RequestContext,
     started: Instant,
@@ -58,18 +69,36 @@ pub(super) fn set(
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, NOSNIFF);
     headers.insert(header::X_FRAME_OPTIONS, DENY);
     headers.insert(header::REFERRER_POLICY, NO_REFERRER);
-    let policy = if place == Place::Docs { DOCS } else { DATA };
+    headers.insert(header::CROSS_ORIGIN_RESOURCE_POLICY, OWN_SITE);
+    let policy = if place == Place::Docs {
+        headers.insert(header::CROSS_ORIGIN_OPENER_POLICY, OWN_SITE);
+        headers.insert(header::PERMISSIONS_POLICY, NO_DEVICES);
+        DOCS
+    } else {
+        DATA
+    };
     headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    readers.tell(headers);
     if settings.behind_tls {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
     }
     if place == Place::Api {
-        headers.insert(header::VARY, BY_CALLER);
+        let vary = if readers.vary() {
+            BY_CALLER_AND_ORIGIN
+        } else {
+            BY_CALLER
+        };
+        headers.insert(header::VARY, vary);
         if !headers.contains_key(header::CACHE_CONTROL) {
             headers.insert(header::CACHE_CONTROL, PRIVATE);
         }
     } else {
-        headers.insert(header::VARY, BY_CODING);
+        let vary = if readers.vary() {
+            BY_CODING_AND_ORIGIN
+        } else {
+            BY_CODING
+        };
+        headers.insert(header::VARY, vary);
     }
     identify(headers, context, started);
 }

@@ -62,7 +62,7 @@ problem_types! {
         "The caller is known, but its role or the scopes of its API key do not cover the action.",
         "Use a caller with one of the roles or scopes that `detail` names.";
     OriginNotAllowed: FORBIDDEN, "origin-not-allowed", "Origin not allowed",
-        "A page of another site wants to open a WebSocket, and is none of those that may.",
+        "A page of another site wants to call the API or to open a WebSocket, and is none of those that may.",
         "Add the origin that `detail` names to `http.allowed_origins`.";
 
     NotFound: NOT_FOUND, "not-found", "Not found",

@@ -1,9 +1,10 @@
 //! The specification and the pages about it. They come out of the binary and load nothing from elsewhere.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
-use actix_web::http::header;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, get, web};
 use fairlead_domain::cache::Entry;
@@ -27,10 +28,21 @@ static VIEWER: LazyLock<Arc<Config<'static>>> = LazyLock::new(|| {
     )
 });
 
+/// The files of the viewer that were asked for, each with the forms in which it was sent: none is encoded twice.
+static FILES: LazyLock<Mutex<HashMap<String, Arc<Entry>>>> = LazyLock::new(Mutex::default);
+
+/// Under an address that names its bytes a file is never another one.
+const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+/// Whoever has it asks whether it is still the same, and is told so without it.
+const ASK_AGAIN: HeaderValue = HeaderValue::from_static("public, no-cache");
+
 static PROBLEMS: LazyLock<Entry> = LazyLock::new(|| page("text/html; charset=utf-8", problems_page()));
 
 fn page(media_type: &'static str, text: String) -> Entry {
-    let bytes = Bytes::from(text);
+    entry(media_type, Bytes::from(text))
+}
+
+fn entry(media_type: &'static str, bytes: Bytes) -> Entry {
     let representation = Representation::of_bytes(media_type, EntityTag::digest(&bytes), bytes);
     Entry::new(representation.loaded(LogPosition::UNKNOWN))
 }
@@ -45,12 +57,7 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
 
 #[get("/openapi.json")]
 async fn specification(request: HttpRequest) -> HttpResponse {
-    let mut response = show(&SPECIFICATION, &request);
-    response.headers_mut().insert(
-        header::CACHE_CONTROL,
-        header::HeaderValue::from_static("no-cache"),
-    );
-    response
+    kept(show(&SPECIFICATION, &request), ASK_AGAIN)
 }
 
 #[get("/docs")]
@@ -62,7 +69,12 @@ async fn docs() -> HttpResponse {
 
 #[get("/docs/problems")]
 async fn problem_types(request: HttpRequest) -> HttpResponse {
-    show(&PROBLEMS, &request)
+    kept(show(&PROBLEMS, &request), ASK_AGAIN)
+}
+
+fn kept(mut response: HttpResponse, how: HeaderValue) -> HttpResponse {
+    response.headers_mut().insert(header::CACHE_CONTROL, how);
+    response
 }
 
 fn show(page: &Entry, request: &HttpRequest) -> HttpResponse {
@@ -76,18 +88,72 @@ fn show(page: &Entry, request: &HttpRequest) -> HttpResponse {
 }
 
 #[get("/docs/{file:.*}")]
-async fn viewer(file: web::Path<String>) -> Result<HttpResponse, Problem> {
-    match utoipa_swagger_ui::serve(&file, Arc::clone(&VIEWER)) {
-        Ok(Some(file)) => {
-            let mut response = HttpResponse::Ok();
-            response.content_type(file.content_type);
-            if file.gzpipped {
-                response.insert_header((header::CONTENT_ENCODING, "gzip"));
-            }
-            Ok(response.body(file.bytes.into_owned()))
+async fn viewer(request: HttpRequest, name: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let file = file(&name)?;
+    let is_named = request.query_string().strip_prefix("v=") == Some(file.entity_tag());
+    let how = if is_named { FOR_EVER } else { ASK_AGAIN };
+    Ok(kept(show(&file, &request), how))
+}
+
+/// Makes a file of the viewer ready, when it is first asked for.
+fn file(name: &str) -> Result<Arc<Entry>, Problem> {
+    let files = || FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(file) = files().get(name) {
+        return Ok(Arc::clone(file));
+    }
+    let made = match utoipa_swagger_ui::serve(name, Arc::clone(&VIEWER)) {
+        Ok(Some(made)) => made,
+        Ok(None) => return Err(Problem::client(Kind::NoSuchRoute, "there is no such page")),
+        Err(error) => return Err(Problem::server(Kind::Internal, PageFailed(error.to_string()))),
+    };
+    if made.gzpipped {
+        // The build embeds them as they are: another one would have to say so to browsers that take no gzip.
+        return Err(Problem::server(
+            Kind::Internal,
+            PageFailed("it is compressed already".to_owned()),
+        ));
+    }
+    let bytes = match str::from_utf8(&made.bytes) {
+        Ok(page) if made.content_type.starts_with("text/html") => with_names(page)?.into(),
+        _ => made.bytes.into_owned().into(),
+    };
+    let file = Arc::new(entry(media_type(&made.content_type), bytes));
+    // Only those that there are come this far, so there are few.
+    files().insert(name.to_owned(), Arc::clone(&file));
+    Ok(file)
+}
+
+/// Has a page ask for its files under addresses that name their bytes.
+fn with_names(page: &str) -> Result<String, Problem> {
+    const PARTS: [&str; 7] = [
+        "swagger-ui.css",
+        "index.css",
+        "swagger-ui-bundle.js",
+        "swagger-ui-standalone-preset.js",
+        "swagger-initializer.js",
+        "favicon-16x16.png",
+        "favicon-32x32.png",
+    ];
+    let mut page = page.to_owned();
+    for part in PARTS {
+        if !page.contains(part) {
+            continue;
         }
-        Ok(None) => Err(Problem::client(Kind::NoSuchRoute, "there is no such page")),
-        Err(error) => Err(Problem::server(Kind::Internal, PageFailed(error.to_string()))),
+        let tag = file(part)?.entity_tag().to_owned();
+        page = page.replace(&format!("{part}\""), &format!("{part}?v={tag}\""));
+    }
+    Ok(page)
+}
+
+/// The types of what the viewer has; [`Entry`] keeps those of its own program.
+fn media_type(told: &str) -> &'static str {
+    match told {
+        "text/html" => "text/html; charset=utf-8",
+        "text/css" => "text/css; charset=utf-8",
+        "text/javascript" | "application/javascript" => "text/javascript; charset=utf-8",
+        "image/png" => "image/png",
+        "application/json" => "application/json",
+        _ => "application/octet-stream",
     }
 }
 

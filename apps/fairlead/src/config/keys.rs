@@ -317,7 +317,7 @@ const GENERAL: &[Key] = {
         Key::optional(
             "http.allowed_origins",
             Kind::Origins,
-            "sites whose pages may open a WebSocket; the one that serves the API always may",
+            "sites whose pages may call the API and open a WebSocket; the one that serves the API always may",
         ),
         Key::optional(
             "http.public_url",
