@@ -1,6 +1,12 @@
-//! Text from outside: trimmed, of bounded length, without control characters.
+//! Text from outside: trimmed, composed, of bounded length, without control characters.
+//!
+//! What looks the same is the same: text is kept in its composed form (NFC, Unicode Standard Annex #15), and of one line
+//! what shows nothing is left out, such as what turns the direction of writing, by which a name could pass for another.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use unicode_normalization::{IsNormalized, UnicodeNormalization as _, is_nfc_quick};
 
 /// Why a text was not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -17,8 +23,15 @@ pub enum InvalidText {
     NotAPhone,
 }
 
-/// One line of text, trimmed, of 1 to `max` characters and no control characters.
+/// One line of text, trimmed, of 1 to `max` characters and no control characters. What shows nothing is left out.
 pub fn line(text: &str, max: usize) -> Result<String, InvalidText> {
+    not_far_beyond(text, max)?;
+    let text = composed(text);
+    let text = if text.contains(shows_nothing) {
+        Cow::Owned(text.replace(shows_nothing, ""))
+    } else {
+        text
+    };
     let text = text.trim();
     if text.is_empty() {
         return Err(InvalidText::Empty);
@@ -32,6 +45,8 @@ pub fn line(text: &str, max: usize) -> Result<String, InvalidText> {
 
 /// Prose of 1 to `max` characters: line breaks and tabs are kept, other control characters refused.
 pub fn prose(text: &str, max: usize) -> Result<String, InvalidText> {
+    not_far_beyond(text, max)?;
+    let text = composed(text);
     let text = text.trim();
     if text.is_empty() {
         return Err(InvalidText::Empty);
@@ -44,6 +59,36 @@ pub fn prose(text: &str, max: usize) -> Result<String, InvalidText> {
         return Err(InvalidText::ControlCharacter);
     }
     Ok(text.to_owned())
+}
+
+/// The text in its composed form.
+pub fn composed(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(text.nfc().collect())
+    }
+}
+
+/// What changes nothing but where and in which direction other characters stand: zero-width spaces, the embeddings,
+/// overrides and isolates of bidirectional text, and the marks of annotations. The marks and joiners that scripts and emoji
+/// are written with stay.
+fn shows_nothing(c: char) -> bool {
+    matches!(
+        c,
+        '\u{200b}' | '\u{2060}' | '\u{feff}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{fff9}'..='\u{fffb}'
+    )
+}
+
+/// Spares the work on what is too long in any form: composed, it would not have a quarter of its bytes.
+fn not_far_beyond(text: &str, max: usize) -> Result<(), InvalidText> {
+    if text.len() > 16 * max {
+        return Err(InvalidText::TooLong {
+            max,
+            actual: text.len(),
+        });
+    }
+    Ok(())
 }
 
 fn bounded(text: &str, max: usize) -> Result<(), InvalidText> {
@@ -147,5 +192,63 @@ impl Phone {
     /// The form in which two numbers are compared: digits alone.
     pub fn normalized(&self) -> String {
         self.0.chars().filter(char::is_ascii_digit).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_the_same_is_the_same() {
+        let composed = "Andr\u{e9} Fran\u{e7}ois";
+
+        assert_eq!(line("Andre\u{301} Franc\u{327}ois", 16).unwrap(), composed);
+        assert_eq!(prose("Andre\u{301} Franc\u{327}ois", 16).unwrap(), composed);
+        assert_eq!(line(composed, 14).unwrap(), composed);
+    }
+
+    #[test]
+    fn what_shows_nothing_is_left_out_of_a_line() {
+        // As telephones copy a number, and as a file name passes for another.
+        assert_eq!(
+            line("\u{202a}+1 555 010 0123\u{202c}", 40).unwrap(),
+            "+1 555 010 0123"
+        );
+        assert_eq!(line("invoice\u{202e}fdp.exe", 40).unwrap(), "invoicefdp.exe");
+        assert_eq!(line("Ac\u{200b}me\u{feff}", 4).unwrap(), "Acme");
+        assert_eq!(line(" \u{200b} \u{2066}\u{2069}", 40), Err(InvalidText::Empty));
+    }
+
+    #[test]
+    fn what_scripts_and_emoji_are_written_with_stays() {
+        for text in [
+            "\u{645}\u{6cc}\u{200c}\u{62e}\u{648}\u{627}\u{647}\u{645}",
+            "\u{1f469}\u{200d}\u{1f680}",
+            "\u{5d0}\u{200f}!",
+        ] {
+            assert_eq!(line(text, 40).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn control_characters_are_refused_and_length_counts_what_is_kept() {
+        for refused in ["a\u{0}b", "a\nb", "a\u{7f}b", "a\u{9b}b"] {
+            assert_eq!(
+                line(refused, 40),
+                Err(InvalidText::ControlCharacter),
+                "{refused:?}"
+            );
+        }
+        assert_eq!(prose("a\nb\tc", 40).unwrap(), "a\nb\tc");
+        assert_eq!(prose("a\u{1b}b", 40), Err(InvalidText::ControlCharacter));
+        assert!(matches!(
+            line("abcde", 4),
+            Err(InvalidText::TooLong { max: 4, actual: 5 })
+        ));
+        assert!(matches!(
+            line(&"\u{200b}".repeat(1_000), 4),
+            Err(InvalidText::TooLong { .. })
+        ));
     }
 }

@@ -65,6 +65,7 @@ const OF_THE_DOMAIN: &[&str] = &[
     "serde_json",
     "thiserror",
     "time",
+    "unicode-normalization",
     "uuid",
 ];
 

@@ -72,6 +72,7 @@ pub mod records;
 mod representation;
 mod routes;
 mod scan;
+mod seats;
 mod serve;
 pub mod spec;
 mod state;

@@ -1,5 +1,6 @@
 use std::io;
 use std::net::TcpListener;
+use std::sync::Arc;
 
 use actix_http::HttpService;
 use actix_web::dev::{Server, ServerHandle, ServiceFactory, ServiceRequest, ServiceResponse};
@@ -10,6 +11,7 @@ use utoipa_actix_web::AppExt as _;
 use crate::fallback::{fallback, unserved};
 use crate::middleware::edge;
 use crate::routes;
+use crate::seats::{Seats, seated};
 use crate::state::Services;
 use crate::upgrade::{self, LINGER};
 
@@ -43,8 +45,13 @@ pub fn serve(
         // The process decides what signals mean; it stops more than the server.
         .disable_signals();
     let stops = server.graceful_shutdown_signal();
+    let seats = Seats::new(
+        settings.max_connections_of_address,
+        Arc::clone(&settings.proxies.networks),
+    );
     for listener in listeners {
         let (services, on_thread, stops) = (services.clone(), on_thread.clone(), stops.clone());
+        let seats = seats.clone();
         let address = listener.local_addr()?;
         server = server.listen("http", listener, move || {
             on_thread();
@@ -52,7 +59,7 @@ pub fn serve(
             let made = upgrade::Made::default();
             let requests = upgrade::keep(application(services.clone(), offer), made.clone());
             let stops = stops.clone();
-            HttpService::build()
+            let http = HttpService::build()
                 .graceful_shutdown_signal(move || {
                     let stops = stops.clone();
                     async move { stops.notified().await }
@@ -66,7 +73,8 @@ pub fn serve(
                 .local_addr(address)
                 .upgrade(upgrade::upgrades(made))
                 .finish(requests)
-                .tcp()
+                .tcp();
+            seated(seats.clone(), http)
         })?;
     }
     let server = server.run();

@@ -156,6 +156,8 @@ pub struct ApiSettings {
     pub keep_alive: Duration,
     /// How long a client may take to send the head of a request.
     pub client_timeout: Duration,
+    /// How many connections one address may have, but that of a trusted proxy; 0: any number.
+    pub max_connections_of_address: usize,
     /// How long requests in flight may take to finish once the server stops.
     pub shutdown: Duration,
     /// How long a request may take.

@@ -6,8 +6,8 @@ use fairlead_domain::identity::Password;
 use utoipa::openapi::schema::{ArrayBuilder, KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 
-/// White space, as Rust trims it.
-const SPACE: &str = "\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
+/// White space, as Rust trims it, and what shows nothing, which is left out before.
+const SPACE: &str = "\\t-\\r \\u0085\\u00a0\\u1680\\u2000-\\u200b\\u2028-\\u202f\\u205f\\u2060\\u2066-\\u2069\\u3000\\ufeff\\ufff9-\\ufffb";
 /// Control characters.
 const CONTROL: &str = "\\u0000-\\u001f\\u007f-\\u009f";
 /// Any text that PostgreSQL can hold.

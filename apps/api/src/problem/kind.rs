@@ -155,6 +155,9 @@ problem_types! {
     UnsupportedMediaType: UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Unsupported media type",
         "The `Content-Type` of the body is not one that the operation takes.",
         "Send the media type that `detail` names.";
+    UnsupportedCoding: UNSUPPORTED_MEDIA_TYPE, "unsupported-coding", "Unsupported coding",
+        "The body is compressed, or encoded in another way: what few bytes become many is not unpacked here.",
+        "Send it as it is, without `Content-Encoding`.";
 
     InvalidInput: UNPROCESSABLE_ENTITY, "invalid-input", "Invalid input",
         "The request is well formed, but one or more of its values cannot be accepted.",

@@ -178,6 +178,10 @@ impl ResponseError for Problem {
             response.insert_header((header::UPGRADE, "websocket"));
             response.insert_header((header::SEC_WEBSOCKET_VERSION, "13"));
         }
+        if self.kind == Kind::UnsupportedCoding {
+            // What is taken instead (RFC 9110, section 15.5.16).
+            response.insert_header((header::ACCEPT_ENCODING, "identity"));
+        }
         if self.status_code() == StatusCode::UNAUTHORIZED {
             response.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"fairlead\""));
         }

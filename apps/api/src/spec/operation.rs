@@ -190,7 +190,11 @@ fn kinds(path: &str, operation: &Value) -> Vec<Kind> {
     }
     let content = &operation["requestBody"]["content"];
     if content.is_object() {
-        kinds.extend([Kind::BodyTooLarge, Kind::UnsupportedMediaType]);
+        kinds.extend([
+            Kind::BodyTooLarge,
+            Kind::UnsupportedMediaType,
+            Kind::UnsupportedCoding,
+        ]);
     }
     if content["application/json"].is_object() {
         kinds.extend([Kind::MalformedJson, Kind::BodyTooSlow]);

@@ -247,6 +247,14 @@ const GENERAL: &[Key] = {
         .unit("ms")
         .presets(&[(Development, "5000")]),
         Key::new(
+            "http.connections_per_address",
+            range(0, 1_000_000),
+            "20000",
+            "connections that one address, or one /64 network of IPv6, may have to a process; trusted proxies may have any \
+             number, and 0 lets everybody; a few hundred are enough where clients connect directly",
+        )
+        .unit("connections"),
+        Key::new(
             "http.body_limit_bytes",
             range(1024, 64 * MEBIBYTE),
             "1048576",

@@ -66,6 +66,8 @@ pub struct HttpConfig {
     pub unread_timeout: Duration,
     #[serde(rename = "shutdown_timeout_ms", with = "millis")]
     pub shutdown_timeout: Duration,
+    /// 0: any number.
+    pub connections_per_address: usize,
     pub body_limit_bytes: usize,
     pub bulk_body_limit_bytes: usize,
     pub header_limit_bytes: usize,

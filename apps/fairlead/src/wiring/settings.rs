@@ -18,6 +18,7 @@ pub(super) fn api_settings(config: &Config) -> anyhow::Result<ApiSettings> {
         workers: or_cores(http.workers).get(),
         keep_alive: http.keep_alive,
         client_timeout: http.client_timeout,
+        max_connections_of_address: http.connections_per_address,
         shutdown: http.shutdown_timeout,
         deadline: http.request_timeout,
         slow_request: http.slow_request,
