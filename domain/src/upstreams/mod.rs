@@ -7,7 +7,9 @@
 mod fault;
 mod model;
 mod port;
+mod sharing;
 
 pub use fault::UpstreamFault;
 pub use model::{BreakerState, Hold, LastFault, Times, UpstreamReport};
 pub use port::Upstreams;
+pub use sharing::{BoardUnavailable, BreakerBoard, BreakerNews, BreakerSharing, Numbered, Posted, ProbeTurn};

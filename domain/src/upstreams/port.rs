@@ -1,6 +1,6 @@
 use std::fmt::Debug;
 
-use super::{Hold, UpstreamReport};
+use super::{BreakerNews, Hold, ProbeTurn, UpstreamReport};
 
 /// What operators see of the services that are called, and do about them: in this process.
 pub trait Upstreams: Debug + Send + Sync {
@@ -12,4 +12,11 @@ pub trait Upstreams: Debug + Send + Sync {
 
     /// Lets calls through again, whoever had opened the breaker; `None`: there is none of this name.
     fn close(&self, name: &str) -> Option<UpstreamReport>;
+
+    /// Has a breaker follow what another process has found out, or an operator decided there.
+    fn learn(&self, name: &str, news: BreakerNews);
+
+    /// Says whose turn it is to find out whether a service is back. What was said counts for two seconds: who hears no more
+    /// finds out for itself.
+    fn give_turn(&self, name: &str, turn: ProbeTurn);
 }

@@ -2,8 +2,10 @@
 //!
 //! [`TieredCache`] is the whole. An answer is valid while the generations of its tags are those from before its load
 //! (`generations`); memory holds it ready to be sent (`memory`); one load per key is under way at a time (`flights`);
-//! Redis shares answers and bumps between processes (`shared`). [`TieredRateLimiter`] counts requests in the same two places.
+//! Redis shares answers and bumps between processes (`shared`). [`TieredRateLimiter`] counts requests in the same two places;
+//! [`RedisBreakerBoard`] tells processes which services are not to be called.
 
+mod breakers;
 mod bump;
 mod cache;
 mod control;
@@ -29,6 +31,7 @@ mod warm;
 #[cfg(test)]
 mod tests;
 
+pub use breakers::RedisBreakerBoard;
 pub use cache::{LoaderLost, TieredCache};
 pub use control::Dropped;
 pub use rate_limits::{RateLimitSettings, TieredRateLimiter};

@@ -6,4 +6,5 @@ mod faults;
 mod operators;
 mod score;
 mod score_many;
+mod sharing;
 mod summary;

@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fairlead_auth::KeyRing;
+use fairlead_domain::upstreams::BreakerSharing;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::breakers;
 use super::events::Events;
 use crate::stores::Stores;
 
@@ -18,10 +20,16 @@ const RELOAD_KEYS_EVERY: Duration = Duration::from_secs(20);
 pub(super) struct Background(Vec<JoinHandle<()>>);
 
 impl Background {
-    pub(super) fn start(stores: &Stores, keys: &Arc<KeyRing>, events: &Events) -> Self {
+    pub(super) fn start(
+        stores: &Stores,
+        keys: &Arc<KeyRing>,
+        events: &Events,
+        sharing: Option<BreakerSharing>,
+    ) -> Self {
         let system = &stores.system;
         let mut tasks = vec![system.spawn_refresh(), reload_keys(Arc::clone(keys))];
         tasks.extend(events.spawn());
+        tasks.extend(sharing.map(breakers::spawn));
         Self(tasks)
     }
 

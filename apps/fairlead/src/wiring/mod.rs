@@ -5,6 +5,7 @@
 
 mod background;
 mod billing;
+mod breakers;
 mod cache;
 mod edge;
 mod events;
@@ -191,6 +192,8 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     let worker = events.worker.clone();
     let called = Called::new(config, &parts.clock)?;
     let limiting = Limiting::start(config, &secret)?;
+    let upstreams = Arc::new(called.upstreams.clone());
+    let breakers = breakers::sharing(config, &secret, upstreams, &parts.clock)?;
     let health = health::PgHealthProbe::new(
         &stores,
         caching.clone(),
@@ -245,7 +248,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         }
     };
     // Last, because nobody would end these if a step after them failed.
-    let background = Background::start(&stores, &keys, &events);
+    let background = Background::start(&stores, &keys, &events, breakers);
     let jobs = jobs.spawn();
     Ok(Assembled {
         address,
@@ -371,10 +374,10 @@ fn services(
         lead_meters: edge.leads,
         voice: VoiceMeters::default(),
         confirmations: edge.confirmations,
+        answers: edge.answers,
         watches: OperationWatches::new(stores.store.clone()),
         import_places: ImportPlaces::default(),
         connections: Connections::new(Arc::clone(&parts.ids), Arc::clone(&parts.clock)),
-        answers: edge.answers,
         cursors: edge.cursors,
         consistency: edge.consistency,
         settings: settings::api_settings(config)?,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use failsafe::{FailurePolicy, Instrument, StateMachine};
 use fairlead_domain::clock::Clock;
-use fairlead_domain::upstreams::{BreakerState, Hold};
+use fairlead_domain::upstreams::{BreakerState, Hold, ProbeTurn};
 use time::OffsetDateTime;
 
 /// When a breaker opens, and for how long.
@@ -39,7 +39,20 @@ struct Inner {
     hold: Option<Hold>,
     probe: Option<Probe>,
     probes: u64,
+    turn: Turn,
 }
+
+/// Whose turn it is to probe, of the processes that share what they know.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    whose: ProbeTurn,
+    heard: Instant,
+    /// Whether a call would have been made were it ours.
+    is_awaited: bool,
+}
+
+/// Whoever hears no more of whose turn it is finds out for itself.
+const TURN_COUNTS_FOR: Duration = Duration::from_secs(2);
 
 /// The permit to find out whether the service is back.
 #[derive(Clone, Copy, Debug)]
@@ -56,6 +69,8 @@ struct Seen {
     next_probe: Option<OffsetDateTime>,
     opened: u64,
     failures: VecDeque<Instant>,
+    /// While the machine is told what another process has found out: for how long the service is not to be called.
+    learned: Option<Duration>,
     /// Goes up with each change of the state, and when an operator closes it.
     epoch: u64,
 }
@@ -66,6 +81,7 @@ pub(super) struct Standing {
     pub(super) state: BreakerState,
     pub(super) since: OffsetDateTime,
     pub(super) next_probe: Option<OffsetDateTime>,
+    pub(super) awaits_turn: bool,
     pub(super) hold: Option<Hold>,
     pub(super) failures: usize,
     pub(super) opened: u64,
@@ -87,6 +103,7 @@ impl Breaker {
             next_probe: None,
             opened: 0,
             failures: VecDeque::with_capacity(settings.failures),
+            learned: None,
             epoch: 0,
         }));
         let policy = FailuresWithin {
@@ -108,6 +125,11 @@ impl Breaker {
             hold: None,
             probe: None,
             probes: 0,
+            turn: Turn {
+                whose: ProbeTurn::Anybodys,
+                heard: Instant::now(),
+                is_awaited: false,
+            },
         };
         Self {
             settings,
@@ -135,7 +157,7 @@ impl Breaker {
             });
         }
         let now = Instant::now();
-        if inner.is_probed(now) {
+        if inner.is_probed(now) || !inner.may_probe(now) {
             return None;
         }
         inner.probes += 1;
@@ -153,11 +175,13 @@ impl Breaker {
 
     /// Whether a call might be made now, for those who need not prepare one in vain.
     pub(super) fn admits(&self) -> bool {
-        let inner = self.inner();
+        let mut inner = self.inner();
+        let state = lock(&self.seen).state;
+        let now = Instant::now();
         inner.hold.is_none()
-            && match lock(&self.seen).state {
+            && match state {
                 BreakerState::Closed => true,
-                BreakerState::HalfOpen => !inner.is_probed(Instant::now()),
+                BreakerState::HalfOpen => !inner.is_probed(now) && inner.may_probe(now),
                 BreakerState::Open => false,
             }
     }
@@ -180,6 +204,40 @@ impl Breaker {
         lock(&self.seen).epoch += 1;
     }
 
+    /// Opens it for so long, because another process has found out that the service is not well.
+    pub(super) fn learn_open(&self, left: Duration) {
+        let mut inner = self.inner();
+        if left.is_zero() || lock(&self.seen).state == BreakerState::Open {
+            return;
+        }
+        inner.probe = None;
+        lock(&self.seen).learned = Some(left);
+        inner.machine.on_error();
+        lock(&self.seen).learned = None;
+    }
+
+    /// Closes it, because another process has found out that the service is well. What an operator keeps open stays so.
+    pub(super) fn learn_closed(&self) {
+        let mut inner = self.inner();
+        if lock(&self.seen).state != BreakerState::Closed {
+            inner.probe = None;
+            inner.machine.reset();
+        }
+    }
+
+    /// Ends what an operator has begun, here or elsewhere, and nothing else.
+    pub(super) fn let_go(&self) {
+        self.inner().hold = None;
+    }
+
+    pub(super) fn give_turn(&self, whose: ProbeTurn) {
+        self.inner().turn = Turn {
+            whose,
+            heard: Instant::now(),
+            is_awaited: false,
+        };
+    }
+
     pub(super) fn standing(&self) -> Standing {
         let inner = self.inner();
         let seen = lock(&self.seen);
@@ -189,6 +247,7 @@ impl Breaker {
             state: seen.state,
             since: seen.since,
             next_probe: seen.next_probe,
+            awaits_turn: inner.turn.is_awaited,
             hold: inner.hold.clone(),
             failures: seen.failures.iter().filter(is_recent).count(),
             opened: seen.opened,
@@ -219,6 +278,16 @@ impl Inner {
     /// Whether somebody is finding out whether the service is back.
     fn is_probed(&self, now: Instant) -> bool {
         self.probe.is_some_and(|probe| now < probe.expires)
+    }
+
+    /// Whether it is this process that finds out; if not, that it would is noted.
+    fn may_probe(&mut self, now: Instant) -> bool {
+        let turn = &mut self.turn;
+        if turn.whose != ProbeTurn::Others || now.duration_since(turn.heard) >= TURN_COUNTS_FOR {
+            return true;
+        }
+        turn.is_awaited = true;
+        false
     }
 }
 
@@ -285,7 +354,11 @@ impl FailurePolicy for FailuresWithin {
             ..
         } = self.settings;
         let now = Instant::now();
-        let failures = &mut lock(&self.seen).failures;
+        let mut seen = lock(&self.seen);
+        if seen.learned.is_some() {
+            return seen.learned;
+        }
+        let failures = &mut seen.failures;
         failures.push_back(now);
         if failures.len() > allowed {
             failures.pop_front();
@@ -326,7 +399,14 @@ impl Instrument for Watch {
 
     fn on_open(&self) {
         let mut seen = self.note(BreakerState::Open);
-        seen.next_probe = Some(seen.since + self.recovery);
+        seen.next_probe = Some(seen.since + seen.learned.unwrap_or(self.recovery));
+        if seen.learned.is_some() {
+            tracing::warn!(
+                upstream = self.name,
+                "a circuit breaker opened, as in another process: the service is not called for now"
+            );
+            return;
+        }
         seen.opened += 1;
         tracing::warn!(
             upstream = self.name,

@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use fairlead_domain::clock::Clock;
 use fairlead_domain::identity::TenantId;
-use fairlead_domain::upstreams::{Hold, Times, UpstreamFault, UpstreamReport, Upstreams};
+use fairlead_domain::upstreams::{
+    BreakerNews, Hold, ProbeTurn, Times, UpstreamFault, UpstreamReport, Upstreams,
+};
 use fairlead_telemetry::request;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Client, Method};
@@ -325,6 +327,7 @@ impl Upstream {
             since: standing.since,
             hold: standing.hold,
             next_probe: standing.next_probe,
+            awaits_turn: standing.awaits_turn,
             failures: standing.failures,
             failures_allowed: self.settings.breaker.failures,
             in_flight: self.slots.taken(),
@@ -381,6 +384,23 @@ impl Upstreams for HttpUpstreams {
         let upstream = self.find(name)?;
         upstream.breaker.close();
         Some(upstream.report())
+    }
+
+    fn learn(&self, name: &str, news: BreakerNews) {
+        let Some(upstream) = self.find(name) else { return };
+        let breaker = &upstream.breaker;
+        match news {
+            BreakerNews::Opened(left) => breaker.learn_open(left),
+            BreakerNews::Closed => breaker.learn_closed(),
+            BreakerNews::Held(hold) => breaker.hold(hold),
+            BreakerNews::LetGo => breaker.let_go(),
+        }
+    }
+
+    fn give_turn(&self, name: &str, turn: ProbeTurn) {
+        if let Some(upstream) = self.find(name) {
+            upstream.breaker.give_turn(turn);
+        }
     }
 }
 

@@ -44,8 +44,9 @@ struct CloseBody {
 
 /// Open a circuit breaker.
 ///
-/// In the process that is asked: from the answer on it begins no call to the service, whatever becomes of that; calls
-/// under way go on. What would be asked of the service is answered otherwise meanwhile, and says that it is.
+/// From the answer on the process that is asked begins no call to the service, whatever becomes of that, and with Redis the
+/// others do not either within a second; calls under way go on. What would be asked of the service is answered otherwise
+/// meanwhile, and says that it is.
 #[utoipa::path(
     tag = "platform",
     operation_id = "openCircuitBreaker",
@@ -96,7 +97,8 @@ pub(super) async fn open(
 
 /// Close a circuit breaker, whoever had opened it.
 ///
-/// In the process that is asked. If the service is not well, it opens again after as many failures as ever.
+/// In the process that is asked, and with Redis in the others within a second. If the service is not well, it opens again
+/// after as many failures as ever.
 #[utoipa::path(
     tag = "platform",
     operation_id = "closeCircuitBreaker",
