@@ -75,13 +75,12 @@ async fn whatever_takes_a_key_is_done_once_and_answered_alike() {
 
     for (number, (operation, case)) in matrix().iter().enumerate().filter(|(_, (it, _))| it.takes_key) {
         let what = &operation.id;
-        let id = match case.thing {
-            // One place is left for what is begun here.
-            Some(thing) => make(thing, &acme, owner, number).await,
-            None => {
-                make(Thing::Operation, &acme, owner, number).await;
-                String::new()
-            }
+        let id = if let Some(thing) = case.thing {
+            make(thing, &acme, owner, number).await
+        } else {
+            // So that there is a place for what is begun here.
+            make(Thing::Operation, &acme, owner, number).await;
+            String::new()
         };
         let key = format!("key-{number}");
         let keyed = || {

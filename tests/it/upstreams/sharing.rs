@@ -22,7 +22,8 @@ struct Two {
     provider: Provider,
     operators: [Client; 2],
     users: [Client; 2],
-    lead: String,
+    /// One for each, so that they do not meet in it.
+    leads: [String; 2],
     program: Program,
     key: Client,
     _serving: [Serving; 2],
@@ -55,7 +56,7 @@ impl Two {
         Self {
             operators: [key.clone(), key.at(&serving[1].url)],
             users: [acme.owner.clone(), acme.owner.at(&serving[1].url)],
-            lead: acme.lead("Ann").await,
+            leads: [acme.lead("Ann").await, acme.lead("Bob").await],
             redis,
             provider,
             program,
@@ -76,7 +77,7 @@ impl Two {
     async fn open(&self, process: usize) {
         self.provider.be(Mood::Fails);
         wait_until("the breaker opens", async || {
-            score(&self.users[process], &self.lead).await;
+            score(&self.users[process], &self.leads[process]).await;
             self.state(process).await == "open"
         })
         .await;
@@ -108,7 +109,7 @@ async fn a_breaker_that_opens_in_one_process_opens_in_the_other_and_one_finds_ou
     two.open(0).await;
     let learned_after = two.until(1, "open").await;
     let (asked, other) = (two.asked(), breaker(&two.operators[1]).await);
-    let refused = score(&two.users[1], &two.lead).await;
+    let refused = score(&two.users[1], &two.leads[1]).await;
 
     assert!(learned_after < Duration::from_secs(2), "{learned_after:?}");
     // It was told, and has neither asked nor opened by itself.
@@ -122,7 +123,10 @@ async fn a_breaker_that_opens_in_one_process_opens_in_the_other_and_one_finds_ou
 
     two.provider.be(Mood::Well);
     wait_until("a model scores leads again", async || {
-        let scored = tokio::join!(score(&two.users[0], &two.lead), score(&two.users[1], &two.lead));
+        let scored = tokio::join!(
+            score(&two.users[0], &two.leads[0]),
+            score(&two.users[1], &two.leads[1])
+        );
         scored.0["degraded"] == false && scored.1["degraded"] == false
     })
     .await;
@@ -144,7 +148,10 @@ async fn while_it_is_half_open_one_process_asks_and_only_if_it_has_something_to_
 
     // The provider still fails: whoever asks finds that out, and nobody asks again.
     let both = async || {
-        tokio::join!(score(&two.users[0], &two.lead), score(&two.users[1], &two.lead));
+        tokio::join!(
+            score(&two.users[0], &two.leads[0]),
+            score(&two.users[1], &two.leads[1])
+        );
         two.state(0).await == "open" || two.state(1).await == "open"
     };
     wait_until("somebody finds out", both).await;
@@ -186,7 +193,7 @@ async fn without_redis_each_process_finds_out_for_itself_and_what_was_decided_me
 
     two.redis.with(|stack| stack.kill(Service::Redis).unwrap()).await;
     by_hand(&two.operators[1], "close", "it does not").await;
-    let scored = score(&two.users[1], &two.lead).await;
+    let scored = score(&two.users[1], &two.leads[1]).await;
     let alone = two.state(0).await;
     two.redis
         .with(|stack| stack.restart(Service::Redis).unwrap())
