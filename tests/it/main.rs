@@ -46,7 +46,6 @@ mod repeats;
 mod replicas;
 mod responses;
 mod rolling;
-mod repeats;
 mod schema;
 mod serve;
 mod serve_roles;
