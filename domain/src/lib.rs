@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod activities;
+pub mod admission;
 pub mod ai;
 pub mod billing;
 pub mod cache;

@@ -6,6 +6,7 @@
 )]
 
 mod activities;
+mod admission;
 mod architecture;
 mod assignment;
 mod audit;

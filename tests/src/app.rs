@@ -132,6 +132,10 @@ fn configuration(database: &TestDatabase, data_dir: &TempFolder) -> Config {
     config.metrics.port = 0;
     // Tests ask more than clients may: it is counted, and nothing refused. Tests of limits set their own.
     config.rate_limits.shadow = true;
+    // Tests do much at once on small machines, and have errors: nobody waits or is refused for that, either.
+    config.admission.min_limit = 10_000;
+    config.admission.max_limit = 10_000;
+    config.admission.errors.begin_percent = 0;
     config.database.url = url(DatabaseRole::App);
     config.database.system_url = url(DatabaseRole::System);
     config.database.owner_url = url(DatabaseRole::Owner);

@@ -60,6 +60,9 @@ impl Program {
         .with("FAIRLEAD__LOG__FORMAT", "json")
         // Tests ask more than clients may: it is counted, and nothing refused.
         .with("FAIRLEAD__RATE_LIMITS__SHADOW", "true")
+        .with("FAIRLEAD__ADMISSION__MIN_LIMIT", "10000")
+        .with("FAIRLEAD__ADMISSION__MAX_LIMIT", "10000")
+        .with("FAIRLEAD__ADMISSION__ERRORS__BEGIN_PERCENT", "0")
     }
 
     /// Sets an environment variable.

@@ -47,6 +47,7 @@
 //! body).
 //! Security, the problems common to all, 304 and partial answers are added by [`spec`].
 
+mod admission;
 mod authentication;
 mod compression;
 pub mod conditional;
@@ -83,6 +84,7 @@ mod upgrade;
 mod warming;
 pub mod whole;
 
+pub use admission::Gatekeeper;
 pub use authentication::{Authenticated, Operator, Permitted, TENANT_KEY, VerifiedCredentials};
 pub use compression::Compression;
 pub use consistency::ConsistencyTokens;

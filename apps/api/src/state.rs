@@ -25,6 +25,7 @@ use fairlead_domain::webhooks::{SigningSecrets, WebhookSender};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::admission::Gatekeeper;
 use crate::authentication::VerifiedCredentials;
 use crate::compression::Compression;
 use crate::consistency::ConsistencyTokens;
@@ -56,6 +57,8 @@ pub struct Services {
     pub times: RequestTimes,
     /// `None`: clients may ask as often as they like.
     pub rate_limits: Option<RateLimits>,
+    /// `None`: any number of requests works at once.
+    pub gatekeeper: Option<Gatekeeper>,
     pub clock: Arc<dyn Clock>,
     pub health: Arc<dyn HealthProbe>,
     pub nodes: Arc<dyn DatabaseNodes>,

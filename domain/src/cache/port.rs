@@ -18,6 +18,10 @@ pub trait ReadCache: Debug + Send + Sync {
     /// that is held for long, and hardly ever allocates; `None` is the cue for [`ReadCache::get_or_load`].
     fn find(&self, scope: &TenantScope, key: &CacheKey, consistency: Consistency) -> Option<Found>;
 
+    /// Returns the answer if this process's memory has it and nothing it tells of has changed, also when its time is over:
+    /// what stands in for a new one while that cannot be had. As new as `consistency` asks it is, too.
+    fn find_kept(&self, scope: &TenantScope, key: &CacheKey, consistency: Consistency) -> Option<Found>;
+
     /// Returns the answer from the nearest level that has it, else from `loader`.
     ///
     /// However many ask at once, one loader runs per key and process, and usually one in all processes. It goes on when

@@ -123,6 +123,16 @@ impl ReadCache for TieredCache {
         self.inner.serve_fresh(scope.tenant(), &held, consistency, now)
     }
 
+    fn find_kept(&self, scope: &TenantScope, key: &CacheKey, consistency: Consistency) -> Option<Found> {
+        let now = Instant::now();
+        let (inner, tenant) = (&self.inner, scope.tenant());
+        let held = inner.memory.get(tenant, key)?;
+        inner.serve_fresh(tenant, &held, consistency, now).or_else(|| {
+            let may = inner.outlasts_outage(tenant, &held, consistency, now);
+            may.then(|| inner.answer(&held, Freshness::Degraded, Outcome::Degraded))
+        })
+    }
+
     async fn get_or_load(
         &self,
         scope: &TenantScope,

@@ -140,6 +140,12 @@ impl From<bool> for Figure {
     }
 }
 
+impl From<f64> for Figure {
+    fn from(figure: f64) -> Self {
+        Self::Real(figure)
+    }
+}
+
 impl From<Duration> for Figure {
     fn from(figure: Duration) -> Self {
         Self::Real(figure.as_secs_f64())

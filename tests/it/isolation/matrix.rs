@@ -114,6 +114,7 @@ pub(super) const CASES: &[Case] = &[
         .query("?tenantId=01934f6e-7b1a-7cc3-98a4-0242ac120001&key=leads.list?status%3DNEW"),
     case("exportLeads"),
     case("getActivity").of(Thing::Activity),
+    case("getAdmission"),
     case("getCacheHitRate"),
     case("getCacheMetrics"),
     case("getCacheWarmEarnings"),

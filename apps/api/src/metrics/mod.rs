@@ -3,6 +3,7 @@
 //! Every figure is one that somebody keeps, and is read when it is asked for. A
 //! new kind of figures is a file beside [`cache`], and a line in [`write_page`].
 
+mod admission;
 mod cache;
 mod connections;
 mod database;
@@ -35,6 +36,7 @@ use cache::CacheSeries;
 use leads::LeadSeries;
 use voice::VoiceSeries;
 
+use crate::admission::Gatekeeper;
 use crate::lead_meters::LeadMeters;
 use crate::middleware::RequestTimes;
 use crate::rate_limits::RateLimits;
@@ -60,6 +62,8 @@ pub struct MetricSources {
     pub times: RequestTimes,
     /// `None`: clients may ask as often as they like.
     pub rate_limits: Option<RateLimits>,
+    /// `None`: any number of requests works at once.
+    pub gatekeeper: Option<Gatekeeper>,
     /// How many tenants have series of their own, at the most: those that ask most. All others are one.
     pub tenants: usize,
     /// Of this program.
@@ -113,6 +117,9 @@ fn write_page(metrics: &Metrics, page: &mut Page) {
     upstreams::write(page, &sources.upstreams.report());
     if let Some(limits) = &sources.rate_limits {
         rate_limits::write(page, limits);
+    }
+    if let Some(keeper) = &sources.gatekeeper {
+        admission::write(page, keeper);
     }
     leads::write(page, &mut locked(&metrics.leads), &sources.leads);
     voice::write(page, &mut locked(&metrics.voice), &sources.voice);

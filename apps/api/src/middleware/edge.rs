@@ -17,7 +17,7 @@ use super::admission::Admission;
 use super::cors::{self, Readers};
 use super::guard::{guarded, has_deadline};
 use super::log::Line;
-use super::{headers, limits, query};
+use super::{gate, headers, limits, query};
 use crate::authentication::{Presented, authenticate};
 use crate::compression::{self, Compression};
 use crate::problem::Problem;
@@ -115,9 +115,9 @@ fn open_context(request: &ServiceRequest, settings: &ApiSettings, started: Insta
 }
 
 /// An answer, and the pattern of the route that led to it where the route was not looked for.
-struct Handled {
-    response: ServiceResponse<BoxBody>,
-    route: Option<Arc<str>>,
+pub(super) struct Handled {
+    pub(super) response: ServiceResponse<BoxBody>,
+    pub(super) route: Option<Arc<str>>,
 }
 
 async fn handle<B: MessageBody + 'static>(
@@ -164,7 +164,7 @@ async fn handle<B: MessageBody + 'static>(
     if !is_stranger && let Some(problem) = query::uncalled_for(&request) {
         return Ok(request.error_response(problem).into());
     }
-    Ok(next.call(request).await?.map_into_boxed_body().into())
+    gate::pass(request, next, services).await
 }
 
 impl From<ServiceResponse<BoxBody>> for Handled {

@@ -10,7 +10,7 @@ use fairlead_telemetry::request::RequestContext;
 use tracing::Level;
 
 use crate::authentication::Presented;
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::state::Services;
 use crate::units::milliseconds;
 
@@ -55,7 +55,9 @@ impl Line {
             Ok(response) => response.status(),
             Err(problem) => problem.kind().status(),
         };
-        if status.is_server_error() {
+        // Of those refused because there is too much to do, the gatekeeper tells, once for many.
+        let is_refused = problem.is_some_and(|problem| problem.kind() == Kind::Overloaded);
+        if status.is_server_error() && !is_refused {
             tracing::error!(
                 http.method = %self.method,
                 http.path = self.uri.path(),

@@ -184,6 +184,9 @@ problem_types! {
         "More requests came than may within a while: from one address, of one tenant, by one API key or for one operation.",
         "Wait as long as `Retry-After` says, and spread requests out: `RateLimit` says with each answer what is left, \
          `GET /api/v1/limits` tells all limits, and whoever runs the installation can raise them.";
+    OverShare: TOO_MANY_REQUESTS, "over-share", "Over share",
+        "More is asked than can be done at once, others ask too, and this tenant has more than its share under way.",
+        "Wait as long as `Retry-After` says, and ask for less at a time.";
     TooManyAttempts: TOO_MANY_REQUESTS, "too-many-attempts", "Too many attempts",
         "Too many logins failed for this account or from this address.",
         "Wait as long as `Retry-After` says.";
@@ -205,6 +208,10 @@ problem_types! {
     Contended: SERVICE_UNAVAILABLE, "contended", "Contended",
         "The request lost a race with another one; nothing was changed.",
         "Repeat it after `Retry-After` seconds.";
+    Overloaded: SERVICE_UNAVAILABLE, "overloaded", "Overloaded",
+        "More is asked than can be done at once, or many requests fail and this one is bulk work, which can be done later. \
+         Nothing was done.",
+        "Repeat the request after `Retry-After` seconds.";
     Unavailable: SERVICE_UNAVAILABLE, "unavailable", "Unavailable",
         "Something that the operation cannot do without is out of reach for the moment.",
         "Repeat the request after `Retry-After` seconds; `/health/ready` tells what is out of reach.";
@@ -236,7 +243,7 @@ impl Kind {
     /// How many seconds to wait before another try, when waiting helps.
     pub const fn retry_after_seconds(self) -> Option<u64> {
         match self {
-            Self::Contended | Self::RateLimited => Some(1),
+            Self::Contended | Self::Overloaded | Self::OverShare | Self::RateLimited => Some(1),
             Self::TooManyImports
             | Self::TooManyStreams
             | Self::Unavailable

@@ -15,7 +15,7 @@ use fairlead_domain::rate_limits::{Quotas, RateLimiter};
 use fields::Policies;
 pub(crate) use fields::{Asker, whole_seconds, whole_window};
 pub(crate) use operation::limited_operation;
-use refusal::RefusalLog;
+pub(crate) use refusal::RefusalLog;
 
 /// What becomes of a request that is one too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

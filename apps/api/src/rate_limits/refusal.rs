@@ -21,7 +21,7 @@ pub(crate) struct RefusalLog {
 }
 
 impl RefusalLog {
-    pub(super) fn new(began: Instant) -> Self {
+    pub(crate) fn new(began: Instant) -> Self {
         Self {
             began,
             untold: AtomicU64::new(0),
@@ -30,7 +30,7 @@ impl RefusalLog {
     }
 
     /// Counts a refusal. Returns how many there were since it was last told of any, if it is time to.
-    fn count(&self, at: Instant) -> Option<u64> {
+    pub(crate) fn count(&self, at: Instant) -> Option<u64> {
         self.untold.fetch_add(1, Ordering::Relaxed);
         let now = millis(at.saturating_duration_since(self.began));
         let next = self.next.load(Ordering::Relaxed);

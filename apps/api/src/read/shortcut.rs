@@ -8,7 +8,8 @@ use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
 use equivalent::Equivalent;
 use fairlead_domain::access::{Caller, TenantScope};
-use fairlead_domain::cache::CacheKey;
+use fairlead_domain::cache::{CacheKey, Found, ReadCache};
+use fairlead_domain::consistency::Consistency;
 use fairlead_domain::identity::TenantId;
 use moka::sync::Cache;
 
@@ -97,7 +98,29 @@ pub(crate) fn take(
     caller: &Caller,
     services: &Services,
 ) -> Option<(HttpResponse, Arc<str>)> {
-    let cache = services.cache.as_ref()?;
+    answer(request, caller, services, |cache, scope, key, consistency| {
+        cache.find(scope, key, consistency)
+    })
+}
+
+/// Answers from memory with what is kept beyond its time, when a new answer is not to be had or not to be asked for.
+pub(crate) fn take_kept(
+    request: &ServiceRequest,
+    caller: &Caller,
+    services: &Services,
+) -> Option<(HttpResponse, Arc<str>)> {
+    answer(request, caller, services, |cache, scope, key, consistency| {
+        cache.find_kept(scope, key, consistency)
+    })
+}
+
+fn answer(
+    request: &ServiceRequest,
+    caller: &Caller,
+    services: &Services,
+    find: impl Fn(&dyn ReadCache, &TenantScope, &CacheKey, Consistency) -> Option<Found>,
+) -> Option<(HttpResponse, Arc<str>)> {
+    let cache = services.cache.as_deref()?;
     if request.method() != Method::GET {
         return None;
     }
@@ -112,7 +135,7 @@ pub(crate) fn take(
     }
     let request = request.request();
     let consistency = services.consistency.asked(request, caller.scope()).ok()?;
-    let found = cache.find(caller.scope(), &shortcut.key, consistency)?;
+    let found = find(cache, caller.scope(), &shortcut.key, consistency)?;
     Some((show_found(request, &found, None), Arc::clone(&shortcut.route)))
 }
 

@@ -28,6 +28,9 @@ pub mod extension {
     pub const PERMIT: &str = "x-permit";
     /// The permit of operations that are for operators of the platform alone.
     pub const OPERATOR: &str = "Operator";
+    /// `bulk` on operations that have what is left when there is more to do than can be done; `operator` on those of
+    /// operators, which always get through; absent on all others.
+    pub const PRIORITY: &str = "x-priority";
 }
 
 static DOCUMENT: LazyLock<Value> = LazyLock::new(|| sorted(document::build()));

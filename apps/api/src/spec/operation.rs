@@ -1,8 +1,11 @@
+use actix_web::http::Method;
 use fairlead_domain::access::POLICY;
+use fairlead_domain::admission::Class;
 use serde_json::{Map, Value, json};
 
-use super::extension::{OPERATOR, PERMIT};
+use super::extension::{OPERATOR, PERMIT, PRIORITY};
 use super::{parameters as headers, problems};
+use crate::admission::handling;
 use crate::authentication::PUBLIC;
 use crate::idempotency::without;
 use crate::middleware::HEALTH;
@@ -14,6 +17,9 @@ pub(super) const REFERENCE: &str = "#/components/schemas/";
 pub(super) fn complete(path: &str, method: &str, operation: &mut Value) {
     if path.starts_with("/api/v1/") {
         operation["security"] = security(path, operation);
+        if let Some(priority) = priority(path, method, operation) {
+            operation[PRIORITY] = json!(priority.as_str());
+        }
     }
     forbid_null(operation);
     let is_read = is_read(path, method, operation);
@@ -145,6 +151,16 @@ fn security(path: &str, operation: &Value) -> Value {
     }
 }
 
+/// How urgent an operation is, unless it is as urgent as most are.
+fn priority(path: &str, method: &str, operation: &Value) -> Option<Class> {
+    if permits(operation) == [OPERATOR] {
+        return Some(Class::Operator);
+    }
+    let method = Method::from_bytes(method.to_uppercase().as_bytes()).ok()?;
+    let class = handling(&method, path).class;
+    (class != Class::Interactive).then_some(class)
+}
+
 /// The actions of which a caller must be permitted one; none: it need only be known.
 pub(super) fn permits(operation: &Value) -> Vec<&str> {
     match &operation[PERMIT] {
@@ -173,6 +189,9 @@ fn kinds(path: &str, operation: &Value) -> Vec<Kind> {
             Kind::Contended,
             Kind::Unavailable,
         ]);
+        if permits(operation) != [OPERATOR] {
+            kinds.extend([Kind::Overloaded, Kind::OverShare]);
+        }
     }
     let security = &operation["security"];
     let is_protected = security.as_array().is_some_and(|schemes| !schemes.is_empty());

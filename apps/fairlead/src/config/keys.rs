@@ -1,5 +1,6 @@
 //! The table of all keys.
 
+mod admission;
 mod answers;
 mod billing;
 mod jobs;
@@ -123,24 +124,25 @@ const MEBIBYTE: u64 = 1_048_576;
 
 /// Every key there is; none that nothing reads.
 pub static KEYS: &[Key] = {
-    const PARTS: [&[Key]; 8] = [
+    const PARTS: [&[Key]; 9] = [
         GENERAL,
         jobs::KEYS,
         webhooks::KEYS,
         upstreams::KEYS,
         rate_limits::KEYS,
+        admission::KEYS,
         billing::KEYS,
         answers::KEYS,
         pools::KEYS,
     ];
-    const LENGTH: usize = PARTS[0].len()
-        + PARTS[1].len()
-        + PARTS[2].len()
-        + PARTS[3].len()
-        + PARTS[4].len()
-        + PARTS[5].len()
-        + PARTS[6].len()
-        + PARTS[7].len();
+    const LENGTH: usize = {
+        let (mut length, mut part) = (0, 0);
+        while part < PARTS.len() {
+            length += PARTS[part].len();
+            part += 1;
+        }
+        length
+    };
     static ALL: [Key; LENGTH] = joined(&PARTS);
     &ALL
 };

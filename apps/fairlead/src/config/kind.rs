@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use ::config::{Value, ValueKind};
+use fairlead_domain::identity::TenantId;
 use fairlead_domain::network::Network;
 
 use super::replicas;
@@ -31,6 +32,8 @@ pub enum Kind {
     Origins,
     /// What a process does.
     Roles,
+    /// Tenants by id, each with the weight of its share.
+    Weights,
     /// Servers that follow the primary.
     Replicas,
     LogFilter,
@@ -60,6 +63,9 @@ impl Kind {
             Self::Roles => {
                 "one or more of api, worker, relay, scheduler, with commas between; leave it out for all".to_owned()
             }
+            Self::Weights => "ids of tenants and their weights from 1 to 1000, such as \
+                              0192d3a4-0000-7000-8000-000000000001=4, several with commas between"
+                .to_owned(),
             Self::Replicas => "a list such as [{\"name\": \"replica-1\", \"url\": \"postgres://…\", \"analytics\": false}], \
                                in a file [[database.replicas]]; names of a-z, 0-9 and -"
                 .to_owned(),
@@ -78,6 +84,9 @@ impl Kind {
         }
         if self == Self::Origins {
             return list(value, is_origin);
+        }
+        if self == Self::Weights {
+            return list(value, is_weight);
         }
         if self == Self::Roles {
             return match list(value, |text| Role::parse(text).is_some())? {
@@ -146,7 +155,12 @@ impl Kind {
             }
             Self::Text => (1..=200).contains(&text.chars().count()) && !text.chars().any(char::is_control),
             Self::Path => !text.is_empty() && !text.contains('\0'),
-            Self::Bool | Self::Integer { .. } | Self::Origins | Self::Roles | Self::Replicas => true,
+            Self::Bool
+            | Self::Integer { .. }
+            | Self::Origins
+            | Self::Roles
+            | Self::Weights
+            | Self::Replicas => true,
         };
         if is_fine {
             Ok(())
@@ -184,6 +198,18 @@ fn list(value: &Value, is_part: impl Fn(&str) -> bool) -> Result<ValueKind, Stri
 
 fn is_origin(text: &str) -> bool {
     text == "*" || (is_http_url(text) && text.matches('/').count() == 2)
+}
+
+fn is_weight(text: &str) -> bool {
+    let parts = text
+        .split_once('=')
+        .map(|(tenant, weight)| (tenant.trim(), weight.trim()));
+    parts.is_some_and(|(tenant, weight)| {
+        tenant.parse::<TenantId>().is_ok()
+            && weight
+                .parse::<u32>()
+                .is_ok_and(|weight| (1..=1_000).contains(&weight))
+    })
 }
 
 fn is_http_url(text: &str) -> bool {

@@ -27,9 +27,10 @@ pub use replicas::ReplicaConfig;
 pub use roles::{Role, Roles};
 pub use secret::Secret;
 pub use settings::{
-    AiConfig, AiProvider, AmqpConfig, AuthConfig, BreakerConfig, CacheConfig, CacheEviction,
-    CacheMemoryConfig, CacheWarmingConfig, CompressionConfig, Config, DatabaseConfig, DatabaseUrls,
-    EventsConfig, ForwardedHeader, HttpConfig, JobsConfig, LockoutConfig, LogConfig, LogFormat,
-    MetricsConfig, MonitorConfig, PoolConfig, QueueConfig, RateLimitsConfig, ReadPoolConfig, RedisConfig,
-    ResponseCacheConfig, SecurityConfig, SystemPoolConfig, UpstreamsConfig, WebhooksConfig,
+    AdmissionConfig, AdmissionErrorsConfig, AiConfig, AiProvider, AmqpConfig, AuthConfig, BreakerConfig,
+    CacheConfig, CacheEviction, CacheMemoryConfig, CacheWarmingConfig, CompressionConfig, Config,
+    DatabaseConfig, DatabaseUrls, EventsConfig, ForwardedHeader, HttpConfig, JobsConfig, LockoutConfig,
+    LogConfig, LogFormat, MetricsConfig, MonitorConfig, PoolConfig, QueueConfig, RateLimitsConfig,
+    ReadPoolConfig, RedisConfig, ResponseCacheConfig, SecurityConfig, SystemPoolConfig, UpstreamsConfig,
+    WebhooksConfig,
 };

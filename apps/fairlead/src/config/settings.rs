@@ -27,6 +27,7 @@ pub struct Config {
     pub upstreams: UpstreamsConfig,
     pub ai: AiConfig,
     pub rate_limits: RateLimitsConfig,
+    pub admission: AdmissionConfig,
     pub billing: BillingConfig,
     pub kit: KitConfig,
     pub auth: AuthConfig,
@@ -526,6 +527,33 @@ pub struct RateLimitsConfig {
     pub capacity: usize,
     /// By operation, as its key names it.
     pub operations: BTreeMap<String, u32>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdmissionConfig {
+    pub enabled: bool,
+    pub min_limit: u32,
+    /// 0: as many as connections.
+    pub max_limit: u32,
+    pub slowdown_percent: u32,
+    #[serde(rename = "max_wait_ms", with = "millis")]
+    pub max_wait: Duration,
+    pub max_waiting: usize,
+    pub bulk_percent: u32,
+    /// `<tenant>=<weight>` each.
+    pub weights: Option<Vec<String>>,
+    pub errors: AdmissionErrorsConfig,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdmissionErrorsConfig {
+    /// 0: never.
+    pub begin_percent: u32,
+    pub end_percent: u32,
+    #[serde(rename = "window_seconds", with = "whole_seconds")]
+    pub window: Duration,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -93,6 +93,7 @@ fn every_key_can_be_set_from_the_environment() {
             Kind::PostgresUrl => "postgres://a@b/c",
             Kind::RedisUrl => "redis://b:6379",
             Kind::AmqpUrl => "amqp://b:5672",
+            Kind::Weights => "0192d3a4-0000-7000-8000-000000000001=4",
             Kind::Origins => "https://app.example.com, https://admin.example.com",
             Kind::Roles => "api, worker",
             Kind::Replicas => REPLICAS,

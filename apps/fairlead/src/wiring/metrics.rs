@@ -52,6 +52,7 @@ impl Metrics {
             connections: services.connections.clone(),
             times: services.times.clone(),
             rate_limits: services.rate_limits.clone(),
+            gatekeeper: services.gatekeeper.clone(),
             tenants: config.tenants,
             version: env!("CARGO_PKG_VERSION"),
         };

@@ -3,6 +3,7 @@
 //! The only place that sees both the ports and what is behind them. [`start`] opens the database, checks that it is
 //! safe, connects the stores, and serves; [`Running::stop`] takes it all down in the opposite order.
 
+mod admission;
 mod background;
 mod billing;
 mod breakers;
@@ -357,6 +358,7 @@ fn services(
         shortcuts: Shortcuts::default(),
         times: RequestTimes::default(),
         rate_limits: ready.limiting.map(|limiting| limiting.limits),
+        gatekeeper: admission::gatekeeper(config)?,
         clock: Arc::clone(&parts.clock),
         health: Arc::new(ready.health),
         nodes: stores.cluster.clone(),

@@ -1,5 +1,6 @@
 //! The platform as its operators see it.
 
+mod admission;
 mod billing;
 mod cache;
 mod circuit_breakers;
@@ -13,6 +14,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
+        .service(admission::admission)
         .service(database_size::database_size)
         .service(connection_pool::connection_pool)
         .service(connections::list)
