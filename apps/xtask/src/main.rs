@@ -56,6 +56,8 @@ enum Verb {
     BenchSockets(bench::SocketArgs),
     /// Measure what it costs to enqueue a job, and how many are done in a second
     BenchJobs(bench::JobArgs),
+    /// Measure what is still done when three times as much is asked, and what neighbours feel of it
+    BenchOverload(bench::OverloadArgs),
     /// Write the description of the API to openapi/
     Openapi(openapi::OpenapiArgs),
     /// Check dependencies: advisories, licences, layering, unused ones
@@ -71,6 +73,7 @@ fn main() -> ExitCode {
         Verb::Bench(args) => bench::run(&args),
         Verb::BenchSockets(args) => bench::run_sockets(&args),
         Verb::BenchJobs(args) => bench::run_jobs(&args),
+        Verb::BenchOverload(args) => bench::run_overload(&args),
         Verb::Openapi(args) => openapi::run(&args),
         Verb::Audit => audit::run(),
     });

@@ -36,6 +36,7 @@ pub(crate) struct Binaries {
     pub(crate) baseline: PathBuf,
     pub(crate) limit: PathBuf,
     pub(crate) broadcast: PathBuf,
+    pub(crate) crowd: PathBuf,
     pub(crate) followers: PathBuf,
 }
 
@@ -209,6 +210,15 @@ fn product_variables(
     for (_, variable) in keys.iter().filter(|(key, _)| is_rate(key)) {
         set(variable, "1000000000");
     }
+    // So many work at once as in production, and whoever waits does so until there is room.
+    for (key, most) in [
+        ("admission.max_wait_ms", "60000"),
+        ("admission.max_waiting", "100000"),
+    ] {
+        if let Some((_, variable)) = keys.iter().find(|(known, _)| known == key) {
+            set(variable, most);
+        }
+    }
     if let Some((_, variable)) = keys.iter().find(|(key, _)| key.ends_with("redis.url")) {
         set(variable, &stage.redis);
     }
@@ -216,7 +226,7 @@ fn product_variables(
 }
 
 /// Whether a key says how often clients may ask.
-fn is_rate(key: &str) -> bool {
+pub(crate) fn is_rate(key: &str) -> bool {
     key.strip_prefix("rate_limits.").is_some_and(|rest| {
         ["address", "tenant", "api_key"].contains(&rest) || rest.starts_with("operations.")
     })
@@ -235,7 +245,7 @@ fn baseline_variables(stage: &Stage, app: &Password, secret: &Password) -> Vec<(
 }
 
 /// Returns each key of this version's configuration with the variable that sets it.
-fn known_keys(product: &Product) -> Result<Vec<(String, String)>> {
+pub(crate) fn known_keys(product: &Product) -> Result<Vec<(String, String)>> {
     let keys = product.ask(&["config", "explain", "--json"])?;
     let keys = keys.as_array().context("the product explains no keys")?;
     Ok(keys

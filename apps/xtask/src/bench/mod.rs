@@ -10,6 +10,7 @@ mod jobs;
 mod load;
 mod machine;
 mod measure;
+mod overload;
 mod pgbench;
 mod process;
 mod report;
@@ -39,6 +40,7 @@ use field::{Binaries, Field};
 pub(crate) use jobs::{JobArgs, run as run_jobs};
 use machine::Occasion;
 use measure::Plan;
+pub(crate) use overload::{OverloadArgs, run as run_overload};
 use report::Report;
 pub(crate) use sockets::{SocketArgs, run as run_sockets};
 use stage::{Size, Stage};
@@ -190,6 +192,7 @@ fn build() -> Result<Binaries> {
         baseline: other("bench-baseline"),
         limit: other("bench-limit"),
         broadcast: other("bench-broadcast"),
+        crowd: other("bench-crowd"),
         followers: other("bench-followers"),
     })
 }

@@ -223,7 +223,7 @@ fn load(product: &Product, size: Size) -> Result<()> {
     Ok(())
 }
 
-fn demo(product: &Product, tenant: &str, leads: u64) -> Result<Value> {
+pub(crate) fn demo(product: &Product, tenant: &str, leads: u64) -> Result<Value> {
     product.ask(&[
         "demo",
         "--tenant",
