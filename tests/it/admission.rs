@@ -26,6 +26,8 @@ async fn narrow(max_waiting: usize) -> TestApp {
         config.cache.responses.enabled = false;
         config.http.request_timeout = LONG;
         config.database.statement_timeout = LONG;
+        config.database.pool.acquire_timeout = LONG;
+        config.database.pool.create_timeout = LONG;
     })
     .await
 }
