@@ -13,9 +13,9 @@ use fairlead_domain::store::StoreError;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use super::milliseconds;
 use crate::connection::Connection;
 use crate::error::{SqlError, corrupt, unexpected};
+use crate::statement::milliseconds;
 
 // `GREATEST(tenant_id, tenant_id)` is what the index is over; see its migration. A CTE that is read up to a LIMIT
 // recurses no further than that. What is locked by another claim is passed over.

@@ -11,10 +11,3 @@ mod store;
 mod unit_of_work;
 
 pub(crate) use unit_of_work::{Enqueuing, enqueue, enqueue_all, finish, hasten, hold, postpone};
-
-use std::time::Duration;
-
-/// As a number to bind, in milliseconds.
-fn milliseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
-}

@@ -12,8 +12,9 @@ use fairlead_domain::jobs::{
 use fairlead_domain::store::StoreError;
 use serde_json::value::RawValue;
 
-use super::{milliseconds, pauses};
+use super::pauses;
 use crate::error::{SqlError, corrupt, unexpected};
+use crate::statement::milliseconds;
 use crate::system::PgSystemStore;
 
 /// Dead jobs that are retried by one request, which has a deadline, and by a statement, which takes long where the

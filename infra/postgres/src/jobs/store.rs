@@ -11,9 +11,9 @@ use uuid::Uuid;
 
 use super::claim::claim;
 use super::hearing::PgHearing;
-use super::milliseconds;
 use super::unit_of_work::FINISH;
 use crate::error::SqlError;
+use crate::statement::milliseconds;
 use crate::system::PgSystemStore;
 
 /// Rows per statement.

@@ -7,8 +7,8 @@ use fairlead_domain::store::StoreError;
 use fairlead_telemetry::request;
 use uuid::Uuid;
 
-use super::milliseconds;
 use crate::connection::Connection;
+use crate::statement::milliseconds;
 use crate::store::PgUnitOfWork;
 
 const ENQUEUE: &str = "

@@ -19,7 +19,7 @@ use crate::rows::FromRow as _;
 use crate::store::PgUnitOfWork;
 pub(crate) use inputs::DROP_BATCH;
 use rows::Logged;
-pub(crate) use rows::columns;
+pub(crate) use rows::{columns, log_with};
 
 // Nothing where parts are missing. Those that are counted are locked, so housekeeping, which takes away what nobody has
 // added to for long, passes them over until the operation is there.
@@ -91,13 +91,11 @@ const ADD_FAULTS: &str = "
     FROM unnest($4::uuid[], $5::bigint[], $6::text[], $7::text[]) WITH ORDINALITY
          AS f (id, line, field, reason, number)";
 
-// A log has 100 lines at the most: of a full one the second goes, as the first tells how it began.
 const CHANGE: &str = concat!(
     "UPDATE operations
-     SET state = $3, cancel_requested = $4, error = $5, total = $7,
-         log = (CASE WHEN jsonb_array_length(log) < 100 THEN log ELSE log - 1 END)
-               || jsonb_build_object('at', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
-                                     'text', $6::text),
+     SET state = $3, cancel_requested = $4, error = $5, total = $7, log = ",
+    log_with!("$6::text"),
+    ",
          started_at = CASE WHEN $3 = 'running' THEN COALESCE(started_at, clock_timestamp()) ELSE started_at END,
          finished_at = CASE WHEN $3 IN ('completed', 'failed', 'cancelled') THEN clock_timestamp() END,
          updated_at = clock_timestamp()

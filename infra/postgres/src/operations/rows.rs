@@ -23,6 +23,22 @@ macro_rules! columns {
 }
 pub(crate) use columns;
 
+/// The log with a line more, whose text is this expression. A log has 100 lines at the most: of a full one the second goes,
+/// as the first tells how it began.
+macro_rules! log_with {
+    ($text:literal) => {
+        concat!(
+            "(CASE WHEN jsonb_array_length(log) < 100 THEN log ELSE log - 1 END)
+             || jsonb_build_object(
+                    'at', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
+                    'text', ",
+            $text,
+            ")"
+        )
+    };
+}
+pub(crate) use log_with;
+
 impl FromRow for Operation {
     fn from_columns(columns: &mut Columns<'_>) -> Result<Self, SqlError> {
         let id: Uuid = columns.take()?;

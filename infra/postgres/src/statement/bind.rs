@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use time::{Date, OffsetDateTime};
 use tokio_postgres::types::{ToSql, Type};
 use uuid::Uuid;
@@ -6,6 +8,11 @@ use uuid::Uuid;
 /// otherwise guess one from the place of the parameter: `date_trunc('minute', $1)` leaves it three to choose from.
 pub(crate) trait Bind: ToSql {
     const TYPE: Type;
+}
+
+/// A duration as a number to bind, in milliseconds.
+pub(crate) fn milliseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// What can stand in an array that is bound.

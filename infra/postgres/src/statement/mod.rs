@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use fairlead_domain::store::StoreError;
 
 pub(crate) use arguments::Arguments;
-pub(crate) use bind::Bind;
+pub(crate) use bind::{Bind, milliseconds};
 pub(crate) use xid::Xid;
 
 /// A text and what is bound to it. It borrows nothing, so it may be kept and sent later, or sent again.

@@ -12,8 +12,9 @@ use uuid::Uuid;
 
 use super::PgSystemStore;
 use crate::error::SqlError;
-use crate::operations::{DROP_BATCH, columns};
+use crate::operations::{DROP_BATCH, columns, log_with};
 use crate::rows::FromRow as _;
+use crate::statement::milliseconds;
 
 /// Operations per statement. Each may have a thousand faults.
 const BATCH: i64 = 50;
@@ -38,13 +39,13 @@ const ABANDONED: &str = concat!(
       LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED"
 );
 
-const GIVE_UP: &str = "
-    UPDATE operations
-    SET state = $3, error = $4, finished_at = clock_timestamp(), updated_at = clock_timestamp(),
-        log = (CASE WHEN jsonb_array_length(log) < 100 THEN log ELSE log - 1 END)
-              || jsonb_build_object('at', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
-                                    'text', 'given up behind row ' || done)
-    WHERE tenant_id = $1 AND id = $2";
+const GIVE_UP: &str = concat!(
+    "UPDATE operations
+     SET state = $3, error = $4, finished_at = clock_timestamp(), updated_at = clock_timestamp(), log = ",
+    log_with!("'given up behind row ' || done"),
+    "
+     WHERE tenant_id = $1 AND id = $2"
+);
 
 // Of uploads that broke off, and of operations that have ended. What is locked is about to be taken by its operation.
 const CLEAR_INPUTS: &str = "
@@ -160,8 +161,4 @@ impl PgSystemStore {
         uow.commit().await?;
         Ok(rows.len() as u64 == BATCH.unsigned_abs())
     }
-}
-
-fn milliseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
