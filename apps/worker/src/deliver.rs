@@ -138,7 +138,8 @@ impl Delivery {
                 HandleError::Store(_) | HandleError::Retry(_) => failures >= ATTEMPTS,
             };
             if is_over {
-                return self.put_aside(consumer, event, &error).await;
+                self.put_aside(consumer, event, &error).await?;
+                return Ok(());
             }
             sleep(BACKOFF.after(failures)).await;
         }
@@ -182,15 +183,18 @@ impl Delivery {
         Ok(())
     }
 
+    /// Returns whether it was: somebody else may have handled it meanwhile.
     pub(crate) async fn put_aside(
         &self,
         consumer: &dyn Consumer,
         event: &Event,
         error: &HandleError,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let fault = fault::told(error);
         let mut uow = self.store.begin_behind(&scope(event)).await?;
-        uow.inbox().put_aside(consumer.name(), event, &fault).await?;
+        if !uow.inbox().put_aside(consumer.name(), event, &fault).await? {
+            return Ok(false);
+        }
         uow.jobs().enqueue(put_aside::job(consumer.name(), event)).await?;
         uow.commit().await?;
         self.counts.put_aside.fetch_add(1, Ordering::Relaxed);
@@ -202,7 +206,7 @@ impl Delivery {
             fault,
             "an event was put aside"
         );
-        Ok(())
+        Ok(true)
     }
 }
 

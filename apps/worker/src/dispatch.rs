@@ -60,17 +60,23 @@ impl Dispatcher {
             return Verdict::Retry;
         }
         let mut failures = 0;
-        while let Err(error) = self.shared.delivery.put_aside(consumer, event, &error).await {
-            if !is_away(&error) {
-                // The note is missing, but the delivery is given up all the same.
-                let error: &dyn std::error::Error = &error;
-                tracing::error!(error, event.id = %event.id, "cannot note that an event was put aside");
-                break;
+        loop {
+            match self.shared.delivery.put_aside(consumer, event, &error).await {
+                Ok(true) => return Verdict::Reject,
+                // It was handled from the log meanwhile.
+                Ok(false) => return Verdict::Done,
+                Err(error) if !is_away(&error) => {
+                    // The note is missing, but the delivery is given up all the same.
+                    let error: &dyn std::error::Error = &error;
+                    tracing::error!(error, event.id = %event.id, "cannot note that an event was put aside");
+                    return Verdict::Reject;
+                }
+                Err(_) => {
+                    failures += 1;
+                    sleep(BACKOFF.after(failures)).await;
+                }
             }
-            failures += 1;
-            sleep(BACKOFF.after(failures)).await;
         }
-        Verdict::Reject
     }
 
     /// Tries again for as long as the database is away.

@@ -50,8 +50,9 @@ pub trait Inbox: Send {
     /// unit of work commits; whoever else is handling one of them is waited for.
     async fn claim(&mut self, consumer: &str, events: &[Event]) -> Result<Vec<Uuid>, StoreError>;
 
-    /// Puts an event aside, unless it was handled meanwhile; `fault` says why.
-    async fn put_aside(&mut self, consumer: &str, event: &Event, fault: &str) -> Result<(), StoreError>;
+    /// Puts an event aside, unless it was handled meanwhile; `fault` says why. Returns whether it did: then a job that
+    /// handles it after all is to be enqueued with this unit of work.
+    async fn put_aside(&mut self, consumer: &str, event: &Event, fault: &str) -> Result<bool, StoreError>;
 
     /// Takes an event that was put aside; returns whether it was. It counts as handled once this unit of work commits.
     async fn take_up(&mut self, consumer: &str, event: Uuid) -> Result<bool, StoreError>;

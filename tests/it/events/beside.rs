@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use async_trait::async_trait;
 use fairlead::SystemClock;
-use fairlead_domain::events::{Consumer, Event, EventCursor, EventObserver, HandleError};
+use fairlead_domain::events::{Consumer, Event, EventCursor, EventLog as _, EventObserver, HandleError};
 use fairlead_domain::store::UnitOfWork;
 use fairlead_postgres::{Cluster, PgStore, PgSystemStore};
 use fairlead_rabbitmq::{RabbitMq, RabbitMqSettings};
@@ -23,9 +23,21 @@ pub(super) struct Moody {
     handled: Mutex<Vec<String>>,
     attempts: Mutex<BTreeMap<String, u32>>,
     is_well: AtomicBool,
+    overtaken_in: OnceLock<Arc<PgSystemStore>>,
 }
 
 impl Moody {
+    /// While it tries `test_overtaken` alone, its place in this log passes that event: the log's reader was sooner.
+    pub(super) fn is_overtaken_in(&self, log: &Arc<PgSystemStore>) {
+        self.overtaken_in.set(Arc::clone(log)).unwrap();
+    }
+
+    async fn be_overtaken(&self, event: &Event) {
+        let log = self.overtaken_in.get().unwrap();
+        let place = log.place(self.name()).await.unwrap();
+        assert!(log.advance(self.name(), place, event.cursor).await.unwrap());
+    }
+
     pub(super) fn handled(&self) -> Vec<String> {
         self.handled.lock().unwrap().clone()
     }
@@ -72,6 +84,12 @@ impl Consumer for Moody {
                 "test_panic" => panic!("the consumer is beside itself"),
                 "test_for_a_while" if !self.is_well.load(Ordering::SeqCst) => {
                     return Err(HandleError::Retry("not now".into()));
+                }
+                "test_overtaken" => {
+                    if attempts > 1 {
+                        self.be_overtaken(event).await;
+                    }
+                    return Err(HandleError::Retry("it took too long".into()));
                 }
                 "test_later" if attempts < 3 => return Err(HandleError::Retry("not yet".into())),
                 "test_always_later" => return Err(HandleError::Retry("still not".into())),

@@ -206,6 +206,38 @@ async fn what_is_before_a_consumers_place_is_done_though_its_inbox_has_forgotten
 }
 
 #[tokio::test]
+async fn what_the_log_has_handled_meanwhile_is_not_put_aside_when_its_last_delivery_fails() {
+    let database = TestDatabase::create().await;
+    record(&database, &["test_overtaken"]).await;
+    let moody = Arc::new(Moody::default());
+    let beside = Beside::idle(&database, Arc::clone(&moody), None, time::Duration::HOUR).await;
+    moody.is_overtaken_in(&beside.log);
+    let mut events = Vec::new();
+    wait_until("the event can be read", async || {
+        events = beside.log.read(EventCursor::START, 10).await.unwrap().events;
+        events.len() == 1
+    })
+    .await;
+    let last = Delivered {
+        event: events.remove(0),
+        failures: 5,
+        is_last: true,
+    };
+
+    let verdicts = beside.worker.handler().handle(&[last]).await;
+
+    assert_eq!(moody.attempts("test_overtaken"), 2, "with others, and alone");
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    let aside: i64 = one(
+        &mut superuser,
+        "SELECT count(*) FROM inbox WHERE fault IS NOT NULL",
+    )
+    .await;
+    let jobs: i64 = one(&mut superuser, "SELECT count(*) FROM jobs").await;
+    assert_eq!((verdicts, aside, jobs), (vec![Verdict::Done], 0, 0));
+}
+
+#[tokio::test]
 async fn an_event_that_is_delivered_twice_together_is_handled_once() {
     let database = TestDatabase::create().await;
     record(&database, &["test_first", "test_twice", "test_last"]).await;

@@ -19,9 +19,11 @@ const CLAIM: &str = "
     ON CONFLICT ON CONSTRAINT inbox_pkey DO NOTHING
     RETURNING id";
 
+// What is done is not put aside, and may be known by the place alone.
 const PUT_ASIDE: &str = "
     INSERT INTO inbox (tenant_id, id, consumer, xid, position, handled_at, fault)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    SELECT $1, $2, $3, $4, $5, $6, $7
+    WHERE NOT EXISTS (SELECT FROM place_of_reader($3) WHERE ($4, $5) <= (reader_xid, reader_position))
     ON CONFLICT ON CONSTRAINT inbox_pkey DO NOTHING";
 
 const TAKE_UP: &str = "
@@ -51,8 +53,9 @@ impl Inbox for PgUnitOfWork {
     }
 
     #[tracing::instrument(level = "debug", name = "db.inbox.put_aside", skip_all)]
-    async fn put_aside(&mut self, consumer: &str, event: &Event, fault: &str) -> Result<(), StoreError> {
-        self.connection
+    async fn put_aside(&mut self, consumer: &str, event: &Event, fault: &str) -> Result<bool, StoreError> {
+        let put = self
+            .connection
             .sql(PUT_ASIDE)
             .bind(self.tenant_id())
             .bind(event.id)
@@ -61,8 +64,9 @@ impl Inbox for PgUnitOfWork {
             .bind(event.cursor.position)
             .bind(self.now)
             .bind(fault)
-            .enqueue()
-            .await
+            .execute()
+            .await?;
+        Ok(put == 1)
     }
 
     #[tracing::instrument(level = "debug", name = "db.inbox.take_up", skip_all)]
