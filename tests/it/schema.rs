@@ -17,7 +17,7 @@ const PLATFORM_TABLES: [&str; 8] = [
 ];
 
 /// Indexes that do not lead with the tenant, and why.
-const OTHER_LEADING_COLUMNS: [(&str, &str); 18] = [
+const OTHER_LEADING_COLUMNS: [(&str, &str); 20] = [
     (
         "billing_customers_provider",
         "what the payment provider tells names its customer alone",
@@ -33,6 +33,10 @@ const OTHER_LEADING_COLUMNS: [(&str, &str); 18] = [
         "housekeeping clears all tenants by age",
     ),
     ("inbox_handled", "housekeeping clears all tenants by age"),
+    (
+        "inbox_put_aside",
+        "housekeeping keeps months of which something is still to be handled",
+    ),
     ("jobs_delayed", "workers look what has become due, of all tenants"),
     ("jobs_finished", "operators look at queues of all tenants"),
     (
@@ -51,6 +55,10 @@ const OTHER_LEADING_COLUMNS: [(&str, &str); 18] = [
     (
         "webhook_deliveries_ended",
         "housekeeping clears all tenants by age",
+    ),
+    (
+        "webhook_deliveries_pending",
+        "housekeeping keeps months of which something is still to be sent",
     ),
     ("webhook_replays_ended", "housekeeping clears all tenants by age"),
     (

@@ -7,15 +7,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use fairlead_domain::access::{SystemScope, TenantScope};
-use fairlead_domain::events::{Consumer, Event, HandleError};
+use fairlead_domain::events::{Consumer, Event, HANDLE_EVENT, HandleError, handle_event_key};
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::jobs::{Done, Job, JobError, JobHandler, NewJob, Queue};
 use fairlead_domain::store::{Store, UnitOfWork};
 use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-
-const KIND: &str = "handle-event";
 
 /// Which event is to be handled, and by whom.
 #[derive(Debug, Serialize, Deserialize)]
@@ -30,7 +28,7 @@ pub(crate) fn job(consumer: &str, event: &Event) -> NewJob {
         consumer: consumer.to_owned(),
         event: event.id,
     };
-    NewJob::new(Queue::Maintenance, KIND, &payload).unique(format!("{KIND}:{consumer}:{}", event.id))
+    NewJob::new(Queue::Maintenance, HANDLE_EVENT, &payload).unique(handle_event_key(consumer, event.id))
 }
 
 /// Does the jobs of events that were put aside.
@@ -47,7 +45,7 @@ struct HandleEvents {
 #[async_trait]
 impl JobHandler for HandleEvents {
     fn kind(&self) -> &'static str {
-        KIND
+        HANDLE_EVENT
     }
 
     async fn run(&self, job: &Job) -> Result<Done, JobError> {
@@ -63,11 +61,12 @@ impl JobHandler for HandleEvents {
         if !uow.inbox().take_up(consumer.name(), event).await? {
             return Ok(Done::Now);
         }
-        // It is gone where events are not kept for ever.
-        if let Some(event) = uow.events().find(event).await? {
-            let handled = handle(&**consumer, std::slice::from_ref(&event), &mut *uow).await;
-            handled.map_err(failed)?;
-        }
+        // Kept while this job is there, unless somebody has dropped it by hand: that it was put aside stays noted.
+        let Some(found) = uow.events().find(event).await? else {
+            return Err(JobError::Reject("the event is not kept any more".into()));
+        };
+        let handled = handle(&**consumer, std::slice::from_ref(&found), &mut *uow).await;
+        handled.map_err(failed)?;
         uow.jobs().finish(&job.ticket).await?;
         uow.commit().await?;
         tracing::info!(

@@ -43,6 +43,15 @@ pub enum HandleError {
     Reject(#[source] Box<dyn Error + Send + Sync>),
 }
 
+/// Names the job that handles an event that was put aside.
+pub const HANDLE_EVENT: &str = "handle-event";
+
+/// Keeps a second job for the same event and consumer out of the queue. As long as there is one that is not done, the
+/// event is kept.
+pub fn handle_event_key(consumer: &str, event: Uuid) -> String {
+    format!("{HANDLE_EVENT}:{consumer}:{event}")
+}
+
 /// Which events the consumers have handled, in one tenant.
 #[async_trait]
 pub trait Inbox: Send {

@@ -12,7 +12,7 @@ mod reader;
 mod recorded;
 
 pub use broker::{Broker, Delivered, EventHandler, LinkReport, PublishError, Verdict};
-pub use consumer::{Consumer, HandleError, Inbox};
+pub use consumer::{Consumer, HANDLE_EVENT, HandleError, Inbox, handle_event_key};
 pub use entry::{Event, EventCursor};
 pub use envelope::Envelope;
 pub use live::{FollowError, Followed, Heard, LiveEvent, LiveEvents, LiveLog, Shown};

@@ -9,7 +9,7 @@ mod cutter;
 mod faults;
 mod log;
 mod relays;
-mod retention;
+pub(crate) mod retention;
 mod socket;
 mod socket_client;
 mod socket_ends;

@@ -1,18 +1,72 @@
 //! How long events are kept.
 
+use fairlead_domain::events::EventLog as _;
 use fairlead_postgres::{Cluster, PgSystemStore};
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Executor as _};
+use sqlx::{AssertSqlSafe, Executor as _, PgPool};
 use support::database::DatabaseRole;
-use support::{TestApp, store_config, store_parts, wait_until};
+use support::{Receiver, Reply, TestApp, TestDatabase, store_config, store_parts, wait_until};
 use time::Duration;
 
+use super::aside::{ASIDE, REFUSE, REFUSE_NO_MORE, retry_dead, soon_dead, until_dead_letter};
+use super::consumers::one;
 use super::socket_client::Socket;
+use crate::webhooks::bench::{local, make, until_newest};
 
 const MONTHS: &str = "
     SELECT COALESCE(string_agg(relname, ' ' ORDER BY relname), '') FROM pg_class WHERE relname LIKE 'events_2020___'";
 const RECENT: &str = "SELECT count(*)::text FROM events WHERE occurred_at > '2026-01-01'";
 const COUNTED: &str = "SELECT count(*)::text FROM usage_by_day WHERE day < '2021-01-01'";
+/// As if they had been recorded when their ids say.
+const RECENT_BEHIND: &str = "
+    UPDATE events SET xid = pg_current_xact_id(), position = nextval('events_position')
+    WHERE occurred_at > '2026-01-01'";
+
+/// Makes the partition of a month that is long over, such as `2020_01`.
+pub(crate) async fn make_month(pool: &PgPool, month: &str) {
+    let first = first_of(month);
+    let partition = format!(
+        "CREATE TABLE events_{month} PARTITION OF events FOR VALUES
+             FROM (uuid_v7_floor('{first}')) TO (uuid_v7_floor('{first}'::timestamptz + interval '1 month'));
+         ALTER TABLE events_{month} OWNER TO fairlead_owner;
+         ALTER TABLE events_{month} ENABLE ROW LEVEL SECURITY;
+         ALTER TABLE events_{month} FORCE ROW LEVEL SECURITY"
+    );
+    pool.execute(AssertSqlSafe(partition)).await.unwrap();
+}
+
+/// Records an event of a month that is long over.
+pub(crate) async fn record_in(pool: &PgPool, month: &str, tenant: &str) {
+    let first = first_of(month);
+    let event = format!(
+        "INSERT INTO events (tenant_id, id, type, version, aggregate_type, aggregate_id, source, actor, data,
+                             occurred_at)
+         VALUES ('{tenant}', uuid_v7_floor('{first}'), 'lead_created', 1, 'lead', gen_random_uuid(), 'api', 'system',
+                 '{{}}', '{first}')"
+    );
+    pool.execute(AssertSqlSafe(event)).await.unwrap();
+}
+
+fn first_of(month: &str) -> String {
+    format!("{}-01 00:00Z", month.replace('_', "-"))
+}
+
+/// The store that drops old events.
+pub(crate) async fn system(database: &TestDatabase) -> PgSystemStore {
+    let [app_url, system_url] = [DatabaseRole::App, DatabaseRole::System].map(|role| database.url(role));
+    let config = store_config(app_url, system_url, 1);
+    let cluster = Cluster::connect(&config).await.unwrap();
+    PgSystemStore::new(cluster, &config, store_parts())
+}
+
+/// Waits until every reader has done all.
+pub(crate) async fn until_done(system: &PgSystemStore) {
+    wait_until("every reader has done all", async || {
+        let backlogs = system.backlogs().await.unwrap();
+        !backlogs.is_empty() && backlogs.iter().all(|backlog| backlog.events == 0)
+    })
+    .await;
+}
 
 #[tokio::test]
 async fn months_of_events_are_dropped_when_they_are_old_and_everybody_has_done_them() {
@@ -26,33 +80,14 @@ async fn months_of_events_are_dropped_when_they_are_old_and_everybody_has_done_t
             .unwrap()
     };
     for month in ["2020_01", "2020_02"] {
-        let first = format!("{}-01 00:00Z", month.replace('_', "-"));
-        let partition = format!(
-            "CREATE TABLE events_{month} PARTITION OF events FOR VALUES
-                 FROM (uuid_v7_floor('{first}')) TO (uuid_v7_floor('{first}'::timestamptz + interval '1 month'));
-             ALTER TABLE events_{month} OWNER TO fairlead_owner;
-             ALTER TABLE events_{month} ENABLE ROW LEVEL SECURITY;
-             ALTER TABLE events_{month} FORCE ROW LEVEL SECURITY;
-             INSERT INTO events (tenant_id, id, type, version, aggregate_type, aggregate_id, source, actor, data,
-                                 occurred_at)
-             VALUES ('{}', uuid_v7_floor('{first}'), 'lead_created', 1, 'lead', gen_random_uuid(), 'api', 'system',
-                     '{{}}', '{first}')",
-            acme.id
-        );
-        pool.execute(AssertSqlSafe(partition)).await.unwrap();
+        make_month(&pool, month).await;
+        record_in(&pool, month, &acme.id).await;
     }
     wait_until("the server has done all", async || text(COUNTED).await == "2").await;
-    // As if they had been recorded when their ids say.
-    let behind = "UPDATE events SET xid = pg_current_xact_id(), position = nextval('events_position')
-                  WHERE occurred_at > '2026-01-01'";
-    pool.execute(behind).await.unwrap();
+    pool.execute(RECENT_BEHIND).await.unwrap();
     let begun = acme.owner.get("/api/v1/events?limit=1").await.expect(200);
     let cursor = begun["nextCursor"].as_str().unwrap();
-    let urls = [DatabaseRole::App, DatabaseRole::System].map(|role| app.database.url(role));
-    let [app_url, system_url] = urls;
-    let config = store_config(app_url, system_url, 1);
-    let cluster = Cluster::connect(&config).await.unwrap();
-    let system = PgSystemStore::new(cluster, &config, store_parts());
+    let system = system(&app.database).await;
     let drop_old = async |days| system.drop_old_events(Duration::days(days)).await.unwrap();
 
     // A reader that has done nothing needs all.
@@ -122,4 +157,43 @@ async fn months_of_events_are_dropped_when_they_are_old_and_everybody_has_done_t
     assert_eq!(rest["items"][0]["type"], "user_created");
     let leads = acme.at(app.url()).owner.get("/api/v1/leads").await;
     assert_eq!(leads.status.as_u16(), 200, "and all else works");
+}
+
+#[tokio::test]
+async fn a_month_is_kept_while_events_of_it_are_still_to_be_handled_or_sent() {
+    let app = TestApp::start_with(|config| {
+        local(config);
+        soon_dead(config);
+    })
+    .await;
+    let acme = app.tenant("acme").await;
+    let operator = app.operator("olga").await;
+    let receiver = Receiver::start().await;
+    receiver.reply(Reply::Status(500));
+    let wanted = json!({"events": ["lead_created"]});
+    let webhook = make(&acme.owner, &receiver.url("/"), wanted).await;
+    let pool = app.database.pool(DatabaseRole::Superuser, 1).await;
+    let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
+    superuser.execute(REFUSE).await.unwrap();
+    make_month(&pool, "2020_01").await;
+    record_in(&pool, "2020_01", &acme.id).await;
+    let system = system(&app.database).await;
+    let drop_old = async || system.drop_old_events(Duration::days(30)).await.unwrap();
+    until_dead_letter(&operator).await;
+    until_newest(&acme.owner, &webhook, "PENDING").await;
+    until_done(&system).await;
+
+    assert_eq!(drop_old().await, 0, "a dead letter may be tried again");
+
+    superuser.execute(REFUSE_NO_MORE).await.unwrap();
+    assert_eq!(retry_dead(&operator).await, 1);
+    wait_until("it is handled", async || {
+        one::<i64>(&mut superuser, ASIDE).await == 0
+    })
+    .await;
+    assert_eq!(drop_old().await, 0, "it is still to be sent");
+
+    receiver.reply(Reply::Status(200));
+    until_newest(&acme.owner, &webhook, "SUCCEEDED").await;
+    assert_eq!(drop_old().await, 1);
 }

@@ -14,7 +14,7 @@ use support::{Client, Received, Receiver, Response, TestApp, wait_until};
 pub(super) const WEBHOOKS: &str = "/api/v1/webhooks";
 
 /// Receivers of this machine may be called, and what fails comes again at once.
-pub(super) fn local(config: &mut Config) {
+pub(crate) fn local(config: &mut Config) {
     config.webhooks.allow_http = true;
     config.webhooks.allowed_networks = Some("127.0.0.1/32".to_owned());
     config.jobs.webhooks.backoff = Duration::from_millis(50);
@@ -27,14 +27,14 @@ pub(super) async fn start() -> TestApp {
 }
 
 /// A webhook, and its secret.
-pub(super) struct Made {
-    pub(super) path: String,
+pub(crate) struct Made {
+    pub(crate) path: String,
     pub(super) id: String,
     pub(super) secret: String,
 }
 
 /// Makes a webhook with these fields beside its URL.
-pub(super) async fn make(owner: &Client, url: &str, fields: Value) -> Made {
+pub(crate) async fn make(owner: &Client, url: &str, fields: Value) -> Made {
     let mut body = fields;
     body["url"] = json!(url);
     let made = owner.post(WEBHOOKS, body).await.expect(201);
@@ -70,7 +70,7 @@ pub(super) async fn deliveries(owner: &Client, webhook: &Made) -> Vec<Value> {
 }
 
 /// Waits until the newest delivery of a webhook is in a state, and returns it.
-pub(super) async fn until_newest(owner: &Client, webhook: &Made, state: &str) -> Value {
+pub(crate) async fn until_newest(owner: &Client, webhook: &Made, state: &str) -> Value {
     let mut newest = Value::Null;
     wait_until(&format!("the newest delivery is {state}"), async || {
         newest = deliveries(owner, webhook)

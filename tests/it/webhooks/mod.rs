@@ -1,6 +1,6 @@
 //! Webhooks: events are posted to them, signed, until they are taken; and nowhere they must not be.
 
-mod bench;
+pub(crate) mod bench;
 mod care;
 mod deliver;
 mod guard;

@@ -765,7 +765,7 @@ const GENERAL: &[Key] = {
             "events.retention_days",
             range(0, 3660),
             "0",
-            "months of events that are older by so many days are dropped, once every reader has done them; 0: never",
+            "months of events that are older by so many days are dropped, once nobody needs them any more; 0: never",
         )
         .unit("days"),
         Key::new(

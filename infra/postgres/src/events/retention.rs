@@ -1,5 +1,7 @@
 //! Drops the events of months that are long over, once everybody has done them.
 
+use fairlead_domain::events::HANDLE_EVENT;
+use fairlead_domain::jobs::Queue;
 use fairlead_domain::store::StoreError;
 use time::{Date, Duration, OffsetDateTime};
 
@@ -16,17 +18,39 @@ const OLD_MONTHS: &str = "
       AND (m.month + interval '1 month') AT TIME ZONE 'UTC' <= $1
     ORDER BY m.month";
 
-/// Whether an event of the month is beyond the place of a reader: looked for from each place on, where there is little
-/// or much of what is needed. As the system role, by the parent's policies: the
+/// Who needs an event of the month, or one from before it. Of what is beyond the place of a reader: looked for from each
+/// place on, where there is little or much of what is needed. As the system role, by the parent's policies: the
 /// owner of the tables, who drops the partition, may see none of its rows.
-const IS_NEEDED: &str = "
-    SELECT EXISTS (
-        SELECT FROM event_readers AS r, LATERAL (
-            SELECT FROM events AS e
-            WHERE e.id >= uuid_v7_floor($1::date::timestamp AT TIME ZONE 'UTC')
-              AND e.id < uuid_v7_floor(($1::date + interval '1 month') AT TIME ZONE 'UTC')
-              AND (GREATEST(e.xid, e.xid), e.position) > (r.xid, r.position)
-            LIMIT 1) AS needed)";
+const NEEDED_BY: &str = "
+    SELECT CASE
+        WHEN EXISTS (
+            SELECT FROM event_readers AS r, LATERAL (
+                SELECT FROM events AS e
+                WHERE e.id < uuid_v7_floor(($1::date + interval '1 month') AT TIME ZONE 'UTC')
+                  AND (GREATEST(e.xid, e.xid), e.position) > (r.xid, r.position)
+                LIMIT 1) AS needed)
+            THEN 'a reader has not done them'
+        WHEN EXISTS (
+            SELECT FROM inbox AS i, LATERAL (
+                SELECT FROM events AS e WHERE e.tenant_id = i.tenant_id AND e.id = i.id LIMIT 1) AS kept
+            WHERE i.fault IS NOT NULL
+              AND i.id < uuid_v7_floor(($1::date + interval '1 month') AT TIME ZONE 'UTC')
+              AND ((SELECT TRUE FROM jobs AS j
+                    WHERE j.tenant_id = i.tenant_id AND j.queue = $2
+                      AND j.unique_key = $3 || ':' || i.consumer || ':' || i.id
+                      AND j.state IN ('delayed', 'waiting', 'active') LIMIT 1)
+                OR (SELECT TRUE FROM jobs AS j
+                    WHERE j.tenant_id = i.tenant_id AND j.queue = $2
+                      AND j.unique_key = $3 || ':' || i.consumer || ':' || i.id
+                      AND j.state = 'dead' LIMIT 1)))
+            THEN 'some were put aside, and their jobs are not done'
+        WHEN EXISTS (
+            SELECT FROM webhook_deliveries AS d, LATERAL (
+                SELECT FROM events AS e WHERE e.tenant_id = d.tenant_id AND e.id = d.event_id LIMIT 1) AS kept
+            WHERE d.state = 'PENDING'
+              AND d.event_id < uuid_v7_floor(($1::date + interval '1 month') AT TIME ZONE 'UTC'))
+            THEN 'some are on their way to webhooks'
+    END";
 
 /// Keeps up to where a tenant's log is gone when the month is: whoever comes back with a place before that is told so.
 /// Months go by the time of ids, so some that are kept may stand before the last that is dropped; those begin the log
@@ -68,9 +92,15 @@ impl PgSystemStore {
         for row in rows {
             let month: Date = row.try_get(0).map_err(SqlError::from)?;
             let connection = self.cluster().system();
-            let row = connection.sql(IS_NEEDED).bind(month).fetch_one().await?;
-            if row.try_get(0).map_err(SqlError::from)? {
-                tracing::warn!(%month, "old events are kept: a reader has not done them");
+            let needed_by = connection
+                .sql(NEEDED_BY)
+                .bind(month)
+                .bind(Queue::Maintenance.as_str())
+                .bind(HANDLE_EVENT);
+            let row = needed_by.fetch_one().await?;
+            let why: Option<String> = row.try_get(0).map_err(SqlError::from)?;
+            if let Some(why) = why {
+                tracing::warn!(%month, why, "old events are kept");
                 return Ok(dropped);
             }
             connection.sql(NOTE).bind(month).execute().await?;
