@@ -57,7 +57,7 @@ pub struct EventsDropped;
 /// The log of one tenant.
 #[async_trait]
 pub trait Events: Send {
-    /// Reads up to `limit` events behind `after`, the oldest first; `None`: from the oldest that is kept.
+    /// Reads up to `limit` events behind `after`, the oldest first; `None`: behind all that was dropped.
     ///
     /// What is still being committed, and all behind it, is left for the next time, so a caller that goes on at
     /// [`EventPage::next`] meets each event once.
@@ -68,7 +68,7 @@ pub trait Events: Send {
         limit: u32,
     ) -> Result<EventPage, StoreError>;
 
-    /// The last place up to which all is gone, because it was older than events are kept; before all events where
+    /// The place of the last event that is gone because it was older than events are kept; before all events where
     /// nothing is.
     async fn dropped(&mut self) -> Result<EventCursor, StoreError>;
 

@@ -2,10 +2,10 @@
 
 use fairlead_domain::events::EventLog as _;
 use fairlead_postgres::{Cluster, PgSystemStore};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Executor as _, PgPool};
 use support::database::DatabaseRole;
-use support::{Receiver, Reply, TestApp, TestDatabase, store_config, store_parts, wait_until};
+use support::{Client, Receiver, Reply, TestApp, TestDatabase, store_config, store_parts, wait_until};
 use time::Duration;
 
 use super::aside::{ASIDE, REFUSE, REFUSE_NO_MORE, retry_dead, soon_dead, until_dead_letter};
@@ -66,6 +66,12 @@ pub(crate) async fn until_done(system: &PgSystemStore) {
         !backlogs.is_empty() && backlogs.iter().all(|backlog| backlog.events == 0)
     })
     .await;
+}
+
+async fn first_page(owner: &Client) -> (Value, String) {
+    let page = owner.get("/api/v1/events?limit=1").await.expect(200);
+    let cursor = page["nextCursor"].as_str().unwrap().to_owned();
+    (page["items"][0].clone(), cursor)
 }
 
 #[tokio::test]
@@ -196,4 +202,68 @@ async fn a_month_is_kept_while_events_of_it_are_still_to_be_handled_or_sent() {
     receiver.reply(Reply::Status(200));
     until_newest(&acme.owner, &webhook, "SUCCEEDED").await;
     assert_eq!(drop_old().await, 1);
+}
+
+#[tokio::test]
+async fn what_lies_in_no_month_is_dropped_too_and_whoever_misses_any_of_it_is_told() {
+    const ASTRAY: &str = "SELECT count(*) FROM events_default";
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let pool = app.database.pool(DatabaseRole::Superuser, 1).await;
+    let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
+    // The partition of January was not made in time.
+    record_in(&pool, "2020_01", &acme.id).await;
+    make_month(&pool, "2020_02").await;
+    record_in(&pool, "2020_02", &acme.id).await;
+    // Nor that of March, and there is none behind it that is old.
+    record_in(&pool, "2020_03", &acme.id).await;
+    pool.execute(RECENT_BEHIND).await.unwrap();
+    let system = system(&app.database).await;
+    until_done(&system).await;
+    let (first, cursor) = first_page(&acme.owner).await;
+    assert_eq!(
+        (&first["type"], one::<i64>(&mut superuser, ASTRAY).await),
+        (&json!("lead_created"), 2)
+    );
+
+    assert_eq!(system.drop_old_events(Duration::days(30)).await.unwrap(), 1);
+
+    assert_eq!(one::<i64>(&mut superuser, ASTRAY).await, 0);
+    let refused = acme.owner.get(&format!("/api/v1/events?cursor={cursor}")).await;
+    assert_eq!(refused.problem(), "events-dropped");
+    let (first, _) = first_page(&acme.owner).await;
+    assert_eq!(first["type"], "tenant_created");
+}
+
+#[tokio::test]
+async fn whoever_begins_anew_begins_behind_all_that_was_dropped() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let pool = app.database.pool(DatabaseRole::Superuser, 1).await;
+    // Of the transactions of now, though it has an old id: the clock of a process was wrong.
+    make_month(&pool, "2020_01").await;
+    let system = system(&app.database).await;
+    until_done(&system).await;
+    let (_, cursor) = first_page(&acme.owner).await;
+    record_in(&pool, "2020_01", &acme.id).await;
+    until_done(&system).await;
+    assert_eq!(system.drop_old_events(Duration::days(30)).await.unwrap(), 1);
+    acme.lead("Ann").await;
+
+    let refused = acme.owner.get(&format!("/api/v1/events?cursor={cursor}")).await;
+    assert_eq!(
+        refused.problem(),
+        "events-dropped",
+        "one behind the cursor is gone"
+    );
+    let mut first = Value::Null;
+    let mut cursor = String::new();
+    wait_until("the next event can be read", async || {
+        (first, cursor) = first_page(&acme.owner).await;
+        !first.is_null()
+    })
+    .await;
+    assert_eq!(first["type"], "lead_created");
+    let path = format!("/api/v1/events?cursor={cursor}");
+    acme.owner.get(&path).await.expect(200);
 }

@@ -18,6 +18,15 @@ const OLD_MONTHS: &str = "
       AND (m.month + interval '1 month') AT TIME ZONE 'UTC' <= $1
     ORDER BY m.month";
 
+/// Whether there are events in no month that are from before the month of `$1`: of each tenant a step in an index.
+const ARE_ASTRAY: &str = "
+    SELECT EXISTS (
+        SELECT FROM tenants AS t, LATERAL (
+            SELECT FROM events_default AS e
+            WHERE e.tenant_id = t.id AND e.id < uuid_v7_floor(date_trunc('month', $1::timestamptz, 'UTC'))
+            LIMIT 1) AS astray),
+        (date_trunc('month', $1::timestamptz, 'UTC') AT TIME ZONE 'UTC' - interval '1 month')::date";
+
 /// Who needs an event of the month, or one from before it. Of what is beyond the place of a reader: looked for from each
 /// place on, where there is little or much of what is needed. As the system role, by the parent's policies: the
 /// owner of the tables, who drops the partition, may see none of its rows.
@@ -52,27 +61,17 @@ const NEEDED_BY: &str = "
             THEN 'some are on their way to webhooks'
     END";
 
-/// Keeps up to where a tenant's log is gone when the month is: whoever comes back with a place before that is told so.
-/// Months go by the time of ids, so some that are kept may stand before the last that is dropped; those begin the log
-/// for who begins anew, and what is dropped behind them is missed by nobody but who has not come for as long as events
-/// are kept. Of each tenant two steps in an index.
+/// Keeps where in a tenant's log the last event is that is gone: whoever comes back with a place before that is told so,
+/// and who begins anew begins there. Months go by the time of ids, so some that are kept may stand before it. Those are
+/// shown to nobody any more: a cursor does not say whether what is gone was missed. Of each tenant a walk through an index
+/// up to what is dropped last.
 const NOTE: &str = "
     INSERT INTO events_dropped AS known (tenant_id, xid, position)
     SELECT t.id, last.xid, last.position
     FROM tenants AS t
-    LEFT JOIN LATERAL (
-        SELECT xid, position FROM events AS e
-        WHERE e.tenant_id = t.id
-          AND (e.id < uuid_v7_floor($1::date::timestamp AT TIME ZONE 'UTC')
-               OR e.id >= uuid_v7_floor(($1::date + interval '1 month') AT TIME ZONE 'UTC'))
-        ORDER BY xid, position
-        LIMIT 1) AS kept ON TRUE
     CROSS JOIN LATERAL (
         SELECT xid, position FROM events AS e
-        WHERE e.tenant_id = t.id
-          AND e.id >= uuid_v7_floor($1::date::timestamp AT TIME ZONE 'UTC')
-          AND e.id < uuid_v7_floor(($1::date + interval '1 month') AT TIME ZONE 'UTC')
-          AND (kept.xid IS NULL OR (e.xid, e.position) < (kept.xid, kept.position))
+        WHERE e.tenant_id = t.id AND e.id < uuid_v7_floor(($1::date + interval '1 month') AT TIME ZONE 'UTC')
         ORDER BY xid DESC, position DESC
         LIMIT 1) AS last
     ON CONFLICT (tenant_id) DO UPDATE SET xid = EXCLUDED.xid, position = EXCLUDED.position
@@ -80,9 +79,25 @@ const NOTE: &str = "
 
 const DROP: &str = "SELECT drop_event_partition($1)";
 
+/// What lies in no month has no partition to be dropped with.
+const CLEAR_ASTRAY: &str = "
+    DELETE FROM events_default
+    WHERE (tenant_id, id) IN (
+        SELECT astray.tenant_id, astray.id
+        FROM tenants AS t, LATERAL (
+            SELECT e.tenant_id, e.id FROM events_default AS e
+            WHERE e.tenant_id = t.id
+              AND e.id < uuid_v7_floor(($1::date + interval '1 month') AT TIME ZONE 'UTC')
+            ORDER BY e.id
+            LIMIT $2) AS astray
+        LIMIT $2)";
+
+/// Events per statement.
+const BATCH: i64 = 10_000;
+
 impl PgSystemStore {
-    /// Drops whole months whose last day is older than `retention`, up to the first that somebody still needs. Returns
-    /// how many.
+    /// Drops whole months whose last day is older than `retention`, up to the first that somebody still needs, and what
+    /// lies in no month, because nobody had made its partition in time. Returns how many partitions.
     pub async fn drop_old_events(&self, retention: Duration) -> Result<u32, StoreError> {
         let mut dropped = 0;
         let keep_from: OffsetDateTime = self.now() - retention;
@@ -91,24 +106,52 @@ impl PgSystemStore {
         connection.commit().await?;
         for row in rows {
             let month: Date = row.try_get(0).map_err(SqlError::from)?;
-            let connection = self.cluster().system();
-            let needed_by = connection
-                .sql(NEEDED_BY)
-                .bind(month)
-                .bind(Queue::Maintenance.as_str())
-                .bind(HANDLE_EVENT);
-            let row = needed_by.fetch_one().await?;
-            let why: Option<String> = row.try_get(0).map_err(SqlError::from)?;
-            if let Some(why) = why {
-                tracing::warn!(%month, why, "old events are kept");
+            if !self.drop_up_to(month).await? {
                 return Ok(dropped);
             }
-            connection.sql(NOTE).bind(month).execute().await?;
-            connection.sql(DROP).bind(month).execute().await?;
-            connection.commit().await?;
             dropped += 1;
             tracing::info!(%month, "the events of a month were dropped");
         }
+        let connection = self.cluster().system();
+        let row = connection.sql(ARE_ASTRAY).bind(keep_from).fetch_one().await?;
+        connection.commit().await?;
+        let (are_astray, last_month) = (row.try_get(0), row.try_get(1));
+        if are_astray.map_err(SqlError::from)? {
+            self.drop_up_to(last_month.map_err(SqlError::from)?).await?;
+        }
         Ok(dropped)
+    }
+
+    /// Drops a month, and all that lies before it in no month. Returns whether nobody needs any of it.
+    async fn drop_up_to(&self, month: Date) -> Result<bool, StoreError> {
+        let connection = self.cluster().system();
+        let needed_by = connection
+            .sql(NEEDED_BY)
+            .bind(month)
+            .bind(Queue::Maintenance.as_str())
+            .bind(HANDLE_EVENT);
+        let row = needed_by.fetch_one().await?;
+        let why: Option<String> = row.try_get(0).map_err(SqlError::from)?;
+        if let Some(why) = why {
+            tracing::warn!(%month, why, "old events are kept");
+            return Ok(false);
+        }
+        // Whoever reads from now on is told that they are gone, whether the rows are or not.
+        connection.sql(NOTE).bind(month).execute().await?;
+        connection.sql(DROP).bind(month).execute().await?;
+        connection.commit().await?;
+        loop {
+            let connection = self.cluster().system();
+            let cleared = connection
+                .sql(CLEAR_ASTRAY)
+                .bind(month)
+                .bind(BATCH)
+                .execute()
+                .await?;
+            connection.commit().await?;
+            if cleared < BATCH.unsigned_abs() {
+                return Ok(true);
+            }
+        }
     }
 }

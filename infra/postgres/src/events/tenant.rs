@@ -82,11 +82,20 @@ impl Events for PgUnitOfWork {
         after: Option<EventCursor>,
         limit: u32,
     ) -> Result<EventPage, StoreError> {
-        let after_or_start = after.unwrap_or(EventCursor::START);
-        let mut page = self.stretch(filter, after_or_start, limit).await?;
-        // Who begins anew is owed nothing of what is gone.
-        page.is_cut &= after.is_some();
-        Ok(page)
+        let page = self
+            .stretch(filter, after.unwrap_or(EventCursor::START), limit)
+            .await?;
+        if after.is_some() || !page.is_cut {
+            return Ok(page);
+        }
+        // Who begins anew is owed nothing of what is gone, and begins behind it: a cursor from before would be of no use.
+        let dropped = self.dropped().await?;
+        let page = self.stretch(filter, dropped, limit).await?;
+        // More may be dropped between the two.
+        Ok(EventPage {
+            is_cut: false,
+            ..page
+        })
     }
 
     #[tracing::instrument(level = "debug", name = "db.events.dropped", skip_all)]
