@@ -3,7 +3,7 @@ use time::OffsetDateTime;
 use super::{ReplayConflict, WebhookId};
 use crate::Id;
 use crate::access::{ManageWebhooks, Permit};
-use crate::events::{Aggregate, EventCursor, Recorded};
+use crate::events::{Aggregate, EventCursor, EventsDropped, Recorded};
 use crate::invalid::Invalid;
 use crate::jobs::{DeadJob, NewJob, Queue};
 use crate::store::{StoreError, UnitOfWork};
@@ -38,21 +38,24 @@ pub struct ReplayProgress {
     pub canceled: u64,
 }
 
-/// What the unique key of a job begins with.
-const KEY: &str = "replay:";
-
 impl Replay {
+    /// What the unique key of its job begins with.
+    pub const JOB_KEY: &'static str = "replay:";
     /// Names the job that does a step of it.
     pub const JOB: &'static str = "replay-webhook";
 
     /// Keeps a second job for the same replay out of the queue.
     pub(super) fn job(&self) -> NewJob {
-        NewJob::new(Queue::Webhooks, Self::JOB, &self.id.as_uuid()).unique(format!("{KEY}{}", self.id))
+        NewJob::new(Queue::Webhooks, Self::JOB, &self.id.as_uuid()).unique(format!(
+            "{}{}",
+            Self::JOB_KEY,
+            self.id
+        ))
     }
 
     /// Whose job it was.
     pub(super) fn of_job_key(job: &DeadJob) -> Option<ReplayId> {
-        let id = job.unique_key.as_deref()?.strip_prefix(KEY)?;
+        let id = job.unique_key.as_deref()?.strip_prefix(Self::JOB_KEY)?;
         id.parse().ok().map(Id::from_uuid)
     }
 }
@@ -63,8 +66,12 @@ pub enum ReplayState {
     Completed {
         at: OffsetDateTime,
     },
-    /// The webhook was disabled or deleted meanwhile.
+    /// The webhook was disabled or deleted meanwhile, or its job was given up.
     Stopped {
+        at: OffsetDateTime,
+    },
+    /// Some of what it was to send was dropped, because it was older than events are kept.
+    Expired {
         at: OffsetDateTime,
     },
 }
@@ -75,6 +82,7 @@ impl ReplayState {
             Self::Running => "RUNNING",
             Self::Completed { .. } => "COMPLETED",
             Self::Stopped { .. } => "STOPPED",
+            Self::Expired { .. } => "EXPIRED",
         }
     }
 
@@ -84,6 +92,7 @@ impl ReplayState {
             ("RUNNING", None) => Some(Self::Running),
             ("COMPLETED", Some(at)) => Some(Self::Completed { at }),
             ("STOPPED", Some(at)) => Some(Self::Stopped { at }),
+            ("EXPIRED", Some(at)) => Some(Self::Expired { at }),
             _ => None,
         }
     }
@@ -91,7 +100,7 @@ impl ReplayState {
     pub fn ended_at(self) -> Option<OffsetDateTime> {
         match self {
             Self::Running => None,
-            Self::Completed { at } | Self::Stopped { at } => Some(at),
+            Self::Completed { at } | Self::Stopped { at } | Self::Expired { at } => Some(at),
         }
     }
 }
@@ -99,15 +108,15 @@ impl ReplayState {
 /// What is to be sent once more.
 #[derive(Clone, Copy, Debug)]
 pub struct StartReplay {
-    /// What comes behind it in the log.
-    pub after: EventCursor,
+    /// What comes behind it in the log; `None`: all that is kept.
+    pub after: Option<EventCursor>,
     /// The last; `None`: all that was acknowledged until now.
     pub until: Option<EventCursor>,
 }
 
 impl StartReplay {
-    pub fn parse(after: EventCursor, until: Option<EventCursor>) -> Result<Self, Invalid> {
-        if until.is_some_and(|until| until <= after) {
+    pub fn parse(after: Option<EventCursor>, until: Option<EventCursor>) -> Result<Self, Invalid> {
+        if until.is_some_and(|until| until <= after.unwrap_or(EventCursor::START)) {
             let fault =
                 "must lie behind `cursor` in the log, or nothing is sent; leave it out to send all up to now";
             return Err(Invalid::field("until", fault));
@@ -124,6 +133,8 @@ pub enum ReplayError {
     Disabled,
     #[error("another replay of this webhook is under way")]
     UnderWay,
+    #[error(transparent)]
+    Dropped(#[from] EventsDropped),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -143,10 +154,14 @@ pub async fn start_replay(
     if !webhook.state.is_enabled() {
         return Err(ReplayError::Disabled);
     }
+    let dropped = uow.events().dropped().await?;
+    if cmd.after.is_some_and(|after| after < dropped) || cmd.until.is_some_and(|until| until <= dropped) {
+        return Err(EventsDropped.into());
+    }
     let replay = Replay {
         id: Id::from_uuid(uow.next_id()),
         webhook: id,
-        place: cmd.after,
+        place: cmd.after.unwrap_or(dropped),
         until: cmd.until,
         is_settled: false,
         state: ReplayState::Running,

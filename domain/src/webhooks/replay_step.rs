@@ -106,6 +106,10 @@ async fn step(uow: &mut dyn UnitOfWork, replay: &mut Replay, webhook: &Webhook) 
     };
     let room = STEP.min(MOST_PENDING - pending);
     let page = uow.events().after(&wanted, Some(replay.place), room).await?;
+    if page.is_cut {
+        // Whoever asked for it is not told that all was sent.
+        return Ok(Next::Ended(ReplayState::Expired { at: uow.now() }));
+    }
     let is_within = |cursor| replay.until.is_none_or(|until| cursor <= until);
     let within = page.events.partition_point(|event| is_within(event.cursor));
     let mut deliveries = Vec::new();

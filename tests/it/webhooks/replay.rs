@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use support::database::DatabaseRole;
-use support::{Client, Receiver, Reply, TestApp, wait_until};
+use support::{Client, Receiver, Reply, TestApp, TestTenant, wait_until};
 
-use super::bench::{Made, deliveries, make, start, until_received};
+use super::bench::{Made, deliveries, events, make, start, until_received};
 
 /// Waits until no replay is under way.
 async fn until_replayed(app: &TestApp) -> Vec<(String, i64)> {
@@ -229,6 +229,83 @@ async fn a_replay_does_not_fill_the_queue() {
         .await
         .unwrap();
     assert!((1_000..=1_200).contains(&pending), "{pending}");
+}
+
+/// As when the month is dropped whose last event is the first lead that there was.
+const DROP: &str = "
+    WITH last AS (
+        SELECT tenant_id, xid, position FROM events WHERE type = 'lead_created' ORDER BY xid, position LIMIT 1),
+    noted AS (INSERT INTO events_dropped SELECT tenant_id, xid, position FROM last)
+    DELETE FROM events AS e USING last
+    WHERE e.tenant_id = last.tenant_id AND (e.xid, e.position) <= (last.xid, last.position)";
+
+/// Two leads, a webhook that wants such, and a cursor from before.
+async fn two_leads(acme: &TestTenant, receiver: &Receiver) -> (Made, String) {
+    for name in ["Ann", "Bob"] {
+        acme.lead(name).await;
+    }
+    let mut cursor = String::new();
+    wait_until("the leads can be read", async || {
+        let page = acme.owner.get("/api/v1/events?limit=1").await.expect(200);
+        cursor = page["nextCursor"].as_str().unwrap().to_owned();
+        events(&acme.owner, "&type=lead_created").await.len() == 2
+    })
+    .await;
+    let wanted = json!({"events": ["lead_created"]});
+    (make(&acme.owner, &receiver.url("/"), wanted).await, cursor)
+}
+
+#[tokio::test]
+async fn a_replay_from_before_what_is_kept_is_refused_and_one_from_the_beginning_sends_what_is() {
+    let app = start().await;
+    let acme = app.tenant("acme").await;
+    let receiver = Receiver::start().await;
+    let (webhook, cursor) = two_leads(&acme, &receiver).await;
+    let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
+    sqlx::query(DROP).execute(&mut superuser).await.unwrap();
+
+    let path = format!("{}/replay", webhook.path);
+    let refused = acme.owner.post(&path, json!({ "cursor": cursor })).await;
+    replay(&acme.owner, &webhook, json!({"cursor": null})).await;
+    let ended = until_replayed(&app).await;
+
+    assert_eq!(
+        (refused.status.as_u16(), refused.problem()),
+        (410, "events-dropped".to_owned())
+    );
+    assert_eq!(ended, [("COMPLETED".to_owned(), 1)]);
+    until_received(&receiver, 1).await;
+    assert_eq!(names(&receiver), BTreeMap::from([("Bob".to_owned(), 1)]));
+}
+
+#[tokio::test]
+async fn a_replay_whose_events_are_dropped_before_they_are_sent_ends_and_says_so() {
+    let app = start().await;
+    let acme = app.tenant("acme").await;
+    let operator = app.operator("olga").await;
+    let receiver = Receiver::start().await;
+    let (webhook, cursor) = two_leads(&acme, &receiver).await;
+    let stop = json!({"reason": "a test", "kind": "replay-webhook"});
+    operator
+        .post("/api/v1/performance/jobs/webhooks/pause", stop)
+        .await
+        .expect(200);
+    let begun = replay(&acme.owner, &webhook, json!({ "cursor": cursor })).await;
+
+    let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
+    sqlx::query(DROP).execute(&mut superuser).await.unwrap();
+    let resume = "/api/v1/performance/jobs/webhooks/resume?kind=replay-webhook";
+    operator
+        .send(operator.request(reqwest::Method::POST, resume))
+        .await
+        .expect(200);
+
+    assert_eq!(until_replayed(&app).await, [("EXPIRED".to_owned(), 0)]);
+    let path = format!("{}/replays/{}", webhook.path, begun["id"].as_str().unwrap());
+    let shown = acme.owner.get(&path).await.expect(200);
+    assert_eq!(shown["state"], "EXPIRED", "{shown}");
+    assert!(shown["endedAt"].is_string(), "{shown}");
+    assert_eq!(receiver.received().len(), 0);
 }
 
 /// A replay whose job is gone does not keep others from being begun for ever.

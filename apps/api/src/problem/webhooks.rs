@@ -35,13 +35,19 @@ impl From<ReplayError> for Problem {
         match error {
             ReplayError::NotFound => Self::not_found(),
             ReplayError::Disabled | ReplayError::UnderWay => Self::client(Kind::Conflict, error.to_string()),
+            ReplayError::Dropped(error) => error.into(),
             ReplayError::Store(error) => error.into(),
         }
     }
 }
 
 impl Problematic for ReplayError {
-    const KINDS: &'static [Kind] = &[Kind::InvalidCursor, Kind::NotFound, Kind::Conflict];
+    const KINDS: &'static [Kind] = &[
+        Kind::InvalidCursor,
+        Kind::NotFound,
+        Kind::Conflict,
+        Kind::EventsDropped,
+    ];
 }
 
 impl From<RetryDeliveryError> for Problem {

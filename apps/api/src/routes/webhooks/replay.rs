@@ -1,7 +1,6 @@
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, post, web};
 use fairlead_domain::access::ManageWebhooks;
-use fairlead_domain::events::EventCursor;
 use fairlead_domain::webhooks::{self, ReplayError, ReplayProgress, StartReplay, Webhook};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -20,7 +19,7 @@ use crate::spec::Problems;
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[schema(as = NewReplay, example = json!({"cursor": null}))]
 struct ReplayBody {
-    /// A cursor of the log of events: what comes behind it is sent. `null`: from the beginning of the log.
+    /// A cursor of the log of events: what comes behind it is sent. `null`: from the beginning of what is kept.
     #[serde(deserialize_with = "Option::deserialize")]
     #[schema(
         required = true,
@@ -59,8 +58,7 @@ pub(super) async fn replay_events(
     let ReplayBody { cursor, until } = body.value;
     let cursors = services.cursors.of(permit.scope());
     let open = |cursor: String| cursors.open_event(&cursor);
-    let after = cursor.map(open).transpose()?.unwrap_or(EventCursor::START);
-    let cmd = StartReplay::parse(after, until.map(open).transpose()?)?;
+    let cmd = StartReplay::parse(cursor.map(open).transpose()?, until.map(open).transpose()?)?;
 
     let mut uow = match key
         .begin(&services, permit.scope(), permit.actor(), &body.request_hash)

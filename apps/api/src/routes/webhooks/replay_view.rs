@@ -13,8 +13,10 @@ enum StateName {
     Running,
     /// All that it sends is on its way: `pending` of it waits.
     Completed,
-    /// The webhook was disabled or deleted meanwhile.
+    /// The webhook was disabled or deleted meanwhile, or it failed again and again: begin another.
     Stopped,
+    /// Events that it was to send are not kept any more, and those behind them were not sent.
+    Expired,
 }
 
 impl From<ReplayState> for StateName {
@@ -23,6 +25,7 @@ impl From<ReplayState> for StateName {
             ReplayState::Running => Self::Running,
             ReplayState::Completed { .. } => Self::Completed,
             ReplayState::Stopped { .. } => Self::Stopped,
+            ReplayState::Expired { .. } => Self::Expired,
         }
     }
 }
@@ -50,7 +53,7 @@ pub(super) struct ReplayView {
     canceled: u64,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
-    /// When all was on its way, or it was stopped.
+    /// When all was on its way, or it has ended before.
     #[serde(with = "time::serde::rfc3339::option")]
     #[schema(required = true)]
     ended_at: Option<OffsetDateTime>,
