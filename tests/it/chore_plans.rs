@@ -55,6 +55,13 @@ SELECT t.id, gen_random_uuid(), t.id, t.id, 'lead_created', 'SUCCEEDED', now(),
        now() - CASE WHEN n = 1 AND t.slug < 'tenant-11' THEN interval '40 days' ELSE interval '1 day' END, now()
 FROM tenants t, generate_series(1, 150) n;
 
+INSERT INTO webhook_deliveries (tenant_id, id, webhook_id, event_id, event_type, state, tried_since, next_at, created_at)
+SELECT id, id, id, id, 'lead_created', 'PENDING', now(), now() - interval '1 day', now() FROM tenants;
+
+INSERT INTO webhook_replays (tenant_id, id, webhook_id, place_xid, place_position, until_xid, until_position, state,
+                             deliveries, created_at)
+SELECT id, id, id, '1', 1, '1', 1, 'RUNNING', 0, now() FROM tenants;
+
 INSERT INTO webhook_replays (tenant_id, id, webhook_id, place_xid, place_position, until_xid, until_position, state,
                              deliveries, created_at, ended_at)
 SELECT t.id, gen_random_uuid(), t.id, '1', 1, '1', 1, 'COMPLETED', 0, now(),
@@ -66,6 +73,10 @@ SELECT t.id, gen_random_uuid(), (ARRAY['lead-processing', 'imports', 'webhooks',
        'null', 1, CASE WHEN n % 2 = 0 THEN 'completed' ELSE 'dead' END,
        now() - CASE WHEN n < 11 AND t.slug < 'tenant-11' THEN interval '40 days' ELSE interval '1 minute' END
 FROM tenants t, generate_series(1, 150) n;
+
+INSERT INTO jobs (tenant_id, id, queue, kind, payload, unique_key, priority, state)
+SELECT id, gen_random_uuid(), 'webhooks', 'a', 'null', kind || id, 1, 'waiting'
+FROM tenants, unnest(ARRAY['delivery:', 'replay:']) AS kind WHERE slug >= 'tenant-11';
 
 INSERT INTO operations (tenant_id, id, kind, state, created_by, created_at, finished_at)
 SELECT t.id, ('01930000-0003-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid, 'import-leads', 'completed', 'system', now(),
@@ -170,7 +181,13 @@ async fn each_chore_finds_what_it_clears_away_through_an_index() {
         ),
         (
             Chore::ClearWebhookDeliveries,
-            &["webhook_deliveries_ended", "webhook_replays_ended"],
+            &[
+                "webhook_deliveries_ended",
+                "webhook_deliveries_pending",
+                "webhook_replays_ended",
+                "webhook_replays_running",
+                "jobs_unique_key",
+            ],
         ),
     ] {
         let used = used_by(&database, chore).await;
@@ -194,10 +211,12 @@ async fn each_chore_finds_what_it_clears_away_through_an_index() {
         ("sessions", 150 * 200 - 12),
         ("idempotency_keys", 150 * 200 - 12),
         ("inbox", 150 * 200 - 12),
-        ("webhook_deliveries", 150 * 200 - 12),
-        ("webhook_replays", 150 * 200 - 12),
+        ("webhook_deliveries", 151 * 200 - 12),
+        ("webhook_deliveries WHERE state = 'PENDING'", 200 - 12),
+        ("webhook_replays", 151 * 200 - 12),
+        ("webhook_replays WHERE state = 'RUNNING'", 200 - 12),
         ("operations", 150 * 200 - 12),
-        ("jobs", 150 * 200 - 120),
+        ("jobs", 150 * 200 - 120 + 2 * (200 - 12)),
         ("login_failures", 30_000 - 9),
     ] {
         let sql = sqlx::AssertSqlSafe(format!("SELECT count(*) FROM {table}"));

@@ -7,9 +7,6 @@ use super::{PING, ReplayId, WebhookId};
 use crate::Id;
 use crate::jobs::DeadJob;
 
-/// What the unique key of a job begins with.
-const KEY: &str = "delivery:";
-
 /// One event on its way to one webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
@@ -35,6 +32,8 @@ pub type DeliveryId = Id<Delivery>;
 impl Delivery {
     /// Names the job that sends it.
     pub const JOB: &'static str = "deliver-webhook";
+    /// What the unique key of its job begins with.
+    pub const JOB_KEY: &'static str = "delivery:";
 
     /// Whether it was asked for to see whether the webhook works; then it is tried once.
     pub fn is_ping(&self) -> bool {
@@ -43,12 +42,12 @@ impl Delivery {
 
     /// Keeps a second job for the same delivery out of the queue.
     pub fn job_key(id: DeliveryId) -> String {
-        format!("{KEY}{id}")
+        format!("{}{id}", Self::JOB_KEY)
     }
 
     /// Whose job it was.
     pub(super) fn of_job_key(job: &DeadJob) -> Option<DeliveryId> {
-        let id = job.unique_key.as_deref()?.strip_prefix(KEY)?;
+        let id = job.unique_key.as_deref()?.strip_prefix(Self::JOB_KEY)?;
         id.parse().ok().map(Id::from_uuid)
     }
 }

@@ -208,6 +208,58 @@ async fn an_old_secret_is_forgotten_when_its_time_is_over() {
     assert_eq!(after, before, "nothing that anybody sees has changed");
 }
 
+/// Their last attempts were cut off, and whoever noticed ended before that could be noted.
+const DIE: &str = "
+    UPDATE jobs SET state = 'dead', lease_until = NULL, finished_at = now()
+    WHERE kind IN ('deliver-webhook', 'replay-webhook')";
+
+#[tokio::test]
+async fn what_nobody_sends_any_more_is_given_up() {
+    let app = start().await;
+    let acme = app.tenant("acme").await;
+    let operator = app.operator("olga").await;
+    let receiver = Receiver::start().await;
+    let webhook = make(&acme.owner, &receiver.url("/"), leads()).await;
+    for kind in ["deliver-webhook", "replay-webhook"] {
+        let stop = json!({"reason": "a test", "kind": kind});
+        operator
+            .post("/api/v1/performance/jobs/webhooks/pause", stop)
+            .await
+            .expect(200);
+    }
+    acme.lead("Ann").await;
+    until_newest(&acme.owner, &webhook, "PENDING").await;
+    let replay = format!("{}/replay", webhook.path);
+    let all = json!({"cursor": null});
+    let begun = acme.owner.post(&replay, all.clone()).await.expect(202);
+    let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
+    superuser.execute(DIE).await.unwrap();
+    acme.lead("Bob").await;
+    wait_until("there is a second delivery", async || {
+        deliveries(&acme.owner, &webhook).await.len() == 2
+    })
+    .await;
+
+    app.clock.advance(time::Duration::hours(2));
+    let owner = acme.log_in().await;
+
+    let begun = format!("{}/replays/{}", webhook.path, begun["id"].as_str().unwrap());
+    let mut states = Vec::new();
+    wait_until("one is given up, and the replay has ended", async || {
+        superuser
+            .execute("UPDATE job_schedules SET next_at = now() WHERE name = 'clear-webhook-deliveries'")
+            .await
+            .unwrap();
+        let all = deliveries(&owner, &webhook).await;
+        states = all.iter().map(|one| one["state"].clone()).collect();
+        states.contains(&json!("FAILED")) && owner.get(&begun).await.expect(200)["state"] != "RUNNING"
+    })
+    .await;
+    assert_eq!(states, ["PENDING", "FAILED"], "the newest has a job");
+    assert_eq!(owner.get(&begun).await.expect(200)["state"], "STOPPED");
+    owner.post(&replay, all).await.expect(202);
+}
+
 /// The cells of the table of the test vector, by the names in its first column.
 fn vector() -> impl Fn(&str) -> String {
     const GUIDE: &str = include_str!("../../../docs/webhooks.md");

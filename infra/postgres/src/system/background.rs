@@ -68,14 +68,6 @@ const CLEAR_INBOX: &str = "
 const FORGET_OLD_SECRETS: &str = "
     UPDATE webhooks SET old_secret = NULL WHERE keeps_old_secret AND old_secret_until < $1";
 
-const CLEAR_WEBHOOK_DELIVERIES: &str = "
-    DELETE FROM webhook_deliveries
-    WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM webhook_deliveries WHERE ended_at < $1 LIMIT $2)";
-
-const CLEAR_WEBHOOK_REPLAYS: &str = "
-    DELETE FROM webhook_replays
-    WHERE (tenant_id, id) IN (SELECT tenant_id, id FROM webhook_replays WHERE ended_at < $1 LIMIT $2)";
-
 // The provider tells again for three days.
 const CLEAR_BILLING_EVENTS: &str = "
     DELETE FROM billing_events
@@ -186,13 +178,12 @@ impl PgSystemStore {
         Ok(())
     }
 
-    /// Clears away what ended before a moment.
-    pub(super) async fn clear_webhook_deliveries(&self, before: OffsetDateTime) -> Result<(), StoreError> {
-        self.clear_in_batches(CLEAR_WEBHOOK_DELIVERIES, before).await?;
-        self.clear_in_batches(CLEAR_WEBHOOK_REPLAYS, before).await
-    }
-
-    async fn clear_in_batches(&self, text: &'static str, moment: OffsetDateTime) -> Result<(), StoreError> {
+    /// Clears away what a statement finds by a moment.
+    pub(super) async fn clear_in_batches(
+        &self,
+        text: &'static str,
+        moment: OffsetDateTime,
+    ) -> Result<(), StoreError> {
         loop {
             let connection = self.cluster.system();
             let cleared = connection.sql(text).bind(moment).bind(BATCH).execute().await?;

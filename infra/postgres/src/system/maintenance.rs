@@ -34,7 +34,7 @@ pub enum Chore {
     ClearJobs,
     /// Operations that nobody does any more or that ended long ago, and uploads that broke off.
     ClearOperations,
-    /// What was sent to webhooks long ago, or given up.
+    /// What is sent to webhooks by nobody any more, and what became long ago of what was.
     ClearWebhookDeliveries,
 }
 

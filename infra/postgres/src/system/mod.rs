@@ -9,6 +9,7 @@ mod operations;
 mod operators;
 mod platform;
 mod throttle;
+mod webhooks;
 
 use std::fmt;
 use std::sync::Arc;
