@@ -47,7 +47,7 @@ const STEPS: &[Step] = steps![
     "m20261122_003200_plan_limits",
     "m20261122_004000_ai_call_bounds",
     "m20261122_005000_kept_answers",
-    "m20261122_005100_needed_events",
+    "m20261122_005010_needed_events",
     "m20261122_005100_replays_expire",
     "m20261122_005200_astray_events",
     "m20261122_005300_abandoned_deliveries",

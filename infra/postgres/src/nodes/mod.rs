@@ -73,8 +73,19 @@ impl Cluster {
         let system = target("the system role", "fairlead-system", &config.system_url)?;
         let app = target("the app role", "fairlead-app", &config.app_url)?;
         let (app_is_there, system_is_there) = tokio::join!(
-            wait_for_database("the app role", &app, config.patience, config.retry_every),
-            wait_for_database("the system role", &system, config.patience, config.retry_every),
+            // Large, and once.
+            Box::pin(wait_for_database(
+                "the app role",
+                &app,
+                config.patience,
+                config.retry_every
+            )),
+            Box::pin(wait_for_database(
+                "the system role",
+                &system,
+                config.patience,
+                config.retry_every
+            )),
         );
         app_is_there?;
         system_is_there?;

@@ -29,7 +29,6 @@ use fairlead_telemetry::request;
 use tokio::sync::Semaphore;
 
 use crate::config::PoolConfig;
-use crate::error::Meaning;
 use crate::statement::Statement;
 use counts::Counts;
 use idle::Idle;
@@ -45,6 +44,9 @@ pub(crate) use target::Target;
 
 /// A connection that was idle for longer is asked whether it is still there before it is lent.
 const TEST_IF_IDLE_FOR: Duration = Duration::from_secs(30);
+
+/// So many connections that are new may end before what is begun on them is answered.
+const NEW_TRIED: u32 = 3;
 
 /// Tells what a new connection must have replayed at least; `None` of a node that replays nothing.
 pub(crate) type KnownReplay = Option<Arc<dyn Fn() -> u64 + Send + Sync>>;
@@ -118,20 +120,20 @@ impl Pool {
     /// Takes a connection and runs the first pipeline on it. `opening` makes what opens it, given how long a statement may
     /// run: no longer than configured, nor than the request that has waited for the connection has left.
     ///
-    /// After the database restarted, an idle connection may fail at its first use; one that the server ends alone fails
-    /// at any; after the schema changed, what it has prepared does, and is forgotten. While nothing can be durable yet, it
-    /// is tried again, down to a connection that is new.
+    /// After the database restarted, an idle connection may fail at its first use; one that the server ends by itself, at
+    /// any; after the schema changed, what it has prepared does, and is forgotten. While nothing can be durable yet, it is
+    /// tried again, down to connections that are new, and a few of those: a server that has gone takes none.
     pub(crate) async fn begin(
         &self,
         opening: impl Fn(Duration) -> Result<Vec<Statement>, StoreError>,
         statements: &[&Statement],
         end: Option<End>,
     ) -> Result<(Lent, Answers), Failure> {
-        let mut most = self.shared.config.max;
+        let (mut most, mut most_new) = (self.shared.config.max, NEW_TRIED);
         loop {
             let mut lent = match self.lend().await {
-                Err(StoreError::Interrupted(_)) if most > 0 => {
-                    most -= 1;
+                Err(StoreError::Interrupted(_)) if most_new > 0 => {
+                    most_new -= 1;
                     continue;
                 }
                 lent => lent?,
@@ -147,13 +149,18 @@ impl Pool {
                 Ok(answers) => return Ok((lent, answers)),
                 Err(failed) => failed,
             };
-            let is_of_connection = failed.error.ends_connection() || failed.is_of_stale_plan();
-            // A new one says by itself whether the server goes on.
-            let may_do = was_idle || Meaning::of(&failed.error) == Meaning::Interrupted;
-            if !(may_do && is_of_connection && most > 0) || failed.in_doubt {
+            let has_ended = failed.error.ends_connection();
+            let tries = if was_idle && (has_ended || failed.is_of_stale_plan()) {
+                &mut most
+            } else if has_ended {
+                &mut most_new
+            } else {
+                return Err(Failure::Pipeline(failed));
+            };
+            if *tries == 0 || failed.in_doubt {
                 return Err(Failure::Pipeline(failed));
             }
-            most -= 1;
+            *tries -= 1;
         }
     }
 
