@@ -34,7 +34,7 @@ pub(super) async fn until_dead_letter(operator: &Client) -> String {
             return false;
         };
         assert_eq!(letter["kind"], "handle-event", "{letters}");
-        fault = letter["fault"].as_str().unwrap().to_owned();
+        letter["fault"].as_str().unwrap().clone_into(&mut fault);
         true
     })
     .await;

@@ -247,7 +247,7 @@ async fn two_leads(acme: &TestTenant, receiver: &Receiver) -> (Made, String) {
     let mut cursor = String::new();
     wait_until("the leads can be read", async || {
         let page = acme.owner.get("/api/v1/events?limit=1").await.expect(200);
-        cursor = page["nextCursor"].as_str().unwrap().to_owned();
+        page["nextCursor"].as_str().unwrap().clone_into(&mut cursor);
         events(&acme.owner, "&type=lead_created").await.len() == 2
     })
     .await;
