@@ -37,6 +37,7 @@ mod leads_in_bulk;
 mod mailing_list;
 mod metrics;
 mod operations;
+mod performance;
 mod plans;
 mod pools;
 mod problems;

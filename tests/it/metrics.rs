@@ -298,38 +298,79 @@ async fn requests_are_timed_by_method_route_and_status() {
 }
 
 #[tokio::test]
-async fn leads_that_were_made_changed_and_deleted_are_counted_by_tenant() {
-    let app = TestApp::start().await;
-    let acme = app.tenant("acme").await;
-    let id = acme.lead("Ann").await;
-    acme.lead("Bob").await;
-    let lead = format!("/api/v1/leads/{id}");
-    acme.owner
-        .patch(&lead, json!({ "name": "Eve" }))
-        .await
-        .expect(200);
-    acme.owner.delete(&lead).await.expect(204);
-    // It changes nothing, and so is no change.
-    acme.owner
-        .patch(&lead, json!({ "name": "Eve" }))
-        .await
-        .expect(404);
+async fn requests_are_timed_by_tenant_and_nobodys_apart() {
+    let app = TestApp::start_with(|config| config.metrics.tenants = 1).await;
+    let (acme, umbrella) = (app.tenant("acme").await, app.tenant("umbrella").await);
+    let requests = |metrics: &Metrics, tenant: &str| {
+        metrics.count(
+            "http_tenant_request_duration_seconds_count",
+            &[("tenant_id", tenant)],
+        )
+    };
+    read(&acme, 9).await;
+    let before = Metrics::of(&app).await;
+    read(&acme, 3).await;
+    read(&umbrella, 2).await;
+    assert_eq!(app.anonymous().get("/api/v1/leads").await.status, 401);
 
     let metrics = Metrics::of(&app).await;
 
-    let counted = |operation, source| {
-        metrics.count(
-            "leads_processed_total",
-            &[
-                ("operation", operation),
-                ("source", source),
-                ("tenant_id", &acme.id),
-            ],
-        )
+    let grown = |tenant| requests(&metrics, tenant) - requests(&before, tenant);
+    assert_eq!((grown(&acme.id), grown("other"), grown("unknown")), (3, 2, 1));
+}
+
+#[tokio::test]
+async fn statements_are_timed_by_what_they_do_and_to_what() {
+    let app = TestApp::start_with(|config| config.cache.responses.enabled = false).await;
+    let acme = app.tenant("acme").await;
+    let reads = |metrics: &Metrics| {
+        let labels = [("operation", "select"), ("table", "leads")];
+        metrics.count("db_query_duration_seconds_count", &labels)
     };
-    assert_eq!(
-        ["create", "update", "delete"].map(|operation| counted(operation, "api")),
-        [2, 1, 1]
-    );
-    assert_eq!(counted("create", "import"), 0);
+    read(&acme, 1).await;
+    let before = Metrics::of(&app).await;
+
+    read(&acme, 4).await;
+
+    assert_eq!(reads(&Metrics::of(&app).await), reads(&before) + 4);
+}
+
+#[tokio::test]
+async fn leads_are_counted_by_what_is_done_with_them() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let (first, second) = (acme.lead("Ann").await, acme.lead("Ben").await);
+    let path = |lead| format!("/api/v1/leads/{lead}");
+    let change = json!({ "company": "Changed Ltd" });
+    acme.owner.patch(&path(&first), change).await.expect(200);
+    acme.owner.delete(&path(&second)).await.expect(204);
+
+    let metrics = Metrics::of(&app).await;
+
+    let count = |operation, source| {
+        let labels = [
+            ("operation", operation),
+            ("source", source),
+            ("tenant_id", acme.id.as_str()),
+        ];
+        metrics.count("leads_processed_total", &labels)
+    };
+    let counts = ["create", "update", "delete"].map(|operation| count(operation, "api"));
+    assert_eq!((counts, count("create", "import")), ([2, 1, 1], 0));
+}
+
+#[tokio::test]
+async fn connections_are_counted_while_they_are_open() {
+    let app = TestApp::start().await;
+    let open = async || Metrics::of(&app).await.count("active_connections", &[]);
+    let before = open().await;
+    let address = app.url().trim_start_matches("http://").to_owned();
+
+    let held: Vec<_> = (0..5)
+        .map(|_| std::net::TcpStream::connect(&address).unwrap())
+        .collect();
+
+    wait_until("all are counted", async || open().await == before + 5).await;
+    drop(held);
+    wait_until("none is counted", async || open().await == before).await;
 }

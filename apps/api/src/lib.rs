@@ -90,14 +90,14 @@ pub use compression::Compression;
 pub use consistency::ConsistencyTokens;
 pub use lead_meters::LeadMeters;
 pub use metrics::{MetricSources, serve_metrics};
-pub use middleware::{ForwardedHeader, RequestTimes, TrustedProxies};
+pub use middleware::{ForwardedHeader, RequestTimes, SlowRequests, TenantMeters, TrustedProxies};
 pub use paging::CursorKey;
 pub use path::PathId;
 pub use rate_limits::{Enforcement, RateLimits};
 pub use read::Shortcuts;
 pub use realtime::{Connections, OperationWatches};
 pub use routes::{ConfirmationKey, ImportPlaces, LeadFileWriter, VoiceMeters};
-pub use serve::{Offer, serve};
+pub use serve::{Offer, OpenConnections, serve};
 pub use state::{
     ApiSettings, BillingServices, HealthCheck, HealthProbe, HealthReport, HealthStatus, JobServices,
     MemoryKeeper, ReleasedMemory, Services, WebhookServices,

@@ -1,7 +1,7 @@
 //! What a read shows, and the forms in which it is sent.
 
 use std::cell::RefCell;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderValue, HttpDate};
@@ -9,6 +9,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
 use fairlead_domain::cache::{Entry, Loaded};
 use fairlead_domain::consistency::LogPosition;
+use fairlead_telemetry::request::{self, Phase};
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
 
@@ -86,8 +87,12 @@ fn to_bytes(view: &impl Serialize) -> Bytes {
     }
     BUFFER.with_borrow_mut(|buffer| {
         buffer.clear();
+        let started = Instant::now();
         serde_json::to_writer(&mut *buffer, view).expect("views are plain data with string keys");
         let bytes = Bytes::copy_from_slice(buffer);
+        if let Some(request) = request::current() {
+            request.note_phase(Phase::Serialisation, started.elapsed());
+        }
         // One that was longer once is not kept.
         if buffer.capacity() > LONGEST_KEPT {
             *buffer = Vec::new();

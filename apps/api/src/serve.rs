@@ -1,10 +1,12 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use actix_http::HttpService;
 use actix_web::dev::{Server, ServerHandle, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
+use actix_web::rt::net::TcpStream;
 use actix_web::{App, Error, web};
 use utoipa_actix_web::AppExt as _;
 
@@ -22,6 +24,30 @@ pub enum Offer {
     Api,
     /// How the process fares: for one that does other work.
     Health,
+}
+
+/// Counts clients that are connected. All clones count together.
+#[derive(Clone, Debug, Default)]
+pub struct OpenConnections(Arc<AtomicU64>);
+
+/// A connection for as long as it is open.
+struct OpenConnection(OpenConnections);
+
+impl OpenConnections {
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn open(&self) -> OpenConnection {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        OpenConnection(self.clone())
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// Builds the server on sockets that listen already. Each thread that serves requests first calls `on_thread`.
@@ -59,7 +85,11 @@ pub fn serve(
             let made = upgrade::Made::default();
             let requests = upgrade::keep(application(services.clone(), offer), made.clone());
             let stops = stops.clone();
+            let connections = services.open_connections.clone();
             let http = HttpService::build()
+                .on_connect_ext(move |_: &TcpStream, kept| {
+                    kept.insert(connections.open());
+                })
                 .graceful_shutdown_signal(move || {
                     let stops = stops.clone();
                     async move { stops.notified().await }

@@ -19,6 +19,7 @@ use fairlead_domain::identity::{
     AccessTokens, Issuer, LoginPolicy, PasswordHasher, RevokedSessions, Secrets,
 };
 use fairlead_domain::jobs::{Calendar, JobHandler, JobOperations, Schedules};
+use fairlead_domain::performance::StatementMeters;
 use fairlead_domain::store::{Store, SystemStore};
 use fairlead_domain::upstreams::Upstreams;
 use fairlead_domain::webhooks::{SigningSecrets, WebhookSender};
@@ -30,12 +31,13 @@ use crate::authentication::VerifiedCredentials;
 use crate::compression::Compression;
 use crate::consistency::ConsistencyTokens;
 use crate::lead_meters::LeadMeters;
-use crate::middleware::{RequestTimes, TrustedProxies};
+use crate::middleware::{RequestTimes, SlowRequests, TenantMeters, TrustedProxies};
 use crate::paging::CursorKey;
 use crate::rate_limits::RateLimits;
 use crate::read::{Origin, Shortcuts};
 use crate::realtime::{Connections, OperationWatches};
 use crate::routes::{ConfirmationKey, ImportPlaces, VoiceMeters};
+use crate::serve::OpenConnections;
 
 /// All that handlers need from outside; made once by the wiring and shared by every worker.
 #[derive(Clone, Debug)]
@@ -55,6 +57,12 @@ pub struct Services {
     pub verified: VerifiedCredentials,
     pub shortcuts: Shortcuts,
     pub times: RequestTimes,
+    pub tenant_meters: TenantMeters,
+    pub leads: LeadMeters,
+    /// Clients that are connected to the API of this process.
+    pub open_connections: OpenConnections,
+    pub slow: SlowRequests,
+    pub statements: Arc<dyn StatementMeters>,
     /// `None`: clients may ask as often as they like.
     pub rate_limits: Option<RateLimits>,
     /// `None`: any number of requests works at once.
@@ -71,7 +79,6 @@ pub struct Services {
     pub upstreams: Arc<dyn Upstreams>,
     pub asker: Asker,
     pub summarizer: ActivitySummarizer,
-    pub lead_meters: LeadMeters,
     pub voice: VoiceMeters,
     pub confirmations: ConfirmationKey,
     /// Hides secrets that are kept in answers.

@@ -12,6 +12,11 @@ pub mod maintenance;
 #[cfg(test)]
 mod noise;
 pub mod noisy;
+mod sketch;
+mod statement;
 mod statistics;
 pub mod trends;
 pub mod what_if;
+
+pub use sketch::{InvalidSketch, LatencySketch};
+pub use statement::{Fingerprint, STATEMENT_BOUNDS_MS, StatementCost, StatementMeters, StatementReport};

@@ -66,8 +66,12 @@ fn every_operation_that_changes_something_takes_a_key_or_says_why_not() {
 
 #[tokio::test]
 async fn whatever_takes_a_key_is_done_once_and_answered_alike() {
-    // Operations that were begun might end before they are cancelled.
-    let app = TestApp::start_with(|config| config.jobs.imports.concurrency = 0).await;
+    // What is begun here would leave traces of its own, and end before it is cancelled.
+    let app = TestApp::start_with(|config| {
+        config.jobs.imports.concurrency = 0;
+        config.jobs.lead_processing.concurrency = 0;
+    })
+    .await;
     let acme = app.tenant("acme").await;
     let owner = &acme.owner;
     let mut system = app.database.connect(DatabaseRole::System).await;

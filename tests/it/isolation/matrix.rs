@@ -32,6 +32,7 @@ pub(super) enum Thing {
     Operation,
     Queue,
     Replay,
+    Request,
     Schedule,
     Tenant,
     Upstream,
@@ -128,7 +129,9 @@ pub(super) const CASES: &[Case] = &[
     case("getMe"),
     case("getOperation").of(Thing::Operation),
     case("getOperationResult").of(Thing::Export),
+    case("getPerformanceStats"),
     case("getReplay").of(Thing::Replay),
+    case("getSlowRequest").of(Thing::Request),
     case("getSubscription"),
     case("getTenant"),
     case("getTenantCacheStats").of(Thing::Tenant),
@@ -150,11 +153,14 @@ pub(super) const CASES: &[Case] = &[
     case("listConnections"),
     case("listDeadJobs").of(Thing::Queue),
     case("listDeliveries").of(Thing::Webhook),
+    case("listEndpoints"),
     case("listEvents"),
     case("listJobSchedules"),
     case("listJobs").query("?queue=maintenance"),
     case("listLeads"),
     case("listOperations"),
+    case("listSlowQueries"),
+    case("listSlowRequests"),
     case("listUsers"),
     case("listWebhooks"),
     case("logActivity")
@@ -404,6 +410,7 @@ pub(super) async fn make(thing: Thing, tenant: &TestTenant, author: &Client, num
         Thing::Upstream => return "ai".to_owned(),
         // It comes with the platform.
         Thing::Schedule => return "clear-jobs".to_owned(),
+        Thing::Request => return slow_request(author).await,
         Thing::Job => job(author, "queue=maintenance").await,
         Thing::Connection => {
             let stream = owner.request(Method::GET, "/api/v1/events/stream").send().await;
@@ -458,6 +465,18 @@ async fn make_place(owner: &Client) {
             .await
             .expect(200);
     }
+}
+
+/// The slowest of each route is kept, so there is one.
+async fn slow_request(operator: &Client) -> String {
+    let kept = operator
+        .get("/api/v1/performance/slow-requests")
+        .await
+        .expect(200);
+    kept["items"][0]["requestId"]
+        .as_str()
+        .expect("one is kept")
+        .to_owned()
 }
 
 async fn export(client: &Client) -> Value {

@@ -119,6 +119,13 @@ async fn a_replica_whose_connections_are_all_in_use_leads_reads_elsewhere() {
     let timeouts: u64 = pools.iter().filter_map(|pool| pool["timeouts"].as_u64()).sum();
     assert_eq!(timeouts, 1, "{replica}");
 
-    pair.on_replica("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'");
+    // Whoever is cut off tries again a few times.
+    wait_until("the slow read is answered", async || {
+        pair.on_replica(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'",
+        );
+        slow.reading.is_finished()
+    })
+    .await;
     assert_eq!(source(&slow.answer().await), "primary");
 }

@@ -1,8 +1,10 @@
 use std::io::Write as _;
+use std::time::Instant;
 
 use actix_web::http::header::HeaderValue;
 use actix_web::web::Bytes;
 use fairlead_domain::cache::Encoding;
+use fairlead_telemetry::request::{self, Phase};
 
 /// A content coding that we have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,11 +53,15 @@ impl From<Coding> for Encoding {
 /// Encodes bytes that are all there.
 pub(crate) fn encode(coding: Coding, level: u32, bytes: &[u8]) -> Bytes {
     // JSON of rows shrinks to an eighth and less.
+    let started = Instant::now();
     let mut encoder = Encoder::new(coding, level, Vec::with_capacity(bytes.len() / 4));
     encoder.write(bytes);
     let mut made = encoder.finish();
     // It may be kept for an hour, and takes as much as it has room for.
     made.shrink_to_fit();
+    if let Some(request) = request::current() {
+        request.note_phase(Phase::Serialisation, started.elapsed());
+    }
     Bytes::from(made)
 }
 

@@ -13,6 +13,7 @@ mod leads;
 mod process;
 mod rate_limits;
 mod requests;
+mod statements;
 mod tenants;
 mod upstreams;
 mod voice;
@@ -28,20 +29,23 @@ use fairlead_domain::cache::CacheControl;
 use fairlead_domain::database::DatabaseNodes;
 use fairlead_domain::events::EventsMonitor;
 use fairlead_domain::jobs::JobsMonitor;
+use fairlead_domain::performance::StatementMeters;
 use fairlead_domain::upstreams::Upstreams;
 use fairlead_domain::webhooks::WebhooksMonitor;
 use fairlead_telemetry::metrics::{CONTENT_TYPE, Page};
 
 use cache::CacheSeries;
 use leads::LeadSeries;
+use requests::TenantSeries;
 use voice::VoiceSeries;
 
 use crate::admission::Gatekeeper;
 use crate::lead_meters::LeadMeters;
-use crate::middleware::RequestTimes;
+use crate::middleware::{RequestTimes, TenantMeters};
 use crate::rate_limits::RateLimits;
 use crate::realtime::Connections;
 use crate::routes::VoiceMeters;
+use crate::serve::OpenConnections;
 
 /// How tenants without a series of their own are called.
 const OTHERS: &str = "other";
@@ -56,10 +60,13 @@ pub struct MetricSources {
     pub jobs: Arc<dyn JobsMonitor>,
     pub webhooks: Arc<dyn WebhooksMonitor>,
     pub upstreams: Arc<dyn Upstreams>,
-    pub leads: LeadMeters,
     pub voice: VoiceMeters,
     pub connections: Connections,
     pub times: RequestTimes,
+    pub tenant_meters: TenantMeters,
+    pub leads: LeadMeters,
+    pub statements: Arc<dyn StatementMeters>,
+    pub open_connections: OpenConnections,
     /// `None`: clients may ask as often as they like.
     pub rate_limits: Option<RateLimits>,
     /// `None`: any number of requests works at once.
@@ -76,6 +83,7 @@ struct Metrics {
     sources: MetricSources,
     cache: Mutex<CacheSeries>,
     leads: Mutex<LeadSeries>,
+    requests: Mutex<TenantSeries>,
     voice: Mutex<VoiceSeries>,
 }
 
@@ -84,6 +92,7 @@ pub fn serve_metrics(sources: MetricSources, listener: TcpListener) -> io::Resul
     let metrics = web::Data::new(Metrics {
         cache: Mutex::new(CacheSeries::new(sources.tenants)),
         leads: Mutex::new(LeadSeries::new(sources.tenants)),
+        requests: Mutex::new(TenantSeries::new(sources.tenants)),
         voice: Mutex::new(VoiceSeries::new(sources.tenants)),
         sources,
     });
@@ -109,6 +118,14 @@ fn write_page(metrics: &Metrics, page: &mut Page) {
     let sources = &metrics.sources;
     process::write(page, sources.version);
     requests::write(page, &sources.times);
+    locked(&metrics.requests).write(page, &sources.tenant_meters);
+    statements::write(page, &sources.statements.statements());
+    leads::write(page, &mut locked(&metrics.leads), &sources.leads);
+    page.gauge(
+        "active_connections",
+        "Clients that are connected to the API of this process.",
+    )
+    .sample(&[], sources.open_connections.count());
     database::write(page, &sources.nodes.nodes());
     events::write(page, &sources.events.report());
     connections::write(page, &sources.connections, sources.tenants);
@@ -121,7 +138,6 @@ fn write_page(metrics: &Metrics, page: &mut Page) {
     if let Some(keeper) = &sources.gatekeeper {
         admission::write(page, keeper);
     }
-    leads::write(page, &mut locked(&metrics.leads), &sources.leads);
     voice::write(page, &mut locked(&metrics.voice), &sources.voice);
     if let Some(cache) = &sources.cache {
         let report = cache.report();

@@ -10,7 +10,7 @@ use actix_web::http::header::HeaderName;
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use actix_web::{HttpMessage as _, ResponseError as _};
-use fairlead_telemetry::request::{self, RequestContext};
+use fairlead_telemetry::request::{self, Phase, RequestContext};
 use futures_util::stream::empty;
 
 use super::admission::Admission;
@@ -46,7 +46,7 @@ pub(crate) async fn edge<B: MessageBody + 'static>(
     request::scope(scope, async move {
         let settings = &services.settings;
         let mut admission = Admission::new(request.request(), &services, started);
-        let work = handle(request, next, &services, &readers, &mut admission);
+        let work = handle(request, next, &services, &readers, &context, &mut admission);
         let handled = guarded(context.time_left(), work).await;
         match handled {
             Ok(Handled { response, route }) => {
@@ -125,6 +125,7 @@ async fn handle<B: MessageBody + 'static>(
     next: Next<B>,
     services: &Services,
     readers: &Readers,
+    context: &RequestContext,
     admission: &mut Admission<'_>,
 ) -> Result<Handled, actix_web::Error> {
     if let Err(problem) = admission.enter(request.request(), services) {
@@ -139,6 +140,9 @@ async fn handle<B: MessageBody + 'static>(
         Some(Err(problem)) => return Ok(request.error_response(problem).into()),
     }
     let presented = authenticate(request.request(), services).await;
+    if let Some(Presented::Caller(caller)) = &presented {
+        context.name_tenant(caller.scope().tenant().as_uuid().as_u128());
+    }
     if let Err(problem) = admission.pass(presented.as_ref(), request.request(), services) {
         // The log tells whose request it was.
         if let Some(presented) = presented {
@@ -146,6 +150,7 @@ async fn handle<B: MessageBody + 'static>(
         }
         return Ok(request.error_response(problem).into());
     }
+    context.note_phase(Phase::Admission, context.age());
     let is_stranger = matches!(presented, Some(Presented::Nothing | Presented::Refused(_)));
     if let Some(presented) = presented {
         let kept = match &presented {

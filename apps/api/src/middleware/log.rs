@@ -2,13 +2,20 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::HttpMessage as _;
-use actix_web::body::BoxBody;
+use actix_web::body::{BodySize, BoxBody, MessageBody as _};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{CONTENT_LENGTH, HeaderMap};
 use actix_web::http::{Method, StatusCode, Uri};
+use fairlead_domain::Id;
 use fairlead_domain::identity::TenantId;
-use fairlead_telemetry::request::RequestContext;
+use fairlead_domain::performance::{Fingerprint, StatementCost};
+use fairlead_telemetry::request::{Phase, RequestContext, StatementWork};
 use tracing::Level;
+use uuid::Uuid;
 
+use super::slow::{SlowRequest, Spent};
+use super::tenants::TenantUse;
+use super::times::Answered;
 use crate::authentication::Presented;
 use crate::problem::{Kind, Problem};
 use crate::state::Services;
@@ -20,6 +27,16 @@ pub(super) struct Line {
     method: Method,
     uri: Uri,
     started: Instant,
+    /// Of its body, as its head says.
+    received_bytes: u64,
+}
+
+/// What is known of an answer.
+struct Told<'a> {
+    route: Option<&'a str>,
+    status: StatusCode,
+    /// Of its body; 0 of a stream.
+    sent_bytes: u64,
 }
 
 impl Line {
@@ -28,6 +45,7 @@ impl Line {
             method: request.method().clone(),
             uri: request.uri().clone(),
             started,
+            received_bytes: content_length(request.headers()).unwrap_or_default(),
         }
     }
 
@@ -68,14 +86,79 @@ impl Line {
             );
         }
         let route = route.or_else(|| Some(answer.ok()?.request().match_pattern()?.into()));
-        let took = self.started.elapsed();
-        services.times.note(&self.method, route.as_deref(), status, took);
-        if took >= services.settings.slow_request {
+        let sent_bytes = answer.map_or(0, |response| match response.response().body().size() {
+            BodySize::Sized(length) => length,
+            BodySize::None | BodySize::Stream => 0,
+        });
+        let told = Told {
+            route: route.as_deref(),
+            status,
+            sent_bytes,
+        };
+        self.time(&told, context, services);
+        if tracing::enabled!(Level::INFO) {
+            self.write_access(answer.ok(), route.as_deref(), status, problem, context);
+        }
+    }
+
+    /// Counts the request, and keeps what is known of one that took long.
+    fn time(&self, told: &Told<'_>, context: &RequestContext, services: &Services) {
+        let Told {
+            route,
+            status,
+            sent_bytes,
+        } = *told;
+        let at = Instant::now();
+        let took = at.saturating_duration_since(self.started);
+        let statements: Vec<_> = context.statements().into_iter().map(statement_cost).collect();
+        let is_slowest = services.times.note(&Answered {
+            method: &self.method,
+            route,
+            status,
+            took,
+            at,
+            statements: &statements,
+        });
+        let work = context.database_work();
+        let tenant = context.tenant().map(|id| Id::from_uuid(Uuid::from_u128(id)));
+        let of_tenant = TenantUse {
+            failed: u64::from(status.is_server_error()),
+            received_bytes: self.received_bytes,
+            sent_bytes,
+            statements: work.statements,
+            rows: work.rows,
+            database: work.time,
+            ..TenantUse::of(took)
+        };
+        services.tenant_meters.note(tenant, &of_tenant);
+        let is_slow = took >= services.settings.slow_request;
+        if is_slow {
             let (method, path) = (&self.method, self.uri.path());
             tracing::warn!("Slow request: {method} {path} - {} ms", took.as_millis());
         }
-        if tracing::enabled!(Level::INFO) {
-            self.write_access(answer.ok(), route.as_deref(), status, problem, context);
+        if is_slow || is_slowest {
+            services.slow.keep(SlowRequest {
+                request_id: context.request_id().to_string(),
+                trace_id: context.trace_id().to_string(),
+                at: services.clock.now(),
+                method: self.method.as_str().into(),
+                route: route.unwrap_or_default().into(),
+                path: self.uri.path().to_owned(),
+                status: status.as_u16(),
+                tenant,
+                took,
+                spent: Spent {
+                    admission: context.spent_on(Phase::Admission),
+                    pool_wait: context.spent_on(Phase::PoolWait),
+                    database: work.time,
+                    round_trips: work.round_trips,
+                    shared_cache: context.spent_on(Phase::SharedCache),
+                    upstreams: context.spent_on(Phase::Upstream),
+                    serialisation: context.spent_on(Phase::Serialisation),
+                    statements,
+                },
+                is_slow,
+            });
         }
     }
 
@@ -102,6 +185,19 @@ impl Line {
             "answered {method} {} with {status}",
             route.unwrap_or("an unknown route"),
         );
+    }
+}
+
+fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn statement_cost(work: StatementWork) -> StatementCost {
+    StatementCost {
+        fingerprint: Fingerprint::new(work.fingerprint),
+        calls: work.calls,
+        rows: work.rows,
+        time: work.time,
     }
 }
 

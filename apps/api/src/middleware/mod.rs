@@ -17,13 +17,19 @@ mod headers;
 mod limits;
 mod log;
 mod query;
+mod slow;
+mod tenants;
 mod times;
 
 pub(crate) use admission::HEALTH;
 pub use client::{ForwardedHeader, TrustedProxies, client_address};
 pub(crate) use edge::edge;
+pub use slow::SlowRequests;
+pub(crate) use slow::{SlowRequest, Spent};
+pub use tenants::TenantMeters;
+pub(crate) use tenants::{OfTenants, TenantUse};
 pub use times::RequestTimes;
-pub(crate) use times::{BOUNDS_MS, Series, Times};
+pub(crate) use times::{BOUNDS_MS, MOST_CALLS, Series, StatementOfRoute, Times};
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::query::{NoQuery, QueryReader};
 
 /// The operations that take a query; a test holds them to the specification, which is too large to be made for this.
-pub(super) const QUERIED: [(Method, &str); 28] = [
+pub(super) const QUERIED: [(Method, &str); 30] = [
     (Method::GET, "/api/v1/activities"),
     (Method::GET, "/api/v1/agents"),
     (Method::GET, "/api/v1/carriers"),
@@ -24,12 +24,14 @@ pub(super) const QUERIED: [(Method, &str); 28] = [
     (Method::GET, "/api/v1/leads/{id}/activities"),
     (Method::GET, "/api/v1/operations"),
     (Method::GET, "/api/v1/performance/cache/explain"),
+    (Method::GET, "/api/v1/performance/database/slow-queries"),
     (Method::GET, "/api/v1/performance/jobs"),
     (Method::GET, "/api/v1/performance/jobs/metrics"),
     (Method::POST, "/api/v1/performance/jobs/schedule"),
     (Method::GET, "/api/v1/performance/jobs/{queue}/dead-letter"),
     (Method::POST, "/api/v1/performance/jobs/{queue}/resume"),
     (Method::POST, "/api/v1/performance/jobs/{queue}/retry-failed"),
+    (Method::GET, "/api/v1/performance/slow-requests"),
     (Method::POST, "/api/v1/performance/websocket/cleanup"),
     (Method::GET, "/api/v1/performance/websocket/connections"),
     (Method::GET, "/api/v1/tenant/api-keys"),

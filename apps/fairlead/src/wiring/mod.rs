@@ -27,8 +27,8 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
 use fairlead_api::{
-    Connections, ImportPlaces, JobServices, Offer, OperationWatches, RequestTimes, Services, Shortcuts,
-    VoiceMeters,
+    Connections, ImportPlaces, JobServices, Offer, OpenConnections, OperationWatches, RequestTimes, Services,
+    Shortcuts, SlowRequests, TenantMeters, VoiceMeters,
 };
 use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
 use fairlead_cache::Warmer;
@@ -357,6 +357,11 @@ fn services(
         verified: edge.verified,
         shortcuts: Shortcuts::default(),
         times: RequestTimes::default(),
+        slow: SlowRequests::default(),
+        tenant_meters: TenantMeters::default(),
+        leads: edge.leads,
+        open_connections: OpenConnections::default(),
+        statements: stores.cluster.clone(),
         rate_limits: ready.limiting.map(|limiting| limiting.limits),
         gatekeeper: admission::gatekeeper(config)?,
         clock: Arc::clone(&parts.clock),
@@ -373,7 +378,6 @@ fn services(
             store: stores.store.clone(),
             asker: ready.called.asker.clone(),
         },
-        lead_meters: edge.leads,
         voice: VoiceMeters::default(),
         confirmations: edge.confirmations,
         answers: edge.answers,

@@ -2,9 +2,10 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime};
+use fairlead_telemetry::request::{self, Phase};
 use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{Client, ConnectionAddr, RedisError, RedisResult};
 use tokio::sync::Mutex;
@@ -125,9 +126,13 @@ impl Link {
             let connection = self.connection(lane).await?;
             commands(connection).await.map_err(LinkError::Redis)
         };
+        let started = Instant::now();
         let result = timeout(self.command_timeout, work)
             .await
             .unwrap_or(Err(LinkError::TimedOut));
+        if let Some(request) = request::current() {
+            request.note_phase(Phase::SharedCache, started.elapsed());
+        }
         match &result {
             Ok(_) => {
                 for counter in self.counters(lane) {

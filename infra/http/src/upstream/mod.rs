@@ -18,7 +18,7 @@ use fairlead_domain::identity::TenantId;
 use fairlead_domain::upstreams::{
     BreakerNews, Hold, ProbeTurn, Times, UpstreamFault, UpstreamReport, Upstreams,
 };
-use fairlead_telemetry::request;
+use fairlead_telemetry::request::{self, Phase};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Client, Method};
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -157,7 +157,11 @@ impl Upstream {
     #[tracing::instrument(level = "debug", name = "http.call_upstream", skip_all, fields(upstream = self.settings.name))]
     pub(crate) async fn call_for_more<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Failed> {
         let noted = self.meters.note_call();
+        let started = Instant::now();
         let came = self.try_twice(call).await;
+        if let Some(request) = request::current() {
+            request.note_phase(Phase::Upstream, started.elapsed());
+        }
         noted.came_to(came.as_ref().err().map(|failed| failed.fault));
         came
     }

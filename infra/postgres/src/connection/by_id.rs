@@ -198,7 +198,7 @@ impl<T: ById> UnderWay<T> {
         match answered {
             Ok((lent, answers)) => {
                 drop(lent);
-                cost::note(&statements, &Ok(&answers), pool.slow_statement());
+                cost::note(&statements, &Ok(&answers), pool);
                 Some(Ok(answers.into_one()))
             }
             Err(Failure::NoConnection(StoreError::Exhausted(cause))) => {

@@ -1,14 +1,15 @@
-//! What statements cost: told to the request that waits for them and, of slow ones, to the log.
+//! What statements cost: told to the request that waits for them, to the meters and, of slow ones, to the log.
 
 use std::time::Duration;
 
 use fairlead_telemetry::request;
 
-use crate::pool::{Answers, Failed, Step};
+use super::meters::{Ran, fingerprint};
+use crate::pool::{Answers, Failed, Pool, Step};
 use crate::statement::Statement;
 
 /// Reports the statements of a pipeline, answered or not.
-pub(super) fn note(statements: &[&Statement], result: &Result<&Answers, &Failed>, slow: Duration) {
+pub(super) fn note(statements: &[&Statement], result: &Result<&Answers, &Failed>, pool: &Pool) {
     let answered = match result {
         Ok(answers) => &answers.statements,
         Err(failed) => &failed.answered,
@@ -17,7 +18,12 @@ pub(super) fn note(statements: &[&Statement], result: &Result<&Answers, &Failed>
         request.note_round_trip();
     }
     for (statement, answer) in statements.iter().zip(answered) {
-        note_statement(statement, answer.took, answer.count, Outcome::Answered, slow);
+        let ran = Ran {
+            took: answer.took,
+            rows: answer.count,
+            has_failed: false,
+        };
+        note_statement(statement, ran, pool);
     }
     if let Err(Failed {
         at: Step::Statement(number),
@@ -26,34 +32,35 @@ pub(super) fn note(statements: &[&Statement], result: &Result<&Answers, &Failed>
     }) = result
         && let Some(statement) = statements.get(*number)
     {
-        note_statement(statement, *took, 0, Outcome::Failed, slow);
+        let ran = Ran {
+            took: *took,
+            rows: 0,
+            has_failed: true,
+        };
+        note_statement(statement, ran, pool);
     }
 }
 
-/// Reports a statement that ran for several requests to one of them.
-pub(super) fn note_shared(took: Duration, has_found: bool) {
+/// Reports a statement that ran for several requests to one of them. The meters know of it by the one that sent it.
+pub(super) fn note_shared(text: &str, took: Duration, has_found: bool) {
     if let Some(request) = request::current() {
         request.note_round_trip();
-        request.note_statement(took, u64::from(has_found));
+        request.note_statement(fingerprint(text).as_u64(), took, u64::from(has_found));
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Answered,
-    Failed,
-}
-
-fn note_statement(statement: &Statement, took: Duration, rows: u64, outcome: Outcome, slow: Duration) {
+fn note_statement(statement: &Statement, ran: Ran, pool: &Pool) {
+    let fingerprint = fingerprint(statement.text());
+    pool.statements().note(fingerprint, statement.text(), ran);
     if let Some(request) = request::current() {
-        request.note_statement(took, rows);
+        request.note_statement(fingerprint.as_u64(), ran.took, ran.rows);
     }
-    if took >= slow {
+    if ran.took >= pool.slow_statement() {
         tracing::warn!(
             db.statement = statement.text(),
-            duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            rows,
-            failed = outcome == Outcome::Failed,
+            duration_ms = u64::try_from(ran.took.as_millis()).unwrap_or(u64::MAX),
+            rows = ran.rows,
+            failed = ran.has_failed,
             "slow statement"
         );
     }

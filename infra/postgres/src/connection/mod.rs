@@ -7,6 +7,7 @@
 
 mod by_id;
 mod cost;
+mod meters;
 mod opening;
 mod reading;
 mod sql;
@@ -31,6 +32,7 @@ use crate::rows::FromRow;
 use crate::statement::{Arguments, Statement};
 pub(crate) use by_id::ReadsById;
 use by_id::statement;
+pub(crate) use meters::PgStatementMeters;
 use reading::Reading;
 pub(crate) use sql::Sql;
 use transaction::{Queued, Transaction};

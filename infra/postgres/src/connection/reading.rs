@@ -93,7 +93,7 @@ impl Reading {
                 match answer.await {
                     Ok(Ok(found)) => {
                         self.has_read = true;
-                        cost::note_shared(found.took, found.row.is_some());
+                        cost::note_shared(&T::selects().many, found.took, found.row.is_some());
                         return Ok(found.row);
                     }
                     Ok(Err(exhausted)) => failed = Some(exhausted.into()),
@@ -116,12 +116,12 @@ impl Reading {
         match result {
             Ok((lent, answers)) => {
                 drop(lent);
-                cost::note(&statements, &Ok(&answers), node.pool.slow_statement());
+                cost::note(&statements, &Ok(&answers), &node.pool);
                 Ok(answers)
             }
             Err(failure) => {
                 if let Failure::Pipeline(failed) = &failure {
-                    cost::note(&statements, &Err(failed), node.pool.slow_statement());
+                    cost::note(&statements, &Err(failed), &node.pool);
                 }
                 Err(failure)
             }

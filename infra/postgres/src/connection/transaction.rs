@@ -96,7 +96,6 @@ impl Transaction {
     /// Sends statements in one pipeline, behind BEGIN if they are the first. Given up or failed, it leaves the
     /// transaction broken, and the connection on its way to being settled.
     async fn send(&mut self, statements: &[&Statement], end: Option<End>) -> Result<Answers, Failure> {
-        let slow = self.pool.slow_statement();
         let result = match replace(&mut self.state, State::Broken) {
             State::Unopened => self.open(statements, end).await,
             State::Open(mut lent) => {
@@ -115,13 +114,13 @@ impl Transaction {
         };
         match result {
             Ok((lent, answers)) => {
-                cost::note(statements, &Ok(&answers), slow);
+                cost::note(statements, &Ok(&answers), &self.pool);
                 self.state = State::Open(lent);
                 Ok(answers)
             }
             Err(failure) => {
                 if let Failure::Pipeline(failed) = &failure {
-                    cost::note(statements, &Err(failed), slow);
+                    cost::note(statements, &Err(failed), &self.pool);
                 }
                 Err(failure)
             }

@@ -27,7 +27,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::config::{PgConfig, PoolConfig};
-use crate::connection::{Connection, Reach, ReadsById};
+use crate::connection::{Connection, PgStatementMeters, Reach, ReadsById};
 use crate::pool::{
     ConnectError, KnownReplay, Pool, PoolName, StatementLimits, Target, target, wait_for_database,
 };
@@ -72,24 +72,9 @@ impl Cluster {
         let primary_name = NodeName::new("primary");
         let system = target("the system role", "fairlead-system", &config.system_url)?;
         let app = target("the app role", "fairlead-app", &config.app_url)?;
-        let (app_is_there, system_is_there) = tokio::join!(
-            // Large, and once.
-            Box::pin(wait_for_database(
-                "the app role",
-                &app,
-                config.patience,
-                config.retry_every
-            )),
-            Box::pin(wait_for_database(
-                "the system role",
-                &system,
-                config.patience,
-                config.retry_every
-            )),
-        );
-        app_is_there?;
-        system_is_there?;
+        wait_for_both(config, &app, &system).await?;
 
+        let statements = PgStatementMeters::default();
         let history = Arc::new(History::default());
         let timelines = Arc::new(OnceLock::new());
         let mut monitors = Vec::new();
@@ -119,6 +104,7 @@ impl Cluster {
                     target,
                     pool.clone(),
                     limits(config),
+                    statements.clone(),
                     known_replay(role, &seen),
                 ),
                 reads_by_id: ReadsById::default(),
@@ -156,6 +142,7 @@ impl Cluster {
                 system,
                 config.system_pool.clone(),
                 limits(config),
+                statements,
                 None,
             ),
             last_writes: Arc::default(),
@@ -351,4 +338,20 @@ fn every(name: &'static str, period: Duration, work: impl Fn() + Send + Sync + '
             }
         }
     })
+}
+
+/// Waits for both roles beside each other.
+async fn wait_for_both(config: &PgConfig, app: &Target, system: &Target) -> Result<(), ConnectError> {
+    let wait = |role, target| {
+        // Large, and once.
+        Box::pin(wait_for_database(
+            role,
+            target,
+            config.patience,
+            config.retry_every,
+        ))
+    };
+    let (app_is_there, system_is_there) =
+        tokio::join!(wait("the app role", app), wait("the system role", system));
+    app_is_there.and(system_is_there)
 }

@@ -1,6 +1,7 @@
 //! The nodes as operators see them.
 
 use fairlead_domain::database::{DatabaseNodes, NodeReport};
+use fairlead_domain::performance::{Fingerprint, StatementMeters, StatementReport};
 
 use super::Cluster;
 use super::node::Node;
@@ -9,6 +10,16 @@ use super::rotation::Standing;
 impl DatabaseNodes for Cluster {
     fn nodes(&self) -> Vec<NodeReport> {
         self.nodes().map(|node| self.report(node)).collect()
+    }
+}
+
+impl StatementMeters for Cluster {
+    fn statements(&self) -> Vec<StatementReport> {
+        self.primary.pool.statements().report()
+    }
+
+    fn text(&self, fingerprint: Fingerprint) -> Option<Box<str>> {
+        self.primary.pool.statements().text(fingerprint)
     }
 }
 

@@ -25,10 +25,11 @@ use std::time::{Duration, Instant};
 
 use fairlead_domain::database::PoolReport;
 use fairlead_domain::store::StoreError;
-use fairlead_telemetry::request;
+use fairlead_telemetry::request::{self, Phase};
 use tokio::sync::Semaphore;
 
 use crate::config::PoolConfig;
+use crate::connection::PgStatementMeters;
 use crate::statement::Statement;
 use counts::Counts;
 use idle::Idle;
@@ -62,6 +63,7 @@ struct Shared {
     target: Target,
     config: PoolConfig,
     limits: StatementLimits,
+    statements: PgStatementMeters,
     known_replay: KnownReplay,
     /// One for each connection that is lent or being opened.
     permits: Arc<Semaphore>,
@@ -86,6 +88,7 @@ impl Pool {
         target: Target,
         config: PoolConfig,
         limits: StatementLimits,
+        statements: PgStatementMeters,
         known_replay: KnownReplay,
     ) -> Self {
         Self {
@@ -95,6 +98,7 @@ impl Pool {
                 permits: Arc::new(Semaphore::new(config.max as usize)),
                 config,
                 limits,
+                statements,
                 known_replay,
                 idle: Idle::default(),
                 counts: Arc::default(),
@@ -115,6 +119,11 @@ impl Pool {
     /// Statements that take longer are logged.
     pub(crate) fn slow_statement(&self) -> Duration {
         self.shared.limits.slow
+    }
+
+    /// What counts the statements that run on its connections.
+    pub(crate) fn statements(&self) -> &PgStatementMeters {
+        &self.shared.statements
     }
 
     /// Takes a connection and runs the first pipeline on it. `opening` makes what opens it, given how long a statement may
@@ -171,8 +180,12 @@ impl Pool {
         let waiting = shared.counts.wait();
         let taken = shared.take(started).await;
         drop(waiting);
+        let waited = started.elapsed();
+        if let Some(request) = request::current() {
+            request.note_phase(Phase::PoolWait, waited);
+        }
         let (client, permit) = taken?;
-        shared.counts.note_lent(started.elapsed());
+        shared.counts.note_lent(waited);
         Ok(Lent::new(Arc::clone(shared), client, permit))
     }
 

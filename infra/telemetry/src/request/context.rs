@@ -1,9 +1,10 @@
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{RequestId, TraceContext, TraceId};
+use super::cost::{Phase, Phases, Statements};
+use super::{RequestId, StatementWork, TraceContext, TraceId};
 
 tokio::task_local! {
     static CURRENT: Arc<RequestContext>;
@@ -29,9 +30,14 @@ pub fn sync_scope<T>(context: Arc<RequestContext>, work: impl FnOnce() -> T) -> 
 pub struct RequestContext {
     request_id: RequestId,
     name: Option<String>,
+    since: Instant,
     trace: TraceContext,
     deadline: Option<Instant>,
     database: DatabaseCounters,
+    statements: Mutex<Statements>,
+    phases: Phases,
+    /// The tenant whose request it is, once that is known.
+    tenant: OnceLock<u128>,
     /// Whose work this is: what it costs the database is put down to that one.
     part_of: Option<Arc<Self>>,
     write: Mutex<Option<String>>,
@@ -43,9 +49,13 @@ impl RequestContext {
         Self {
             request_id,
             name: None,
+            since: Instant::now(),
             trace,
             deadline,
             database: DatabaseCounters::default(),
+            statements: Mutex::default(),
+            phases: Phases::default(),
+            tenant: OnceLock::new(),
             part_of: None,
             write: Mutex::default(),
         }
@@ -109,16 +119,24 @@ impl RequestContext {
         self.deadline
     }
 
+    /// How long it is worked on.
+    pub fn age(&self) -> Duration {
+        self.since.elapsed()
+    }
+
     /// How long until the deadline, zero once it has passed; `None` without one.
     pub fn time_left(&self) -> Option<Duration> {
         self.deadline
             .map(|deadline| deadline.saturating_duration_since(Instant::now()))
     }
 
-    /// Counts one SQL statement, the time until its last row, and the rows it returned or changed.
-    pub fn note_statement(&self, duration: Duration, rows: u64) {
+    /// Counts one SQL statement, the time until its last row, and the rows it returned or changed. `fingerprint` tells it
+    /// from others.
+    pub fn note_statement(&self, fingerprint: u64, duration: Duration, rows: u64) {
         let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
-        let database = self.counters();
+        let whole = self.whole();
+        whole.lock_statements().note(fingerprint, duration, rows);
+        let database = &whole.database;
         database.statements.fetch_add(1, Ordering::Relaxed);
         database.rows.fetch_add(rows, Ordering::Relaxed);
         database.nanoseconds.fetch_add(nanoseconds, Ordering::Relaxed);
@@ -126,7 +144,33 @@ impl RequestContext {
 
     /// Counts one wait for the database on the request's path, whatever was sent.
     pub fn note_round_trip(&self) {
-        self.counters().round_trips.fetch_add(1, Ordering::Relaxed);
+        self.whole().database.round_trips.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Adds to what the request has spent on something.
+    pub fn note_phase(&self, phase: Phase, took: Duration) {
+        self.whole().phases.note(phase, took);
+    }
+
+    /// What the request has spent on something so far; more than the wall clock when parts of it ran side by side.
+    pub fn spent_on(&self, phase: Phase) -> Duration {
+        self.whole().phases.spent_on(phase)
+    }
+
+    /// What each statement has cost the request so far.
+    pub fn statements(&self) -> Vec<StatementWork> {
+        self.whole().lock_statements().all()
+    }
+
+    /// Says whose request it is; the first to say so counts.
+    pub fn name_tenant(&self, tenant: u128) {
+        // It is the same one then.
+        let _ = self.whole().tenant.set(tenant);
+    }
+
+    /// Whose request it is, as far as that is known.
+    pub fn tenant(&self) -> Option<u128> {
+        self.whole().tenant.get().copied()
     }
 
     /// Names the write that the request has made, for its answer; the last one counts.
@@ -142,7 +186,7 @@ impl RequestContext {
 
     /// What the request has cost the database so far.
     pub fn database_work(&self) -> DatabaseWork {
-        let database = self.counters();
+        let database = &self.whole().database;
         DatabaseWork {
             statements: database.statements.load(Ordering::Relaxed),
             round_trips: database.round_trips.load(Ordering::Relaxed),
@@ -151,10 +195,13 @@ impl RequestContext {
         }
     }
 
-    fn counters(&self) -> &DatabaseCounters {
-        self.part_of
-            .as_ref()
-            .map_or(&self.database, |whole| whole.counters())
+    fn whole(&self) -> &Self {
+        self.part_of.as_ref().map_or(self, |whole| whole.whole())
+    }
+
+    fn lock_statements(&self) -> std::sync::MutexGuard<'_, Statements> {
+        // Counters are whole even if a thread died while it held the lock.
+        self.statements.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,11 +4,13 @@
 //! leaves the task takes the context along when it is started with [`spawn`](crate::spawn).
 
 mod context;
+mod cost;
 mod hex;
 mod request_id;
 mod trace;
 
 pub use context::{DatabaseWork, RequestContext, current, scope, sync_scope};
+pub use cost::{Phase, StatementWork};
 pub use request_id::RequestId;
 pub use trace::{InvalidTraceparent, SpanId, TraceContext, TraceId};
 

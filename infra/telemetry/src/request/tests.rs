@@ -93,8 +93,8 @@ fn database_work_adds_up() {
     let context = context();
 
     context.note_round_trip();
-    context.note_statement(Duration::from_micros(300), 50);
-    context.note_statement(Duration::from_micros(200), 0);
+    context.note_statement(1, Duration::from_micros(300), 50);
+    context.note_statement(2, Duration::from_micros(200), 0);
 
     let expected = DatabaseWork {
         statements: 2,
@@ -123,7 +123,7 @@ async fn the_request_follows_the_work_into_tasks_and_threads() {
 
     scope(Arc::clone(&context), async {
         let in_task = crate::spawn(async { current().unwrap().note_round_trip() });
-        let in_thread = crate::spawn_blocking(|| current().unwrap().note_statement(Duration::ZERO, 1));
+        let in_thread = crate::spawn_blocking(|| current().unwrap().note_statement(1, Duration::ZERO, 1));
         in_task.await.unwrap();
         in_thread.await.unwrap();
     })

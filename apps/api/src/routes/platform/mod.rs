@@ -9,6 +9,7 @@ mod connections;
 mod database_size;
 mod jobs;
 mod memory;
+mod requests;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -24,5 +25,6 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(billing::refund)
         .configure(cache::configure)
         .configure(circuit_breakers::configure)
-        .configure(jobs::configure);
+        .configure(jobs::configure)
+        .configure(requests::configure);
 }

@@ -6,7 +6,7 @@ use fairlead_domain::consistency::NodeName;
 
 use super::*;
 use crate::config::PoolConfig;
-use crate::connection::ReadsById;
+use crate::connection::{PgStatementMeters, ReadsById};
 use crate::nodes::node::Seen;
 use crate::pool::{Pool, PoolName, StatementLimits, target};
 
@@ -55,7 +55,7 @@ fn pool(node: &str) -> Pool {
         timeout: moment,
         slow: moment,
     };
-    Pool::new(name, target, config, limits, None)
+    Pool::new(name, target, config, limits, PgStatementMeters::default(), None)
 }
 
 fn cluster(replicas: impl Into<Vec<Arc<Node>>>) -> Cluster {

@@ -1,0 +1,188 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use actix_web::{HttpResponse, get, web};
+use fairlead_domain::performance::{Fingerprint, LatencySketch, StatementMeters};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::view::{LatencyView, per_second, ratio};
+use crate::Services;
+use crate::authentication::Operator;
+use crate::middleware::{MOST_CALLS, RequestTimes, StatementOfRoute, Times};
+use crate::units::milliseconds;
+
+/// How the routes fare.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Endpoints, example = json!({"seconds": 3600.0, "items": [{
+    "method": "GET", "route": "/api/v1/leads", "requestsPerSecond": 25.4, "errorRatio": 0.0, "timeRatio": 0.71,
+    "latency": {
+        "count": 91_500, "meanMs": 1.84, "p50Ms": 1.3, "p75Ms": 1.9, "p90Ms": 3.1, "p95Ms": 4.4, "p99Ms": 11.8,
+        "maxMs": 201.7,
+    },
+    "statuses": [{"status": "2xx", "latency": {
+        "count": 91_500, "meanMs": 1.84, "p50Ms": 1.3, "p75Ms": 1.9, "p90Ms": 3.1, "p95Ms": 4.4, "p99Ms": 11.8,
+        "maxMs": 201.7,
+    }}],
+    "statements": [{
+        "fingerprint": "9ae16a3b2f90404f", "text": "SELECT \"leads\".\"id\"", "requests": 1_210, "calls": 1_210,
+        "rows": 60_500, "timeMs": 2_904.1, "mostCalls": 1, "repeatingRequests": 0,
+    }],
+}]}))]
+struct EndpointsView {
+    /// For how long was counted: since the start of this process.
+    seconds: f64,
+    /// Those whose requests took most time altogether come first.
+    items: Vec<EndpointView>,
+}
+
+/// Requests by one method of one route.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Endpoint)]
+struct EndpointView {
+    /// `other` of one that is not used here.
+    method: &'static str,
+    /// The pattern; `null` of all that lead nowhere.
+    #[schema(required = true)]
+    route: Option<Box<str>>,
+    #[schema(required = true, minimum = 0)]
+    requests_per_second: Option<f64>,
+    /// Answers with a status from 500, as a part of all.
+    #[schema(required = true, minimum = 0, maximum = 1)]
+    error_ratio: Option<f64>,
+    /// The time of its requests, as a part of that of all requests.
+    #[schema(minimum = 0, maximum = 1)]
+    time_ratio: f64,
+    latency: LatencyView,
+    /// By class of status.
+    statuses: Vec<StatusView>,
+    /// What its requests had the database do; those that took most time come first.
+    statements: Vec<StatementView>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EndpointStatus)]
+struct StatusView {
+    /// `2xx`, `3xx`, `4xx` or `5xx`.
+    status: String,
+    latency: LatencyView,
+}
+
+/// A statement, as requests of a route had it run.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = EndpointStatement)]
+struct StatementView {
+    fingerprint: String,
+    /// Without values; `null` where several are told of as one.
+    #[schema(required = true)]
+    text: Option<Box<str>>,
+    /// Requests that sent it.
+    requests: u64,
+    calls: u64,
+    /// Returned or changed.
+    rows: u64,
+    time_ms: f64,
+    /// The most calls of one request.
+    most_calls: u32,
+    /// Requests that sent it more than ten times, where once for all might do (N+1).
+    repeating_requests: u64,
+}
+
+/// All that is known of a method of a route.
+#[derive(Default)]
+struct Endpoint {
+    all: LatencySketch,
+    classes: BTreeMap<u16, LatencySketch>,
+    statements: BTreeMap<Fingerprint, StatementOfRoute>,
+}
+
+impl Endpoint {
+    fn add(&mut self, status: u16, times: &Times) {
+        self.all.merge(&times.sketch);
+        self.classes.entry(status / 100).or_default().merge(&times.sketch);
+        for statement in &times.statements {
+            self.statements
+                .entry(statement.fingerprint)
+                .and_modify(|known| known.merge(statement))
+                .or_insert(*statement);
+        }
+    }
+}
+
+fn endpoints_of(times: &RequestTimes) -> BTreeMap<(Box<str>, &'static str), Endpoint> {
+    let mut all: BTreeMap<_, Endpoint> = BTreeMap::new();
+    for (series, times) in times.all() {
+        let endpoint = all.entry((series.route, series.method)).or_default();
+        endpoint.add(series.status, &times);
+    }
+    all
+}
+
+impl EndpointsView {
+    fn new(times: &RequestTimes, texts: &dyn StatementMeters) -> Self {
+        let span = times.age();
+        let mut all: Vec<_> = endpoints_of(times).into_iter().collect();
+        all.sort_by_key(|(_, endpoint)| std::cmp::Reverse(endpoint.all.sum()));
+        let whole: Duration = all.iter().map(|(_, endpoint)| endpoint.all.sum()).sum();
+        let view = |((route, method), endpoint): ((Box<str>, _), Endpoint)| {
+            let failed = endpoint.classes.get(&5).map_or(0, LatencySketch::count);
+            let mut statements: Vec<_> = endpoint.statements.into_values().collect();
+            statements.sort_by_key(|statement| std::cmp::Reverse(statement.time));
+            EndpointView {
+                method,
+                route: (!route.is_empty()).then_some(route),
+                requests_per_second: per_second(endpoint.all.count(), span),
+                error_ratio: ratio(failed, endpoint.all.count()),
+                time_ratio: endpoint.all.sum().as_secs_f64() / whole.as_secs_f64().max(f64::MIN_POSITIVE),
+                latency: LatencyView::from(&endpoint.all),
+                statuses: endpoint
+                    .classes
+                    .iter()
+                    .map(|(class, times)| StatusView {
+                        status: format!("{class}xx"),
+                        latency: LatencyView::from(times),
+                    })
+                    .collect(),
+                statements: statements
+                    .iter()
+                    .map(|statement| StatementView::new(statement, texts))
+                    .collect(),
+            }
+        };
+        Self {
+            seconds: span.as_secs_f64(),
+            items: all.into_iter().map(view).collect(),
+        }
+    }
+}
+
+impl StatementView {
+    fn new(statement: &StatementOfRoute, texts: &dyn StatementMeters) -> Self {
+        const { assert!(MOST_CALLS == 10, "the description says ten") };
+        Self {
+            fingerprint: statement.fingerprint.to_string(),
+            text: texts.text(statement.fingerprint).filter(|text| !text.is_empty()),
+            requests: statement.requests,
+            calls: statement.calls,
+            rows: statement.rows,
+            time_ms: milliseconds(statement.time),
+            most_calls: statement.most_calls,
+            repeating_requests: statement.repeating,
+        }
+    }
+}
+
+/// Tell how each route fares: how often it is asked for, how long it takes, and what of the database.
+#[utoipa::path(
+    tag = "platform",
+    operation_id = "listEndpoints",
+    responses((status = 200, description = "Since this process started.", body = EndpointsView)),
+    extensions(("x-permit" = json!("Operator"))),
+)]
+#[get("/performance/endpoints")]
+pub(super) async fn endpoints(services: web::Data<Services>, _operator: Operator) -> HttpResponse {
+    HttpResponse::Ok().json(EndpointsView::new(&services.times, &*services.statements))
+}
