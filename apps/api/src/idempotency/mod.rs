@@ -1,6 +1,6 @@
 //! `Idempotency-Key`: a repeated request is answered as the first one was.
 //!
-//! Every operation that changes rows of a tenant takes a key; [`without`] names the others, with the reason. The key is
+//! Every operation that changes rows of a tenant takes a key; `without` names the others, with the reason. The key is
 //! claimed before anything is done and the answer kept behind it, both in the transaction of the effect: so there is an
 //! answer if and only if there is an effect. What fails keeps nothing, and may be tried again under its key.
 
