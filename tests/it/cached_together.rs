@@ -11,7 +11,7 @@ use sqlx::Executor as _;
 use support::database::DatabaseRole;
 use support::pair::TestPair;
 use support::process::{Program, Serving};
-use support::{Client, TestDatabase, TestTenant, repetitions, wait_until};
+use support::{Client, Response, TestDatabase, TestTenant, repetitions, wait_until};
 
 use super::cache::{RedisProxy, RedisServer};
 use super::cached_reads::{LIST, get, source};
@@ -300,17 +300,20 @@ async fn with_answers_not_kept_processes_still_tell_each_other_what_is_written()
         .with("FAIRLEAD__CACHE__RESPONSES__ENABLED", "false")
         .with("FAIRLEAD__CACHE__REDIS__URL", redis.url())
         .with("FAIRLEAD__AUTH__KEYS_DIR", &keys);
-    let (first, second) = (program.serve().await.unwrap(), program.serve().await.unwrap());
+    let [first, second] = pair(&program).await;
     let acme = TestTenant::sign_up(first.anonymous(), "acme").await;
     let other = TestTenant::sign_up(first.anonymous(), "other").await;
     let lead = format!("/api/v1/leads/{}", acme.lead("Ann").await);
     let of_other = format!("/api/v1/leads/{}", other.lead("Bob").await);
     let (there, other_there) = (at(&acme.owner, &second), at(&other.owner, &second));
     wait_until("the other process reads the replica", async || {
-        let sources = [there.get(&lead).await, other_there.get(&of_other).await];
-        sources.iter().all(|read| source(read).starts_with("replica"))
+        let reads = [there.get(&lead).await, other_there.get(&of_other).await];
+        let from_replica = |read: &Response| read.status == 200 && source(read).starts_with("replica");
+        reads.iter().all(from_replica)
     })
     .await;
+    // Else word of a write from before arrives after the replica has stopped short of it.
+    databases.wait_until_replayed().await;
     databases.on_replica("SELECT pg_wal_replay_pause()");
 
     acme.owner

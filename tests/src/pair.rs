@@ -9,6 +9,7 @@ use tokio::task::block_in_place;
 
 use crate::Client;
 use crate::process::{Program, Serving};
+use crate::wait_until;
 
 const DATABASE: &str = "fairlead";
 const PASSWORD: &str = "test";
@@ -119,6 +120,16 @@ impl TestPair {
     /// Runs SQL on the replica as the superuser.
     pub fn on_replica(&self, sql: &str) -> String {
         self.run_on(Service::Replica, sql)
+    }
+
+    /// Waits until the replica has all that is written by now.
+    pub async fn wait_until_replayed(&self) {
+        let written = self.on_primary(DATABASE, "SELECT pg_current_wal_insert_lsn()");
+        let has_it = format!("SELECT pg_last_wal_replay_lsn() >= '{}'", written);
+        wait_until("the replica has what is written", async || {
+            self.on_replica(&has_it) == "t"
+        })
+        .await;
     }
 
     /// Ends a server at once, as a crash would.
