@@ -1,11 +1,9 @@
 use time::{Duration, OffsetDateTime};
 
+use super::place::place;
 use super::request::{CheckoutOrder, PaymentOrder, PaymentRequest, PaymentState};
-use super::snapshot::PaymentSnapshot;
-use super::{Plan, Prices, RequestConflict};
-use crate::Id;
+use super::{Plan, Prices};
 use crate::access::{ManageBilling, Permit};
-use crate::events::{Aggregate, Recorded};
 use crate::store::{StoreError, UnitOfWork};
 
 /// A page that closes sooner is not shown any more: nobody pays that fast.
@@ -80,26 +78,7 @@ pub async fn start_checkout(
         customer_email: email,
         replaces,
     };
-    let id = Id::from_uuid(uow.next_id());
-    let request = PaymentRequest::new(id, PaymentOrder::Checkout(order), uow.now());
-    uow.billing()
-        .insert(&request)
-        .await
-        .map_err(|conflict| match conflict {
-            RequestConflict::Exists => StoreError::Contended,
-            RequestConflict::Store(error) => error,
-        })?;
-    uow.jobs().enqueue(request.job()).await?;
-    uow.record(
-        Recorded::new(
-            "payment_requested",
-            Aggregate::Payment,
-            id.as_uuid(),
-            permit.actor(),
-        )
-        .after(&PaymentSnapshot::from(&request)),
-    );
-    Ok(request)
+    Ok(place(uow, permit.actor(), PaymentOrder::Checkout(order)).await?)
 }
 
 fn is_open(until: Option<OffsetDateTime>, now: OffsetDateTime) -> bool {

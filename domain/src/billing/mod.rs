@@ -11,6 +11,7 @@ mod checkout;
 mod event;
 mod make;
 mod model;
+mod place;
 mod port;
 mod provider;
 mod refund;

@@ -1,13 +1,11 @@
-use super::RequestConflict;
 use super::make::of_tenant;
+use super::place::place;
 use super::request::{PaymentOrder, PaymentRequest, RefundOrder};
-use super::snapshot::PaymentSnapshot;
 use crate::access::{Actor, OperatorPermit};
-use crate::events::{Aggregate, Recorded, Source};
 use crate::identity::TenantId;
 use crate::invalid::{Faults, Invalid};
 use crate::store::{Store, StoreError};
-use crate::{Id, text};
+use crate::text;
 
 /// The most characters of a reference, of a reason, and of what the provider calls a payment.
 const REFERENCE: usize = 100;
@@ -81,27 +79,7 @@ pub async fn request_refund(
             Err(RefundError::ReferenceTaken)
         };
     }
-    let id = Id::from_uuid(uow.next_id());
-    let request = PaymentRequest::new(id, PaymentOrder::Refund(order), uow.now());
-    uow.billing()
-        .insert(&request)
-        .await
-        .map_err(|conflict| match conflict {
-            // Whoever asks again sees it.
-            RequestConflict::Exists => StoreError::Contended,
-            RequestConflict::Store(error) => error,
-        })?;
-    uow.jobs().enqueue(request.job()).await?;
-    uow.record(
-        Recorded::new(
-            "payment_requested",
-            Aggregate::Payment,
-            id.as_uuid(),
-            Actor::System,
-        )
-        .by(Source::System)
-        .after(&PaymentSnapshot::from(&request)),
-    );
+    let request = place(&mut *uow, Actor::System, PaymentOrder::Refund(order)).await?;
     uow.commit().await?;
     Ok(request)
 }

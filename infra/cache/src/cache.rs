@@ -18,7 +18,7 @@ use crate::floor::Floors;
 use crate::generations::{Generations, Snapshot, TagHash};
 use crate::heard::Heard;
 use crate::memory::{Held, Memory, MemoryKeyRef, Verdict};
-use crate::meters::{Meters, Operation, Outcome, WarmMeter, tag_mask};
+use crate::meters::{Meters, Operation, Outcome, Rate, WarmMeter, tag_mask};
 use crate::settings::CacheSettings;
 use crate::shared::{BadRedis, Shared};
 use crate::sweep::Sweeps;
@@ -179,7 +179,9 @@ impl Inner {
                 let rest = held.as_ref().filter(|_| is_new);
                 let rest = rest.map_or(0, |held| held.hits() % u64::from(HITS_PER_LOT));
                 let is_hit = u64::from(outcome.is_hit());
-                self.meters.keys.note(&flight.key, rest + is_hit, 1 - is_hit);
+                self.meters
+                    .keys
+                    .add(&flight.key, Rate::of(rest + is_hit, 1 - is_hit));
                 return Ok(found);
             }
             Err(failure) => failure,
@@ -259,8 +261,11 @@ impl Inner {
         }
         // Noted in lots, so that hits seldom meet at the lock.
         if held.note_hit().is_multiple_of(u64::from(HITS_PER_LOT)) {
-            self.meters.hot.add(held.key(), held.cost() * HITS_PER_LOT);
-            self.meters.keys.note(held.key(), u64::from(HITS_PER_LOT), 0);
+            self.meters
+                .hot
+                .add(held.key(), (held.cost() * HITS_PER_LOT).into());
+            let hits = Rate::of(u64::from(HITS_PER_LOT), 0);
+            self.meters.keys.add(held.key(), hits);
         }
         in_memory(held, freshness)
     }

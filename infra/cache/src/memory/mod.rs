@@ -156,7 +156,7 @@ fn entries(name: &str, capacity_bytes: u64, eviction: Eviction, meters: &Arc<Met
             meters.note_removal(cause);
             let unnoted = u32::try_from(held.hits() % u64::from(HITS_PER_LOT)).unwrap_or(0);
             if unnoted > 0 {
-                meters.hot.add(held.key(), held.cost() * unnoted);
+                meters.hot.add(held.key(), (held.cost() * unnoted).into());
             }
         })
         .build()

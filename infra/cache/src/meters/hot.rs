@@ -1,68 +1,54 @@
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::memory::MemoryKey;
+use super::watched::Count;
 
-/// How many keys are watched at a time.
-const WATCHED: usize = 256;
-
-/// The keys whose hits save the database the most time.
-///
-/// Space-Saving (Metwally, Agrawal, El Abbadi: Efficient computation of frequent and top-k elements in data streams,
-/// 2005): a key that is new takes the place, and the count, of the least. So memory is constant, no key that saves more
-/// than a 256th of all is missed, and `error` says how much of a count may be another's.
-#[derive(Debug, Default)]
-pub(crate) struct HotKeys {
-    watched: Mutex<HashMap<Arc<MemoryKey>, Saved>>,
-}
-
+/// How much time the hits of a key have saved the database.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Saved {
     pub(crate) saved: Duration,
+    /// How much of that may be another's, whose place the key took.
     pub(crate) error: Duration,
 }
 
-impl HotKeys {
-    pub(crate) fn add(&self, key: &Arc<MemoryKey>, saved: Duration) {
-        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = watched.get_mut(key) {
-            known.saved += saved;
-            return;
+impl From<Duration> for Saved {
+    fn from(saved: Duration) -> Self {
+        Self {
+            saved,
+            error: Duration::ZERO,
         }
-        let mut error = Duration::ZERO;
-        if watched.len() >= WATCHED {
-            let least = watched.iter().min_by_key(|(_, known)| known.saved);
-            if let Some((least, known)) = least.map(|(least, known)| (Arc::clone(least), *known)) {
-                error = known.saved;
-                watched.remove(&least);
-            }
-        }
-        let saved = saved + error;
-        watched.insert(Arc::clone(key), Saved { saved, error });
+    }
+}
+
+impl Count for Saved {
+    type Weight = Duration;
+
+    fn add(&mut self, more: Self) {
+        self.saved += more.saved;
     }
 
-    /// The first `count`, most first.
-    pub(crate) fn top(&self, count: usize) -> Vec<(Arc<MemoryKey>, Saved)> {
-        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut top: Vec<_> = watched
-            .iter()
-            .map(|(key, saved)| (Arc::clone(key), *saved))
-            .collect();
-        drop(watched);
-        top.sort_by_key(|(_, saved)| std::cmp::Reverse(saved.saved));
-        top.truncate(count);
-        top
+    fn weight(self) -> Duration {
+        self.saved
+    }
+
+    fn in_place_of(weight: Duration) -> Self {
+        Self {
+            saved: weight,
+            error: weight,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use fairlead_domain::cache::{CacheKey, Namespace};
     use fairlead_domain::identity::TenantId;
     use uuid::Uuid;
 
+    use super::super::watched::{WATCHED, Watched};
     use super::*;
+    use crate::memory::MemoryKey;
 
     fn key(number: usize) -> Arc<MemoryKey> {
         Arc::new(MemoryKey {
@@ -73,10 +59,10 @@ mod tests {
 
     #[test]
     fn the_hottest_keys_stay_in_sight_among_many_others() {
-        let hot = HotKeys::default();
+        let hot = Watched::<Saved>::default();
         for number in 0..10_000 {
-            hot.add(&key(number), Duration::from_micros(1));
-            hot.add(&key(number % 3), Duration::from_millis(1));
+            hot.add(&key(number), Duration::from_micros(1).into());
+            hot.add(&key(number % 3), Duration::from_millis(1).into());
         }
 
         let top = hot.top(3);

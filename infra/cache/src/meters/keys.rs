@@ -1,21 +1,7 @@
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use super::watched::Count;
 
-use crate::memory::MemoryKey;
-
-/// How many keys are watched at a time.
-const WATCHED: usize = 256;
-
-/// How often each of the keys that are asked for most was answered without a load.
-///
-/// Space-Saving, as for [`HotKeys`](super::HotKeys): a key that is new takes the place, and the count, of the least. What
-/// it was asked before it came is not known, so its hits and misses are those since.
-#[derive(Debug, Default)]
-pub(crate) struct KeyRates {
-    watched: Mutex<HashMap<Arc<MemoryKey>, Rate>>,
-}
-
-/// What was asked of a key since it is watched.
+/// How often a key was answered without a load since it is watched, and how often not: what it was asked before is not
+/// known.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Rate {
     pub(crate) hits: u64,
@@ -25,51 +11,46 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
-    fn weight(self) -> u64 {
-        self.error + self.hits + self.misses
+    pub(crate) fn of(hits: u64, misses: u64) -> Self {
+        Self {
+            hits,
+            misses,
+            error: 0,
+        }
     }
 }
 
-impl KeyRates {
-    pub(crate) fn note(&self, key: &Arc<MemoryKey>, hits: u64, misses: u64) {
-        let mut watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = watched.get_mut(key) {
-            known.hits += hits;
-            known.misses += misses;
-            return;
-        }
-        let mut error = 0;
-        if watched.len() >= WATCHED {
-            let least = watched.iter().min_by_key(|(_, known)| known.weight());
-            if let Some((least, known)) = least.map(|(least, known)| (Arc::clone(least), *known)) {
-                error = known.weight();
-                watched.remove(&least);
-            }
-        }
-        watched.insert(Arc::clone(key), Rate { hits, misses, error });
+impl Count for Rate {
+    type Weight = u64;
+
+    fn add(&mut self, more: Self) {
+        self.hits += more.hits;
+        self.misses += more.misses;
     }
 
-    /// The first `count`, those asked for most first.
-    pub(crate) fn top(&self, count: usize) -> Vec<(Arc<MemoryKey>, Rate)> {
-        let watched = self.watched.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut top: Vec<_> = watched
-            .iter()
-            .map(|(key, rate)| (Arc::clone(key), *rate))
-            .collect();
-        drop(watched);
-        top.sort_by_key(|(_, rate)| std::cmp::Reverse(rate.weight()));
-        top.truncate(count);
-        top
+    fn weight(self) -> u64 {
+        self.error + self.hits + self.misses
+    }
+
+    fn in_place_of(weight: u64) -> Self {
+        Self {
+            error: weight,
+            ..Self::default()
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use fairlead_domain::cache::{CacheKey, Namespace};
     use fairlead_domain::identity::TenantId;
     use uuid::Uuid;
 
+    use super::super::watched::{WATCHED, Watched};
     use super::*;
+    use crate::memory::MemoryKey;
 
     fn key(number: usize) -> Arc<MemoryKey> {
         Arc::new(MemoryKey {
@@ -80,12 +61,12 @@ mod tests {
 
     #[test]
     fn keys_that_are_asked_for_most_stay_in_sight_however_many_others_there_are() {
-        let rates = KeyRates::default();
+        let rates = Watched::<Rate>::default();
         for number in 0..10_000 {
-            rates.note(&key(number), 0, 1);
-            rates.note(&key(7), 16, 0);
+            rates.add(&key(number), Rate::of(0, 1));
+            rates.add(&key(7), Rate::of(16, 0));
             if number % 2 == 0 {
-                rates.note(&key(8), 0, 1);
+                rates.add(&key(8), Rate::of(0, 1));
             }
         }
 

@@ -5,6 +5,7 @@ mod hot;
 mod keys;
 mod tenant;
 mod warm;
+mod watched;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,10 +14,11 @@ use fairlead_domain::cache::{Namespace, Tag};
 use moka::notification::RemovalCause;
 
 pub(crate) use histogram::Histogram;
-pub(crate) use hot::HotKeys;
-pub(crate) use keys::KeyRates;
+pub(crate) use hot::Saved;
+pub(crate) use keys::Rate;
 pub(crate) use tenant::TenantMeter;
 pub(crate) use warm::WarmMeter;
+pub(crate) use watched::Watched;
 
 /// The operations whose times are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,9 +119,9 @@ pub(crate) struct Meters {
     by_namespace: [Outcomes; Namespace::ALL.len()],
     by_tag: [TagMeter; Tag::KINDS.len()],
     /// The keys that save the most.
-    pub(crate) hot: HotKeys,
+    pub(crate) hot: Watched<Saved>,
     /// The keys that are asked for most.
-    pub(crate) keys: KeyRates,
+    pub(crate) keys: Watched<Rate>,
     times: [Histogram; Operation::ALL.len()],
     pub(crate) evictions: Evictions,
     /// Loads that were not kept because something they depend on changed meanwhile.
