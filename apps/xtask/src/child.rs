@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -95,21 +96,25 @@ pub(crate) fn succeeds(command: &mut Command) -> Result<bool> {
     Ok(Group::spawn(command)?.wait()?.success())
 }
 
-/// Runs a command to its end and returns what it wrote to standard output, which must fit into a pipe.
+/// Runs a command to its end and returns what it wrote to standard output.
 pub(crate) fn read(command: &mut Command) -> Result<String> {
     let mut group = Group::spawn(command.stdout(Stdio::piped()))?;
-    let status = group.wait()?;
-    succeed(&group.name, status)?;
-    let mut text = String::new();
     let mut output = group
         .child
         .stdout
         .take()
         .expect("standard output was piped just above");
-    output
-        .read_to_string(&mut text)
-        .with_context(|| format!("cannot read what {} wrote", group.name))?;
-    Ok(text)
+    // Read as it comes: a pipe holds 64 KiB, and who writes more waits for a reader.
+    let reader = thread::spawn(move || {
+        let mut text = String::new();
+        output.read_to_string(&mut text).map(|_| text)
+    });
+    let status = group.wait()?;
+    succeed(&group.name, status)?;
+    reader
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        .with_context(|| format!("cannot read what {} wrote", group.name))
 }
 
 fn succeed(name: &str, status: ExitStatus) -> Result<()> {
