@@ -1,7 +1,7 @@
 //! Redis fails in every way under two processes that serve and write. Nobody is refused, and two seconds after it is back
 //! nobody is shown what was changed before, by either.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -28,28 +28,46 @@ struct Write {
     value: u64,
 }
 
+/// Nobody writes.
+const NOBODY: u8 = u8::MAX;
+
 /// What the readers go by, and what they have found.
 #[derive(Debug, Default)]
 struct Watch {
+    /// The process that is written in. What the other shows then it has heard of: had it written lately itself, it would
+    /// know better than it has heard.
+    writer: AtomicU8,
     writes: Mutex<Vec<Write>>,
     /// Whether the processes need not hear of each other now.
     is_excused: AtomicBool,
     stop: AtomicBool,
     reads: AtomicUsize,
-    /// Reads that had to show what the other process had answered.
+    /// Reads that had to show what the other process had answered, and nothing younger of their own.
     bound: AtomicUsize,
     faults: Mutex<Vec<String>>,
 }
 
 impl Watch {
-    /// The least that a read that begins now may show, and whether the other process has a part in that.
-    fn least(&self, process: usize) -> (u64, bool) {
-        let is_bound = !self.is_excused.load(Ordering::SeqCst);
+    /// The least that a read that begins now may show: of what it was answered in its own process, and in the other.
+    fn least(&self, process: usize) -> [u64; 2] {
+        let hears = !self.is_excused.load(Ordering::SeqCst);
         let writes = self.writes.lock().unwrap();
-        let binding = writes
-            .iter()
-            .filter(|write| write.process == process || (is_bound && write.at.elapsed() > SEEN_WITHIN));
-        (binding.map(|write| write.value).max().unwrap_or(0), is_bound)
+        let last = |binds: &dyn Fn(&Write) -> bool| {
+            let values = writes
+                .iter()
+                .filter(|write| binds(write))
+                .map(|write| write.value);
+            values.max().unwrap_or(0)
+        };
+        [
+            last(&|write| write.process == process),
+            last(&|write| write.process != process && hears && write.at.elapsed() > SEEN_WITHIN),
+        ]
+    }
+
+    async fn write_in(&self, process: u8, time: Duration) {
+        self.writer.store(process, Ordering::SeqCst);
+        sleep(time).await;
     }
 
     fn complain(&self, fault: String) {
@@ -61,13 +79,15 @@ impl Watch {
     }
 }
 
-/// Writes by turns in both processes.
 async fn write(watch: Arc<Watch>, clients: [Client; 2], lead: String) {
-    for value in 1.. {
-        if watch.is_over() {
-            return;
+    let mut value = 0;
+    while !watch.is_over() {
+        let process = usize::from(watch.writer.load(Ordering::SeqCst));
+        if process >= clients.len() {
+            sleep(Duration::from_millis(5)).await;
+            continue;
         }
-        let process = usize::try_from(value % 2).unwrap();
+        value += 1;
         let body = json!({ "company": format!("Ltd {value}") });
         let answer = clients[process].patch(&lead, body).await;
         if answer.status.is_success() {
@@ -83,7 +103,8 @@ async fn write(watch: Arc<Watch>, clients: [Client; 2], lead: String) {
 async fn read(watch: Arc<Watch>, process: usize, client: Client, lead: String) {
     while !watch.is_over() {
         for path in [LIST, &lead] {
-            let (least, was_bound) = watch.least(process);
+            let was_excused = watch.is_excused.load(Ordering::SeqCst);
+            let [own, others] = watch.least(process);
             let answer = client.get(path).await;
             watch.reads.fetch_add(1, Ordering::Relaxed);
             if answer.status != 200 {
@@ -91,13 +112,13 @@ async fn read(watch: Arc<Watch>, process: usize, client: Client, lead: String) {
                 continue;
             }
             let shown = company(&answer.json());
-            let still_bound = !watch.is_excused.load(Ordering::SeqCst);
-            watch
-                .bound
-                .fetch_add(usize::from(was_bound && still_bound), Ordering::Relaxed);
-            if shown < least && was_bound == still_bound {
+            // What begins while they do not hear each other binds nobody.
+            let is_excused = was_excused || watch.is_excused.load(Ordering::SeqCst);
+            let is_bound = others > own && !is_excused;
+            watch.bound.fetch_add(usize::from(is_bound), Ordering::Relaxed);
+            if shown < own || (is_bound && shown < others) {
                 watch.complain(format!(
-                    "process {process} shows {shown}, not {least}: {answer:?}"
+                    "process {process} shows {shown}, not {own} of its own or {others} of the other: {answer:?}"
                 ));
             }
         }
@@ -149,14 +170,17 @@ where
     )));
 
     for _ in 0..repetitions(1) {
-        sleep(SETTLES_WITHIN).await;
+        watch.write_in(0, SETTLES_WITHIN).await;
         watch.is_excused.store(true, Ordering::SeqCst);
         fail(&redis, &proxies).await;
-        sleep(Duration::from_millis(1_500)).await;
+        watch.write_in(0, Duration::from_millis(500)).await;
+        watch.write_in(1, Duration::from_secs(1)).await;
         mend(&redis, &proxies).await;
-        sleep(SETTLES_WITHIN).await;
+        // Nobody writes any more what would show the other what it has missed.
+        watch.write_in(NOBODY, SETTLES_WITHIN).await;
         watch.is_excused.store(false, Ordering::SeqCst);
-        sleep(SETTLES_WITHIN).await;
+        sleep(SEEN_WITHIN).await;
+        watch.write_in(1, SETTLES_WITHIN).await;
     }
     watch.stop.store(true, Ordering::SeqCst);
     for task in tasks {

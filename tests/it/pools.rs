@@ -162,11 +162,15 @@ async fn a_pool_without_a_free_connection_is_no_database_that_is_away() {
 }
 
 async fn app_pool(operator: &Client) -> Value {
+    primary(operator).await["pools"][0].clone()
+}
+
+async fn primary(operator: &Client) -> Value {
     let view = operator
         .get("/api/v1/performance/database/connection-pool")
         .await
         .expect(200);
-    view["nodes"][0]["pools"][0].clone()
+    view["nodes"][0].clone()
 }
 
 #[tokio::test]
@@ -233,11 +237,26 @@ async fn a_server_without_room_for_more_connections_costs_no_request() {
     }
     let refused = PgConnection::connect(&database.url(DatabaseRole::App)).await;
     assert!(refused.is_err(), "the database has room after all");
-    let nodes = operator
-        .get("/api/v1/performance/database/connection-pool")
-        .await
-        .expect(200);
-    assert_eq!(nodes["nodes"][0]["inRotation"], true, "{nodes}");
+    assert_eq!(primary(&operator).await["inRotation"], true);
+
+    // Also when the connection is gone by which the server is looked at: those of the pool work.
+    let watching = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                    WHERE datname = current_database() AND query LIKE '%pg_last_wal_receive_lsn%'
+                      AND pid <> pg_backend_pid()";
+    superuser.execute(watching).await.unwrap();
+    wait_until("the server is not seen any more", async || {
+        primary(&operator).await["latencyMs"].is_null()
+    })
+    .await;
+    let mut stood = Vec::new();
+    for _ in 0..20 {
+        acme.owner.get("/api/v1/leads").await.expect(200);
+        acme.lead("Ann").await;
+        let node = primary(&operator).await;
+        stood.push((node["inRotation"] == true, node["latencyMs"].is_null()));
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(stood, [(true, true)].repeat(20), "in rotation, and not seen");
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@ use support::database::DatabaseRole;
 use support::process::{Ended, Program, SECRET, Serving};
 use support::{PASSWORD, TestDatabase, TestTenant, wait_until};
 
+use super::cache::RedisServer;
+
 async fn serve(program: &Program) -> Serving {
     program.serve().await.unwrap_or_else(|ended| panic!("{ended:?}"))
 }
@@ -331,6 +333,36 @@ async fn the_doctor_names_what_is_wrong_and_what_mends_it() {
     let mend = "ALTER TABLE leads FORCE ROW LEVEL SECURITY;";
     assert!(isolation["fix"].as_str().unwrap().contains(mend), "{isolation}");
     assert!(for_people.stdout.contains(mend), "{}", for_people.stdout);
+}
+
+#[tokio::test]
+async fn the_doctor_says_when_redis_does_not_tell_who_it_is() {
+    let (database, redis) = (TestDatabase::create().await, RedisServer::start().await);
+    let doctor = async |url: &str| {
+        let program = Program::on(&database).with("FAIRLEAD__CACHE__REDIS__URL", url);
+        let examined = program.run(&["doctor", "--json"]).await;
+        let report: Value = serde_json::from_str(&examined.stdout).unwrap_or_else(|_| panic!("{examined:?}"));
+        let checks = report["checks"].as_array().unwrap();
+        checks
+            .iter()
+            .find(|check| check["name"] == "cache")
+            .unwrap()
+            .clone()
+    };
+    let mut user = redis::cmd("ACL");
+    user.arg("SETUSER").arg("careful").arg("on").arg("nopass");
+    user.arg("~*").arg("&*").arg("+@all").arg("-info");
+    redis.command::<()>(&user).await;
+    let (_, place) = redis.url().rsplit_once('@').unwrap();
+
+    let (may, may_not) = (
+        doctor(redis.url()).await,
+        doctor(&format!("redis://careful:any@{place}")).await,
+    );
+
+    assert_eq!(may["verdict"], "ok", "{may}");
+    assert_eq!(may_not["verdict"], "warn", "{may_not}");
+    assert!(may_not["fix"].as_str().unwrap().contains("+info"), "{may_not}");
 }
 
 #[tokio::test]

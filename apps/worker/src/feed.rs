@@ -111,11 +111,10 @@ async fn step(
         None => shared.log.place(name).await?,
     };
     let mut stretch = shared.log.read(place, STRETCH).await?;
-    let (is_held, found) = (stretch.is_held, stretch.events.len());
+    let (is_full, is_held, found) = (stretch.is_full, stretch.is_held, stretch.events.len());
     if let Some(parts) = &shared.broker {
         leave_to_broker(parts, &mut stretch.events);
     }
-    let is_full = stretch.events.len() >= STRETCH as usize;
     let is_whole = stretch.events.len() == found && !is_full && !is_held;
     let is_all = is_whole.then_some(stretch.is_quiet);
     let Some(last) = stretch.events.last().map(|event| event.cursor) else {

@@ -104,7 +104,7 @@ async fn step(
     published?;
     Ok(Step {
         place,
-        is_full: stretch.events.len() >= STRETCH as usize,
+        is_full: stretch.is_full,
         is_held: stretch.is_held,
         is_quiet: stretch.is_quiet,
     })

@@ -54,6 +54,8 @@ pub struct Stretch {
     /// Of each of them, the transaction that recorded it: alike for those that became durable together, and for no
     /// others near them.
     pub transactions: Vec<u32>,
+    /// Whether there are as many as were asked for: there may be more.
+    pub is_full: bool,
     /// Whether there are events that may not be read yet, because a transaction older than theirs is under way.
     pub is_held: bool,
     /// Whether no transaction was under way behind the read that writes: all events from before can be read by now, and

@@ -35,15 +35,22 @@ type Mark = (TenantId, NonZeroU32);
 pub(crate) struct Heard {
     told: Mutex<Told>,
     untold: Mutex<Untold>,
-    followed: Mutex<Option<Followed>>,
+    followed: Mutex<Followed>,
 }
 
 /// How this process follows the log.
-#[derive(Clone, Copy, Debug)]
-struct Followed {
-    since: Instant,
-    /// When it last came further, or there was nothing more: not while a transaction holds the log up.
-    flowed: Instant,
+#[derive(Clone, Copy, Debug, Default)]
+enum Followed {
+    #[default]
+    NotYet,
+    Since {
+        since: Instant,
+        /// When there was nothing more: not while a transaction holds the log up, or many wait to be read.
+        flowed: Instant,
+    },
+    /// A failover may have lost transactions that were read, and gives their numbers away anew: what is recorded by
+    /// them is passed over.
+    Unsure,
 }
 
 #[derive(Debug, Default)]
@@ -91,27 +98,36 @@ impl Heard {
         lock(&self.told).marks.contains(&mark)
     }
 
-    /// Whether the log was followed without a gap since `from`, and has come further after `until`: what was committed
+    /// Whether the log was followed without a gap since `from`, and was read to its end after `until`: what was committed
     /// between these, and longer ago than anybody takes to tell of it, was found there.
     pub(crate) fn has_followed(&self, from: Instant, until: Instant) -> bool {
-        lock(&self.followed).is_some_and(|followed| followed.since <= from && followed.flowed >= until)
+        match *lock(&self.followed) {
+            Followed::Since { since, flowed } => since <= from && flowed >= until,
+            Followed::NotYet | Followed::Unsure => false,
+        }
+    }
+
+    /// Takes note of a failover.
+    pub(crate) fn note_new_timeline(&self) {
+        *lock(&self.followed) = Followed::Unsure;
     }
 
     fn note_followed(&self, stretch: &Stretch, now: Instant) {
-        let mut followed = lock(&self.followed);
-        let known = followed.get_or_insert(Followed {
-            since: now,
-            flowed: now,
-        });
-        if !stretch.events.is_empty() || !stretch.is_held {
-            known.flowed = now;
+        if let followed @ Followed::NotYet = &mut *lock(&self.followed) {
+            *followed = Followed::Since {
+                since: now,
+                flowed: now,
+            };
+        }
+        if !stretch.is_held && !stretch.is_full {
+            self.note_flowed(now);
         }
     }
 
     /// Takes note that there was nothing more until a moment.
     fn note_flowed(&self, until: Instant) {
-        if let Some(followed) = &mut *lock(&self.followed) {
-            followed.flowed = followed.flowed.max(until);
+        if let Followed::Since { flowed, .. } = &mut *lock(&self.followed) {
+            *flowed = until.max(*flowed);
         }
     }
 

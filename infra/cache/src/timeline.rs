@@ -53,6 +53,7 @@ impl Inner {
                 timeline,
                 "the database has begun a new timeline: what is kept is dropped"
             );
+            self.heard.note_new_timeline();
         }
         *floors = Floors::default();
         self.generations.bump_everything();

@@ -258,6 +258,7 @@ impl Node {
         let nothing = Stretch {
             events: Vec::new(),
             transactions: Vec::new(),
+            is_full: false,
             is_held: false,
             is_quiet: true,
             as_of: LogPosition::UNKNOWN,

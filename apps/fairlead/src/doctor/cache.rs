@@ -19,6 +19,14 @@ pub(super) async fn check(config: &Config) -> Option<Check> {
         }
     };
     Some(match fairlead_cache::probe(&settings).await {
+        Ok(found) if !found.is_named => Check::warn(
+            NAME,
+            format!(
+                "Redis at {} does not tell which server it is: each process that connects drops what all have kept",
+                found.place
+            ),
+            "allow the user of cache.redis.url to ask INFO, by ACL: +info",
+        ),
         Ok(found) => Check::ok(
             NAME,
             format!(

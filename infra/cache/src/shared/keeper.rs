@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Shared;
 use super::bumps::IsOwed;
-use super::link::LinkError;
+use super::link::{Link, LinkError};
 use super::message::Message;
 use super::names::{parse_position, position_text};
 use super::owed::{Debt, OwedCounter};
@@ -174,7 +174,12 @@ async fn pay_all(inner: &Arc<Inner>, shared: &Shared) -> Result<bool, LinkError>
 /// Drops everything when this is not the server, or not the data, that was trusted last: after a restart from disk or a
 /// failover, counters and answers may have gone back together, and would vouch for each other.
 async fn make_sure_of_server(inner: &Arc<Inner>, shared: &Shared) -> Result<(), LinkError> {
-    let identity = identity(shared).await?;
+    let identity = identity(&shared.link).await?;
+    if identity.is_none() {
+        tracing::warn!(
+            "this user of Redis may not ask INFO: whoever connects drops what all have kept. Allow it by ACL: +info"
+        );
+    }
     let name = &shared.names.server();
     let get = |mut connection: MultiplexedConnection| async move {
         redis::cmd("GET").arg(name).query_async(&mut connection).await
@@ -193,11 +198,11 @@ async fn make_sure_of_server(inner: &Arc<Inner>, shared: &Shared) -> Result<(), 
 }
 
 /// Names the server and the history of its data; `None` when it does not tell.
-async fn identity(shared: &Shared) -> Result<Option<String>, LinkError> {
+pub(super) async fn identity(link: &Link) -> Result<Option<String>, LinkError> {
     let ask = |mut connection: MultiplexedConnection| async move {
         redis::cmd("INFO").query_async::<InfoDict>(&mut connection).await
     };
-    let info = match shared.link.run(ask).await {
+    let info = match link.run(ask).await {
         Ok(info) => info,
         // Not every user of a Redis may ask.
         Err(LinkError::Redis(error)) if !error.is_unrecoverable_error() => return Ok(None),

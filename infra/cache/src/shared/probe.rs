@@ -3,6 +3,7 @@ use std::time::{Duration, Instant};
 use redis::ConnectionAddr;
 use tokio::time::timeout;
 
+use super::keeper::identity;
 use super::link::{Link, LinkError};
 use super::server::BadRedis;
 use crate::settings::SharedSettings;
@@ -16,6 +17,8 @@ pub struct Found {
     pub place: String,
     /// How long it took to connect and to be answered.
     pub took: Duration,
+    /// Whether it tells which server it is, and of which data: unless it does, whoever connects drops what is kept.
+    pub is_named: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -40,9 +43,14 @@ pub async fn probe(settings: &SharedSettings) -> Result<Found, ProbeError> {
     timeout(WITHIN, link.probe())
         .await
         .map_err(|_| ProbeError::Silent)??;
+    let took = started.elapsed();
+    let identity = timeout(WITHIN, identity(&link))
+        .await
+        .map_err(|_| ProbeError::Silent)??;
     Ok(Found {
         place: place(link.address()),
-        took: started.elapsed(),
+        took,
+        is_named: identity.is_some(),
     })
 }
 

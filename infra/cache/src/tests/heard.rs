@@ -6,6 +6,7 @@ use fairlead_domain::Id;
 use fairlead_domain::cache::Source;
 use fairlead_domain::consistency::{Consistency, LogPosition};
 use fairlead_domain::events::{Event, EventCursor, Stretch};
+use fairlead_domain::store::TimelineObserver as _;
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -52,6 +53,7 @@ fn stretch(events: impl IntoIterator<Item = (u32, Event)>, as_of: LogPosition) -
     Stretch {
         events,
         transactions,
+        is_full: false,
         is_held: false,
         is_quiet: true,
         as_of,
@@ -156,4 +158,51 @@ async fn an_event_of_another_tenant_changes_nothing_here() {
     observe(&reader, [(7, other)], position(9)).await;
 
     assert_eq!(source(&reader).await, Source::Memory);
+}
+
+#[tokio::test]
+async fn a_log_is_followed_once_it_was_read_to_its_end() {
+    let reader = Reader::new(Origin::open(), CacheSettings::default());
+    let inner = &reader.cache.inner;
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    let as_of = LogPosition::new(1, 9);
+    let whole = || stretch([(7, event(1, "lead"))], as_of);
+    let held = Stretch {
+        is_held: true,
+        ..whole()
+    };
+    let full = Stretch {
+        is_full: true,
+        ..whole()
+    };
+
+    inner.observe(&whole(), at(10));
+    inner.observe(&held, at(20));
+    inner.observe(&full, at(21));
+
+    assert!(inner.heard.has_followed(at(10), at(10)));
+    assert!(!inner.heard.has_followed(at(9), at(10)), "it began later");
+    assert!(
+        !inner.heard.has_followed(at(10), at(11)),
+        "something may be left to read"
+    );
+    inner.observe(&whole(), at(22));
+    assert!(inner.heard.has_followed(at(10), at(22)));
+}
+
+#[tokio::test]
+async fn after_a_failover_nobody_is_sure_of_what_was_followed() {
+    let reader = Reader::new(Origin::open(), CacheSettings::default());
+    let inner = &reader.cache.inner;
+    let now = Instant::now();
+    let whole = stretch([], LogPosition::new(1, 9));
+    reader.cache.note_timeline(1);
+    inner.observe(&whole, now);
+    assert!(inner.heard.has_followed(now, now));
+
+    reader.cache.note_timeline(2);
+
+    inner.observe(&whole, now + Duration::from_secs(1));
+    assert!(!inner.heard.has_followed(now, now));
 }

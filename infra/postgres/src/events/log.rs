@@ -96,7 +96,10 @@ impl EventLog for PgSystemStore {
             transactions
                 .push(u32::try_from(transaction).map_err(|_| unexpected("a transaction id beyond 32 bits"))?);
         }
-        let (is_held, is_quiet) = if events.len() < limit as usize {
+        let is_full = events.len() >= limit as usize;
+        let (is_held, is_quiet) = if is_full {
+            (false, false)
+        } else {
             let last = events.last().map_or(after, |event| event.cursor);
             let row = connection
                 .sql(IS_MORE)
@@ -106,13 +109,12 @@ impl EventLog for PgSystemStore {
                 .await?;
             let get = |column| row.try_get(column).map_err(SqlError::from);
             (get(0)?, get(1)?)
-        } else {
-            (false, false)
         };
         let as_of = connection.commit().await?;
         Ok(Stretch {
             events,
             transactions,
+            is_full,
             is_held,
             is_quiet,
             as_of,

@@ -15,6 +15,7 @@ use super::history::History;
 use super::node::Seen;
 use super::rotation::{Fault, Standing};
 use crate::config::MonitorConfig;
+use crate::error::Meaning;
 use crate::pool::Target;
 use crate::wire::{Conversation, Error, Row};
 
@@ -80,18 +81,27 @@ impl Monitor {
             }
             Ok(Err(error)) => {
                 tracing::debug!(db.node = %self.name, error = &error as &dyn std::error::Error, "cannot look");
-                Err(Fault::Refuses)
+                self.lose_sight();
+                if error.is_want_of_room() {
+                    self.judge_unseen()
+                } else {
+                    Err(Fault::Refuses)
+                }
             }
-            Err(_) => Err(Fault::Silent),
+            Err(_) => {
+                self.lose_sight();
+                Err(Fault::Silent)
+            }
         };
-        if found.is_err_and(|fault| matches!(fault, Fault::Refuses | Fault::Silent)) {
-            self.conversation = None;
-            self.seen.saw_latency(None);
-        }
         let (before, now) = self.seen.look(found);
         if before != now {
             tell(&self.name, before, now);
         }
+    }
+
+    fn lose_sight(&mut self) {
+        self.conversation = None;
+        self.seen.saw_latency(None);
     }
 
     /// Asks over the connection there is; when that one broke, over a new one.
@@ -129,8 +139,23 @@ impl Monitor {
             return Err(Fault::NotAReplica);
         }
         self.seen.position.store(look.position);
-        let lag = self.history.lag(look.position, Instant::now());
-        self.seen.saw_replica(look.received, lag);
+        self.judge_lag(look.position, look.received)
+    }
+
+    /// Says whether a node may serve that is there, and has no room for the connection by which it is looked at: those
+    /// of the pools work. It is as it was seen last, but a replica is behind by all that was written since.
+    fn judge_unseen(&self) -> Result<(), Fault> {
+        match self.seen.standing() {
+            Standing::Unknown => Err(Fault::Refuses),
+            Standing::Out(fault @ (Fault::NotAReplica | Fault::NotThePrimary)) => Err(fault),
+            _ if self.role == NodeRole::Primary => Ok(()),
+            _ => self.judge_lag(self.seen.position.load(), self.seen.received()),
+        }
+    }
+
+    fn judge_lag(&self, replayed: LogPosition, received: u64) -> Result<(), Fault> {
+        let lag = self.history.lag(replayed, Instant::now());
+        self.seen.saw_replica(received, lag);
         match lag {
             None => Err(Fault::Diverged),
             Some(lag) if lag.time > self.config.max_lag => Err(Fault::Lagging),
@@ -146,6 +171,12 @@ enum LookError {
     Driver(#[from] Error),
     #[error("the answer is not what was asked for")]
     Answer,
+}
+
+impl LookError {
+    fn is_want_of_room(&self) -> bool {
+        matches!(self, Self::Driver(error) if Meaning::of(error) == Meaning::NoRoom)
+    }
 }
 
 async fn ask(conversation: &mut Conversation) -> Result<Look, LookError> {
