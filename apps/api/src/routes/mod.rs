@@ -42,12 +42,14 @@ pub(crate) fn configure_health(config: &mut ServiceConfig) {
 pub(crate) fn configure(config: &mut ServiceConfig) {
     config
         .service(
+            // Paths are tried in this order, those with an id by a regular expression each: what is asked for most
+            // comes first.
             scope::scope("/api/v1")
+                .configure(leads::configure)
+                .configure(activities::configure)
                 .configure(auth::configure)
                 .configure(tenant::configure)
                 .configure(users::configure)
-                .configure(leads::configure)
-                .configure(activities::configure)
                 .configure(carriers::configure)
                 .configure(events::configure)
                 .configure(operations::configure)
