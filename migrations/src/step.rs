@@ -51,6 +51,7 @@ const STEPS: &[Step] = steps![
     "m20261122_005100_replays_expire",
     "m20261122_005200_astray_events",
     "m20261122_005300_abandoned_deliveries",
+    "m20261122_006000_performance_samples",
 ];
 
 /// SHA-256 over all SQL, in hexadecimal: two databases that were made from the same files have the same schema.

@@ -33,6 +33,7 @@ use crate::consistency::ConsistencyTokens;
 use crate::lead_meters::LeadMeters;
 use crate::middleware::{RequestTimes, SlowRequests, TenantMeters, TrustedProxies};
 use crate::paging::CursorKey;
+use crate::performance::Performance;
 use crate::rate_limits::RateLimits;
 use crate::read::{Origin, Shortcuts};
 use crate::realtime::{Connections, OperationWatches};
@@ -63,6 +64,7 @@ pub struct Services {
     pub open_connections: OpenConnections,
     pub slow: SlowRequests,
     pub statements: Arc<dyn StatementMeters>,
+    pub performance: Performance,
     /// `None`: clients may ask as often as they like.
     pub rate_limits: Option<RateLimits>,
     /// `None`: any number of requests works at once.

@@ -12,11 +12,13 @@ pub mod maintenance;
 #[cfg(test)]
 mod noise;
 pub mod noisy;
+mod sample;
 mod sketch;
 mod statement;
 mod statistics;
 pub mod trends;
 pub mod what_if;
 
+pub use sample::{Figures, Grain, Level, RouteSeries, Sample, Samples, Series, SeriesKind, thin};
 pub use sketch::{InvalidSketch, LatencySketch};
 pub use statement::{Fingerprint, STATEMENT_BOUNDS_MS, StatementCost, StatementMeters, StatementReport};

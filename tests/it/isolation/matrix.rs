@@ -130,6 +130,8 @@ pub(super) const CASES: &[Case] = &[
     case("getOperation").of(Thing::Operation),
     case("getOperationResult").of(Thing::Export),
     case("getPerformanceStats"),
+    case("getPerformanceStatus"),
+    case("getPerformanceTrends"),
     case("getReplay").of(Thing::Replay),
     case("getSlowRequest").of(Thing::Request),
     case("getSubscription"),

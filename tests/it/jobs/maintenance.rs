@@ -6,7 +6,8 @@ use support::{TestApp, wait_until};
 
 use super::bench::{count, fill, tenant};
 
-const CHORES: &str = "clear-expired, clear-jobs, clear-operations, clear-webhook-deliveries, make-partitions";
+const CHORES: &str = "clear-expired, clear-jobs, clear-operations, clear-webhook-deliveries, make-partitions, \
+                      thin-samples";
 
 #[tokio::test]
 async fn a_server_tidies_up_when_it_starts_and_every_hour() {

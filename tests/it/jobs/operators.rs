@@ -344,11 +344,12 @@ async fn a_schedule_is_made_shown_with_its_next_runs_changed_and_deleted() {
             "clear-operations",
             "clear-webhook-deliveries",
             "make-partitions",
+            "thin-samples",
             "tidy-at-night"
         ]
     );
-    assert_eq!(listed["items"][5]["cron"], "0 3 * * *");
-    assert_eq!(listed["items"][5]["nextRuns"].as_array().unwrap().len(), 5);
+    assert_eq!(listed["items"][6]["cron"], "0 3 * * *");
+    assert_eq!(listed["items"][6]["nextRuns"].as_array().unwrap().len(), 5);
 
     let due = "UPDATE job_schedules SET next_at = now() WHERE name = 'tidy-at-night'";
     superuser.execute(due).await.unwrap();

@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::query::{NoQuery, QueryReader};
 
 /// The operations that take a query; a test holds them to the specification, which is too large to be made for this.
-pub(super) const QUERIED: [(Method, &str); 30] = [
+pub(super) const QUERIED: [(Method, &str); 32] = [
     (Method::GET, "/api/v1/activities"),
     (Method::GET, "/api/v1/agents"),
     (Method::GET, "/api/v1/carriers"),
@@ -25,6 +25,7 @@ pub(super) const QUERIED: [(Method, &str); 30] = [
     (Method::GET, "/api/v1/operations"),
     (Method::GET, "/api/v1/performance/cache/explain"),
     (Method::GET, "/api/v1/performance/database/slow-queries"),
+    (Method::GET, "/api/v1/performance/endpoints"),
     (Method::GET, "/api/v1/performance/jobs"),
     (Method::GET, "/api/v1/performance/jobs/metrics"),
     (Method::POST, "/api/v1/performance/jobs/schedule"),
@@ -32,6 +33,7 @@ pub(super) const QUERIED: [(Method, &str); 30] = [
     (Method::POST, "/api/v1/performance/jobs/{queue}/resume"),
     (Method::POST, "/api/v1/performance/jobs/{queue}/retry-failed"),
     (Method::GET, "/api/v1/performance/slow-requests"),
+    (Method::GET, "/api/v1/performance/trends"),
     (Method::POST, "/api/v1/performance/websocket/cleanup"),
     (Method::GET, "/api/v1/performance/websocket/connections"),
     (Method::GET, "/api/v1/tenant/api-keys"),

@@ -955,5 +955,14 @@ const GENERAL: &[Key] = {
             "how many tenants have series of their own, those that ask most; all others are one, `other`",
         )
         .unit("tenants"),
+        // What is measured.
+        Key::new(
+            "performance.interval_ms",
+            range(1_000, 3_600_000),
+            "60000",
+            "how often a process writes down what it has measured, for operators to look back at",
+        )
+        .unit("ms")
+        .aliases(&["METRICS_INTERVAL"]),
     ]
 };

@@ -36,6 +36,7 @@ pub struct Config {
     pub security: SecurityConfig,
     pub log: LogConfig,
     pub metrics: MetricsConfig,
+    pub performance: PerformanceConfig,
 }
 
 impl Config {
@@ -611,6 +612,14 @@ pub struct MetricsConfig {
     pub port: u16,
     /// How many tenants have series of their own.
     pub tenants: usize,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PerformanceConfig {
+    /// Between two times that what was measured is written down.
+    #[serde(rename = "interval_ms", with = "millis")]
+    pub interval: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

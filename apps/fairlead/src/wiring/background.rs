@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use fairlead_api::Recorder;
 use fairlead_auth::KeyRing;
 use fairlead_domain::upstreams::BreakerSharing;
 use tokio::task::JoinHandle;
@@ -25,11 +26,14 @@ impl Background {
         keys: &Arc<KeyRing>,
         events: &Events,
         sharing: Option<BreakerSharing>,
+        recorder: Recorder,
     ) -> Self {
         let system = &stores.system;
         let mut tasks = vec![system.spawn_refresh(), reload_keys(Arc::clone(keys))];
         tasks.extend(events.spawn());
         tasks.extend(sharing.map(breakers::spawn));
+        let record = move || recorder.clone().run();
+        tasks.push(fairlead_telemetry::spawn_supervised("record-performance", record));
         Self(tasks)
     }
 

@@ -128,6 +128,7 @@ fn schedules(config: &Config, clock: &dyn Clock) -> Vec<Schedule> {
         Chore::ClearJobs => Some(47),
         Chore::ClearOperations => Some(57),
         Chore::ClearWebhookDeliveries => Some(27),
+        Chore::ThinSamples => Some(2),
     };
     let schedule = |chore: Chore| {
         let job = NewJob::new(Queue::Maintenance, chore.as_str(), &());

@@ -27,8 +27,8 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
 use fairlead_api::{
-    Connections, ImportPlaces, JobServices, Offer, OpenConnections, OperationWatches, RequestTimes, Services,
-    Shortcuts, SlowRequests, TenantMeters, VoiceMeters,
+    Connections, ImportPlaces, JobServices, Offer, OpenConnections, OperationWatches, Performance, Recorder,
+    RequestTimes, Services, Shortcuts, SlowRequests, TenantMeters, VoiceMeters,
 };
 use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
 use fairlead_cache::Warmer;
@@ -237,6 +237,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     } else {
         Offer::Health
     };
+    let recorder = Recorder::new(services.clone());
     let cluster = Arc::clone(&stores.cluster);
     let started = fairlead_api::serve(services, offer, vec![listener], move || cluster.keep_open_here());
     let (server, handle) = match started {
@@ -249,7 +250,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         }
     };
     // Last, because nobody would end these if a step after them failed.
-    let background = Background::start(&stores, &keys, &events, breakers);
+    let background = Background::start(&stores, &keys, &events, breakers, recorder);
     let jobs = jobs.spawn();
     Ok(Assembled {
         address,
@@ -362,6 +363,7 @@ fn services(
         leads: edge.leads,
         open_connections: OpenConnections::default(),
         statements: stores.cluster.clone(),
+        performance: Performance::new(stores.system.clone(), config.performance.interval),
         rate_limits: ready.limiting.map(|limiting| limiting.limits),
         gatekeeper: admission::gatekeeper(config)?,
         clock: Arc::clone(&parts.clock),

@@ -36,16 +36,19 @@ pub enum Chore {
     ClearOperations,
     /// What is sent to webhooks by nobody any more, and what became long ago of what was.
     ClearWebhookDeliveries,
+    /// What was measured long ago, into hours and days.
+    ThinSamples,
 }
 
 impl Chore {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::ClearExpired,
         Self::MakePartitions,
         Self::DropOldEvents,
         Self::ClearJobs,
         Self::ClearOperations,
         Self::ClearWebhookDeliveries,
+        Self::ThinSamples,
     ];
 
     /// Names its jobs, and their schedule.
@@ -57,6 +60,7 @@ impl Chore {
             Self::ClearJobs => "clear-jobs",
             Self::ClearOperations => "clear-operations",
             Self::ClearWebhookDeliveries => "clear-webhook-deliveries",
+            Self::ThinSamples => "thin-samples",
         }
     }
 }
@@ -119,6 +123,7 @@ impl JobHandler for Maintenance {
                 let before = self.store.now() - self.retention.webhook_deliveries;
                 self.store.clear_webhook_deliveries(before).await?;
             }
+            Chore::ThinSamples => self.store.thin_samples().await?,
         }
         Ok(Done::Now)
     }

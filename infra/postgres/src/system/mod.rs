@@ -8,6 +8,7 @@ mod maintenance;
 mod operations;
 mod operators;
 mod platform;
+mod samples;
 mod throttle;
 mod webhooks;
 

@@ -2,14 +2,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use actix_web::{HttpResponse, get, web};
-use fairlead_domain::performance::{Fingerprint, LatencySketch, StatementMeters};
+use fairlead_domain::performance::{
+    Figures, Fingerprint, LatencySketch, Sample, Series, SeriesKind, StatementMeters,
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::period::{PeriodParameters, PeriodQuery};
 use super::view::{LatencyView, per_second, ratio};
 use crate::Services;
 use crate::authentication::Operator;
-use crate::middleware::{MOST_CALLS, RequestTimes, StatementOfRoute, Times};
+use crate::middleware::{MOST_CALLS, RequestTimes, StatementOfRoute};
+use crate::problem::Problem;
+use crate::query::QueryOf;
 use crate::units::milliseconds;
 
 /// How the routes fare.
@@ -31,7 +36,7 @@ use crate::units::milliseconds;
     }],
 }]}))]
 struct EndpointsView {
-    /// For how long was counted: since the start of this process.
+    /// For how long was counted: since the start of this process, or for as much of the period as something is known of.
     seconds: f64,
     /// Those whose requests took most time altogether come first.
     items: Vec<EndpointView>,
@@ -43,7 +48,7 @@ struct EndpointsView {
 #[schema(as = Endpoint)]
 struct EndpointView {
     /// `other` of one that is not used here.
-    method: &'static str,
+    method: Box<str>,
     /// The pattern; `null` of all that lead nowhere.
     #[schema(required = true)]
     route: Option<Box<str>>,
@@ -58,8 +63,9 @@ struct EndpointView {
     latency: LatencyView,
     /// By class of status.
     statuses: Vec<StatusView>,
-    /// What its requests had the database do; those that took most time come first.
-    statements: Vec<StatementView>,
+    /// What its requests had the database do; those that took most time come first. `null` of a period: it is not kept.
+    #[schema(required = true)]
+    statements: Option<Vec<StatementView>>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -95,16 +101,23 @@ struct StatementView {
 #[derive(Default)]
 struct Endpoint {
     all: LatencySketch,
-    classes: BTreeMap<u16, LatencySketch>,
-    statements: BTreeMap<Fingerprint, StatementOfRoute>,
+    classes: BTreeMap<u8, LatencySketch>,
+    statements: Option<BTreeMap<Fingerprint, StatementOfRoute>>,
 }
 
+/// By method and route.
+type Endpoints = BTreeMap<(Box<str>, Box<str>), Endpoint>;
+
 impl Endpoint {
-    fn add(&mut self, status: u16, times: &Times) {
-        self.all.merge(&times.sketch);
-        self.classes.entry(status / 100).or_default().merge(&times.sketch);
-        for statement in &times.statements {
-            self.statements
+    fn add(&mut self, class: u8, times: &LatencySketch) {
+        self.all.merge(times);
+        self.classes.entry(class).or_default().merge(times);
+    }
+
+    fn add_statements(&mut self, statements: &[StatementOfRoute]) {
+        let known = self.statements.get_or_insert_default();
+        for statement in statements {
+            known
                 .entry(statement.fingerprint)
                 .and_modify(|known| known.merge(statement))
                 .or_insert(*statement);
@@ -112,25 +125,44 @@ impl Endpoint {
     }
 }
 
-fn endpoints_of(times: &RequestTimes) -> BTreeMap<(Box<str>, &'static str), Endpoint> {
-    let mut all: BTreeMap<_, Endpoint> = BTreeMap::new();
+/// Of this process, since it started.
+fn counted(times: &RequestTimes) -> Endpoints {
+    let mut all = Endpoints::new();
     for (series, times) in times.all() {
-        let endpoint = all.entry((series.route, series.method)).or_default();
-        endpoint.add(series.status, &times);
+        let key = (series.method.into(), series.route);
+        let endpoint = all.entry(key).or_default();
+        endpoint.add(
+            u8::try_from(series.status / 100).unwrap_or_default(),
+            &times.sketch,
+        );
+        endpoint.add_statements(&times.statements);
     }
     all
 }
 
+/// Of all processes.
+fn add_sample(all: &mut Endpoints, sample: &Sample) {
+    if let (Series::Route(route), Figures::Times(times)) = (&sample.series, &sample.figures) {
+        let key = (route.method.clone(), route.route.clone());
+        all.entry(key).or_default().add(route.class, times);
+    }
+}
+
 impl EndpointsView {
-    fn new(times: &RequestTimes, texts: &dyn StatementMeters) -> Self {
-        let span = times.age();
-        let mut all: Vec<_> = endpoints_of(times).into_iter().collect();
+    fn new(all: Endpoints, span: Duration, texts: &dyn StatementMeters) -> Self {
+        let mut all: Vec<_> = all.into_iter().collect();
         all.sort_by_key(|(_, endpoint)| std::cmp::Reverse(endpoint.all.sum()));
         let whole: Duration = all.iter().map(|(_, endpoint)| endpoint.all.sum()).sum();
-        let view = |((route, method), endpoint): ((Box<str>, _), Endpoint)| {
+        let view = |((method, route), endpoint): ((_, Box<str>), Endpoint)| {
             let failed = endpoint.classes.get(&5).map_or(0, LatencySketch::count);
-            let mut statements: Vec<_> = endpoint.statements.into_values().collect();
-            statements.sort_by_key(|statement| std::cmp::Reverse(statement.time));
+            let statements = endpoint.statements.map(|statements| {
+                let mut statements: Vec<_> = statements.into_values().collect();
+                statements.sort_by_key(|statement| std::cmp::Reverse(statement.time));
+                let views = statements
+                    .iter()
+                    .map(|statement| StatementView::new(statement, texts));
+                views.collect()
+            });
             EndpointView {
                 method,
                 route: (!route.is_empty()).then_some(route),
@@ -146,10 +178,7 @@ impl EndpointsView {
                         latency: LatencyView::from(times),
                     })
                     .collect(),
-                statements: statements
-                    .iter()
-                    .map(|statement| StatementView::new(statement, texts))
-                    .collect(),
+                statements,
             }
         };
         Self {
@@ -179,10 +208,30 @@ impl StatementView {
 #[utoipa::path(
     tag = "platform",
     operation_id = "listEndpoints",
-    responses((status = 200, description = "Since this process started.", body = EndpointsView)),
+    params(PeriodParameters),
+    responses((status = 200, description = "Of this process, or of a period.", body = EndpointsView)),
     extensions(("x-permit" = json!("Operator"))),
 )]
 #[get("/performance/endpoints")]
-pub(super) async fn endpoints(services: web::Data<Services>, _operator: Operator) -> HttpResponse {
-    HttpResponse::Ok().json(EndpointsView::new(&services.times, &*services.statements))
+pub(super) async fn endpoints(
+    services: web::Data<Services>,
+    _operator: Operator,
+    query: QueryOf<PeriodQuery>,
+) -> Result<HttpResponse, Problem> {
+    let (all, span) = match query.0.0 {
+        None => (counted(&services.times), services.times.age()),
+        Some(period) => {
+            let now = services.clock.now();
+            let (mut all, mut oldest) = (Endpoints::new(), now);
+            let mut each = |sample: &Sample| {
+                oldest = oldest.min(sample.at);
+                add_sample(&mut all, sample);
+            };
+            let samples = &services.performance.samples;
+            let kinds = [SeriesKind::Route];
+            samples.read(now - period.span(), now, &kinds, &mut each).await?;
+            (all, (now - oldest).unsigned_abs())
+        }
+    };
+    Ok(HttpResponse::Ok().json(EndpointsView::new(all, span, &*services.statements)))
 }

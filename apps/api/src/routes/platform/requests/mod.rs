@@ -1,16 +1,24 @@
 //! How requests fare, and what they ask of the database.
 
+mod changes;
 mod endpoints;
 mod get_slow;
+mod history;
 mod list_slow;
+mod period;
 mod slow_queries;
 mod stats;
+mod status;
+mod sum;
+mod trends;
 mod view;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
+        .service(status::status)
+        .service(trends::trends)
         .service(stats::stats)
         .service(endpoints::endpoints)
         .service(list_slow::list)

@@ -11,6 +11,8 @@ use support::pair::operator;
 use support::process::Program;
 use support::{Client, TestApp, TestDatabase, TestTenant, wait_until};
 
+mod history;
+
 const SLOW: &str = "/api/v1/performance/slow-requests";
 const ENDPOINTS: &str = "/api/v1/performance/endpoints";
 

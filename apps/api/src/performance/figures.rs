@@ -1,0 +1,142 @@
+//! All that a process measures, at one moment.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use fairlead_domain::performance::{Figures, LatencySketch, Level, RouteSeries, Series};
+use fairlead_telemetry::process;
+
+use super::series;
+use crate::state::Services;
+
+/// What has been counted since the start of the process, and levels as they are now.
+#[derive(Clone, Debug)]
+pub(super) struct Taken {
+    pub(super) at: Instant,
+    pub(super) routes: BTreeMap<RouteSeries, LatencySketch>,
+    pub(super) statements: LatencySketch,
+    counters: BTreeMap<Box<str>, u64>,
+    gauges: BTreeMap<Box<str>, f64>,
+    cpu: Option<Duration>,
+}
+
+impl Taken {
+    pub(super) fn now(services: &Services) -> Self {
+        let mut routes: BTreeMap<RouteSeries, LatencySketch> = BTreeMap::new();
+        for (series, times) in services.times.all() {
+            let series = RouteSeries {
+                method: series.method.into(),
+                route: series.route,
+                class: u8::try_from(series.status / 100).unwrap_or_default(),
+            };
+            routes.entry(series).or_default().merge(&times.sketch);
+        }
+        let mut statements = LatencySketch::default();
+        for report in services.statements.statements() {
+            statements.merge(&report.times);
+        }
+        let usage = process::usage();
+        let mut gauges = BTreeMap::new();
+        let levels = [
+            (series::RESIDENT_BYTES, usage.resident_bytes),
+            (series::OPEN_FILES, usage.open_files),
+        ];
+        for (name, level) in levels {
+            if let Some(level) = level {
+                gauges.insert(name.into(), real(level));
+            }
+        }
+        let mut counters = BTreeMap::new();
+        add_cache(services, &mut counters, &mut gauges);
+        add_database(services, &mut gauges);
+        add_clients(services, &mut gauges);
+        Self {
+            at: Instant::now(),
+            routes,
+            statements,
+            counters,
+            gauges,
+            cpu: usage.cpu_time,
+        }
+    }
+
+    /// How many processors were busy since.
+    pub(super) fn processors_since(&self, earlier: &Self) -> Option<f64> {
+        let busy = self.cpu?.saturating_sub(earlier.cpu?);
+        let span = self.at.saturating_duration_since(earlier.at);
+        (!span.is_zero()).then(|| busy.as_secs_f64() / span.as_secs_f64())
+    }
+
+    /// What has come since, without what has not happened.
+    pub(super) fn since(&self, earlier: &Self) -> Vec<(Series, Figures)> {
+        let nothing = LatencySketch::default();
+        let routes = self.routes.iter().map(|(series, times)| {
+            let before = earlier.routes.get(series).unwrap_or(&nothing);
+            (Series::Route(series.clone()), times.since(before))
+        });
+        let statements = (Series::Statements, self.statements.since(&earlier.statements));
+        let times = routes
+            .chain([statements])
+            .filter(|(_, times)| times.count() > 0)
+            .map(|(series, times)| (series, Figures::Times(times)));
+        let counters = self.counters.iter().map(|(name, count)| {
+            let before = earlier.counters.get(name).copied().unwrap_or_default();
+            (
+                Series::Counter(name.clone()),
+                Figures::Count(count.saturating_sub(before)),
+            )
+        });
+        let processors = self.processors_since(earlier);
+        let gauges = self
+            .gauges
+            .iter()
+            .map(|(name, level)| (name.clone(), *level))
+            .chain(processors.map(|busy| (series::PROCESSORS.into(), busy)))
+            .map(|(name, level)| (Series::Gauge(name), Figures::Level(Level::of(level))));
+        times.chain(counters).chain(gauges).collect()
+    }
+}
+
+fn add_cache(
+    services: &Services,
+    counters: &mut BTreeMap<Box<str>, u64>,
+    gauges: &mut BTreeMap<Box<str>, f64>,
+) {
+    let Some(cache) = &services.cache_control else {
+        return;
+    };
+    let report = cache.report();
+    let total = report.total();
+    counters.insert(series::CACHE_REQUESTS.into(), total.requests());
+    counters.insert(series::CACHE_HITS.into(), total.hits());
+    gauges.insert(series::CACHE_BYTES.into(), real(report.memory.used_bytes));
+}
+
+fn add_database(services: &Services, gauges: &mut BTreeMap<Box<str>, f64>) {
+    for node in services.nodes.nodes() {
+        for pool in &node.pools {
+            let name = |what| format!("pool.{}.{}.{what}", node.name, pool.role).into_boxed_str();
+            gauges.insert(name("active"), pool.active.into());
+            gauges.insert(name("waiting"), pool.waiting.into());
+        }
+        if let Some(lag) = node.lag {
+            let name = format!("replica.{}.lag_seconds", node.name);
+            gauges.insert(name.into(), lag.time.as_secs_f64());
+        }
+    }
+}
+
+fn add_clients(services: &Services, gauges: &mut BTreeMap<Box<str>, f64>) {
+    let (mut sockets, mut streams) = (0, 0);
+    for of in services.connections.by_tenant() {
+        sockets += of.sockets;
+        streams += of.streams;
+    }
+    gauges.insert(series::SOCKETS.into(), real(sockets));
+    gauges.insert(series::STREAMS.into(), real(streams));
+}
+
+#[expect(clippy::cast_precision_loss, reason = "levels for people to read")]
+fn real(level: u64) -> f64 {
+    level as f64
+}

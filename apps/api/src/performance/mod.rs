@@ -1,0 +1,48 @@
+//! What this process measures, written down interval by interval, for all processes to tell of.
+
+mod figures;
+mod recorder;
+pub(crate) mod series;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use fairlead_domain::performance::Samples;
+use time::OffsetDateTime;
+
+pub use recorder::Recorder;
+
+/// Where measurements go, and what was measured last. All clones share it.
+#[derive(Clone, Debug)]
+pub struct Performance {
+    pub samples: Arc<dyn Samples>,
+    /// How often this process writes down what it has measured.
+    pub interval: Duration,
+    lately: Arc<Mutex<Lately>>,
+}
+
+/// How writing down has gone.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lately {
+    pub(crate) written_at: Option<OffsetDateTime>,
+    /// Since when it fails; what was measured since the last time goes with the next.
+    pub(crate) failing_since: Option<OffsetDateTime>,
+}
+
+impl Performance {
+    pub fn new(samples: Arc<dyn Samples>, interval: Duration) -> Self {
+        Self {
+            samples,
+            interval,
+            lately: Arc::default(),
+        }
+    }
+
+    pub(crate) fn lately(&self) -> Lately {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lately> {
+        self.lately.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
