@@ -46,6 +46,9 @@ const ONE_OF_EACH: &str = "
     INSERT INTO events_dropped (tenant_id, xid, position) VALUES ('{t}', '3', 1);
     INSERT INTO usage_by_day (tenant_id, day, type, source, events)
         VALUES ('{t}', '2026-11-21', 'lead_created', 'api', 1);
+    INSERT INTO tenant_usage (tenant_id, hour, requests, failed, request_micros, received_bytes, sent_bytes, statements,
+                              rows, database_micros, job_micros, stay_micros)
+        VALUES ('{t}', '2026-11-21 10:00Z', 1, 0, 1, 1, 1, 1, 1, 1, 1, 1);
     INSERT INTO jobs (tenant_id, id, queue, kind, payload, priority, state)
         VALUES ('{t}', '{t}', 'lead-processing', 'a kind', '{}', 1, 'waiting');
     INSERT INTO operations (tenant_id, id, kind, created_by) VALUES ('{t}', '{t}', 'import-leads', 'system');

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::access::Role;
 use crate::paging::{Page, Paging};
+use crate::performance::Taken;
 use crate::store::StoreError;
 
 /// The one tenant of a unit of work.
@@ -19,7 +20,7 @@ pub trait Tenants: Send {
     async fn get_for_update(&mut self) -> Result<Tenant, StoreError>;
     /// Writes name and `updated_at`; the stored version becomes one more than `tenant.version`.
     async fn update(&mut self, tenant: &Tenant) -> Result<(), StoreError>;
-    /// Counts what the tenant has stored.
+    /// Counts what the tenant has stored, and adds up what it has taken in this calendar month.
     async fn usage(&mut self) -> Result<Usage, StoreError>;
     /// Counts what is limited.
     async fn in_use(&mut self) -> Result<InUse, StoreError>;
@@ -57,6 +58,10 @@ pub struct Usage {
     pub activities: u64,
     pub carriers: u64,
     pub api_keys: u64,
+    /// In this calendar month, by UTC.
+    pub taken: Taken,
+    /// In this month as well: that models have read and written, with what is reserved.
+    pub ai_tokens: u64,
 }
 
 /// The users of one tenant.

@@ -1,9 +1,11 @@
+use std::collections::HashMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::{DeadJob, Job, JobOwner, NewJob, Queue, Ticket};
+use crate::identity::TenantId;
 use crate::store::StoreError;
 
 /// The jobs of the owner of a unit of work.
@@ -152,6 +154,10 @@ pub struct HearingLost;
 /// Tells how the jobs of this process fare.
 pub trait JobsMonitor: Debug + Send + Sync {
     fn report(&self) -> JobsReport;
+
+    /// How long jobs of each tenant were worked on since this was last asked: of ten thousand tenants at the most. One
+    /// alone may ask.
+    fn take_time_by_tenant(&self) -> HashMap<TenantId, Duration>;
 }
 
 /// What this process has done, since it started.

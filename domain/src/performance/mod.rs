@@ -8,6 +8,7 @@ pub mod bottlenecks;
 pub mod forecast;
 pub mod health;
 pub mod index_advice;
+mod ledger;
 pub mod maintenance;
 #[cfg(test)]
 mod noise;
@@ -19,6 +20,7 @@ mod statistics;
 pub mod trends;
 pub mod what_if;
 
+pub use ledger::{Taken, TenantLedger, TenantTaken};
 pub use sample::{Figures, Grain, Level, RouteSeries, Sample, Samples, Series, SeriesKind, thin};
 pub use sketch::{InvalidSketch, LatencySketch};
 pub use statement::{Fingerprint, STATEMENT_BOUNDS_MS, StatementCost, StatementMeters, StatementReport};

@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use super::LatencySketch;
+use super::{LatencySketch, Taken};
+use crate::identity::TenantId;
 use crate::store::StoreError;
 
 /// What was measured of one thing within an interval.
@@ -80,9 +81,14 @@ pub enum Grain {
 /// The measured past, of all processes.
 #[async_trait]
 pub trait Samples: fmt::Debug + Send + Sync {
-    /// Writes down what this process has measured within an interval: all or nothing. No other of its intervals began at
-    /// the same moment.
-    async fn add(&self, at: OffsetDateTime, measured: &[(Series, Figures)]) -> Result<(), StoreError>;
+    /// Writes down what this process has measured within an interval, and adds to the ledger what tenants have taken: all
+    /// or nothing. No other of its intervals began at the same moment.
+    async fn add(
+        &self,
+        at: OffsetDateTime,
+        measured: &[(Series, Figures)],
+        taken: &[(TenantId, Taken)],
+    ) -> Result<(), StoreError>;
 
     /// Whether this process has written down an interval that began at this moment.
     async fn has(&self, at: OffsetDateTime) -> Result<bool, StoreError>;

@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 use fairlead_domain::identity::{InUse, Tenant, Tenants, Usage};
+use fairlead_domain::performance::Taken;
 use fairlead_domain::store::StoreError;
 use sea_orm::sea_query::LockType;
 use sea_orm::{ColumnTrait as _, EntityTrait as _, QueryFilter as _, QuerySelect as _, Select};
@@ -23,7 +26,16 @@ const USAGE: &str = "
            (SELECT COUNT(*) FROM activities WHERE tenant_id = $1),
            (SELECT COUNT(*) FROM carriers WHERE tenant_id = $1),
            (SELECT COUNT(*) FROM api_keys
-            WHERE tenant_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2))";
+            WHERE tenant_id = $1 AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > $2)),
+           u.*,
+           (SELECT COALESCE(SUM(input_tokens + output_tokens), 0)::bigint FROM ai_calls
+            WHERE tenant_id = $1 AND called_at >= date_trunc('month', $2, 'UTC'))
+    FROM (SELECT COALESCE(SUM(requests), 0)::bigint, COALESCE(SUM(failed), 0)::bigint,
+                 COALESCE(SUM(request_micros), 0)::bigint, COALESCE(SUM(received_bytes), 0)::bigint,
+                 COALESCE(SUM(sent_bytes), 0)::bigint, COALESCE(SUM(statements), 0)::bigint,
+                 COALESCE(SUM(rows), 0)::bigint, COALESCE(SUM(database_micros), 0)::bigint,
+                 COALESCE(SUM(job_micros), 0)::bigint, COALESCE(SUM(stay_micros), 0)::bigint
+          FROM tenant_usage WHERE tenant_id = $1 AND hour >= date_trunc('month', $2, 'UTC')) AS u";
 
 const IN_USE: &str = "
     SELECT (SELECT COUNT(*) FROM users WHERE tenant_id = $1),
@@ -110,6 +122,17 @@ impl Tenants for PgUnitOfWork {
             activities,
             carriers,
             api_keys,
+            requests,
+            failed,
+            request_micros,
+            received_bytes,
+            sent_bytes,
+            statements,
+            rows,
+            database_micros,
+            job_micros,
+            stay_micros,
+            ai_tokens,
         ] = self.counts(USAGE).await?;
         Ok(Usage {
             users,
@@ -120,6 +143,19 @@ impl Tenants for PgUnitOfWork {
             activities,
             carriers,
             api_keys,
+            taken: Taken {
+                requests,
+                failed,
+                request_time: Duration::from_micros(request_micros),
+                received_bytes,
+                sent_bytes,
+                statements,
+                rows,
+                database_time: Duration::from_micros(database_micros),
+                job_time: Duration::from_micros(job_micros),
+                stay_time: Duration::from_micros(stay_micros),
+            },
+            ai_tokens,
         })
     }
 

@@ -163,6 +163,7 @@ pub(super) const CASES: &[Case] = &[
     case("listOperations"),
     case("listSlowQueries"),
     case("listSlowRequests"),
+    case("listTenantsTaken"),
     case("listUsers"),
     case("listWebhooks"),
     case("logActivity")

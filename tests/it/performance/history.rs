@@ -13,7 +13,7 @@ use support::{Client, TestDatabase, TestTenant, wait_until};
 use super::{ENDPOINTS, endpoint};
 
 /// The last interval is over, and written down.
-async fn written(operator: &Client, after: &str) -> String {
+pub(super) async fn written(operator: &Client, after: &str) -> String {
     let written_at = async || {
         let status = operator.get("/api/v1/performance/status").await.expect(200);
         status["writtenAt"].as_str().unwrap_or_default().to_owned()

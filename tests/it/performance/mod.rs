@@ -12,6 +12,7 @@ use support::process::Program;
 use support::{Client, TestApp, TestDatabase, TestTenant, wait_until};
 
 mod history;
+mod ledger;
 
 const SLOW: &str = "/api/v1/performance/slow-requests";
 const ENDPOINTS: &str = "/api/v1/performance/endpoints";

@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::query::{NoQuery, QueryReader};
 
 /// The operations that take a query; a test holds them to the specification, which is too large to be made for this.
-pub(super) const QUERIED: [(Method, &str); 32] = [
+pub(super) const QUERIED: [(Method, &str); 33] = [
     (Method::GET, "/api/v1/activities"),
     (Method::GET, "/api/v1/agents"),
     (Method::GET, "/api/v1/carriers"),
@@ -33,6 +33,7 @@ pub(super) const QUERIED: [(Method, &str); 32] = [
     (Method::POST, "/api/v1/performance/jobs/{queue}/resume"),
     (Method::POST, "/api/v1/performance/jobs/{queue}/retry-failed"),
     (Method::GET, "/api/v1/performance/slow-requests"),
+    (Method::GET, "/api/v1/performance/tenants"),
     (Method::GET, "/api/v1/performance/trends"),
     (Method::POST, "/api/v1/performance/websocket/cleanup"),
     (Method::GET, "/api/v1/performance/websocket/connections"),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fairlead_domain::identity::TenantId;
+use fairlead_domain::performance::Taken;
 use fairlead_telemetry::turn_of_this_thread;
 
 use super::times::{BUCKETS, bucket};
@@ -14,6 +15,8 @@ use super::times::{BUCKETS, bucket};
 const SHARDS: usize = 16;
 /// How many tenants a thread counts one by one.
 const MOST: usize = 2_000;
+/// Of how many more it keeps what they have taken until it is asked for.
+const MOST_DROPPED: usize = 20_000;
 
 /// What requests have taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,9 +53,18 @@ pub(crate) struct OfTenants {
 
 #[derive(Debug, Default)]
 struct Counts {
-    tenants: HashMap<TenantId, TenantUse>,
+    tenants: HashMap<TenantId, Counted>,
     rest: TenantUse,
     nobodys: TenantUse,
+    /// What those have taken that are counted one by one no more.
+    dropped: HashMap<TenantId, Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Counted {
+    of: TenantUse,
+    /// What of it was told already by [`TenantMeters::take`].
+    told: Taken,
 }
 
 impl TenantMeters {
@@ -63,9 +75,26 @@ impl TenantMeters {
             return;
         };
         if !counts.tenants.contains_key(&tenant) && counts.tenants.len() >= MOST {
-            counts.forget_the_quietest();
+            counts.drop_the_quieter_half();
         }
-        counts.tenants.entry(tenant).or_default().add(request);
+        counts.tenants.entry(tenant).or_default().of.add(request);
+    }
+
+    /// What each tenant has taken since this was last asked. One alone may ask.
+    pub(crate) fn take(&self) -> HashMap<TenantId, Taken> {
+        let mut all: HashMap<TenantId, Taken> = HashMap::new();
+        for shard in &*self.0 {
+            let mut counts = lock(shard);
+            let dropped = std::mem::take(&mut counts.dropped);
+            let counted = counts.tenants.iter_mut();
+            let counted = counted.map(|(tenant, counted)| (*tenant, counted.take()));
+            for (tenant, taken) in dropped.into_iter().chain(counted) {
+                if !taken.is_nothing() {
+                    all.entry(tenant).or_default().add(&taken);
+                }
+            }
+        }
+        all
     }
 
     pub(crate) fn read(&self) -> OfTenants {
@@ -75,8 +104,8 @@ impl TenantMeters {
             let counts = lock(shard);
             all.rest.add(&counts.rest);
             all.nobodys.add(&counts.nobodys);
-            for (tenant, of) in &counts.tenants {
-                tenants.entry(*tenant).or_default().add(of);
+            for (tenant, counted) in &counts.tenants {
+                tenants.entry(*tenant).or_default().add(&counted.of);
             }
         }
         all.tenants = tenants.into_iter().collect();
@@ -114,13 +143,58 @@ impl TenantUse {
     }
 }
 
+impl Counted {
+    fn take(&mut self) -> Taken {
+        let all = Taken::from(&self.of);
+        let taken = all.since(&self.told);
+        self.told = all;
+        taken
+    }
+}
+
+impl From<&TenantUse> for Taken {
+    fn from(of: &TenantUse) -> Self {
+        Self {
+            requests: of.requests(),
+            failed: of.failed,
+            request_time: of.time,
+            received_bytes: of.received_bytes,
+            sent_bytes: of.sent_bytes,
+            statements: of.statements,
+            rows: of.rows,
+            database_time: of.database,
+            ..Self::default()
+        }
+    }
+}
+
 impl Counts {
-    fn forget_the_quietest(&mut self) {
-        let quietest = self.tenants.iter().min_by_key(|(_, of)| of.requests());
-        if let Some(tenant) = quietest.map(|(tenant, _)| *tenant)
-            && let Some(of) = self.tenants.remove(&tenant)
-        {
-            self.rest.add(&of);
+    /// Half at once: so that of many tenants each pays for a look at two.
+    fn drop_the_quieter_half(&mut self) {
+        let mut requests: Vec<u64> = self
+            .tenants
+            .values()
+            .map(|counted| counted.of.requests())
+            .collect();
+        let half = requests.len() / 2;
+        if half == 0 {
+            return;
+        }
+        let (quieter, middle, _) = requests.select_nth_unstable(half);
+        let middle = *middle;
+        // Those before the middle, of which as many have as many requests as it.
+        let mut ties = quieter.iter().filter(|requests| **requests == middle).count();
+        let dropped = self.tenants.extract_if(|_, counted| {
+            let requests = counted.of.requests();
+            let is_tie = requests == middle && ties > 0;
+            ties -= usize::from(is_tie);
+            is_tie || requests < middle
+        });
+        for (tenant, mut counted) in dropped {
+            self.rest.add(&counted.of);
+            if self.dropped.len() < MOST_DROPPED || self.dropped.contains_key(&tenant) {
+                self.dropped.entry(tenant).or_default().add(&counted.take());
+            }
         }
     }
 }
@@ -172,12 +246,56 @@ mod tests {
     #[test]
     fn memory_does_not_grow_with_tenants_and_none_is_lost() {
         let meters = TenantMeters::default();
-        for number in 1..=MOST as u128 + 7 {
-            meters.note(Some(tenant(number)), &TenantUse::of(Duration::ZERO));
+        let request = TenantUse::of(Duration::ZERO);
+        for number in 1..=3 * MOST as u128 + 7 {
+            meters.note(Some(tenant(number)), &request);
+            // The busy ones stay, whenever they came.
+            if number % 500 == 0 {
+                meters.note(Some(tenant(number)), &request);
+            }
         }
 
         let all = meters.read();
+        let taken = meters.take();
 
-        assert_eq!((all.tenants.len(), all.rest.requests()), (MOST, 7));
+        assert!(all.tenants.len() <= MOST);
+        let counted: u64 = all.tenants.iter().map(|(_, of)| of.requests()).sum();
+        assert_eq!(counted + all.rest.requests(), 3 * MOST as u64 + 7 + 12);
+        for number in (500..=3 * MOST as u128).step_by(500) {
+            assert!(
+                all.tenants
+                    .iter()
+                    .any(|(who, of)| *who == tenant(number) && of.requests() == 2)
+            );
+        }
+        assert_eq!(taken.len(), 3 * MOST + 7);
+        assert_eq!(
+            taken.values().map(|taken| taken.requests).sum::<u64>(),
+            3 * MOST as u64 + 7 + 12
+        );
+    }
+
+    #[test]
+    fn what_tenants_have_taken_is_told_once() {
+        let meters = TenantMeters::default();
+        let request = TenantUse {
+            rows: 5,
+            ..TenantUse::of(Duration::from_millis(2))
+        };
+        let take = || {
+            meters
+                .take()
+                .get(&tenant(1))
+                .map(|taken| (taken.requests, taken.rows))
+        };
+        meters.note(Some(tenant(1)), &request);
+        meters.note(Some(tenant(1)), &request);
+
+        let told = [take(), take()];
+        meters.note(Some(tenant(1)), &request);
+
+        assert_eq!(told, [Some((2, 10)), None]);
+        assert_eq!(take(), Some((1, 5)));
+        assert_eq!(meters.read().tenants[0].1.requests(), 3);
     }
 }

@@ -11,7 +11,7 @@ use crate::state::Services;
 
 /// What has been counted since the start of the process, and levels as they are now.
 #[derive(Clone, Debug)]
-pub(super) struct Taken {
+pub(super) struct Measured {
     pub(super) at: Instant,
     pub(super) routes: BTreeMap<RouteSeries, LatencySketch>,
     pub(super) statements: LatencySketch,
@@ -20,7 +20,7 @@ pub(super) struct Taken {
     cpu: Option<Duration>,
 }
 
-impl Taken {
+impl Measured {
     pub(super) fn now(services: &Services) -> Self {
         let mut routes: BTreeMap<RouteSeries, LatencySketch> = BTreeMap::new();
         for (series, times) in services.times.all() {

@@ -7,7 +7,7 @@ pub(crate) mod series;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use fairlead_domain::performance::Samples;
+use fairlead_domain::performance::{Samples, TenantLedger};
 use time::OffsetDateTime;
 
 pub use recorder::Recorder;
@@ -16,6 +16,7 @@ pub use recorder::Recorder;
 #[derive(Clone, Debug)]
 pub struct Performance {
     pub samples: Arc<dyn Samples>,
+    pub ledger: Arc<dyn TenantLedger>,
     /// How often this process writes down what it has measured.
     pub interval: Duration,
     lately: Arc<Mutex<Lately>>,
@@ -30,9 +31,10 @@ pub(crate) struct Lately {
 }
 
 impl Performance {
-    pub fn new(samples: Arc<dyn Samples>, interval: Duration) -> Self {
+    pub fn new(samples: Arc<dyn Samples>, ledger: Arc<dyn TenantLedger>, interval: Duration) -> Self {
         Self {
             samples,
+            ledger,
             interval,
             lately: Arc::default(),
         }

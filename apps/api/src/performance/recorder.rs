@@ -1,21 +1,30 @@
+use std::collections::HashMap;
+use std::mem;
+use std::sync::Arc;
+use std::time::Instant;
+
+use fairlead_domain::identity::TenantId;
+use fairlead_domain::jobs::JobsMonitor;
+use fairlead_domain::performance::Taken;
 use fairlead_domain::store::StoreError;
 use time::OffsetDateTime;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::figures::Taken;
+use super::figures::Measured;
 use crate::state::Services;
 
 /// Writes down what this process measures.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     services: Services,
+    jobs: Arc<dyn JobsMonitor>,
 }
 
 /// What had been measured at a moment.
 #[derive(Debug)]
 struct Look {
     at: OffsetDateTime,
-    taken: Taken,
+    measured: Measured,
 }
 
 /// How far it is written down.
@@ -23,13 +32,17 @@ struct Look {
 struct Progress {
     /// All up to here.
     before: Look,
+    /// What tenants have taken since.
+    owed: HashMap<TenantId, Taken>,
     /// What has failed to be written behind that; it may be there nevertheless.
-    in_doubt: Option<Look>,
+    in_doubt: Option<(Look, HashMap<TenantId, Taken>)>,
+    /// When it was last looked who stays.
+    looked: Instant,
 }
 
 impl Recorder {
-    pub fn new(services: Services) -> Self {
-        Self { services }
+    pub fn new(services: Services, jobs: Arc<dyn JobsMonitor>) -> Self {
+        Self { services, jobs }
     }
 
     /// Goes on for ever. What was measured since the last interval is lost with the process.
@@ -40,12 +53,15 @@ impl Recorder {
         ticks.tick().await;
         let mut progress = Progress {
             before: self.look(),
+            owed: HashMap::new(),
             in_doubt: None,
+            looked: Instant::now(),
         };
         loop {
             ticks.tick().await;
             let now = self.look();
             let at = now.at;
+            self.add_taken(&mut progress);
             match self.write(&mut progress, now).await {
                 Ok(()) => self.note_success(at),
                 // What belongs to this interval is written with the next.
@@ -57,25 +73,42 @@ impl Recorder {
     fn look(&self) -> Look {
         Look {
             at: self.services.clock.now(),
-            taken: Taken::now(&self.services),
+            measured: Measured::now(&self.services),
+        }
+    }
+
+    fn add_taken(&self, progress: &mut Progress) {
+        let now = Instant::now();
+        let span = now.saturating_duration_since(progress.looked);
+        progress.looked = now;
+        add_all(&mut progress.owed, self.services.tenant_meters.take());
+        for (tenant, time) in self.jobs.take_time_by_tenant() {
+            progress.owed.entry(tenant).or_default().job_time += time;
+        }
+        for of in self.services.connections.by_tenant() {
+            let clients = u32::try_from(of.sockets + of.streams).unwrap_or(u32::MAX);
+            let stay = span.saturating_mul(clients);
+            progress.owed.entry(of.tenant).or_default().stay_time += stay;
         }
     }
 
     async fn write(&self, progress: &mut Progress, now: Look) -> Result<(), StoreError> {
         let samples = &self.services.performance.samples;
-        if progress.in_doubt.is_some() && samples.has(progress.before.at).await? {
-            progress.before = progress.in_doubt.take().expect("it was looked at");
-        }
-        let measured = now.taken.since(&progress.before.taken);
-        let written = samples.add(progress.before.at, &measured).await;
-        match written {
-            Ok(()) => {
-                *progress = Progress {
-                    before: now,
-                    in_doubt: None,
-                }
+        if progress.in_doubt.is_some() {
+            let is_there = samples.has(progress.before.at).await?;
+            match progress.in_doubt.take() {
+                Some((look, _)) if is_there => progress.before = look,
+                Some((_, owed)) => add_all(&mut progress.owed, owed),
+                None => {}
             }
-            Err(_) => progress.in_doubt = Some(now),
+        }
+        let measured = now.measured.since(&progress.before.measured);
+        let owed = mem::take(&mut progress.owed);
+        let taken: Vec<_> = owed.iter().map(|(tenant, taken)| (*tenant, *taken)).collect();
+        let written = samples.add(progress.before.at, &measured, &taken).await;
+        match written {
+            Ok(()) => progress.before = now,
+            Err(_) => progress.in_doubt = Some((now, owed)),
         }
         written
     }
@@ -96,5 +129,11 @@ impl Recorder {
                 "what was measured cannot be written down; it is kept for the next interval"
             );
         }
+    }
+}
+
+fn add_all(all: &mut HashMap<TenantId, Taken>, more: HashMap<TenantId, Taken>) {
+    for (tenant, taken) in more {
+        all.entry(tenant).or_default().add(&taken);
     }
 }

@@ -237,7 +237,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     } else {
         Offer::Health
     };
-    let recorder = Recorder::new(services.clone());
+    let recorder = Recorder::new(services.clone(), Arc::new(jobs.clone()));
     let cluster = Arc::clone(&stores.cluster);
     let started = fairlead_api::serve(services, offer, vec![listener], move || cluster.keep_open_here());
     let (server, handle) = match started {
@@ -363,7 +363,11 @@ fn services(
         leads: edge.leads,
         open_connections: OpenConnections::default(),
         statements: stores.cluster.clone(),
-        performance: Performance::new(stores.system.clone(), config.performance.interval),
+        performance: Performance::new(
+            stores.system.clone(),
+            stores.system.clone(),
+            config.performance.interval,
+        ),
         rate_limits: ready.limiting.map(|limiting| limiting.limits),
         gatekeeper: admission::gatekeeper(config)?,
         clock: Arc::clone(&parts.clock),

@@ -70,6 +70,9 @@ async fn make(shared: &Shared, lane: &Lane, job: &Job) {
     let took = began.elapsed();
     let ended = settle(shared, lane, &**handler, job, result).await;
     shared.counts.note(lane.queue, ended, took);
+    if let Some(tenant) = job.owner().tenant() {
+        shared.counts.note_tenant(tenant, took);
+    }
 }
 
 /// Runs the handler; its panic and its time-out are failures like any other.

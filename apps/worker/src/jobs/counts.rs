@@ -1,9 +1,15 @@
 //! What this process has done.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use fairlead_domain::identity::TenantId;
 use fairlead_domain::jobs::{JobsReport, Queue, QueueReport, Waits};
+
+/// How many tenants are counted one by one until it is asked what they took.
+const MOST_TENANTS: usize = 10_000;
 
 /// How an attempt ended.
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +24,7 @@ pub(super) enum Ended {
 pub(super) struct Counts {
     of_queues: [OfQueue; Queue::ALL.len()],
     pub(super) rescued: AtomicU64,
+    of_tenants: Mutex<HashMap<TenantId, Duration>>,
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +57,20 @@ impl Counts {
         let place = Waits::BOUNDS.partition_point(|bound| *bound < waited);
         counts.waits[place].fetch_add(1, Ordering::Relaxed);
         counts.waited_micros.fetch_add(micros(waited), Ordering::Relaxed);
+    }
+
+    /// How long a job of a tenant was worked on; of more tenants than are counted, it is not known.
+    pub(super) fn note_tenant(&self, tenant: TenantId, took: Duration) {
+        let mut tenants = self.of_tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        if tenants.len() < MOST_TENANTS || tenants.contains_key(&tenant) {
+            *tenants.entry(tenant).or_default() += took;
+        }
+    }
+
+    /// Since it was last asked for.
+    pub(super) fn take_time_by_tenant(&self) -> HashMap<TenantId, Duration> {
+        let mut tenants = self.of_tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut tenants)
     }
 
     /// Of an attempt that was cut off, which does not tell of itself.

@@ -21,6 +21,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fairlead_domain::identity::TenantId;
 use fairlead_domain::jobs::{JobHandler, JobStore, JobsMonitor, JobsReport, Queue, QueueSettings};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -207,6 +208,10 @@ impl JobsMonitor for JobWorker {
         shared
             .counts
             .report(shared.lanes.iter().map(|lane| (lane.queue, lane.hand.len())))
+    }
+
+    fn take_time_by_tenant(&self) -> HashMap<TenantId, Duration> {
+        self.shared.counts.take_time_by_tenant()
     }
 }
 

@@ -36,7 +36,7 @@ pub enum Chore {
     ClearOperations,
     /// What is sent to webhooks by nobody any more, and what became long ago of what was.
     ClearWebhookDeliveries,
-    /// What was measured long ago, into hours and days.
+    /// What was measured long ago, into hours and days; and what tenants took more than 400 days ago is forgotten.
     ThinSamples,
 }
 
@@ -123,7 +123,10 @@ impl JobHandler for Maintenance {
                 let before = self.store.now() - self.retention.webhook_deliveries;
                 self.store.clear_webhook_deliveries(before).await?;
             }
-            Chore::ThinSamples => self.store.thin_samples().await?,
+            Chore::ThinSamples => {
+                self.store.thin_samples().await?;
+                self.store.clear_tenant_usage().await?;
+            }
         }
         Ok(Done::Now)
     }

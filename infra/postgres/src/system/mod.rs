@@ -4,6 +4,7 @@ mod accounts;
 mod background;
 mod jobs;
 mod lead_counters;
+mod ledger;
 mod maintenance;
 mod operations;
 mod operators;

@@ -1,13 +1,14 @@
 //! What was measured, and how it becomes less with age.
 
 use async_trait::async_trait;
+use fairlead_domain::identity::TenantId;
 use fairlead_domain::performance::{
-    Figures, Grain, LatencySketch, Level, RouteSeries, Sample, Samples, Series, SeriesKind, thin,
+    Figures, Grain, LatencySketch, Level, RouteSeries, Sample, Samples, Series, SeriesKind, Taken, thin,
 };
 use fairlead_domain::store::StoreError;
 use time::{Duration, OffsetDateTime};
 
-use super::PgSystemStore;
+use super::{PgSystemStore, ledger};
 use crate::connection::Connection;
 use crate::error::{SqlError, unexpected};
 use crate::wire::{Error, Row};
@@ -39,8 +40,14 @@ const TAKE: &str = "
 #[async_trait]
 impl Samples for PgSystemStore {
     #[tracing::instrument(level = "debug", name = "db.samples.add", skip_all)]
-    async fn add(&self, at: OffsetDateTime, measured: &[(Series, Figures)]) -> Result<(), StoreError> {
+    async fn add(
+        &self,
+        at: OffsetDateTime,
+        measured: &[(Series, Figures)],
+        taken: &[(TenantId, Taken)],
+    ) -> Result<(), StoreError> {
         let connection = self.cluster.system();
+        ledger::add(&connection, at, taken).await?;
         let rows = measured
             .iter()
             .map(|(series, figures)| Stored::new(at, series, figures));

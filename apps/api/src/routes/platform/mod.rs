@@ -10,6 +10,7 @@ mod database_size;
 mod jobs;
 mod memory;
 mod requests;
+mod tenant_use;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -23,6 +24,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(connections::end)
         .service(memory::release)
         .service(billing::refund)
+        .service(tenant_use::tenants)
         .configure(cache::configure)
         .configure(circuit_breakers::configure)
         .configure(jobs::configure)

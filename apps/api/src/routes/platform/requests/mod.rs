@@ -5,7 +5,7 @@ mod endpoints;
 mod get_slow;
 mod history;
 mod list_slow;
-mod period;
+pub(super) mod period;
 mod slow_queries;
 mod stats;
 mod status;
