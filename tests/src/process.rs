@@ -194,6 +194,11 @@ impl Serving {
         self.running.signal(name);
     }
 
+    /// By which the system knows it.
+    pub fn pid(&self) -> u32 {
+        self.running.child.id()
+    }
+
     /// Waits for the end.
     pub async fn ended(self) -> Ended {
         self.running.end().await

@@ -101,7 +101,7 @@ pub use realtime::{Connections, OperationWatches};
 pub use routes::{ConfirmationKey, ImportPlaces, LeadFileWriter, VoiceMeters};
 pub use serve::{Offer, OpenConnections, serve};
 pub use state::{
-    ApiSettings, BillingServices, HealthCheck, HealthProbe, HealthReport, HealthStatus, JobServices,
-    MemoryKeeper, ReleasedMemory, Services, WebhookServices,
+    AllocatorUsage, ApiSettings, BillingServices, HealthCheck, HealthProbe, HealthReport, HealthStatus,
+    JobServices, MemoryKeeper, ReleasedMemory, Services, WebhookServices,
 };
 pub use warming::datasets;

@@ -209,6 +209,23 @@ pub struct ApiSettings {
 #[async_trait]
 pub trait MemoryKeeper: fmt::Debug + Send + Sync {
     async fn release(&self) -> ReleasedMemory;
+
+    /// What the allocator has; `None`: it cannot be asked.
+    fn allocator(&self) -> Option<AllocatorUsage>;
+}
+
+/// What the allocator has of the system, and has given to the program.
+#[derive(Clone, Copy, Debug)]
+pub struct AllocatorUsage {
+    /// What the program has asked for.
+    pub allocated_bytes: u64,
+    /// Pages that have some of it.
+    pub active_bytes: u64,
+    /// Pages that are in RAM.
+    pub resident_bytes: u64,
+    pub mapped_bytes: u64,
+    /// Addresses that are kept without memory behind them.
+    pub retained_bytes: u64,
 }
 
 /// What was given back. What cannot be measured or done is `None`.

@@ -102,6 +102,15 @@ pub trait Samples: fmt::Debug + Send + Sync {
         kinds: &[SeriesKind],
         each: &mut (dyn for<'s> FnMut(&'s Sample) + Send),
     ) -> Result<(), StoreError>;
+
+    /// What all processes have seen of a level from `since` on, by steps of the same length: the oldest first, and without
+    /// those in which nobody looked.
+    async fn levels(
+        &self,
+        gauge: &str,
+        since: OffsetDateTime,
+        step: Duration,
+    ) -> Result<Vec<(OffsetDateTime, Level)>, StoreError>;
 }
 
 impl Series {

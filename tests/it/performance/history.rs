@@ -77,6 +77,64 @@ async fn what_two_processes_have_measured_is_one_history() {
 }
 
 #[tokio::test]
+async fn a_process_tells_how_it_fares_now_and_what_its_memory_is() {
+    let database = TestDatabase::create().await;
+    let program = Program::on(&database).with("FAIRLEAD__PERFORMANCE__INTERVAL_MS", "1000");
+    let serving = program.serve().await.unwrap();
+    let operator = operator(&program, &serving).await;
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    let dashboard = async || operator.get("/api/v1/performance/dashboard").await.expect(200);
+    let memory = async || operator.get("/api/v1/performance/memory/stats").await.expect(200);
+    wait_until("an interval is over", async || {
+        !dashboard().await["interval"].is_null()
+    })
+    .await;
+
+    let (now, then) = (dashboard().await, memory().await);
+
+    let interval = &now["interval"];
+    let seconds = interval["seconds"].as_f64().unwrap();
+    assert!((0.9..10.0).contains(&seconds), "{now:#}");
+    let processors = interval["processors"].as_f64().unwrap();
+    assert!(processors > 0.0 && processors < 64.0, "{now:#}");
+    assert_eq!(now["pools"][0]["node"], "primary");
+    let resident = then["residentBytes"].as_u64().unwrap();
+    let pid = serving.pid();
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .unwrap();
+    let kibibytes: u64 = line.trim().trim_end_matches("kB").trim().parse().unwrap();
+    assert!(
+        resident.abs_diff(kibibytes * 1_024) < resident / 10,
+        "{then:#} for {line}"
+    );
+    assert!(
+        then["growth"].is_null() && then["notes"].to_string().contains("half an hour"),
+        "{then:#}"
+    );
+
+    // An hour ago each of two processes had 1 MB, and something else is of no matter.
+    superuser
+        .execute(
+            "INSERT INTO perf.samples (grain, at, process, kind, name, class, looks, sum, highest)
+             SELECT 0, now() - interval '1 hour', p, 'gauge', name, 0, 1, 1e6, 1e6
+             FROM (VALUES ('a'), ('b')) AS of (p), (VALUES ('process.resident_bytes'), ('cache.bytes')) AS gauges (name)",
+        )
+        .await
+        .unwrap();
+    let growth = &memory().await["growth"];
+    assert_eq!(growth["fromBytes"], 1e6, "{growth:#}");
+    let an_hour = growth["bytesPerHour"].as_f64().unwrap();
+    let resident = then["residentBytes"].as_f64().unwrap();
+    assert!(
+        an_hour > resident * 0.5 && an_hour < resident * 2.0,
+        "{an_hour} of {resident}"
+    );
+}
+
+#[tokio::test]
 async fn what_cannot_be_written_down_is_kept_and_written_later() {
     let database = TestDatabase::create().await;
     let program = Program::on(&database).with("FAIRLEAD__PERFORMANCE__INTERVAL_MS", "1000");

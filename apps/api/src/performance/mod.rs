@@ -7,7 +7,7 @@ pub(crate) mod series;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use fairlead_domain::performance::{Samples, TenantLedger};
+use fairlead_domain::performance::{LatencySketch, Samples, TenantLedger};
 use time::OffsetDateTime;
 
 pub use recorder::Recorder;
@@ -28,6 +28,21 @@ pub(crate) struct Lately {
     pub(crate) written_at: Option<OffsetDateTime>,
     /// Since when it fails; what was measured since the last time goes with the next.
     pub(crate) failing_since: Option<OffsetDateTime>,
+    /// The last that is over, written down or not.
+    pub(crate) interval: Option<Interval>,
+}
+
+/// What was measured within an interval.
+#[derive(Clone, Debug)]
+pub(crate) struct Interval {
+    pub(crate) began_at: OffsetDateTime,
+    pub(crate) span: Duration,
+    pub(crate) requests: LatencySketch,
+    /// Answers with a status from 500.
+    pub(crate) failed: u64,
+    pub(crate) statements: LatencySketch,
+    /// How many processors were busy with this process; `None`: it is not known.
+    pub(crate) processors: Option<f64>,
 }
 
 impl Performance {

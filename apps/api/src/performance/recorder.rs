@@ -5,11 +5,12 @@ use std::time::Instant;
 
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::jobs::JobsMonitor;
-use fairlead_domain::performance::Taken;
+use fairlead_domain::performance::{LatencySketch, Taken};
 use fairlead_domain::store::StoreError;
 use time::OffsetDateTime;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::Interval;
 use super::figures::Measured;
 use crate::state::Services;
 
@@ -31,11 +32,11 @@ struct Look {
 #[derive(Debug)]
 struct Progress {
     /// All up to here.
-    before: Look,
+    before: Arc<Look>,
     /// What tenants have taken since.
     owed: HashMap<TenantId, Taken>,
     /// What has failed to be written behind that; it may be there nevertheless.
-    in_doubt: Option<(Look, HashMap<TenantId, Taken>)>,
+    in_doubt: Option<(Arc<Look>, HashMap<TenantId, Taken>)>,
     /// When it was last looked who stays.
     looked: Instant,
 }
@@ -51,8 +52,9 @@ impl Recorder {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // The first tick is at once.
         ticks.tick().await;
+        let mut last = self.look();
         let mut progress = Progress {
-            before: self.look(),
+            before: Arc::clone(&last),
             owed: HashMap::new(),
             in_doubt: None,
             looked: Instant::now(),
@@ -61,6 +63,8 @@ impl Recorder {
             ticks.tick().await;
             let now = self.look();
             let at = now.at;
+            self.services.performance.lock().interval = Some(now.since(&last));
+            last = Arc::clone(&now);
             self.add_taken(&mut progress);
             match self.write(&mut progress, now).await {
                 Ok(()) => self.note_success(at),
@@ -70,11 +74,11 @@ impl Recorder {
         }
     }
 
-    fn look(&self) -> Look {
-        Look {
+    fn look(&self) -> Arc<Look> {
+        Arc::new(Look {
             at: self.services.clock.now(),
             measured: Measured::now(&self.services),
-        }
+        })
     }
 
     fn add_taken(&self, progress: &mut Progress) {
@@ -92,7 +96,7 @@ impl Recorder {
         }
     }
 
-    async fn write(&self, progress: &mut Progress, now: Look) -> Result<(), StoreError> {
+    async fn write(&self, progress: &mut Progress, now: Arc<Look>) -> Result<(), StoreError> {
         let samples = &self.services.performance.samples;
         if progress.in_doubt.is_some() {
             let is_there = samples.has(progress.before.at).await?;
@@ -128,6 +132,28 @@ impl Recorder {
                 error = error as &dyn std::error::Error,
                 "what was measured cannot be written down; it is kept for the next interval"
             );
+        }
+    }
+}
+
+impl Look {
+    fn since(&self, before: &Self) -> Interval {
+        let (earlier, nothing) = (&before.measured, LatencySketch::default());
+        let (mut requests, mut failed) = (LatencySketch::default(), 0);
+        for (series, times) in &self.measured.routes {
+            let since = times.since(earlier.routes.get(series).unwrap_or(&nothing));
+            requests.merge(&since);
+            if series.class >= 5 {
+                failed += since.count();
+            }
+        }
+        Interval {
+            began_at: before.at,
+            span: self.measured.at.saturating_duration_since(earlier.at),
+            requests,
+            failed,
+            statements: self.measured.statements.since(&earlier.statements),
+            processors: self.measured.processors_since(earlier),
         }
     }
 }

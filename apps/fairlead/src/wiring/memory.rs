@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use fairlead_api::{MemoryKeeper, ReleasedMemory};
+use fairlead_api::{AllocatorUsage, MemoryKeeper, ReleasedMemory};
 use fairlead_cache::TieredCache;
 use fairlead_telemetry::process;
 
@@ -28,6 +28,30 @@ impl MemoryKeeper for ProcessMemory {
             purged_bytes,
         }
     }
+
+    fn allocator(&self) -> Option<AllocatorUsage> {
+        allocator()
+    }
+}
+
+#[cfg(feature = "jemalloc")]
+fn allocator() -> Option<AllocatorUsage> {
+    use tikv_jemalloc_ctl::{epoch, stats};
+
+    // Statistics are those of the last epoch.
+    epoch::advance().ok()?;
+    Some(AllocatorUsage {
+        allocated_bytes: stats::allocated::read().ok()? as u64,
+        active_bytes: stats::active::read().ok()? as u64,
+        resident_bytes: stats::resident::read().ok()? as u64,
+        mapped_bytes: stats::mapped::read().ok()? as u64,
+        retained_bytes: stats::retained::read().ok()? as u64,
+    })
+}
+
+#[cfg(not(feature = "jemalloc"))]
+fn allocator() -> Option<AllocatorUsage> {
+    None
 }
 
 /// Has the allocator give back what is free, and returns how much less is resident; `None`: it cannot be asked.
@@ -73,5 +97,23 @@ mod tests {
         let purged = purge().unwrap();
 
         assert!(purged > PIECES * PIECE_BYTES as u64 / 2, "{purged} bytes");
+    }
+
+    #[test]
+    fn what_is_held_is_allocated() {
+        const BYTES: usize = 64 << 20;
+        let before = allocator().unwrap();
+        let held = vec![1_u8; BYTES];
+
+        let now = allocator().unwrap();
+
+        // The other test frees as much meanwhile, unless each has a process of its own.
+        let more = now.allocated_bytes.saturating_sub(before.allocated_bytes);
+        assert!(
+            more >= BYTES as u64,
+            "{before:?}, {now:?} while {} bytes are held",
+            held.len()
+        );
+        assert!(now.allocated_bytes <= now.active_bytes && now.active_bytes <= now.mapped_bytes);
     }
 }

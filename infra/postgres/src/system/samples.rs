@@ -30,6 +30,14 @@ const READ: &str = "
     WHERE grain IN (0, 1, 2) AND at >= $1 AND at < $2 AND kind = ANY ($3::text[])
     ORDER BY at, kind, name, class, process";
 
+// Steps begin where hours and days do.
+const LEVELS: &str = "
+    SELECT date_bin($3 * interval '1 second', at, timestamptz '2000-01-01 00:00Z') AS step,
+           SUM(looks)::bigint, SUM(sum), MAX(highest)
+    FROM perf.samples
+    WHERE grain IN (0, 1, 2) AND at >= $2 AND kind = 'gauge' AND name = $1
+    GROUP BY step ORDER BY step";
+
 const OLDEST: &str = "SELECT min(at) FROM perf.samples WHERE grain = $1 AND at < $2";
 
 // With what is there already of the same interval, when some came late.
@@ -92,6 +100,22 @@ impl Samples for PgSystemStore {
             begin = end;
         }
         Ok(())
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.samples.levels", skip_all)]
+    async fn levels(
+        &self,
+        gauge: &str,
+        since: OffsetDateTime,
+        step: std::time::Duration,
+    ) -> Result<Vec<(OffsetDateTime, Level)>, StoreError> {
+        let connection = self.cluster.system();
+        let seconds = i64::try_from(step.as_secs()).unwrap_or(i64::MAX);
+        let levels = connection.sql(LEVELS).bind(gauge).bind(since).bind(seconds);
+        let rows = levels.fetch_all().await?;
+        connection.commit().await?;
+        let levels = rows.iter().map(level).collect::<Result<_, _>>();
+        Ok(levels.map_err(SqlError::from)?)
     }
 }
 
@@ -217,6 +241,15 @@ impl Stored {
             sketch,
         }
     }
+}
+
+fn level(row: &Row) -> Result<(OffsetDateTime, Level), Error> {
+    let level = Level {
+        looks: row.try_get::<i64>(1)?.unsigned_abs(),
+        sum: row.try_get(2)?,
+        highest: row.try_get(3)?,
+    };
+    Ok((row.try_get(0)?, level))
 }
 
 fn sample(row: &Row) -> Result<Sample, StoreError> {

@@ -9,6 +9,7 @@ mod connections;
 mod database_size;
 mod jobs;
 mod memory;
+mod memory_stats;
 mod requests;
 mod tenant_use;
 
@@ -23,6 +24,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(connections::clean_up)
         .service(connections::end)
         .service(memory::release)
+        .service(memory_stats::stats)
         .service(billing::refund)
         .service(tenant_use::tenants)
         .configure(cache::configure)

@@ -1,6 +1,7 @@
 //! How requests fare, and what they ask of the database.
 
 mod changes;
+mod dashboard;
 mod endpoints;
 mod get_slow;
 mod history;
@@ -18,6 +19,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(status::status)
+        .service(dashboard::dashboard)
         .service(trends::trends)
         .service(stats::stats)
         .service(endpoints::endpoints)
