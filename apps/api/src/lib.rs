@@ -94,7 +94,7 @@ pub use metrics::{MetricSources, serve_metrics};
 pub use middleware::{ForwardedHeader, RequestTimes, SlowRequests, TenantMeters, TrustedProxies};
 pub use paging::CursorKey;
 pub use path::PathId;
-pub use performance::{Performance, Recorder};
+pub use performance::{Performance, PerformanceSettings, Recorder};
 pub use rate_limits::{Enforcement, RateLimits};
 pub use read::Shortcuts;
 pub use realtime::{Connections, OperationWatches};

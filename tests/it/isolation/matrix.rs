@@ -33,6 +33,7 @@ pub(super) enum Thing {
     Queue,
     Replay,
     Request,
+    Resource,
     Schedule,
     Tenant,
     Upstream,
@@ -119,6 +120,8 @@ pub(super) const CASES: &[Case] = &[
     case("getCacheHitRate"),
     case("getCacheMetrics"),
     case("getCacheWarmEarnings"),
+    case("getCapacity"),
+    case("getCapacityForecast").of(Thing::Resource),
     case("getCarrier").of(Thing::Carrier),
     case("getConnectionPools"),
     case("getDatabaseSize"),
@@ -411,6 +414,7 @@ pub(super) async fn make(thing: Thing, tenant: &TestTenant, author: &Client, num
         }
         Thing::Tenant => return tenant.id.clone(),
         Thing::Queue => return "lead-processing".to_owned(),
+        Thing::Resource => return "sockets".to_owned(),
         // The test has configured it.
         Thing::Upstream => return "ai".to_owned(),
         // It comes with the platform.

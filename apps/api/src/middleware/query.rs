@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::query::{NoQuery, QueryReader};
 
 /// The operations that take a query; a test holds them to the specification, which is too large to be made for this.
-pub(super) const QUERIED: [(Method, &str); 33] = [
+pub(super) const QUERIED: [(Method, &str); 34] = [
     (Method::GET, "/api/v1/activities"),
     (Method::GET, "/api/v1/agents"),
     (Method::GET, "/api/v1/carriers"),
@@ -24,6 +24,10 @@ pub(super) const QUERIED: [(Method, &str); 33] = [
     (Method::GET, "/api/v1/leads/{id}/activities"),
     (Method::GET, "/api/v1/operations"),
     (Method::GET, "/api/v1/performance/cache/explain"),
+    (
+        Method::GET,
+        "/api/v1/performance/capacity/forecast/{resourceType}",
+    ),
     (Method::GET, "/api/v1/performance/database/slow-queries"),
     (Method::GET, "/api/v1/performance/endpoints"),
     (Method::GET, "/api/v1/performance/jobs"),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use fairlead_domain::performance::{Figures, LatencySketch, Level, RouteSeries, Series};
 use fairlead_telemetry::process;
 
+use super::capacity::{clients, connections, real};
 use super::series;
 use crate::state::Services;
 
@@ -18,6 +19,8 @@ pub(super) struct Measured {
     counters: BTreeMap<Box<str>, u64>,
     gauges: BTreeMap<Box<str>, f64>,
     cpu: Option<Duration>,
+    /// Received and sent.
+    bytes: u64,
 }
 
 impl Measured {
@@ -57,6 +60,7 @@ impl Measured {
             counters,
             gauges,
             cpu: usage.cpu_time,
+            bytes: bytes(services),
         }
     }
 
@@ -65,6 +69,13 @@ impl Measured {
         let busy = self.cpu?.saturating_sub(earlier.cpu?);
         let span = self.at.saturating_duration_since(earlier.at);
         (!span.is_zero()).then(|| busy.as_secs_f64() / span.as_secs_f64())
+    }
+
+    /// How many bytes of bodies came and went since, each second.
+    pub(super) fn bytes_per_second_since(&self, earlier: &Self) -> Option<f64> {
+        let bytes = real(self.bytes.saturating_sub(earlier.bytes));
+        let span = self.at.saturating_duration_since(earlier.at);
+        (!span.is_zero()).then(|| bytes / span.as_secs_f64())
     }
 
     /// What has come since, without what has not happened.
@@ -87,11 +98,13 @@ impl Measured {
             )
         });
         let processors = self.processors_since(earlier);
+        let bytes = self.bytes_per_second_since(earlier);
         let gauges = self
             .gauges
             .iter()
             .map(|(name, level)| (name.clone(), *level))
             .chain(processors.map(|busy| (series::PROCESSORS.into(), busy)))
+            .chain(bytes.map(|bytes| (series::BYTES_PER_SECOND.into(), bytes)))
             .map(|(name, level)| (Series::Gauge(name), Figures::Level(Level::of(level))));
         times.chain(counters).chain(gauges).collect()
     }
@@ -113,6 +126,10 @@ fn add_cache(
 }
 
 fn add_database(services: &Services, gauges: &mut BTreeMap<Box<str>, f64>) {
+    gauges.insert(
+        series::CONNECTIONS.into(),
+        connections(services, |pool| pool.active),
+    );
     for node in services.nodes.nodes() {
         for pool in &node.pools {
             let name = |what| format!("pool.{}.{}.{what}", node.name, pool.role).into_boxed_str();
@@ -132,11 +149,15 @@ fn add_clients(services: &Services, gauges: &mut BTreeMap<Box<str>, f64>) {
         sockets += of.sockets;
         streams += of.streams;
     }
+    gauges.insert(series::CLIENTS.into(), real(clients(services)));
     gauges.insert(series::SOCKETS.into(), real(sockets));
     gauges.insert(series::STREAMS.into(), real(streams));
 }
 
-#[expect(clippy::cast_precision_loss, reason = "levels for people to read")]
-fn real(level: u64) -> f64 {
-    level as f64
+fn bytes(services: &Services) -> u64 {
+    let meters = services.tenant_meters.read();
+    let tenants = meters.tenants.iter().map(|(_, of)| of);
+    let all = tenants.chain([&meters.rest, &meters.nobodys]);
+    let requests: u64 = all.map(|of| of.received_bytes + of.sent_bytes).sum();
+    requests + services.connections.traffic().bytes
 }

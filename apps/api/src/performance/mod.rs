@@ -1,5 +1,6 @@
 //! What this process measures, written down interval by interval, for all processes to tell of.
 
+pub(crate) mod capacity;
 mod figures;
 mod recorder;
 pub(crate) mod series;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use fairlead_domain::performance::{LatencySketch, Samples, TenantLedger};
 use time::OffsetDateTime;
+use tokio::sync::Semaphore;
 
 pub use recorder::Recorder;
 
@@ -17,9 +19,19 @@ pub use recorder::Recorder;
 pub struct Performance {
     pub samples: Arc<dyn Samples>,
     pub ledger: Arc<dyn TenantLedger>,
+    pub settings: PerformanceSettings,
+    /// One at a time: a forecast keeps a processor busy.
+    pub(crate) forecasting: Arc<Semaphore>,
+    lately: Arc<Mutex<Lately>>,
+}
+
+/// What the wiring says of it.
+#[derive(Clone, Copy, Debug)]
+pub struct PerformanceSettings {
     /// How often this process writes down what it has measured.
     pub interval: Duration,
-    lately: Arc<Mutex<Lately>>,
+    /// How many clients may stay, by WebSocket or stream.
+    pub most_clients: u64,
 }
 
 /// How writing down has gone.
@@ -43,14 +55,21 @@ pub(crate) struct Interval {
     pub(crate) statements: LatencySketch,
     /// How many processors were busy with this process; `None`: it is not known.
     pub(crate) processors: Option<f64>,
+    /// Received and sent.
+    pub(crate) bytes_per_second: Option<f64>,
 }
 
 impl Performance {
-    pub fn new(samples: Arc<dyn Samples>, ledger: Arc<dyn TenantLedger>, interval: Duration) -> Self {
+    pub fn new(
+        samples: Arc<dyn Samples>,
+        ledger: Arc<dyn TenantLedger>,
+        settings: PerformanceSettings,
+    ) -> Self {
         Self {
             samples,
             ledger,
-            interval,
+            settings,
+            forecasting: Arc::new(Semaphore::new(1)),
             lately: Arc::default(),
         }
     }

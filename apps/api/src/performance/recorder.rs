@@ -48,7 +48,7 @@ impl Recorder {
 
     /// Goes on for ever. What was measured since the last interval is lost with the process.
     pub async fn run(self) {
-        let mut ticks = interval(self.services.performance.interval);
+        let mut ticks = interval(self.services.performance.settings.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // The first tick is at once.
         ticks.tick().await;
@@ -154,6 +154,7 @@ impl Look {
             failed,
             statements: self.measured.statements.since(&earlier.statements),
             processors: self.measured.processors_since(earlier),
+            bytes_per_second: self.measured.bytes_per_second_since(earlier),
         }
     }
 }

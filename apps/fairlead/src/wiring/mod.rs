@@ -27,8 +27,9 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
 use fairlead_api::{
-    Connections, ImportPlaces, JobServices, Offer, OpenConnections, OperationWatches, Performance, Recorder,
-    RequestTimes, Services, Shortcuts, SlowRequests, TenantMeters, VoiceMeters,
+    Connections, ImportPlaces, JobServices, Offer, OpenConnections, OperationWatches, Performance,
+    PerformanceSettings, Recorder, RequestTimes, Services, Shortcuts, SlowRequests, TenantMeters,
+    VoiceMeters,
 };
 use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
 use fairlead_cache::Warmer;
@@ -366,7 +367,10 @@ fn services(
         performance: Performance::new(
             stores.system.clone(),
             stores.system.clone(),
-            config.performance.interval,
+            PerformanceSettings {
+                interval: config.performance.interval,
+                most_clients: config.events.stream.max as u64,
+            },
         ),
         rate_limits: ready.limiting.map(|limiting| limiting.limits),
         gatekeeper: admission::gatekeeper(config)?,

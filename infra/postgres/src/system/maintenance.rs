@@ -36,7 +36,7 @@ pub enum Chore {
     ClearOperations,
     /// What is sent to webhooks by nobody any more, and what became long ago of what was.
     ClearWebhookDeliveries,
-    /// What was measured long ago, into hours and days; and what tenants took more than 400 days ago is forgotten.
+    /// How large the database is is measured, and what was measured long ago becomes hours and days; what tenants took more than 400 days ago is forgotten.
     ThinSamples,
 }
 
@@ -124,6 +124,7 @@ impl JobHandler for Maintenance {
                 self.store.clear_webhook_deliveries(before).await?;
             }
             Chore::ThinSamples => {
+                self.store.measure_database().await?;
                 self.store.thin_samples().await?;
                 self.store.clear_tenant_usage().await?;
             }

@@ -38,6 +38,13 @@ const LEVELS: &str = "
     WHERE grain IN (0, 1, 2) AND at >= $2 AND kind = 'gauge' AND name = $1
     GROUP BY step ORDER BY step";
 
+// Once an hour, whoever comes first.
+const MEASURE_DATABASE: &str = "
+    INSERT INTO perf.samples (grain, at, process, kind, name, class, looks, sum, highest)
+    SELECT 1, date_trunc('hour', $1, 'UTC'), '', 'gauge', 'database.bytes', 0, 1, size, size
+    FROM (SELECT pg_database_size(current_database())::double precision AS size) AS measured
+    ON CONFLICT ON CONSTRAINT samples_pkey DO NOTHING";
+
 const OLDEST: &str = "SELECT min(at) FROM perf.samples WHERE grain = $1 AND at < $2";
 
 // With what is there already of the same interval, when some came late.
@@ -163,6 +170,19 @@ impl PgSystemStore {
                 connection.commit().await?;
             }
         }
+        Ok(())
+    }
+
+    /// Writes down how large the database is, unless that is known of this hour.
+    #[tracing::instrument(level = "debug", name = "db.samples.measure_database", skip_all)]
+    pub(super) async fn measure_database(&self) -> Result<(), StoreError> {
+        let connection = self.cluster.system();
+        connection
+            .sql(MEASURE_DATABASE)
+            .bind(self.now())
+            .execute()
+            .await?;
+        connection.commit().await?;
         Ok(())
     }
 

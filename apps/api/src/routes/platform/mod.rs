@@ -3,6 +3,7 @@
 mod admission;
 mod billing;
 mod cache;
+mod capacity;
 mod circuit_breakers;
 mod connection_pool;
 mod connections;
@@ -28,6 +29,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(billing::refund)
         .service(tenant_use::tenants)
         .configure(cache::configure)
+        .configure(capacity::configure)
         .configure(circuit_breakers::configure)
         .configure(jobs::configure)
         .configure(requests::configure);

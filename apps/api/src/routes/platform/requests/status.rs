@@ -49,7 +49,7 @@ pub(super) async fn status(services: web::Data<Services>, _operator: Operator) -
     let lately = services.performance.lately();
     HttpResponse::Ok().json(StatusView {
         counting_for_seconds: services.times.age().as_secs_f64(),
-        interval_seconds: services.performance.interval.as_secs_f64(),
+        interval_seconds: services.performance.settings.interval.as_secs_f64(),
         written_at: lately.written_at,
         failing_since: lately.failing_since,
         routes: services.times.all().len(),
