@@ -134,6 +134,7 @@ pub(super) const CASES: &[Case] = &[
     case("getOperation").of(Thing::Operation),
     case("getOperationResult").of(Thing::Export),
     case("getPerformanceDashboard"),
+    case("getPerformanceHealth"),
     case("getPerformanceStats"),
     case("getPerformanceStatus"),
     case("getPerformanceTrends"),

@@ -12,6 +12,7 @@ use support::process::Program;
 use support::{Client, TestApp, TestDatabase, TestTenant, wait_until};
 
 mod capacity;
+mod health;
 mod history;
 mod ledger;
 

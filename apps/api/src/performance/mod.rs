@@ -2,6 +2,7 @@
 
 pub(crate) mod capacity;
 mod figures;
+pub(crate) mod readings;
 mod recorder;
 pub(crate) mod series;
 

@@ -8,6 +8,7 @@ mod circuit_breakers;
 mod connection_pool;
 mod connections;
 mod database_size;
+mod health;
 mod jobs;
 mod memory;
 mod memory_stats;
@@ -24,6 +25,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(connections::list)
         .service(connections::clean_up)
         .service(connections::end)
+        .service(health::performance_health)
         .service(memory::release)
         .service(memory_stats::stats)
         .service(billing::refund)

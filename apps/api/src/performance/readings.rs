@@ -1,0 +1,172 @@
+//! What the health of this process is read by.
+
+use std::collections::BTreeMap;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use fairlead_domain::database::{NodeReport, NodeRole};
+use fairlead_domain::jobs::Queue;
+use fairlead_domain::performance::LatencySketch;
+use fairlead_domain::performance::health::{Component, Reading};
+use fairlead_domain::upstreams::BreakerState;
+use fairlead_telemetry::process;
+
+use super::capacity::{clients, real};
+use crate::state::{HealthCheck, HealthStatus, Services};
+
+/// Of each component, what is known of it now.
+pub(crate) async fn readings(services: &Services) -> Vec<(Component, Reading)> {
+    let checks = services.health.check().await.checks;
+    let nodes = services.nodes.nodes();
+    let (latency, errors) = requests(services);
+    vec![
+        (Component::Database, database(&checks, &nodes)),
+        (Component::Redis, redis(services)),
+        (Component::Disk, disk(&checks)),
+        (Component::Memory, memory()),
+        (Component::Cpu, cpu(services)),
+        (Component::Latency, latency),
+        (Component::Errors, errors),
+        (Component::Sockets, sockets(services)),
+        (Component::Jobs, jobs(services).await),
+        (Component::Upstreams, upstreams(services)),
+        (Component::Replicas, replicas(&nodes)),
+    ]
+}
+
+fn missing(why: impl Into<String>) -> Reading {
+    Reading::Missing(why.into())
+}
+
+/// The pool of which most is lent.
+fn database(checks: &BTreeMap<&'static str, HealthCheck>, nodes: &[NodeReport]) -> Reading {
+    if let Some(check) = checks
+        .get("database")
+        .filter(|check| check.status == HealthStatus::Down)
+    {
+        return Reading::Down(check.detail.clone().unwrap_or_default());
+    }
+    let pools = nodes.iter().flat_map(|node| &node.pools);
+    let lent = pools
+        .filter(|pool| pool.max > 0)
+        .map(|pool| f64::from(pool.active) / f64::from(pool.max));
+    lent.reduce(f64::max)
+        .map_or_else(|| missing("there is no pool"), Reading::Value)
+}
+
+fn redis(services: &Services) -> Reading {
+    let Some(report) = services.cache_control.as_ref().map(|cache| cache.report()) else {
+        return Reading::NotUsed;
+    };
+    let Some(shared) = report.shared else {
+        return Reading::NotUsed;
+    };
+    if !shared.is_trusted {
+        return Reading::Down("it does not answer, or the changes of others are not heard".to_owned());
+    }
+    let reads = report.times.iter().find(|(name, _)| *name == "shared_read");
+    match reads.filter(|(_, times)| times.count > 0) {
+        Some((_, times)) => Reading::Value(times.p95.as_secs_f64() * 1_000.0),
+        None => missing("nothing was asked of it yet"),
+    }
+}
+
+fn disk(checks: &BTreeMap<&'static str, HealthCheck>) -> Reading {
+    let Some(check) = checks.get("disk") else {
+        return missing("it was not looked at");
+    };
+    let figure = |name| check.figures.get(name).copied();
+    match (figure("freeBytes"), figure("totalBytes")) {
+        (Some(free), Some(total)) if total > 0.0 => Reading::Value(1.0 - free / total),
+        _ => missing(check.detail.clone().unwrap_or_default()),
+    }
+}
+
+/// Of what it has and what it could still have.
+fn memory() -> Reading {
+    match (process::usage().resident_bytes, process::memory()) {
+        (Some(resident), Some(memory)) => {
+            let resident = real(resident);
+            Reading::Value(resident / (resident + real(memory.available_bytes)).max(1.0))
+        }
+        _ => missing("this system does not tell"),
+    }
+}
+
+fn cpu(services: &Services) -> Reading {
+    let interval = services.performance.lately().interval;
+    let busy = interval.and_then(|interval| interval.processors);
+    match (busy, available_parallelism()) {
+        (Some(busy), Ok(cores)) => Reading::Value(busy / real(cores.get() as u64)),
+        (None, _) => missing("no interval of measuring is over, or this system does not tell"),
+        (_, Err(error)) => missing(format!("how many cores there are is not known: {error}")),
+    }
+}
+
+/// Of the last interval; where nothing was asked within it, since the start.
+fn requests(services: &Services) -> (Reading, Reading) {
+    let interval = services.performance.lately().interval;
+    let lately = interval.filter(|interval| interval.requests.count() > 0);
+    let (times, failed) = match lately {
+        Some(interval) => (interval.requests, interval.failed),
+        None => since_start(services),
+    };
+    let Some(p95) = times.quantile(950) else {
+        let why = "nothing was asked yet";
+        return (missing(why), missing(why));
+    };
+    (
+        Reading::Value(p95.as_secs_f64() * 1_000.0),
+        Reading::Value(real(failed) / real(times.count())),
+    )
+}
+
+fn since_start(services: &Services) -> (LatencySketch, u64) {
+    let (mut all, mut failed) = (LatencySketch::default(), 0);
+    for (series, times) in services.times.all() {
+        all.merge(&times.sketch);
+        if series.status >= 500 {
+            failed += times.sketch.count();
+        }
+    }
+    (all, failed)
+}
+
+fn sockets(services: &Services) -> Reading {
+    let most = services.performance.settings.most_clients;
+    Reading::Value(real(clients(services)) / real(most.max(1)))
+}
+
+/// The one that waits longest, of all processes.
+async fn jobs(services: &Services) -> Reading {
+    let window = Duration::from_mins(1);
+    match services.jobs.operations.figures(&Queue::ALL, window).await {
+        Ok(queues) => {
+            // What an operator has stopped waits because it was asked to.
+            let running = queues.iter().filter(|queue| queue.stop.is_none());
+            let oldest = running.filter_map(|queue| queue.oldest).max();
+            Reading::Value(oldest.unwrap_or_default().as_secs_f64())
+        }
+        Err(_) => missing("the database does not tell"),
+    }
+}
+
+fn upstreams(services: &Services) -> Reading {
+    let all = services.upstreams.report();
+    if all.is_empty() {
+        return Reading::NotUsed;
+    }
+    let away = all.iter().filter(|of| of.state == BreakerState::Open).count();
+    Reading::Value(real(away as u64) / real(all.len() as u64))
+}
+
+fn replicas(nodes: &[NodeReport]) -> Reading {
+    let mut furthest = None;
+    for node in nodes.iter().filter(|node| node.role != NodeRole::Primary) {
+        let Some(lag) = node.lag else {
+            return Reading::Down(format!("{} {}", node.name, node.standing));
+        };
+        furthest = furthest.max(Some(lag.time));
+    }
+    furthest.map_or(Reading::NotUsed, |lag| Reading::Value(lag.as_secs_f64()))
+}
