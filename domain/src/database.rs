@@ -69,6 +69,10 @@ pub struct PoolReport {
     pub acquire_timeout: Duration,
     /// Connections lent, since the start.
     pub lent: u64,
+    /// For how long, all together: with those that are lent now.
+    pub lent_time: Duration,
+    /// For how long units of work have waited for one, all together.
+    pub wait_time: Duration,
     /// Waits that ended without a connection, since the start.
     pub timeouts: u64,
     /// Of the last one to two minutes; `None` when nobody took a connection.

@@ -156,6 +156,7 @@ pub(super) const CASES: &[Case] = &[
     case("listActivitiesOfLead").of(Thing::Lead),
     case("listAgents"),
     case("listApiKeys"),
+    case("listBottlenecks"),
     case("listCarriers"),
     case("listCircuitBreakers"),
     case("listConnections"),

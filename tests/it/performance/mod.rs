@@ -11,6 +11,7 @@ use support::pair::operator;
 use support::process::Program;
 use support::{Client, TestApp, TestDatabase, TestTenant, wait_until};
 
+mod bottlenecks;
 mod capacity;
 mod health;
 mod history;

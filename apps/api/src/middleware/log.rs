@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::slow::{SlowRequest, Spent};
 use super::tenants::TenantUse;
-use super::times::Answered;
+use super::times::{Answered, Waited};
 use crate::authentication::Presented;
 use crate::problem::{Kind, Problem};
 use crate::state::Services;
@@ -111,6 +111,13 @@ impl Line {
         let at = Instant::now();
         let took = at.saturating_duration_since(self.started);
         let statements: Vec<_> = context.statements().into_iter().map(statement_cost).collect();
+        let work = context.database_work();
+        let waited = Waited {
+            admission: context.spent_on(Phase::Admission),
+            pool: context.spent_on(Phase::PoolWait),
+            database: work.time,
+            upstreams: context.spent_on(Phase::Upstream),
+        };
         let is_slowest = services.times.note(&Answered {
             method: &self.method,
             route,
@@ -118,8 +125,8 @@ impl Line {
             took,
             at,
             statements: &statements,
+            waited,
         });
-        let work = context.database_work();
         let tenant = context.tenant().map(|id| Id::from_uuid(Uuid::from_u128(id)));
         let of_tenant = TenantUse {
             failed: u64::from(status.is_server_error()),
@@ -148,12 +155,12 @@ impl Line {
                 tenant,
                 took,
                 spent: Spent {
-                    admission: context.spent_on(Phase::Admission),
-                    pool_wait: context.spent_on(Phase::PoolWait),
-                    database: work.time,
+                    admission: waited.admission,
+                    pool_wait: waited.pool,
+                    database: waited.database,
                     round_trips: work.round_trips,
                     shared_cache: context.spent_on(Phase::SharedCache),
-                    upstreams: context.spent_on(Phase::Upstream),
+                    upstreams: waited.upstreams,
                     serialisation: context.spent_on(Phase::Serialisation),
                     statements,
                 },

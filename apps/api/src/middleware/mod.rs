@@ -29,7 +29,7 @@ pub(crate) use slow::{SlowRequest, Spent};
 pub use tenants::TenantMeters;
 pub(crate) use tenants::{OfTenants, TenantUse};
 pub use times::RequestTimes;
-pub(crate) use times::{BOUNDS_MS, MOST_CALLS, Series, StatementOfRoute, Times};
+pub(crate) use times::{BOUNDS_MS, MOST_CALLS, Series, StatementOfRoute, Times, Waited};
 
 #[cfg(test)]
 mod tests;

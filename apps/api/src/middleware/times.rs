@@ -44,6 +44,20 @@ pub(crate) struct Answered<'a> {
     /// The moment of the answer.
     pub(crate) at: Instant,
     pub(crate) statements: &'a [StatementCost],
+    pub(crate) waited: Waited,
+}
+
+/// What requests waited for. Parts of it may have gone side by side.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Waited {
+    /// To be let in.
+    pub(crate) admission: Duration,
+    /// For connections to the database.
+    pub(crate) pool: Duration,
+    /// For statements.
+    pub(crate) database: Duration,
+    /// For services of others.
+    pub(crate) upstreams: Duration,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +82,7 @@ pub(crate) struct Times {
     pub(crate) counts: [u64; BUCKETS],
     pub(crate) sketch: LatencySketch,
     pub(crate) statements: Vec<StatementOfRoute>,
+    pub(crate) waited: Waited,
     slowest: Option<(Instant, Duration)>,
 }
 
@@ -163,6 +178,7 @@ impl Times {
         let Answered { took, at, .. } = *answered;
         self.counts[bucket(took)] += 1;
         self.sketch.note(took);
+        self.waited.add(&answered.waited);
         for cost in answered.statements {
             self.statement(cost.fingerprint).add(cost);
         }
@@ -180,6 +196,7 @@ impl Times {
             *count += more;
         }
         self.sketch.merge(&other.sketch);
+        self.waited.add(&other.waited);
         for statement in &other.statements {
             self.statement(statement.fingerprint).merge(statement);
         }
@@ -203,6 +220,24 @@ impl Times {
             })
         });
         &mut self.statements[place]
+    }
+}
+
+impl Waited {
+    pub(crate) fn add(&mut self, more: &Self) {
+        self.admission += more.admission;
+        self.pool += more.pool;
+        self.database += more.database;
+        self.upstreams += more.upstreams;
+    }
+
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        Self {
+            admission: self.admission.saturating_sub(earlier.admission),
+            pool: self.pool.saturating_sub(earlier.pool),
+            database: self.database.saturating_sub(earlier.database),
+            upstreams: self.upstreams.saturating_sub(earlier.upstreams),
+        }
     }
 }
 
@@ -262,6 +297,7 @@ mod tests {
             took: Duration::from_micros(micros),
             at: Instant::now(),
             statements: &[],
+            waited: Waited::default(),
         }
     }
 

@@ -7,6 +7,7 @@ use fairlead_domain::performance::{Figures, LatencySketch, Level, RouteSeries, S
 use fairlead_telemetry::process;
 
 use super::capacity::{clients, connections, real};
+use super::evidence::{PoolSpent, RouteSpent, pools};
 use super::series;
 use crate::state::Services;
 
@@ -16,6 +17,9 @@ pub(super) struct Measured {
     pub(super) at: Instant,
     pub(super) routes: BTreeMap<RouteSeries, LatencySketch>,
     pub(super) statements: LatencySketch,
+    /// By method and route.
+    pub(super) spent: BTreeMap<String, RouteSpent>,
+    pub(super) pools: BTreeMap<&'static str, PoolSpent>,
     counters: BTreeMap<Box<str>, u64>,
     gauges: BTreeMap<Box<str>, f64>,
     cpu: Option<Duration>,
@@ -26,7 +30,10 @@ pub(super) struct Measured {
 impl Measured {
     pub(super) fn now(services: &Services) -> Self {
         let mut routes: BTreeMap<RouteSeries, LatencySketch> = BTreeMap::new();
+        let mut spent: BTreeMap<String, RouteSpent> = BTreeMap::new();
         for (series, times) in services.times.all() {
+            let name = format!("{} {}", series.method, series.route);
+            spent.entry(name).or_default().add(&times);
             let series = RouteSeries {
                 method: series.method.into(),
                 route: series.route,
@@ -57,6 +64,8 @@ impl Measured {
             at: Instant::now(),
             routes,
             statements,
+            spent,
+            pools: pools(services),
             counters,
             gauges,
             cpu: usage.cpu_time,

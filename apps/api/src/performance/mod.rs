@@ -1,6 +1,7 @@
 //! What this process measures, written down interval by interval, for all processes to tell of.
 
 pub(crate) mod capacity;
+mod evidence;
 mod figures;
 pub(crate) mod readings;
 mod recorder;
@@ -9,9 +10,14 @@ pub(crate) mod series;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use fairlead_domain::performance::bottlenecks::Evidence;
 use fairlead_domain::performance::{LatencySketch, Samples, TenantLedger};
 use time::OffsetDateTime;
 use tokio::sync::Semaphore;
+
+use crate::state::Services;
+
+use recorder::Look;
 
 pub use recorder::Recorder;
 
@@ -43,6 +49,8 @@ pub(crate) struct Lately {
     pub(crate) failing_since: Option<OffsetDateTime>,
     /// The last that is over, written down or not.
     pub(crate) interval: Option<Interval>,
+    /// What was measured by its beginning and by its end.
+    looks: Option<[Arc<Look>; 2]>,
 }
 
 /// What was measured within an interval.
@@ -77,6 +85,13 @@ impl Performance {
 
     pub(crate) fn lately(&self) -> Lately {
         self.lock().clone()
+    }
+
+    /// What held requests up within the last interval; `None`: none is over.
+    pub(crate) fn evidence(services: &Services) -> Option<Evidence> {
+        let looks = services.performance.lock().looks.clone();
+        let [earlier, later] = looks?;
+        Some(evidence::between(services, &earlier.measured, &later.measured))
     }
 
     fn lock(&self) -> MutexGuard<'_, Lately> {

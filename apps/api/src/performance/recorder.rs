@@ -23,9 +23,9 @@ pub struct Recorder {
 
 /// What had been measured at a moment.
 #[derive(Debug)]
-struct Look {
+pub(super) struct Look {
     at: OffsetDateTime,
-    measured: Measured,
+    pub(super) measured: Measured,
 }
 
 /// How far it is written down.
@@ -63,7 +63,7 @@ impl Recorder {
             ticks.tick().await;
             let now = self.look();
             let at = now.at;
-            self.services.performance.lock().interval = Some(now.since(&last));
+            self.note_interval(&last, &now);
             last = Arc::clone(&now);
             self.add_taken(&mut progress);
             match self.write(&mut progress, now).await {
@@ -72,6 +72,13 @@ impl Recorder {
                 Err(error) => self.note_failure(&error, at),
             }
         }
+    }
+
+    fn note_interval(&self, before: &Arc<Look>, now: &Arc<Look>) {
+        let interval = now.since(before);
+        let mut lately = self.services.performance.lock();
+        lately.interval = Some(interval);
+        lately.looks = Some([Arc::clone(before), Arc::clone(now)]);
     }
 
     fn look(&self) -> Arc<Look> {

@@ -18,6 +18,7 @@ pub(super) struct Counts {
     waiting: AtomicUsize,
     lent: AtomicU64,
     timeouts: AtomicU64,
+    waited_micros: AtomicU64,
     waits: Waits,
 }
 
@@ -65,6 +66,8 @@ impl Counts {
     pub(super) fn note_lent(&self, waited: Duration) {
         self.waits.note(waited);
         self.lent.fetch_add(1, Ordering::Relaxed);
+        let micros = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
+        self.waited_micros.fetch_add(micros, Ordering::Relaxed);
     }
 
     /// Begins a new minute of the figures.
@@ -96,6 +99,8 @@ impl Counts {
             active: count(busy),
             waiting: count(self.waiting.load(Ordering::Relaxed)),
             lent: self.lent.load(Ordering::Relaxed),
+            lent_time: self.holders.held_for(),
+            wait_time: Duration::from_micros(self.waited_micros.load(Ordering::Relaxed)),
             timeouts: self.timeouts.load(Ordering::Relaxed),
             waits: self.waits.times(),
             holders: self.holders.list(),

@@ -1,7 +1,8 @@
 //! Who has which connection of a pool, since when, and what runs on it.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fairlead_domain::database::Holder;
 use fairlead_telemetry::request::{self, RequestContext};
@@ -11,7 +12,11 @@ const STATEMENT_BYTES: usize = 160;
 
 /// The connections of a pool that are lent.
 #[derive(Debug, Default)]
-pub(crate) struct Holders(Mutex<Vec<Option<Arc<Hold>>>>);
+pub(crate) struct Holders {
+    slots: Mutex<Vec<Option<Arc<Hold>>>>,
+    /// For how long those were held that are held no more, all together.
+    held_micros: AtomicU64,
+}
 
 /// One connection in somebody's hands, until this value is dropped.
 #[derive(Debug)]
@@ -58,8 +63,18 @@ impl Holders {
         holders
     }
 
+    /// For how long connections were held, all together: with those that are held now.
+    pub(crate) fn held_for(&self) -> Duration {
+        let now = Instant::now();
+        let slots = self.slots();
+        let held = slots.iter().flatten();
+        let held: Duration = held.map(|hold| now.saturating_duration_since(hold.since)).sum();
+        // While the slots are locked nobody lets go, so none is told twice or not at all.
+        held + Duration::from_micros(self.held_micros.load(Ordering::Relaxed))
+    }
+
     fn slots(&self) -> MutexGuard<'_, Vec<Option<Arc<Hold>>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -74,7 +89,10 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.holders.slots()[self.slot] = None;
+        let held = u64::try_from(self.hold.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let mut slots = self.holders.slots();
+        slots[self.slot] = None;
+        self.holders.held_micros.fetch_add(held, Ordering::Relaxed);
     }
 }
 
@@ -124,8 +142,10 @@ mod tests {
         assert!(told.starts_with("GET /leads (request r-1) for "), "{told}");
         assert!(told.ends_with(" in `SELECT 1`"), "{told}");
         assert!(listed[1].to_string().starts_with("a background task for "));
+        let held_for = holders.held_for();
         drop((held, nobody));
         assert_eq!(holders.list(), []);
+        assert!(holders.held_for() + Duration::from_micros(2) >= held_for);
     }
 
     #[test]

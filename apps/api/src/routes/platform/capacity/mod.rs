@@ -1,5 +1,6 @@
 //! How much there is of what there is only so much of, and for how long it will do.
 
+mod bottlenecks;
 mod dashboard;
 mod forecast;
 mod view;
@@ -22,7 +23,8 @@ use crate::text;
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
         .service(dashboard::dashboard)
-        .service(forecast::capacity_forecast);
+        .service(forecast::capacity_forecast)
+        .service(bottlenecks::bottlenecks);
 }
 
 /// The `{resourceType}` of a path.

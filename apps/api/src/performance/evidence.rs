@@ -1,0 +1,153 @@
+//! What held requests up within an interval, as far as it was measured.
+
+use std::collections::BTreeMap;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use fairlead_domain::performance::Fingerprint;
+use fairlead_domain::performance::bottlenecks::{
+    CpuUse, Evidence, LimitUse, PoolUse, QueryUse, Resource, RouteTime,
+};
+
+use super::capacity::{in_use, real};
+use super::figures::Measured;
+use crate::middleware::{Times, Waited};
+use crate::state::Services;
+use crate::units::milliseconds;
+
+/// By which statements of requests run. Which statement has run as which role is not kept: nearly all run as this one.
+const POOL_OF_REQUESTS: &str = "app";
+
+/// What the requests of a method and route have taken, since the start.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RouteSpent {
+    requests: u64,
+    time: Duration,
+    waited: Waited,
+    statements: BTreeMap<Fingerprint, StatementSpent>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct StatementSpent {
+    calls: u64,
+    rows: u64,
+    time: Duration,
+}
+
+/// The connections of one role to all servers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PoolSpent {
+    connections: u32,
+    lent: Duration,
+    waited: Duration,
+}
+
+impl RouteSpent {
+    pub(super) fn add(&mut self, times: &Times) {
+        self.requests += times.sketch.count();
+        self.time += times.sketch.sum();
+        self.waited.add(&times.waited);
+        for statement in &times.statements {
+            let known = self.statements.entry(statement.fingerprint).or_default();
+            known.calls += statement.calls;
+            known.rows += statement.rows;
+            known.time += statement.time;
+        }
+    }
+
+    fn time(&self, name: &str, earlier: &Self) -> RouteTime {
+        let waited = self.waited.since(&earlier.waited);
+        RouteTime {
+            route: name.to_owned(),
+            requests: self.requests.saturating_sub(earlier.requests),
+            total_ms: milliseconds(self.time.saturating_sub(earlier.time)),
+            queue_ms: milliseconds(waited.admission),
+            pool_wait_ms: milliseconds(waited.pool),
+            sql_ms: milliseconds(waited.database),
+            upstream_ms: milliseconds(waited.upstreams),
+        }
+    }
+
+    fn queries(&self, name: &str, earlier: &Self) -> Vec<QueryUse> {
+        let nothing = StatementSpent::default();
+        let told = self
+            .statements
+            .iter()
+            .filter(|(fingerprint, _)| **fingerprint != Fingerprint::OTHERS);
+        let since = told.map(|(fingerprint, spent)| {
+            let before = earlier.statements.get(fingerprint).unwrap_or(&nothing);
+            QueryUse {
+                fingerprint: fingerprint.to_string(),
+                route: name.to_owned(),
+                pool: POOL_OF_REQUESTS.to_owned(),
+                calls: spent.calls.saturating_sub(before.calls),
+                total_ms: milliseconds(spent.time.saturating_sub(before.time)),
+                rows_read: None,
+                rows_returned: spent.rows.saturating_sub(before.rows),
+            }
+        });
+        since.filter(|query| query.calls > 0).collect()
+    }
+}
+
+/// By role.
+pub(super) fn pools(services: &Services) -> BTreeMap<&'static str, PoolSpent> {
+    let mut all: BTreeMap<_, PoolSpent> = BTreeMap::new();
+    for pool in services.nodes.nodes().iter().flat_map(|node| &node.pools) {
+        let spent = all.entry(pool.role).or_default();
+        spent.connections += pool.max;
+        spent.lent += pool.lent_time;
+        spent.waited += pool.wait_time;
+    }
+    all
+}
+
+/// What was measured between two looks, and what is nearly used up now.
+pub(super) fn between(services: &Services, earlier: &Measured, later: &Measured) -> Evidence {
+    let mut evidence = Evidence {
+        cpu: cpu(earlier, later),
+        limits: limits(services),
+        ..Evidence::default()
+    };
+    let nothing = RouteSpent::default();
+    for (name, spent) in &later.spent {
+        let before = earlier.spent.get(name).unwrap_or(&nothing);
+        let time = spent.time(name, before);
+        if time.requests > 0 {
+            evidence.routes.push(time);
+            evidence.queries.extend(spent.queries(name, before));
+        }
+    }
+    let none = PoolSpent::default();
+    let pools = later.pools.iter().map(|(role, spent)| {
+        let before = earlier.pools.get(role).unwrap_or(&none);
+        PoolUse {
+            name: (*role).to_owned(),
+            connections: spent.connections,
+            lent_ms: milliseconds(spent.lent.saturating_sub(before.lent)),
+            wait_ms: milliseconds(spent.waited.saturating_sub(before.waited)),
+        }
+    });
+    evidence.pools = pools.collect();
+    evidence
+}
+
+fn cpu(earlier: &Measured, later: &Measured) -> Option<CpuUse> {
+    Some(CpuUse {
+        cores: real(available_parallelism().ok()?.get() as u64),
+        busy: later.processors_since(earlier)?,
+    })
+}
+
+fn limits(services: &Services) -> Vec<LimitUse> {
+    let known = in_use(services).into_iter().filter_map(|of| {
+        Some(LimitUse {
+            resource: of.resource,
+            name: of.resource.as_str().to_owned(),
+            used: of.used?,
+            limit: of.limit?,
+        })
+    });
+    // A cache that is full does what it is for.
+    known.filter(|of| of.resource != Resource::CacheMemory).collect()
+}
