@@ -135,6 +135,7 @@ pub(super) const CASES: &[Case] = &[
     case("getOperationResult").of(Thing::Export),
     case("getPerformanceDashboard"),
     case("getPerformanceHealth"),
+    case("getPerformanceReport"),
     case("getPerformanceStats"),
     case("getPerformanceStatus"),
     case("getPerformanceTrends"),

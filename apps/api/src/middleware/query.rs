@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::query::{NoQuery, QueryReader};
 
 /// The operations that take a query; a test holds them to the specification, which is too large to be made for this.
-pub(super) const QUERIED: [(Method, &str); 34] = [
+pub(super) const QUERIED: [(Method, &str); 35] = [
     (Method::GET, "/api/v1/activities"),
     (Method::GET, "/api/v1/agents"),
     (Method::GET, "/api/v1/carriers"),
@@ -36,6 +36,7 @@ pub(super) const QUERIED: [(Method, &str); 34] = [
     (Method::GET, "/api/v1/performance/jobs/{queue}/dead-letter"),
     (Method::POST, "/api/v1/performance/jobs/{queue}/resume"),
     (Method::POST, "/api/v1/performance/jobs/{queue}/retry-failed"),
+    (Method::GET, "/api/v1/performance/report"),
     (Method::GET, "/api/v1/performance/slow-requests"),
     (Method::GET, "/api/v1/performance/tenants"),
     (Method::GET, "/api/v1/performance/trends"),

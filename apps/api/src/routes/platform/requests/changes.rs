@@ -11,7 +11,7 @@ use super::sum::Sum;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = TrendsChange)]
-struct ChangeView {
+pub(super) struct ChangeView {
     /// `better`, `worse`, `changed` where neither is the case, `unchanged` where it is nothing that would not be so by
     /// chance or that matters, and `unknown` where too little is known of either period.
     verdict: &'static str,
@@ -33,9 +33,15 @@ struct ChangeView {
 #[serde(rename_all = "camelCase")]
 #[schema(as = TrendsChanges)]
 pub(super) struct ChangesView {
-    p95_ms: ChangeView,
-    error_ratio: ChangeView,
-    requests: ChangeView,
+    pub(super) p95_ms: ChangeView,
+    pub(super) error_ratio: ChangeView,
+    pub(super) requests: ChangeView,
+}
+
+impl ChangeView {
+    pub(super) fn verdict(&self) -> &'static str {
+        self.verdict
+    }
 }
 
 impl From<Change> for ChangeView {

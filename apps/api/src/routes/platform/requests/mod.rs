@@ -7,6 +7,7 @@ mod get_slow;
 mod history;
 mod list_slow;
 pub(super) mod period;
+mod report;
 mod slow_queries;
 mod stats;
 mod status;
@@ -21,6 +22,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(status::status)
         .service(dashboard::dashboard)
         .service(trends::trends)
+        .service(report::performance_report)
         .service(stats::stats)
         .service(endpoints::endpoints)
         .service(list_slow::list)

@@ -81,17 +81,17 @@ struct TrendsView {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = TrendsSummary)]
-struct SummaryView {
-    requests: u64,
+pub(super) struct SummaryView {
+    pub(super) requests: u64,
     /// Answers with a status from 500, as a part of all.
     #[schema(required = true, minimum = 0, maximum = 1)]
-    error_ratio: Option<f64>,
+    pub(super) error_ratio: Option<f64>,
     #[schema(required = true, minimum = 0)]
-    p50_ms: Option<f64>,
+    pub(super) p50_ms: Option<f64>,
     #[schema(required = true, minimum = 0)]
-    p95_ms: Option<f64>,
+    pub(super) p95_ms: Option<f64>,
     #[schema(required = true, minimum = 0)]
-    p99_ms: Option<f64>,
+    pub(super) p99_ms: Option<f64>,
 }
 
 /// What was measured from a moment on, for as long as a step.
