@@ -112,6 +112,9 @@ async fn a_request_that_waits_for_a_connection_says_so() {
     let program = Program::on(&database)
         .with("DB_POOL_MIN", "0")
         .with("DB_POOL_MAX", "1")
+        // What is waited for here comes late on a busy machine.
+        .with("FAIRLEAD__DATABASE__POOL__ACQUIRE_TIMEOUT_MS", "30000")
+        .with("FAIRLEAD__HTTP__REQUEST_TIMEOUT_MS", "60000")
         .with("FAIRLEAD__CACHE__RESPONSES__ENABLED", "false")
         .with("FAIRLEAD__HTTP__SLOW_REQUEST_MS", "150");
     let serving = program.serve().await.unwrap();
