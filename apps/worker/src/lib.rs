@@ -25,6 +25,7 @@ mod operations;
 mod put_aside;
 mod relay;
 mod report;
+mod ring;
 mod scoring;
 mod signal;
 mod warm;
@@ -167,6 +168,7 @@ impl EventsMonitor for Worker {
     fn report(&self) -> EventsReport {
         let mut report = self.shared.counts.report();
         report.followers = self.shared.live.followers() as u64;
+        report.waiting_bytes = self.shared.live.waiting_bytes() as u64;
         if let Some(parts) = &self.shared.broker {
             let Duties { leads, consumes, .. } = self.shared.duties;
             report.link = (leads || consumes).then(|| parts.broker.link());

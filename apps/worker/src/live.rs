@@ -1,33 +1,40 @@
 //! Tells those who follow a tenant's events of them, in this process.
 //!
 //! While anybody follows, one task reads the log of all tenants as it grows, whether this process leads or not, and
-//! passes each event on to those of its tenant. Nothing waits for who is slow: each tenant has a ring of its latest
-//! events, and who falls further behind is told so and finds the rest in the log. So memory is bounded, and nobody's
-//! slowness is another's. Where there is an observer the same task reads always, if not as often.
+//! passes each event on to those of its tenant that hear. Nothing waits for who is slow: each tenant has a [`Ring`] of
+//! what some have yet to take, and who falls further behind is told so and finds the rest in the log. So memory is
+//! bounded, for a tenant and for all, and nobody's slowness is another's. Where there is an observer the same task reads
+//! always, if not as often.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::iter::Peekable;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use fairlead_domain::events::{
-    Event, EventCursor, EventObserver, FollowError, Followed, Heard, LiveEvent, LiveEvents, LiveLog, Stretch,
+    Event, EventCursor, EventObserver, FollowError, Followed, Heard, LiveEvents, LiveLog, Stretch,
 };
 use fairlead_domain::identity::TenantId;
-use tokio::sync::broadcast::error::{RecvError, TryRecvError};
-use tokio::sync::{Notify, broadcast, watch};
+use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::backoff::Backoff;
 use crate::feed::STRETCH;
 use crate::looks::{LOOK_EVERY, Looks};
+use crate::ring::{self, Hearer, Ring};
 use crate::signal::Waiter;
 
-/// Events of a tenant that may wait for who is slow.
-const RING: usize = 256;
-/// Events that are told at a time: a bulk of thousands would overrun the ring of everybody, however fast.
-const PART: usize = RING / 2;
+/// What the events of all tenants that wait for who is slow may take. When it is more, those of the tenants with the
+/// most go, until half of it is left.
+const MOST_BYTES: usize = 64 << 20;
+/// Events that are told at a time, and what they may take: a bulk of thousands would overrun the ring of everybody,
+/// however fast.
+const PART: usize = ring::MOST_EVENTS / 2;
+const PART_BYTES: usize = ring::MOST_BYTES / 2;
 const BETWEEN_PARTS: Duration = Duration::from_millis(1);
 /// The task begins to read for the first who follows within a moment, unless the database is away.
 const BEGIN_WITHIN: Duration = Duration::from_secs(5);
@@ -58,6 +65,8 @@ pub struct Live(Arc<Shared>);
 struct Shared {
     limits: FollowLimits,
     told: Mutex<Told>,
+    /// What waits in the rings of all tenants.
+    waiting_bytes: Arc<AtomicUsize>,
     reached: Mutex<Option<EventCursor>>,
     /// There is somebody to tell.
     wanted: Notify,
@@ -76,9 +85,17 @@ struct Told {
     is_closed: bool,
 }
 
+impl Told {
+    /// How far those who follow have been told.
+    fn place(&self) -> EventCursor {
+        self.place
+            .expect("the task does not stop telling while there is a follower")
+    }
+}
+
 struct Followers {
     count: usize,
-    events: broadcast::Sender<Arc<LiveEvent>>,
+    ring: Arc<Ring>,
 }
 
 impl Live {
@@ -86,6 +103,7 @@ impl Live {
         Self(Arc::new(Shared {
             limits,
             told: Mutex::default(),
+            waiting_bytes: Arc::default(),
             reached: Mutex::default(),
             wanted: Notify::new(),
             begun: watch::Sender::new(0),
@@ -99,12 +117,19 @@ impl Live {
         // Who waits for the next event hears that there is none, and need not wait for the news as well.
         let mut told = self.told();
         told.is_closed = true;
-        told.tenants.clear();
+        for followers in told.tenants.values() {
+            followers.ring.close();
+        }
     }
 
     /// How many follow.
     pub(crate) fn followers(&self) -> usize {
         self.told().followers
+    }
+
+    /// What the events take that wait for who is slow, with what clients are shown of them.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.0.waiting_bytes.load(Ordering::Relaxed)
     }
 
     fn is_telling(&self) -> bool {
@@ -126,17 +151,18 @@ impl Live {
         }
         let followers = told.tenants.entry(tenant).or_insert_with(|| Followers {
             count: 0,
-            events: broadcast::channel(RING).0,
+            ring: Arc::new(Ring::new(Arc::clone(&self.0.waiting_bytes))),
         });
         if followers.count >= limits.of_tenant {
             return Err(FollowError::TooManyOfTenant(limits.of_tenant));
         }
         followers.count += 1;
-        let events = followers.events.subscribe();
+        let ring = Arc::clone(&followers.ring);
         told.followers += 1;
         drop(told);
         Ok(Follower {
-            events,
+            ring,
+            hearer: None,
             closing: self.0.closing.subscribe(),
             live: self.clone(),
             tenant,
@@ -170,35 +196,52 @@ impl Live {
 
     /// Passes events on, with a moment for those who take them as they come. Returns whether anybody still follows.
     async fn tell(&self, events: Vec<Event>) -> bool {
-        let mut parts = events.into_iter();
+        let mut events = events.into_iter().peekable();
         loop {
-            if !self.tell_part(parts.by_ref().take(PART)) {
+            if !self.tell_part(&mut events) {
                 return false;
             }
-            if parts.len() == 0 {
+            if events.peek().is_none() {
                 return true;
             }
             sleep(BETWEEN_PARTS).await;
         }
     }
 
-    fn tell_part(&self, events: impl Iterator<Item = Event>) -> bool {
+    fn tell_part(&self, events: &mut Peekable<impl Iterator<Item = Event>>) -> bool {
         let mut told = self.told();
         if told.followers == 0 {
             told.place = None;
             return false;
         }
-        for event in events {
+        let (mut count, mut bytes) = (0, 0);
+        while let Some(event) = events.next_if(|next| {
+            count += 1;
+            bytes += ring::bytes_of(next);
+            count == 1 || (count <= PART && bytes <= PART_BYTES)
+        }) {
             told.place = Some(event.cursor);
             if let Some(followers) = told.tenants.get(&event.tenant) {
-                // There are some, or they leave just now.
-                let _ = followers.events.send(Arc::new(LiveEvent {
-                    event,
-                    shown: OnceLock::new(),
-                }));
+                followers.ring.tell(event);
+                if self.waiting_bytes() > MOST_BYTES {
+                    self.drop_largest(&told);
+                }
             }
         }
         true
+    }
+
+    /// Half of the bound at once: the tenants are gone through once for many events, however many they are.
+    fn drop_largest(&self, told: &Told) {
+        let rings = told.tenants.values().map(|followers| &followers.ring);
+        let mut rings: Vec<_> = rings.map(|ring| (ring.bytes(), ring)).collect();
+        rings.sort_unstable_by_key(|(bytes, _)| Reverse(*bytes));
+        for (_, ring) in rings {
+            if self.waiting_bytes() <= MOST_BYTES / 2 {
+                return;
+            }
+            ring.clear();
+        }
     }
 }
 
@@ -231,7 +274,9 @@ impl LiveLog for Live {
 
 /// One who follows.
 struct Follower {
-    events: broadcast::Receiver<Arc<LiveEvent>>,
+    ring: Arc<Ring>,
+    /// `None`: it does not hear what comes.
+    hearer: Option<Hearer>,
     closing: watch::Receiver<bool>,
     live: Live,
     tenant: TenantId,
@@ -239,36 +284,41 @@ struct Follower {
 
 #[async_trait]
 impl LiveEvents for Follower {
+    fn hear(&mut self) -> EventCursor {
+        // While nothing is told: so all behind this place is heard, and nothing from before it.
+        let told = self.live.told();
+        self.hearer = Some(self.ring.hear());
+        told.place()
+    }
+
+    fn rest(&mut self) {
+        self.hearer = None;
+    }
+
     async fn next(&mut self) -> Heard {
         if self.is_closing() {
             return Heard::Closing;
         }
-        match self.events.recv().await {
-            Ok(event) => Heard::Event(event),
-            Err(RecvError::Lagged(_)) => Heard::Missed,
-            Err(RecvError::Closed) => Heard::Closing,
+        if let Some(hearer) = &mut self.hearer {
+            return hearer.next().await;
         }
+        self.closing().await;
+        Heard::Closing
     }
 
     fn try_next(&mut self) -> Option<Heard> {
         if self.is_closing() {
             return Some(Heard::Closing);
         }
-        match self.events.try_recv() {
-            Ok(event) => Some(Heard::Event(event)),
-            Err(TryRecvError::Empty) => None,
-            Err(TryRecvError::Lagged(_)) => Some(Heard::Missed),
-            Err(TryRecvError::Closed) => Some(Heard::Closing),
-        }
+        self.hearer.as_mut()?.try_next()
     }
 
     fn place(&self) -> EventCursor {
-        let place = self.live.told().place;
-        place.expect("the task does not stop telling while there is a follower")
+        self.live.told().place()
     }
 
     fn waiting(&self) -> usize {
-        self.events.len()
+        self.hearer.as_ref().map_or(0, Hearer::waiting)
     }
 
     async fn closing(&self) {
@@ -415,5 +465,54 @@ async fn rest(worker: &crate::Shared, waiter: &mut Waiter, looks: &Looks, pause:
         if let Some(Observing { observer, .. }) = &worker.observing {
             observer.observe_nothing(moment);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fairlead_domain::Id;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::ring::tests::event_of;
+
+    fn follower(live: &Live, tenant: TenantId) -> Follower {
+        let mut follower = live.join(tenant).expect("there is room");
+        follower.hear();
+        follower
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_all_tenants_is_bounded_and_those_with_the_most_miss_some() {
+        let live = Live::new(FollowLimits {
+            all: 1000,
+            of_tenant: 1,
+        });
+        live.begin(EventCursor::START);
+        let tenants: Vec<TenantId> = (1..=100)
+            .map(|number| Id::from_uuid(Uuid::from_u128(number)))
+            .collect();
+        let mut followers: Vec<Follower> = tenants.iter().map(|tenant| follower(&live, *tenant)).collect();
+        let quiet = Id::from_uuid(Uuid::from_u128(1000));
+        let mut of_quiet = follower(&live, quiet);
+        assert!(live.tell(vec![event_of(quiet, 1, 10)]).await);
+
+        let mut most = 0;
+        for position in 2..40 {
+            let events = tenants.iter().map(|tenant| event_of(*tenant, position, 40_000));
+            assert!(live.tell(events.collect()).await);
+            most = most.max(live.waiting_bytes());
+        }
+
+        assert!(
+            (MOST_BYTES / 2..=MOST_BYTES).contains(&most),
+            "{most} bytes waited"
+        );
+        assert!(matches!(of_quiet.next().await, Heard::Event(_)));
+        let missed = |follower: &mut Follower| matches!(follower.try_next(), Some(Heard::Missed));
+        let have_missed = followers.iter_mut().map(missed).filter(|missed| *missed).count();
+        assert!(have_missed >= 50, "{have_missed} of 100");
+        drop((followers, of_quiet));
+        assert_eq!(live.waiting_bytes(), 0);
     }
 }

@@ -40,6 +40,7 @@ impl Counts {
             duplicates: self.duplicates.load(Ordering::Relaxed),
             put_aside: self.put_aside.load(Ordering::Relaxed),
             followers: 0,
+            waiting_bytes: 0,
             link: None,
         }
     }

@@ -10,14 +10,14 @@ use crate::identity::TenantId;
 /// The log as it grows, for those who want to be told.
 #[async_trait]
 pub trait LiveLog: Debug + Send + Sync {
-    /// Follows a tenant's events from now on.
+    /// Follows a tenant's events. Who does hears nothing before it begins to.
     async fn follow(&self, tenant: TenantId) -> Result<Followed, FollowError>;
 }
 
-/// What is heard of a tenant's log from a place on.
+/// A tenant's log as it grows from a place on.
 #[derive(Debug)]
 pub struct Followed {
-    /// All behind it is heard. What is not could be read from the log before this was answered.
+    /// What is not behind it could be read from the log before this was answered.
     pub from: EventCursor,
     pub events: Box<dyn LiveEvents>,
 }
@@ -25,6 +25,13 @@ pub struct Followed {
 /// The events of one tenant, as they become readable.
 #[async_trait]
 pub trait LiveEvents: Debug + Send {
+    /// Hears what comes from now on, and nothing that waits still: all behind the place that is answered, the rest of
+    /// which can be read from the log.
+    fn hear(&mut self) -> EventCursor;
+
+    /// Hears nothing any more: no event waits for who rests.
+    fn rest(&mut self);
+
     /// Waits for the next event. Whoever stops waiting misses nothing by it.
     async fn next(&mut self) -> Heard;
 

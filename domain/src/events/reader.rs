@@ -134,6 +134,8 @@ pub struct EventsReport {
     pub leads: bool,
     /// Clients that follow events by this process.
     pub followers: u64,
+    /// What the events take that wait for those who are slow to take them.
+    pub waiting_bytes: u64,
     /// Of each reader, when last looked; empty before the first look.
     pub backlogs: Vec<Backlog>,
     /// Events that this process has handled, each once for each consumer.

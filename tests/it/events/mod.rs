@@ -8,6 +8,7 @@ mod consumers;
 mod cutter;
 mod faults;
 mod log;
+mod memory;
 mod relays;
 pub(crate) mod retention;
 mod socket;

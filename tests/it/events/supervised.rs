@@ -48,6 +48,7 @@ async fn who_follows_misses_nothing_when_the_task_that_tells_has_panicked() {
     let observer = Arc::new(Beset::default());
     let beside = Beside::observed(&database, Arc::clone(&observer) as _).await;
     let mut first = beside.live.follow(tenant).await.unwrap().events;
+    first.hear();
 
     record(&database, &["test_before", "test_bad", "test_behind"]).await;
     for expected in ["test_before", "test_bad", "test_behind"] {
@@ -56,6 +57,7 @@ async fn who_follows_misses_nothing_when_the_task_that_tells_has_panicked() {
     assert!(observer.has_panicked.load(Ordering::SeqCst));
 
     let mut second = beside.live.follow(tenant).await.unwrap().events;
+    second.hear();
     record(&database, &["test_new"]).await;
     assert_eq!(next(&mut first).await, "test_new");
     assert_eq!(next(&mut second).await, "test_new", "and nothing of the past");

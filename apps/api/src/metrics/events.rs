@@ -14,6 +14,11 @@ pub(super) fn write(page: &mut Page, report: &EventsReport) {
         "Clients that follow events by a stream of this process.",
     )
     .sample(&[], report.followers);
+    page.gauge(
+        "events_followers_waiting_bytes",
+        "What the events take that wait for those who follow and have yet to take them.",
+    )
+    .sample(&[], report.waiting_bytes);
     let mut waiting = page.gauge(
         "events_waiting",
         "Events that a reader of the log has not done yet; it is not counted beyond 10,000.",

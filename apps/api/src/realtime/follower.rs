@@ -2,7 +2,8 @@
 //!
 //! One who comes back with the cursor it saw last is first given what the log has behind it, and then what comes.
 //! Whoever is too slow for what comes goes back to the log in the same way. So nothing is missed, nothing comes twice,
-//! and no more than a few hundred events wait in memory, for all clients of a tenant together.
+//! and no more waits in memory for all clients of a tenant together than is allowed to: nothing for one that wants
+//! nothing, or goes through the log.
 
 use std::sync::OnceLock;
 
@@ -102,9 +103,13 @@ impl Follower {
         {
             return Err(EventsDropped.into());
         }
+        let place = self.live.hear();
         let begin = if self.wanted.is_some() { self.last } else { place };
         self.last = from.unwrap_or(begin);
         self.is_behind = self.last < place;
+        if self.is_behind {
+            self.live.rest();
+        }
         self.open.note_subscription(Some(wanted.types.clone()));
         self.wanted = Some(wanted);
         Ok(())
@@ -113,6 +118,7 @@ impl Follower {
     pub(crate) fn unsubscribe(&mut self) {
         self.wanted = None;
         self.is_behind = false;
+        self.live.rest();
         self.open.note_subscription(None);
     }
 
@@ -139,6 +145,8 @@ impl Follower {
         if !self.is_behind {
             return Ok(self.listen(tell).await);
         }
+        // What comes while the log is read is heard, if this is the last of the log.
+        self.live.hear();
         let page = tokio::select! {
             biased;
             () = self.live.closing() => return Ok(Step::Closing),
@@ -148,6 +156,9 @@ impl Follower {
             return Ok(Step::Dropped);
         }
         self.tell_of_log(&page, tell);
+        if self.is_behind {
+            self.live.rest();
+        }
         Ok(Step::GoesOn)
     }
 
@@ -251,6 +262,7 @@ impl Follower {
                 Heard::Event(_) => {}
                 Heard::Missed => {
                     self.is_behind = true;
+                    self.live.rest();
                     break;
                 }
                 Heard::Closing => return Step::Closing,
