@@ -39,6 +39,10 @@ step "restoring"
 pg_restore --exit-on-error --jobs=2 --dbname="postgres://postgres@$target/fairlead" "$file"
 psql --no-psqlrc --quiet --command='ANALYZE' "postgres://postgres@$target/fairlead"
 
+step "having the log of events begin anew: this server counts transactions from its own beginning"
+psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file="$(dirname "$0")/begin-events-anew.sql" \
+    "postgres://postgres@$target/fairlead"
+
 step "having the program judge it"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT

@@ -10,7 +10,7 @@ use fairlead_devstack::{Durability, Postgres, Root, Stack, StackOptions};
 use fairlead_migrations::{BootstrapPasswords, bootstrap_sql};
 use serde_json::json;
 use support::process::{Program, Serving};
-use support::{TempFolder, TestTenant, wait_until};
+use support::{Client, TempFolder, TestTenant, wait_until};
 
 const DATABASE: &str = "fairlead";
 const PASSWORD: &str = "a password of the drill";
@@ -65,12 +65,21 @@ impl Server {
         tokio::task::block_in_place(|| self.postgres.run_sql(database, sql)).unwrap()
     }
 
-    /// Each table with its rows and what is in them.
+    /// Has the server count transactions for a while, as one that has served has.
+    fn age(&self) {
+        let transactions =
+            "DO $$ BEGIN FOR number IN 1..10000 LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$";
+        self.run(DATABASE, transactions);
+    }
+
+    /// Each table with its rows and what is in them, but for the log of events, which begins anew.
     fn content(&self) -> String {
         let tables = self.run(
             DATABASE,
             "SELECT schemaname || '.' || tablename FROM pg_tables
-             WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1",
+             WHERE schemaname NOT IN ('pg_catalog', 'information_schema')
+                 AND tablename !~ '^(events(_.*)?|event_readers|inbox)$'
+             ORDER BY 1",
         );
         let content = tables.lines().map(|table| {
             format!("SELECT '{table}', count(*), md5(string_agg(t::text, ';' ORDER BY t::text)) FROM {table} AS t;")
@@ -97,11 +106,16 @@ async fn a_dump_is_restored_elsewhere_whole_and_serves() {
     );
     let migrated = source.program().run(&["migrate"]).await;
     assert!(migrated.status.success(), "{migrated:?}");
+    source.age();
     let serving = serve(&source.program()).await;
     let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
     let umbrella = TestTenant::sign_up(serving.anonymous(), "umbrella").await;
     let lead = acme.lead("Ann").await;
     umbrella.lead("Bob").await;
+    wait_until("the lead is counted", async || {
+        leads_counted(&acme.owner).await == 1
+    })
+    .await;
     serving.signal("TERM");
     let ended = serving.ended().await;
     assert!(ended.status.success(), "{ended:?}");
@@ -148,6 +162,32 @@ async fn a_dump_is_restored_elsewhere_whole_and_serves() {
     assert_eq!(restored["name"], "Ann");
     let other = umbrella.at(&serving.url).log_in().await;
     assert_eq!(other.get(&format!("/api/v1/leads/{lead}")).await.status, 404);
+    heard_and_counted(&owner).await;
+}
+
+/// What happens after a restore is in the log, and consumers are told of it.
+async fn heard_and_counted(owner: &Client) {
+    let made = owner
+        .post("/api/v1/leads", json!({ "name": "Cid" }))
+        .await
+        .expect(201);
+    wait_until("the new lead is in the log of events", async || {
+        let page = owner.get("/api/v1/events?type=lead_created").await.expect(200);
+        let items = page["items"].as_array().unwrap();
+        items.iter().any(|event| event["aggregateid"] == made["id"])
+    })
+    .await;
+    wait_until("the new lead is counted", async || {
+        leads_counted(owner).await == 2
+    })
+    .await;
+}
+
+async fn leads_counted(owner: &Client) -> u64 {
+    let usage = owner.get("/api/v1/usage/days").await.expect(200);
+    let items = usage["items"].as_array().unwrap();
+    let of_leads = items.iter().filter(|item| item["type"] == "lead_created");
+    of_leads.map(|item| item["events"].as_u64().unwrap()).sum()
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -366,6 +366,24 @@ async fn the_doctor_says_when_redis_does_not_tell_who_it_is() {
 }
 
 #[tokio::test]
+async fn the_doctor_says_when_the_log_of_events_is_of_another_server() {
+    let database = TestDatabase::create().await;
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    superuser
+        .execute("INSERT INTO event_readers VALUES ('of another server', '4000000000', 1, now())")
+        .await
+        .unwrap();
+
+    let examined = Program::on(&database).run(&["doctor", "--json"]).await;
+
+    let report: Value = serde_json::from_str(&examined.stdout).unwrap();
+    let checks = report["checks"].as_array().unwrap();
+    let log = checks.iter().find(|check| check["name"] == "log of events");
+    assert_eq!(log.unwrap()["verdict"], "fail", "{report:#}");
+    assert_eq!(examined.status.code(), Some(1));
+}
+
+#[tokio::test]
 async fn the_doctor_says_when_there_is_no_database() {
     let nowhere = "postgres://fairlead_app:test@127.0.0.1:1/fairlead".to_owned();
     let program = Program::at([nowhere.clone(), nowhere.clone(), nowhere])

@@ -33,6 +33,13 @@ pub struct Server {
 const VERSION: &str = "SELECT current_setting('server_version'), current_setting('server_version_num')::int";
 const EXTENSIONS: &str = "SELECT extname::text, extversion FROM pg_extension ORDER BY extname";
 
+/// Whether the log of events has places that the server has not come to: it was filled from a dump, and counts
+/// transactions anew. Then what is recorded stands before all readers, and nobody is told of it.
+const LOG_IS_AHEAD: &str = "
+    SELECT EXISTS (SELECT FROM event_readers WHERE xid >= pg_snapshot_xmax(pg_current_snapshot()))
+        OR EXISTS (SELECT FROM events WHERE xid >= pg_snapshot_xmax(pg_current_snapshot()))
+        OR EXISTS (SELECT FROM events_dropped WHERE xid >= pg_snapshot_xmax(pg_current_snapshot()))";
+
 /// Asks the primary over both pools, at the same time.
 pub async fn ping(cluster: &Arc<Cluster>) -> [PoolHealth; 2] {
     let (app, system) = tokio::join!(answer_time(cluster.app()), answer_time(cluster.system()));
@@ -46,6 +53,13 @@ pub async fn ping(cluster: &Arc<Cluster>) -> [PoolHealth; 2] {
             ping: system,
         },
     ]
+}
+
+/// Asks whether the log of events is of another server, which had come further.
+pub async fn is_log_ahead(system: &PgSystemStore) -> Result<bool, StoreError> {
+    let connection = system.cluster().system();
+    let row = connection.sql(LOG_IS_AHEAD).fetch_one().await?;
+    Ok(row.try_get(0).map_err(SqlError::from)?)
 }
 
 /// Asks the server for its version and extensions.

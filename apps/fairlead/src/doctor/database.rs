@@ -44,6 +44,7 @@ async fn examine(config: &Config, database: &Database) -> Vec<Check> {
     checks.extend(best_pings(&stores).await.iter().map(latency));
     checks.extend(stores.cluster.nodes().iter().filter_map(replica));
     checks.extend(isolation(&stores).await);
+    checks.push(events(&stores).await);
     checks.extend(Box::pin(server::check(config, database, &stores)).await);
     stores.close().await;
     checks
@@ -171,5 +172,19 @@ async fn isolation(stores: &Stores) -> Vec<Check> {
             .into_iter()
             .map(|fault| Check::fail(NAME, fault.what, fault.mend_sql))
             .collect(),
+    }
+}
+
+async fn events(stores: &Stores) -> Check {
+    const NAME: &str = "log of events";
+    match health::is_log_ahead(&stores.system).await {
+        Err(error) => Check::fail(NAME, chain(&error), "fairlead migrate"),
+        Ok(false) => Check::ok(NAME, "its places are of this server"),
+        Ok(true) => Check::fail(
+            NAME,
+            "the database was filled from a dump, and its events are ahead of all that this server records: nobody is \
+             told of new ones, and nothing is done about them",
+            "have the log begin anew before anything is served: docs/events.md, After a restore",
+        ),
     }
 }
