@@ -126,6 +126,34 @@ impl DeliverWebhook {
         Sent::new(at, ended, result)
     }
 
+    /// Has a delivery that has failed wait once more. What ends one finishes its job with it, unless the job is given
+    /// up: so whoever claims the job of one that has failed does so because an operator has had it tried again.
+    async fn begin_anew(
+        &self,
+        scope: &TenantScope,
+        job: &Job,
+        delivery: &Delivery,
+    ) -> Result<Option<Delivery>, JobError> {
+        let mut uow = self.parts.store.begin_behind(scope).await?;
+        let found = uow
+            .webhook_deliveries()
+            .find_for_update(delivery.webhook, delivery.id)
+            .await?;
+        let Some(mut delivery) = found else {
+            return Ok(None);
+        };
+        uow.jobs().hold(&job.ticket).await?;
+        if let DeliveryState::Failed { .. } = delivery.state {
+            let now = uow.now();
+            delivery.tried_since = now;
+            delivery.failing_since = None;
+            delivery.state = DeliveryState::Pending { next_at: now };
+            uow.webhook_deliveries().update(&delivery).await?;
+        }
+        uow.commit().await?;
+        Ok(Some(delivery))
+    }
+
     /// There is nothing to send any more.
     async fn finish(&self, scope: &TenantScope, job: &Job, id: DeliveryId) -> Result<Done, JobError> {
         let mut uow = self.parts.store.begin_behind(scope).await?;
@@ -317,7 +345,16 @@ impl JobHandler for DeliverWebhook {
         let Some((assignment, event)) = self.read(&scope, id).await? else {
             return self.finish(&scope, job, id).await;
         };
-        let delivery = assignment.delivery.clone();
+        let mut delivery = assignment.delivery.clone();
+        let has_failed = matches!(delivery.state, DeliveryState::Failed { .. });
+        // A ping is tried once, and who wants another asks for it.
+        let may_again = assignment.webhook.state.is_enabled() && !delivery.is_ping() && event.is_some();
+        if has_failed && may_again {
+            let Some(anew) = self.begin_anew(&scope, job, &delivery).await? else {
+                return self.finish(&scope, job, id).await;
+            };
+            delivery = anew;
+        }
         if !delivery.state.is_pending() {
             return self.finish(&scope, job, id).await;
         }

@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use fairlead::config::Secret;
-use serde_json::json;
-use sqlx::PgConnection;
+use serde_json::{Value, json};
+use sqlx::{Executor as _, PgConnection};
 use support::database::DatabaseRole;
 use support::process::Program;
-use support::{Receiver, TestDatabase, TestTenant};
+use support::{Receiver, TestDatabase, TestTenant, wait_until};
 
-use super::bench::{is_signed, make, post, signatures, start, until_newest, until_received};
+use super::bench::{deliveries, is_signed, make, post, signatures, start, until_newest, until_received};
 
 #[tokio::test]
 async fn while_a_secret_is_rotated_both_sign() {
@@ -103,6 +103,52 @@ async fn an_installation_with_another_key_cannot_sign_until_the_secret_is_rotate
         came.iter()
             .any(|one| is_signed(one, rotated["secret"].as_str().unwrap()))
     );
+}
+
+#[tokio::test]
+async fn a_dead_delivery_that_an_operator_has_tried_again_is_made_once() {
+    const JOBS: &str = "/api/v1/performance/jobs/webhooks";
+    const TRIED_FOR_DAYS: &str = "
+        UPDATE jobs SET attempts = 99, run_at = now()
+        WHERE kind = 'deliver-webhook' AND state IN ('waiting', 'delayed')";
+    let mut app = start().await;
+    let acme = app.tenant("acme").await;
+    let receiver = Receiver::start().await;
+    let fields = json!({"events": ["lead_created"]});
+    let webhook = make(&acme.owner, &receiver.url("/"), fields).await;
+    let another = Some(Secret::new("another secret of more than thirty-two bytes"));
+    let mut secret = None;
+    app.restart_with(|config| secret = std::mem::replace(&mut config.security.secret, another))
+        .await;
+    let owner = acme.log_in().await;
+    owner
+        .post("/api/v1/leads", json!({"name": "Ann"}))
+        .await
+        .expect(201);
+    let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
+    wait_until("its job was given up", async || {
+        superuser.execute(TRIED_FOR_DAYS).await.unwrap();
+        let newest = deliveries(&owner, &webhook).await;
+        newest.first().is_some_and(|newest| newest["state"] == "FAILED")
+    })
+    .await;
+    assert!(receiver.received().is_empty());
+
+    app.restart_with(|config| config.security.secret = secret).await;
+    let operator = app.operator("olga").await;
+    let retried = operator
+        .post(&format!("{JOBS}/retry-failed?kind=deliver-webhook"), json!({}))
+        .await
+        .expect(200);
+    let owner = acme.log_in().await;
+    let delivery = until_newest(&owner, &webhook, "SUCCEEDED").await;
+
+    assert_eq!(retried["retried"], 1);
+    assert_eq!(receiver.received().len(), 1);
+    assert!(is_signed(&receiver.received()[0], &webhook.secret));
+    assert_eq!(delivery["fault"], Value::Null);
+    let dead = operator.get(&format!("{JOBS}/dead-letter")).await.expect(200);
+    assert_eq!(dead["items"], json!([]), "{dead}");
 }
 
 /// All rows of all tables, as text.
