@@ -125,7 +125,7 @@ impl TestPair {
     /// Waits until the replica has all that is written by now.
     pub async fn wait_until_replayed(&self) {
         let written = self.on_primary(DATABASE, "SELECT pg_current_wal_insert_lsn()");
-        let has_it = format!("SELECT pg_last_wal_replay_lsn() >= '{}'", written);
+        let has_it = format!("SELECT pg_last_wal_replay_lsn() >= '{written}'");
         wait_until("the replica has what is written", async || {
             self.on_replica(&has_it) == "t"
         })
