@@ -3,7 +3,10 @@ use std::time::{Duration, Instant};
 
 use super::lane::{Lane, Waiting};
 use super::limit::AdaptiveLimit;
-use super::{Class, Frequent, GateReport, GateSettings, Party, Spike};
+use super::{
+    Arrival, Call, Class, Done, Frequent, GateReport, GateSettings, Outcome, Party, Pass, Reason, Refusal,
+    Spike, Ticket, Verdict,
+};
 
 /// How much of the way the usual stay moves with each request.
 const LEARN: f64 = 0.05;
@@ -24,6 +27,8 @@ pub struct Gate {
     /// What a request usually takes behind the gate, in seconds.
     stay: f64,
     in_flight: [u32; Class::COUNT],
+    /// How much room is taken, by all but operators.
+    taken: u32,
     waiting: [usize; Class::COUNT],
     /// Since when there has always been somebody who waits.
     waited_since: Option<Instant>,
@@ -32,99 +37,6 @@ pub struct Gate {
     waited: [u64; Class::COUNT],
     refused: [[u64; Reason::COUNT]; Class::COUNT],
     most_refused: Frequent<Party>,
-}
-
-/// What is said to a request that comes.
-#[derive(Debug)]
-pub enum Verdict {
-    Admitted(Pass),
-    /// It is called, or refused at `until`, by [`Gate::time_out`].
-    Waits {
-        ticket: Ticket,
-        until: Instant,
-    },
-    Refused(Refusal),
-}
-
-/// Leave to be behind the gate, to be given back to [`Gate::leave`].
-#[derive(Debug)]
-pub struct Pass {
-    party: Party,
-    class: Class,
-    since: Instant,
-    charged: f64,
-    /// How many were there, this one included.
-    busy: u32,
-}
-
-/// A place in front of the gate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Ticket {
-    number: u64,
-    party: Party,
-    class: Class,
-}
-
-/// What became of one who waited.
-#[derive(Debug)]
-pub struct Call {
-    pub ticket: Ticket,
-    pub verdict: Result<Pass, Refusal>,
-}
-
-/// A request that is not done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    pub reason: Reason,
-    pub class: Class,
-    /// When it makes sense to come again.
-    pub retry_after: Duration,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// There is more to do than can be done.
-    Overloaded,
-    /// And the party has more than its share of it, while others ask, too.
-    OverShare,
-    /// Many requests fail, and this one can be done later.
-    Shed,
-}
-
-impl Reason {
-    pub const COUNT: usize = Self::ALL.len();
-    /// Each at its [`Reason::index`].
-    pub const ALL: [Self; 3] = [Self::Overloaded, Self::OverShare, Self::Shed];
-
-    pub const fn index(self) -> usize {
-        self as usize
-    }
-
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Overloaded => "overloaded",
-            Self::OverShare => "over-share",
-            Self::Shed => "shed",
-        }
-    }
-}
-
-/// What became of a request behind the gate.
-#[derive(Clone, Copy, Debug)]
-pub struct Done {
-    /// Tells operations apart, since each has a usual time of its own.
-    pub operation: u64,
-    pub outcome: Outcome,
-    /// How long the database worked for it; `None`: it was not asked.
-    pub database: Option<Duration>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Succeeded,
-    /// The client's mistake: it says nothing of how fast we are.
-    Declined,
-    Failed,
 }
 
 impl Gate {
@@ -138,6 +50,7 @@ impl Gate {
             clock: 0.0,
             stay: 0.0,
             in_flight: [0; Class::COUNT],
+            taken: 0,
             waiting: [0; Class::COUNT],
             waited_since: None,
             next_ticket: 0,
@@ -149,23 +62,24 @@ impl Gate {
     }
 
     /// Decides about a request that comes. Others may have to go for it, and are then in `calls`.
-    pub fn arrive(&mut self, party: Party, class: Class, now: Instant, calls: &mut Vec<Call>) -> Verdict {
+    pub fn arrive(&mut self, arrival: Arrival, now: Instant, calls: &mut Vec<Call>) -> Verdict {
+        let Arrival { party, class, .. } = arrival;
         if class == Class::Operator {
-            return Verdict::Admitted(self.admit_operator(party, now));
+            return Verdict::Admitted(self.admit_operator(arrival, now));
         }
         if class == Class::Bulk && self.spike.since(now).is_some() {
             return Verdict::Refused(self.refuse(party, class, Reason::Shed));
         }
         self.open_lane(party);
-        if self.has_room(party, class) {
-            return Verdict::Admitted(self.admit(party, class, now));
+        if self.has_room(arrival) {
+            return Verdict::Admitted(self.admit(arrival, now));
         }
         let verdict = if self.would_wait_too_long(party, class, now) || !self.make_place(party, class, calls)
         {
             let reason = self.reason(party);
             Verdict::Refused(self.refuse(party, class, reason))
         } else {
-            self.wait(party, class, now)
+            self.wait(arrival, now)
         };
         self.close_lane(party);
         verdict
@@ -174,20 +88,25 @@ impl Gate {
     /// Takes a pass back. Those who may go on in its place are in `calls`. `None`: nothing is to be learnt from it.
     #[expect(clippy::needless_pass_by_value, reason = "a pass is good for once")]
     pub fn leave(&mut self, pass: Pass, done: Option<Done>, now: Instant, calls: &mut Vec<Call>) {
-        let in_flight = &mut self.in_flight[pass.class.index()];
+        let Arrival { party, class, room } = pass.arrival;
+        let in_flight = &mut self.in_flight[class.index()];
         *in_flight = in_flight.saturating_sub(1);
         if let Some(done) = done {
             self.spike.note(done.outcome == Outcome::Failed, now);
         }
-        if pass.class == Class::Operator {
+        if class == Class::Operator {
             return;
         }
         let seconds = now.saturating_duration_since(pass.since).as_secs_f64();
-        if let Some(lane) = self.lanes.get_mut(&pass.party) {
-            lane.leave(pass.charged, seconds);
+        if let Some(lane) = self.lanes.get_mut(&party) {
+            let gives_room = lane.leave(room, self.settings.together);
+            self.taken -= u32::from(gives_room);
+            if let Some(charged) = pass.charged {
+                lane.charge(charged, seconds);
+            }
         }
-        self.close_lane(pass.party);
-        if let Some(done) = done {
+        self.close_lane(party);
+        if let Some(done) = done.filter(|_| pass.charged.is_some()) {
             self.stay += (seconds - self.stay) * LEARN;
             if let Some(took) = done.database.filter(|_| done.outcome == Outcome::Succeeded) {
                 self.limit.note(done.operation, took, pass.busy, now);
@@ -198,20 +117,21 @@ impl Gate {
 
     /// Refuses one who has waited long enough; `None`: it was called meanwhile.
     pub fn time_out(&mut self, ticket: &Ticket) -> Option<Refusal> {
-        let reason = self.reason(ticket.party);
-        self.withdraw(ticket)
-            .then(|| self.refuse(ticket.party, ticket.class, reason))
+        let Arrival { party, class, .. } = ticket.arrival;
+        let reason = self.reason(party);
+        self.withdraw(ticket).then(|| self.refuse(party, class, reason))
     }
 
     /// Forgets one who has waited and is gone; returns `false` when it was called meanwhile.
     pub fn withdraw(&mut self, ticket: &Ticket) -> bool {
-        let Some(lane) = self.lanes.get_mut(&ticket.party) else {
+        let Arrival { party, class, .. } = ticket.arrival;
+        let Some(lane) = self.lanes.get_mut(&party) else {
             return false;
         };
-        let was_there = lane.withdraw(ticket.class, ticket.number);
+        let was_there = lane.withdraw(class, ticket.number);
         if was_there {
-            self.note_gone(ticket.class);
-            self.close_lane(ticket.party);
+            self.note_gone(class);
+            self.close_lane(party);
         }
         was_there
     }
@@ -228,6 +148,7 @@ impl Gate {
             min_limit: self.settings.min_limit,
             max_limit: self.settings.max_limit.max(self.settings.min_limit),
             slowdown: self.limit.slowdown(),
+            taken: self.taken,
             in_flight: self.in_flight,
             waiting: self.waiting,
             admitted: self.admitted,
@@ -242,33 +163,36 @@ impl Gate {
         }
     }
 
-    fn admit_operator(&mut self, party: Party, now: Instant) -> Pass {
+    fn admit_operator(&mut self, arrival: Arrival, now: Instant) -> Pass {
         let class = Class::Operator;
         self.in_flight[class.index()] += 1;
         self.admitted[class.index()] += 1;
         Pass {
-            party,
-            class,
+            arrival,
             since: now,
-            charged: 0.0,
+            charged: None,
             busy: 0,
         }
     }
 
-    fn admit(&mut self, party: Party, class: Class, now: Instant) -> Pass {
+    fn admit(&mut self, arrival: Arrival, now: Instant) -> Pass {
+        let Arrival { party, class, room } = arrival;
         self.in_flight[class.index()] += 1;
         self.admitted[class.index()] += 1;
-        let (mut charged, mut clock) = (0.0, self.clock);
-        if let Some(lane) = self.lanes.get_mut(&party) {
-            (charged, clock) = lane.enter(self.clock);
+        let mut charged = None;
+        if let Some(lane) = self.lanes.get_mut(&party)
+            && lane.enter(room, self.settings.together)
+        {
+            self.taken += 1;
+            let (cost, clock) = lane.charge_ahead(self.clock);
+            self.clock = self.clock.max(clock);
+            charged = Some(cost);
         }
-        self.clock = self.clock.max(clock);
         Pass {
-            party,
-            class,
+            arrival,
             since: now,
             charged,
-            busy: self.busy(),
+            busy: self.taken,
         }
     }
 
@@ -286,21 +210,17 @@ impl Gate {
         }
     }
 
-    fn wait(&mut self, party: Party, class: Class, now: Instant) -> Verdict {
+    fn wait(&mut self, arrival: Arrival, now: Instant) -> Verdict {
+        let Arrival { party, class, room } = arrival;
         let (number, until) = (self.next_ticket, now + self.settings.max_wait);
         self.next_ticket += 1;
         if let Some(lane) = self.lanes.get_mut(&party) {
-            lane.wait(class, Waiting { number, until });
+            lane.wait(class, Waiting { number, until, room });
         }
         self.waiting[class.index()] += 1;
         self.waited_since.get_or_insert(now);
-        let ticket = Ticket { number, party, class };
+        let ticket = Ticket { number, arrival };
         Verdict::Waits { ticket, until }
-    }
-
-    /// How many are behind the gate, besides operators.
-    fn busy(&self) -> u32 {
-        self.in_flight[Class::Interactive.index()] + self.in_flight[Class::Bulk.index()]
     }
 
     fn waiting(&self, class: Class) -> usize {
@@ -312,8 +232,13 @@ impl Gate {
         (f64::from(self.limit.get()) * self.settings.bulk_share).max(1.0)
     }
 
-    fn has_room(&self, party: Party, class: Class) -> bool {
-        let (busy, limit) = (self.busy(), self.limit.get());
+    fn has_room(&self, arrival: Arrival) -> bool {
+        let Arrival { party, class, room } = arrival;
+        let lane = self.lanes.get(&party);
+        if lane.is_some_and(|lane| !lane.would_take_room(room, self.settings.together)) {
+            return true;
+        }
+        let (busy, limit) = (self.taken, self.limit.get());
         if self.waiting(Class::Interactive) == 0 {
             let may = match class {
                 Class::Operator => true,
@@ -329,10 +254,8 @@ impl Gate {
         let reserve = limit.div_ceil(4);
         class == Class::Interactive
             && busy < limit + reserve
-            && self.lanes.get(&party).is_some_and(|lane| {
-                self.has_company(lane)
-                    && lane.waiting(class) == 0
-                    && f64::from(lane.in_flight) < self.share(lane)
+            && lane.is_some_and(|lane| {
+                self.has_company(lane) && lane.waiting(class) == 0 && f64::from(lane.taken) < self.share(lane)
             })
     }
 
@@ -406,15 +329,16 @@ impl Gate {
         }
         let reason = self.reason(other);
         let last = self.lanes.get_mut(&other).and_then(|lane| lane.last(from));
-        let Some(Waiting { number, .. }) = last else {
+        let Some(Waiting { number, room, .. }) = last else {
             return false;
         };
         self.note_gone(from);
-        let ticket = Ticket {
-            number,
+        let arrival = Arrival {
             party: other,
             class: from,
+            room,
         };
+        let ticket = Ticket { number, arrival };
         let verdict = Err(self.refuse(other, from, reason));
         calls.push(Call { ticket, verdict });
         if other != party {
@@ -427,7 +351,7 @@ impl Gate {
         match self.lanes.get(&party) {
             Some(lane)
                 if self.has_company(lane)
-                    && f64::from(lane.in_flight) + count(lane.all_waiting()) > self.share(lane) =>
+                    && f64::from(lane.taken) + count(lane.all_waiting()) > self.share(lane) =>
             {
                 Reason::OverShare
             }
@@ -438,7 +362,7 @@ impl Gate {
     /// Calls whoever may go on.
     fn call(&mut self, now: Instant, calls: &mut Vec<Call>) {
         loop {
-            let busy = self.busy();
+            let busy = self.taken;
             let class = if busy >= self.limit.get() {
                 return;
             } else if self.waiting(Class::Interactive) > 0 {
@@ -453,23 +377,34 @@ impl Gate {
             let Some(party) = next.map(|(party, _)| *party) else {
                 return;
             };
-            let Some(Waiting { number, until }) =
-                self.lanes.get_mut(&party).and_then(|lane| lane.first(class))
-            else {
-                return;
-            };
-            self.note_gone(class);
-            let ticket = Ticket { number, party, class };
-            let verdict = if until <= now {
-                let reason = self.reason(party);
-                Err(self.refuse(party, class, reason))
-            } else {
-                self.waited[class.index()] += 1;
-                Ok(self.admit(party, class, now))
-            };
+            self.call_first(party, class, now, calls);
+            let together = self.settings.together;
+            while let Some(lane) = self.lanes.get(&party)
+                && lane.is_next_without_room(class, together)
+            {
+                self.call_first(party, class, now, calls);
+            }
             self.close_lane(party);
-            calls.push(Call { ticket, verdict });
         }
+    }
+
+    /// Calls the first of a party that waits.
+    fn call_first(&mut self, party: Party, class: Class, now: Instant, calls: &mut Vec<Call>) {
+        let first = self.lanes.get_mut(&party).and_then(|lane| lane.first(class));
+        let Some(Waiting { number, until, room }) = first else {
+            return;
+        };
+        self.note_gone(class);
+        let arrival = Arrival { party, class, room };
+        let ticket = Ticket { number, arrival };
+        let verdict = if until <= now {
+            let reason = self.reason(party);
+            Err(self.refuse(party, class, reason))
+        } else {
+            self.waited[class.index()] += 1;
+            Ok(self.admit(arrival, now))
+        };
+        calls.push(Call { ticket, verdict });
     }
 
     /// One waits no more.

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use super::Class;
+use super::{Class, Room, Together};
 
 /// How much of the way the usual cost of a party's requests moves with each.
 const LEARN: f64 = 0.1;
@@ -12,7 +12,10 @@ const LEARN: f64 = 0.1;
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) weight: f64,
-    pub(super) in_flight: u32,
+    /// How much room it takes behind the gate.
+    pub(super) taken: u32,
+    /// Those behind the gate that share room.
+    sharing: u32,
     /// What it has had, in seconds behind the gate for each unit of weight, on the clock that all lanes share: start-time
     /// fair queuing (Goyal, Vin, Cheng: Start-time Fair Queuing, 1996), charged again when a request's true cost is known.
     pub(super) had: f64,
@@ -25,6 +28,7 @@ pub(super) struct Lane {
 pub(super) struct Waiting {
     pub(super) number: u64,
     pub(super) until: Instant,
+    pub(super) room: Room,
 }
 
 impl Lane {
@@ -32,7 +36,8 @@ impl Lane {
     pub(super) fn new(weight: u32, clock: f64, cost: f64) -> Self {
         Self {
             weight: f64::from(weight.max(1)),
-            in_flight: 0,
+            taken: 0,
+            sharing: 0,
             had: clock,
             cost,
             waiting: Default::default(),
@@ -40,7 +45,7 @@ impl Lane {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.in_flight == 0 && self.waiting.iter().all(VecDeque::is_empty)
+        self.taken == 0 && self.waiting.iter().all(VecDeque::is_empty)
     }
 
     pub(super) fn waiting(&self, class: Class) -> usize {
@@ -71,17 +76,46 @@ impl Lane {
         place.and_then(|place| waiting.remove(place)).is_some()
     }
 
-    /// Lets one in, and charges what it usually takes; returns the charge, and where the clock stands now.
-    pub(super) fn enter(&mut self, clock: f64) -> (f64, f64) {
+    /// Whether one more would take room.
+    pub(super) fn would_take_room(&self, room: Room, together: Together) -> bool {
+        match room {
+            Room::Own => true,
+            Room::Shared => together.takes_room(self.sharing + 1),
+        }
+    }
+
+    /// Whether the first that waits would take none.
+    pub(super) fn is_next_without_room(&self, class: Class, together: Together) -> bool {
+        let next = self.waiting[class.index()].front();
+        next.is_some_and(|next| !self.would_take_room(next.room, together))
+    }
+
+    /// Lets one in; returns whether it takes room.
+    pub(super) fn enter(&mut self, room: Room, together: Together) -> bool {
+        let takes_room = self.would_take_room(room, together);
+        self.sharing += u32::from(room == Room::Shared);
+        self.taken += u32::from(takes_room);
+        takes_room
+    }
+
+    /// Lets one out; returns whether that leaves room.
+    pub(super) fn leave(&mut self, room: Room, together: Together) -> bool {
+        self.sharing -= u32::from(room == Room::Shared);
+        // As if it had been the last to come.
+        let leaves_room = self.would_take_room(room, together);
+        self.taken -= u32::from(leaves_room);
+        leaves_room
+    }
+
+    /// Charges what one usually takes; returns the charge, and where the clock stands now.
+    pub(super) fn charge_ahead(&mut self, clock: f64) -> (f64, f64) {
         let start = self.had.max(clock);
-        self.in_flight += 1;
         self.had = start + self.cost / self.weight;
         (self.cost, start)
     }
 
-    /// Lets one out that took `seconds`.
-    pub(super) fn leave(&mut self, charged: f64, seconds: f64) {
-        self.in_flight = self.in_flight.saturating_sub(1);
+    /// Charges what one has taken that was `charged` ahead.
+    pub(super) fn charge(&mut self, charged: f64, seconds: f64) {
         self.had += (seconds - charged) / self.weight;
         self.cost += (seconds - self.cost) * LEARN;
     }

@@ -15,12 +15,14 @@ mod frequent;
 mod gate;
 mod lane;
 mod limit;
+mod pass;
 mod report;
 mod settings;
 mod spike;
 
 pub use frequent::Frequent;
-pub use gate::{Call, Done, Gate, Outcome, Pass, Reason, Refusal, Ticket, Verdict};
+pub use gate::Gate;
+pub use pass::{Arrival, Call, Done, Outcome, Pass, Reason, Refusal, Room, Ticket, Together, Verdict};
 pub use report::GateReport;
 pub use settings::{GateSettings, SpikeSettings};
 pub use spike::Spike;

@@ -11,6 +11,8 @@ pub struct GateReport {
     pub max_limit: u32,
     /// How many times longer than usual the database has lately taken.
     pub slowdown: f64,
+    /// How much of it is taken: those that are worked on together take less than one each.
+    pub taken: u32,
     /// By [`Class::index`], here and below.
     pub in_flight: [u32; Class::COUNT],
     pub waiting: [usize; Class::COUNT],

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::Together;
 use crate::identity::TenantId;
 
 /// How a [`Gate`](super::Gate) behaves.
@@ -16,6 +17,7 @@ pub struct GateSettings {
     pub max_wait: Duration,
     /// How many wait at the most.
     pub max_waiting: usize,
+    pub together: Together,
     /// The part of the limit beyond which no bulk work begins, of 1.
     pub bulk_share: f64,
     pub spike: SpikeSettings,

@@ -73,6 +73,10 @@ impl World {
             tolerance: 2.0,
             max_wait: Duration::from_millis(200),
             max_waiting: 1024,
+            together: Together {
+                abreast: 4,
+                most: 100,
+            },
             bulk_share: 0.5,
             spike: SpikeSettings {
                 begins_at: 1.1,
@@ -119,7 +123,12 @@ impl World {
             return;
         };
         let party = tenant(u128::try_from(from).unwrap());
-        match gate.arrive(party, Class::Interactive, at, &mut calls) {
+        let arrival = Arrival {
+            party,
+            class: Class::Interactive,
+            room: Room::Own,
+        };
+        match gate.arrive(arrival, at, &mut calls) {
             Verdict::Admitted(pass) => self.begin(from, self.now, Some(pass)),
             Verdict::Waits { ticket, until } => {
                 self.waits.insert(ticket, (from, self.now, until));

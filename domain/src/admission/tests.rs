@@ -19,6 +19,7 @@ fn settings(limit: u32) -> GateSettings {
         tolerance: 2.0,
         max_wait: Duration::from_millis(200),
         max_waiting: 64,
+        together: Together { abreast: 2, most: 10 },
         bulk_share: 0.5,
         spike: SpikeSettings {
             begins_at: 0.10,
@@ -53,8 +54,13 @@ impl Scene {
 
     /// `true`: it is behind the gate.
     fn arrive(&mut self, party: Party, class: Class) -> bool {
+        self.arrive_in(party, class, Room::Own)
+    }
+
+    fn arrive_in(&mut self, party: Party, class: Class, room: Room) -> bool {
         let mut calls = Vec::new();
-        let verdict = self.gate.arrive(party, class, self.now, &mut calls);
+        let arrival = Arrival { party, class, room };
+        let verdict = self.gate.arrive(arrival, self.now, &mut calls);
         let is_in = matches!(verdict, Verdict::Admitted(_));
         match verdict {
             Verdict::Admitted(pass) => self.behind.push_back((party, class, pass)),
@@ -121,6 +127,65 @@ fn operators_get_through_whatever_is_going_on_and_take_no_room() {
         assert!(scene.arrive(tenant(B), Class::Operator));
     }
     assert_eq!(scene.gate.report(scene.now).in_flight, [100, 4, 0]);
+}
+
+#[test]
+fn what_is_worked_on_together_takes_room_together() {
+    let mut scene = Scene::new(settings(4));
+    let reads = |scene: &mut Scene, party| scene.arrive_in(tenant(party), Class::Interactive, Room::Shared);
+
+    // Two statements of ten each.
+    for _ in 0..20 {
+        assert!(reads(&mut scene, A));
+    }
+    for _ in 0..2 {
+        assert!(scene.arrive(tenant(B), Class::Interactive));
+    }
+    assert!(!scene.arrive(tenant(A), Class::Interactive), "all room is taken");
+    assert!(!reads(&mut scene, A), "more than go together");
+    assert_eq!(scene.gate.report(scene.now).in_flight[1], 22);
+
+    // Those that leave first leave none: others go on with the same statements.
+    for _ in 0..18 {
+        scene.finish(Outcome::Succeeded);
+    }
+    assert_eq!((scene.of(tenant(A)), scene.waits.len()), (2, 2));
+    for waits in [1, 0] {
+        scene.finish(Outcome::Succeeded);
+        assert_eq!(scene.waits.len(), waits);
+    }
+    while !scene.behind.is_empty() {
+        scene.finish(Outcome::Succeeded);
+    }
+    let report = scene.gate.report(scene.now);
+    assert_eq!((report.taken, report.parties), (0, 0));
+}
+
+#[test]
+fn those_that_go_together_are_called_together() {
+    let mut scene = Scene::new(settings(1));
+    assert!(scene.arrive(tenant(A), Class::Interactive));
+    for _ in 0..10 {
+        assert!(!scene.arrive_in(tenant(A), Class::Interactive, Room::Shared));
+    }
+
+    scene.finish(Outcome::Succeeded);
+
+    // A second statement would need room, and there is none.
+    assert_eq!((scene.of(tenant(A)), scene.waits.len()), (1, 9));
+
+    let mut scene = Scene::new(settings(2));
+    for _ in 0..2 {
+        assert!(scene.arrive(tenant(A), Class::Interactive));
+    }
+    for _ in 0..10 {
+        assert!(!scene.arrive_in(tenant(A), Class::Interactive, Room::Shared));
+    }
+    for waits in [9, 0] {
+        scene.finish(Outcome::Succeeded);
+        assert_eq!(scene.waits.len(), waits, "with the second, all others go");
+    }
+    assert_eq!(scene.gate.report(scene.now).taken, 2);
 }
 
 #[test]

@@ -41,6 +41,7 @@ mod webhooks;
 mod wire;
 
 pub use config::{MonitorConfig, PgConfig, PoolConfig, ReplicaConfig};
+pub use connection::{MOST_TOGETHER, abreast};
 pub use nodes::{Cluster, LastWrites, NodeDown, Standing};
 pub use pool::{BadUrl, ConnectError, NoConnection, PoolExhausted, PoolName, ServerFull};
 pub use revoked::MemoryRevokedSessions;

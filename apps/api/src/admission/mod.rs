@@ -12,13 +12,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fairlead_domain::admission::{
-    Call, Class, Done, Gate, GateReport, GateSettings, Outcome, Party, Pass, Reason, Refusal, Ticket, Verdict,
+    Arrival, Call, Class, Done, Gate, GateReport, GateSettings, Outcome, Pass, Reason, Refusal, Ticket,
+    Verdict,
 };
 use fairlead_telemetry::request;
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
-pub(crate) use operation::{Extent, Handling, handling};
+pub(crate) use operation::{Extent, handling};
 
 use crate::problem::{Kind, Problem};
 use crate::rate_limits::{RefusalLog, whole_seconds};
@@ -78,11 +79,11 @@ impl Gatekeeper {
     }
 
     /// Waits until there is room, which is not for long.
-    pub(crate) async fn admit(&self, party: Party, class: Class) -> Result<Inside, Refusal> {
+    pub(crate) async fn admit(&self, arrival: Arrival) -> Result<Inside, Refusal> {
         let waiting = {
             let mut book = self.book();
             let Book { gate, calls, .. } = &mut *book;
-            let verdict = gate.arrive(party, class, Instant::now(), calls);
+            let verdict = gate.arrive(arrival, Instant::now(), calls);
             book.ring();
             match verdict {
                 Verdict::Admitted(pass) => return Ok(self.inside(pass)),
@@ -269,7 +270,7 @@ impl From<Refusal> for Problem {
 
 #[cfg(test)]
 mod tests {
-    use fairlead_domain::admission::SpikeSettings;
+    use fairlead_domain::admission::{Party, Room, SpikeSettings, Together};
     use futures_util::FutureExt as _;
 
     use super::*;
@@ -281,6 +282,10 @@ mod tests {
             tolerance: 2.0,
             max_wait,
             max_waiting: 64,
+            together: Together {
+                abreast: 2,
+                most: 100,
+            },
             bulk_share: 0.5,
             spike: SpikeSettings {
                 begins_at: 0.1,
@@ -306,8 +311,16 @@ mod tests {
         (report.in_flight[1], report.waiting[1])
     }
 
+    fn arrival(class: Class) -> Arrival {
+        Arrival {
+            party: Party::Strangers,
+            class,
+            room: Room::Own,
+        }
+    }
+
     async fn admit(keeper: &Gatekeeper) -> Result<Inside, Refusal> {
-        keeper.admit(Party::Strangers, Class::Interactive).await
+        keeper.admit(arrival(Class::Interactive)).await
     }
 
     #[actix_web::test]
@@ -365,7 +378,7 @@ mod tests {
         }
 
         assert!(keeper.is_shedding());
-        let bulk = keeper.admit(Party::Strangers, Class::Bulk).await;
+        let bulk = keeper.admit(arrival(Class::Bulk)).await;
         assert_eq!(bulk.unwrap_err().reason, Reason::Shed);
     }
 }

@@ -13,6 +13,8 @@ pub(crate) struct Handling {
 pub(crate) enum Extent {
     /// Until it is answered.
     Whole,
+    /// The same, together with its tenant's others: what they ask is found by one statement.
+    Shared,
     /// Not at all, once it is in: it goes on for as long as its client reads or writes, or waits for another service, and
     /// has a bound of its own.
     Entry,
@@ -21,6 +23,10 @@ pub(crate) enum Extent {
 const USUAL: Handling = Handling {
     class: Class::Interactive,
     extent: Extent::Whole,
+};
+const BY_ID: Handling = Handling {
+    class: Class::Interactive,
+    extent: Extent::Shared,
 };
 /// Somebody waits for it, mostly for others than the database.
 const LONG: Handling = Handling {
@@ -35,6 +41,10 @@ const LONG_BULK: Handling = Handling {
     class: Class::Bulk,
     extent: Extent::Entry,
 };
+
+/// The collections of which one is found by its id together with others. Like it are the ids in their paths long.
+const FOUND_BY_ID: [&str; 4] = ["leads", "users", "carriers", "webhooks"];
+const ID_LENGTH: usize = 36;
 
 /// How an operation of the API passes the gate; the specification says it, too.
 ///
@@ -57,7 +67,8 @@ fn of_one(method: &str, path: &str) -> Handling {
         return USUAL;
     };
     let Some((_, what)) = rest.split_once('/') else {
-        return USUAL;
+        let is_by_id = *method == *"GET" && rest.len() == ID_LENGTH && FOUND_BY_ID.contains(&kind);
+        return if is_by_id { BY_ID } else { USUAL };
     };
     match (method, kind, what) {
         ("GET", "operations", "stream")
@@ -124,6 +135,28 @@ mod tests {
                 "summarizeActivities",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_found_by_its_id_goes_together() {
+        let id = "0192d3a4-0000-7000-8000-000000000001";
+        let extent = |method, path: &str| handling(&method, &path.replace("{id}", id)).extent;
+
+        for path in [
+            "/api/v1/leads/{id}",
+            "/api/v1/users/{id}",
+            "/api/v1/webhooks/{id}",
+        ] {
+            assert_eq!(extent(Method::GET, path), Extent::Shared, "{path}");
+            assert_eq!(extent(Method::PATCH, path), Extent::Whole, "{path}");
+        }
+        for path in [
+            "/api/v1/leads/statistics",
+            "/api/v1/leads",
+            "/api/v1/leads/{id}/activities",
+        ] {
+            assert_eq!(extent(Method::GET, path), Extent::Whole, "{path}");
+        }
     }
 
     #[test]

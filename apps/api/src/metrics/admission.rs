@@ -13,6 +13,11 @@ pub(super) fn write(page: &mut Page, keeper: &Gatekeeper) {
     )
     .sample(&[], u64::from(report.limit));
     page.gauge(
+        "admission_taken",
+        "How much of the limit is taken; reads by id take room together.",
+    )
+    .sample(&[], u64::from(report.taken));
+    page.gauge(
         "admission_slowdown",
         "How many times longer than usual the database has lately taken.",
     )

@@ -5,13 +5,13 @@ use actix_web::dev::ServiceRequest;
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage as _, HttpResponse};
-use fairlead_domain::admission::{Class, Done, Outcome, Party};
+use fairlead_domain::admission::{Arrival, Class, Done, Outcome, Party, Room};
 use fairlead_telemetry::request;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::admission::HEALTH;
 use super::edge::Handled;
-use crate::admission::{Extent, Handling, handling};
+use crate::admission::{Extent, handling};
 use crate::authentication::Presented;
 use crate::problem::Problem;
 use crate::read::shortcut;
@@ -36,11 +36,11 @@ pub(super) async fn pass<B: MessageBody + 'static>(
             route: Some(route),
         });
     }
-    let inside = match keeper.admit(comes.party, comes.handling.class).await {
+    let inside = match keeper.admit(comes.arrival).await {
         Ok(inside) => inside,
         Err(refusal) => return Ok(request.error_response(Problem::from(refusal)).into()),
     };
-    if comes.handling.extent == Extent::Entry {
+    if comes.extent == Extent::Entry {
         inside.make_room();
         return Ok(next.call(request).await?.map_into_boxed_body().into());
     }
@@ -63,8 +63,8 @@ pub(super) async fn pass<B: MessageBody + 'static>(
 
 /// Who comes to the gate, and how.
 struct Comes {
-    party: Party,
-    handling: Handling,
+    arrival: Arrival,
+    extent: Extent,
 }
 
 impl Comes {
@@ -77,24 +77,19 @@ impl Comes {
             return None;
         }
         let usual = handling(request.method(), path);
-        match request.extensions().get::<Presented>() {
-            Some(Presented::Caller(caller)) => Some(Self {
-                party: Party::Tenant(caller.scope().tenant()),
-                handling: usual,
-            }),
-            Some(Presented::Operator(_)) => Some(Self {
-                party: Party::Strangers,
-                handling: Handling {
-                    class: Class::Operator,
-                    ..usual
-                },
-            }),
-            Some(Presented::Nothing | Presented::Refused(_)) => None,
-            None => Some(Self {
-                party: Party::Strangers,
-                handling: usual,
-            }),
-        }
+        let (party, class) = match request.extensions().get::<Presented>() {
+            Some(Presented::Caller(caller)) => (Party::Tenant(caller.scope().tenant()), usual.class),
+            Some(Presented::Operator(_)) => (Party::Strangers, Class::Operator),
+            Some(Presented::Nothing | Presented::Refused(_)) => return None,
+            None => (Party::Strangers, usual.class),
+        };
+        // What is included is asked for by itself.
+        let is_shared = usual.extent == Extent::Shared && !request.query_string().contains("include");
+        let room = if is_shared { Room::Shared } else { Room::Own };
+        Some(Self {
+            arrival: Arrival { party, class, room },
+            extent: usual.extent,
+        })
     }
 }
 

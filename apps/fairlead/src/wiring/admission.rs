@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::Context as _;
 use fairlead_api::Gatekeeper;
-use fairlead_domain::admission::{GateSettings, SpikeSettings};
+use fairlead_domain::admission::{GateSettings, SpikeSettings, Together};
 use fairlead_domain::identity::TenantId;
 
 use crate::config::{Config, Role};
@@ -29,6 +29,10 @@ fn gate(config: &Config) -> anyhow::Result<GateSettings> {
         tolerance: part(admission.slowdown_percent),
         max_wait: admission.max_wait,
         max_waiting: admission.max_waiting,
+        together: Together {
+            abreast: fairlead_postgres::abreast(),
+            most: fairlead_postgres::MOST_TOGETHER,
+        },
         bulk_share: part(admission.bulk_percent),
         spike: SpikeSettings {
             begins_at: match admission.errors.begin_percent {

@@ -31,13 +31,19 @@ use crate::pool::{Answer, End, Failure, PoolExhausted};
 use crate::statement::{Arguments, Bind, Statement};
 
 /// How many go together: enough to make it cheap for each, and few enough that none waits for long.
-const MOST: usize = 100;
+pub const MOST_TOGETHER: u32 = 100;
 
 /// The reads by id of one node.
 pub(crate) struct ReadsById {
     under_way: Mutex<HashMap<Kind, Crowd>>,
     /// How many of a kind are under way before others wait.
     abreast: usize,
+}
+
+/// How many statements of a tenant are under way before reads by id of the same kind wait, and go together.
+pub fn abreast() -> u32 {
+    let processors = available_parallelism().map_or(1, NonZero::get);
+    u32::try_from(processors).unwrap_or(u32::MAX)
 }
 
 /// What goes together.
@@ -98,7 +104,7 @@ impl Default for ReadsById {
     fn default() -> Self {
         Self {
             under_way: Mutex::default(),
-            abreast: available_parallelism().map_or(1, NonZero::get),
+            abreast: abreast() as usize,
         }
     }
 }
@@ -125,7 +131,9 @@ impl ReadsById {
         };
         // Whoever has given up need not be answered.
         crowd.waiting.retain(|waiting| !waiting.answer.is_closed());
-        let rest = crowd.waiting.split_off(crowd.waiting.len().min(MOST));
+        let rest = crowd
+            .waiting
+            .split_off(crowd.waiting.len().min(MOST_TOGETHER as usize));
         let next = replace(&mut crowd.waiting, rest);
         if next.is_empty() {
             crowd.under_way -= 1;

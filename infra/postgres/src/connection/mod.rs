@@ -32,6 +32,7 @@ use crate::rows::FromRow;
 use crate::statement::{Arguments, Statement};
 pub(crate) use by_id::ReadsById;
 use by_id::statement;
+pub use by_id::{MOST_TOGETHER, abreast};
 pub(crate) use meters::PgStatementMeters;
 use reading::Reading;
 pub(crate) use sql::Sql;

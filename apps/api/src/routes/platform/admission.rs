@@ -18,10 +18,10 @@ const MOST_PARTIES: usize = 20;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Admission, example = json!({
-    "enabled": true, "limit": 14, "minLimit": 8, "maxLimit": 20, "slowdown": 2.4, "stayMs": 6.2, "parties": 3,
+    "enabled": true, "limit": 14, "taken": 14, "minLimit": 8, "maxLimit": 20, "slowdown": 2.4, "stayMs": 6.2, "parties": 3,
     "classes": [
         {"class": "operator", "inFlight": 0, "waiting": 0, "admitted": 12, "waited": 0, "refused": {}},
-        {"class": "interactive", "inFlight": 14, "waiting": 9, "admitted": 51_044, "waited": 20_007, "refused": {"over-share": 812}},
+        {"class": "interactive", "inFlight": 52, "waiting": 9, "admitted": 51_044, "waited": 20_007, "refused": {"over-share": 812}},
         {"class": "bulk", "inFlight": 0, "waiting": 2, "admitted": 40, "waited": 11, "refused": {"overloaded": 77}},
     ],
     "shedding": {"active": false, "forSeconds": null, "spells": 1, "errorRate": 0.004, "standIns": 96},
@@ -32,6 +32,8 @@ struct AdmissionView {
     enabled: bool,
     /// How many requests may work at once, besides those of operators; it follows how much slower the database gets.
     limit: u32,
+    /// How much of it is taken: those who read by id are looked up together, and take room as their statements do.
+    taken: u32,
     min_limit: u32,
     max_limit: u32,
     /// How many times longer than usual the database has lately taken.
@@ -117,6 +119,7 @@ impl AdmissionView {
         Self {
             enabled: true,
             limit: report.limit,
+            taken: report.taken,
             min_limit: report.min_limit,
             max_limit: report.max_limit,
             slowdown: report.slowdown,
@@ -149,6 +152,7 @@ impl AdmissionView {
         Self {
             enabled: false,
             limit: 0,
+            taken: 0,
             min_limit: 0,
             max_limit: 0,
             slowdown: 1.0,
