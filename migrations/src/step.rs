@@ -53,6 +53,7 @@ const STEPS: &[Step] = steps![
     "m20261122_005300_abandoned_deliveries",
     "m20261122_006000_performance_samples",
     "m20261122_006100_tenant_usage",
+    "m20261123_000100_tenant_calls",
 ];
 
 /// SHA-256 over all SQL, in hexadecimal: two databases that were made from the same files have the same schema.

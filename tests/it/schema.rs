@@ -17,7 +17,7 @@ const PLATFORM_TABLES: [&str; 8] = [
 ];
 
 /// Indexes that do not lead with the tenant, and why.
-const OTHER_LEADING_COLUMNS: [(&str, &str); 21] = [
+const OTHER_LEADING_COLUMNS: [(&str, &str); 22] = [
     (
         "billing_customers_provider",
         "what the payment provider tells names its customer alone",
@@ -51,6 +51,10 @@ const OTHER_LEADING_COLUMNS: [(&str, &str); 21] = [
         "every process reads the list of all tenants",
     ),
     ("sessions_expiry", "housekeeping clears all tenants by age"),
+    (
+        "tenant_calls_months",
+        "processes look who of all tenants has used up its calls",
+    ),
     (
         "tenant_usage_hours",
         "operators look at an hour of all tenants, and housekeeping clears them by age",
@@ -131,6 +135,7 @@ async fn every_tenant_table_is_keyed_by_tenant_and_id() {
             "events_dropped PRIMARY KEY (tenant_id)",
             "inbox PRIMARY KEY (tenant_id, id, consumer)",
             "lead_statistics PRIMARY KEY (tenant_id, status, slot)",
+            "tenant_calls PRIMARY KEY (tenant_id, month)",
             "tenant_usage PRIMARY KEY (tenant_id, hour)",
             "usage_by_day PRIMARY KEY (tenant_id, day, type, source)",
         ]

@@ -64,6 +64,7 @@ pub mod paging;
 pub mod patch;
 mod path;
 mod performance;
+mod plan_calls;
 mod prefer;
 pub mod problem;
 pub mod query;
@@ -95,6 +96,7 @@ pub use middleware::{ForwardedHeader, RequestTimes, SlowRequests, TenantMeters, 
 pub use paging::CursorKey;
 pub use path::PathId;
 pub use performance::{Performance, PerformanceSettings, Recorder};
+pub use plan_calls::PlanCalls;
 pub use rate_limits::{Enforcement, RateLimits};
 pub use read::Shortcuts;
 pub use realtime::{Connections, OperationWatches};

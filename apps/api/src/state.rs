@@ -34,6 +34,7 @@ use crate::lead_meters::LeadMeters;
 use crate::middleware::{RequestTimes, SlowRequests, TenantMeters, TrustedProxies};
 use crate::paging::CursorKey;
 use crate::performance::Performance;
+use crate::plan_calls::PlanCalls;
 use crate::rate_limits::RateLimits;
 use crate::read::{Origin, Shortcuts};
 use crate::realtime::{Connections, OperationWatches};
@@ -65,6 +66,7 @@ pub struct Services {
     pub slow: SlowRequests,
     pub statements: Arc<dyn StatementMeters>,
     pub performance: Performance,
+    pub plan_calls: PlanCalls,
     /// `None`: clients may ask as often as they like.
     pub rate_limits: Option<RateLimits>,
     /// `None`: any number of requests works at once.

@@ -24,7 +24,9 @@ mod tests;
 pub use checkout::{CheckoutError, CheckoutSettings, start_checkout};
 pub use event::{EventSignatures, ProviderEvent, Received, UnsignedEvent, receive};
 pub use make::MakePayment;
-pub use model::{Limits, OverPlan, Plan, PlanLimits, PlanUsage, Prices, Subscription, SubscriptionStatus};
+pub use model::{
+    CallsUsedUp, Limits, OverPlan, Plan, PlanLimits, PlanUsage, Prices, Subscription, SubscriptionStatus,
+};
 pub use port::{Billing, BillingDirectory, RequestConflict};
 pub use provider::{
     CheckoutSession, NewCheckout, NewCustomer, NewRefund, Payment, PaymentFault, PaymentProvider,

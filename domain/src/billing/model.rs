@@ -31,6 +31,8 @@ pub struct PlanLimits {
     pub leads: Option<u64>,
     /// Who can log in.
     pub users: Option<u64>,
+    /// Calls of the API within a calendar month, by UTC.
+    pub calls: Option<u64>,
 }
 
 /// What each plan allows.
@@ -56,6 +58,17 @@ impl Limits {
 pub struct PlanUsage {
     pub leads: u64,
     pub users: u64,
+    /// In this month, as far as they are written down.
+    pub calls: u64,
+}
+
+/// That a tenant has made all calls of the API that its plan allows within a month.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CallsUsedUp {
+    pub plan: Plan,
+    pub allowed: u64,
+    /// From when on they are counted anew.
+    pub until: OffsetDateTime,
 }
 
 /// That a change would be more than the plan allows.

@@ -1,8 +1,10 @@
+use std::collections::HashMap;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+use time::OffsetDateTime;
 
-use super::{PaymentRequest, PaymentRequestId, PlanUsage, ProviderEvent, Subscription};
+use super::{CallsUsedUp, PaymentRequest, PaymentRequestId, PlanUsage, ProviderEvent, Subscription};
 use crate::identity::TenantId;
 use crate::store::StoreError;
 
@@ -49,9 +51,11 @@ pub enum RequestConflict {
     Store(#[from] StoreError),
 }
 
-/// Knows whose customer is whose.
+/// Knows whose customer is whose, and who has used up what.
 #[async_trait]
 pub trait BillingDirectory: Debug + Send + Sync {
     /// The tenant that the provider calls so.
     async fn tenant_of(&self, customer: &str) -> Result<Option<TenantId>, StoreError>;
+    /// The tenants that have made all calls of the API that their plans allow in the month of this moment, by UTC.
+    async fn calls_used_up(&self, at: OffsetDateTime) -> Result<HashMap<TenantId, CallsUsedUp>, StoreError>;
 }

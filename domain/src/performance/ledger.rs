@@ -13,6 +13,9 @@ pub struct Taken {
     pub requests: u64,
     /// Of these, those that failed on our side.
     pub failed: u64,
+    /// Of these, those that count as calls of the API where a plan limits them: with an answer that is no failure of ours,
+    /// no refusal for want of room or right to ask, and not "as before". They are added up by month, and not told by hour.
+    pub calls: u64,
     /// From the head of each request to its answer.
     pub request_time: Duration,
     /// Of bodies, as far as requests told their length.
@@ -59,6 +62,7 @@ impl Taken {
     pub fn add(&mut self, more: &Self) {
         self.requests += more.requests;
         self.failed += more.failed;
+        self.calls += more.calls;
         self.request_time += more.request_time;
         self.received_bytes += more.received_bytes;
         self.sent_bytes += more.sent_bytes;
@@ -75,6 +79,7 @@ impl Taken {
         Self {
             requests: self.requests.saturating_sub(earlier.requests),
             failed: self.failed.saturating_sub(earlier.failed),
+            calls: self.calls.saturating_sub(earlier.calls),
             request_time: self.request_time.saturating_sub(earlier.request_time),
             received_bytes: self.received_bytes.saturating_sub(earlier.received_bytes),
             sent_bytes: self.sent_bytes.saturating_sub(earlier.sent_bytes),

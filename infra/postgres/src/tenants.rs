@@ -154,6 +154,7 @@ impl Tenants for PgUnitOfWork {
                 database_time: Duration::from_micros(database_micros),
                 job_time: Duration::from_micros(job_micros),
                 stay_time: Duration::from_micros(stay_micros),
+                ..Taken::default()
             },
             ai_tokens,
         })

@@ -38,6 +38,7 @@ async fn a_plan_is_paid_for_on_a_page_of_the_provider_and_then_in_force() {
             "limits": [
                 { "name": "leads", "maximum": null, "used": 0 },
                 { "name": "users", "maximum": null, "used": 1 },
+                { "name": "calls", "maximum": null, "used": 0 },
             ],
             "forSale": ["TEAM", "BUSINESS"],
         })

@@ -149,6 +149,7 @@ async fn another_plan_allows_more_from_the_moment_that_it_is_in_force() {
         limits(&acme.owner).await,
         json!([
             { "name": "leads", "maximum": 12, "used": 12 }, { "name": "users", "maximum": null, "used": 1 },
+            { "name": "calls", "maximum": null, "used": 0 },
         ])
     );
     // What is there stays when the plan ends.

@@ -1,6 +1,7 @@
 //! What tenants pay for, with a Stripe of this machine.
 
 mod bench;
+mod calls;
 mod checkout;
 mod doctor;
 mod events;

@@ -143,7 +143,8 @@ async fn handle<B: MessageBody + 'static>(
     if let Some(Presented::Caller(caller)) = &presented {
         context.name_tenant(caller.scope().tenant().as_uuid().as_u128());
     }
-    if let Err(problem) = admission.pass(presented.as_ref(), request.request(), services) {
+    let admitted = admission.pass(presented.as_ref(), request.request(), services);
+    if let Err(problem) = admitted.and_then(|()| within_plan(presented.as_ref(), &request, services)) {
         // The log tells whose request it was.
         if let Some(presented) = presented {
             request.extensions_mut().insert(presented);
@@ -170,6 +171,22 @@ async fn handle<B: MessageBody + 'static>(
         return Ok(request.error_response(problem).into());
     }
     gate::pass(request, next, services).await
+}
+
+/// Refuses a caller whose tenant has made all calls that its plan allows.
+fn within_plan(
+    presented: Option<&Presented>,
+    request: &ServiceRequest,
+    services: &Services,
+) -> Result<(), Problem> {
+    let Some(Presented::Caller(caller)) = presented else {
+        return Ok(());
+    };
+    let tenant = caller.scope().tenant();
+    // As the router sees the path.
+    let path = request.match_info().as_str();
+    let refusal = services.plan_calls.refusal(tenant, path, || services.clock.now());
+    refusal.map_or(Ok(()), Err)
 }
 
 impl From<ServiceResponse<BoxBody>> for Handled {

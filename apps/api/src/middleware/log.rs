@@ -17,6 +17,7 @@ use super::slow::{SlowRequest, Spent};
 use super::tenants::TenantUse;
 use super::times::{Answered, Waited};
 use crate::authentication::Presented;
+use crate::plan_calls;
 use crate::problem::{Kind, Problem};
 use crate::state::Services;
 use crate::units::milliseconds;
@@ -130,6 +131,7 @@ impl Line {
         let tenant = context.tenant().map(|id| Id::from_uuid(Uuid::from_u128(id)));
         let of_tenant = TenantUse {
             failed: u64::from(status.is_server_error()),
+            calls: u64::from(plan_calls::counts(status)),
             received_bytes: self.received_bytes,
             sent_bytes,
             statements: work.statements,

@@ -26,6 +26,8 @@ pub(crate) struct TenantUse {
     pub(crate) time: Duration,
     /// Answers with a status from 500.
     pub(crate) failed: u64,
+    /// Answers that count where a plan limits the calls of the API.
+    pub(crate) calls: u64,
     /// Of bodies, as far as requests told their length.
     pub(crate) received_bytes: u64,
     /// Of bodies; those of streams are not known.
@@ -135,6 +137,7 @@ impl TenantUse {
         }
         self.time += other.time;
         self.failed += other.failed;
+        self.calls += other.calls;
         self.received_bytes += other.received_bytes;
         self.sent_bytes += other.sent_bytes;
         self.statements += other.statements;
@@ -157,6 +160,7 @@ impl From<&TenantUse> for Taken {
         Self {
             requests: of.requests(),
             failed: of.failed,
+            calls: of.calls,
             request_time: of.time,
             received_bytes: of.received_bytes,
             sent_bytes: of.sent_bytes,

@@ -8,17 +8,19 @@ use fairlead_domain::jobs::JobsMonitor;
 use fairlead_domain::performance::{LatencySketch, Taken};
 use fairlead_domain::store::StoreError;
 use time::OffsetDateTime;
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::Interval;
 use super::figures::Measured;
 use crate::state::Services;
 
-/// Writes down what this process measures.
+/// Writes down what this process measures. All clones are one.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     services: Services,
     jobs: Arc<dyn JobsMonitor>,
+    closed: watch::Sender<bool>,
 }
 
 /// What had been measured at a moment.
@@ -43,16 +45,27 @@ struct Progress {
 
 impl Recorder {
     pub fn new(services: Services, jobs: Arc<dyn JobsMonitor>) -> Self {
-        Self { services, jobs }
+        Self {
+            services,
+            jobs,
+            closed: watch::Sender::new(false),
+        }
     }
 
-    /// Goes on for ever. What was measured since the last interval is lost with the process.
+    /// Has what was measured so far written down, and [`run`](Self::run) end behind that.
+    pub fn close(&self) {
+        self.closed.send_replace(true);
+    }
+
+    /// Goes on until it is closed. What was measured since the last interval is lost with a process that dies.
     pub async fn run(self) {
+        let mut closed = self.closed.subscribe();
         let mut ticks = interval(self.services.performance.settings.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // The first tick is at once.
         ticks.tick().await;
         let mut last = self.look();
+        self.learn_used_up(last.at).await;
         let mut progress = Progress {
             before: Arc::clone(&last),
             owed: HashMap::new(),
@@ -60,7 +73,11 @@ impl Recorder {
             looked: Instant::now(),
         };
         loop {
-            ticks.tick().await;
+            let is_last = tokio::select! {
+                _ = ticks.tick() => false,
+                // The sender is here, too.
+                _ = closed.wait_for(|closed| *closed) => true,
+            };
             let now = self.look();
             let at = now.at;
             self.note_interval(&last, &now);
@@ -70,6 +87,21 @@ impl Recorder {
                 Ok(()) => self.note_success(at),
                 // What belongs to this interval is written with the next.
                 Err(error) => self.note_failure(&error, at),
+            }
+            if is_last {
+                return;
+            }
+            self.learn_used_up(at).await;
+        }
+    }
+
+    /// What all processes have written down says who has used up its calls. Where it cannot be asked, who was known stays.
+    async fn learn_used_up(&self, at: OffsetDateTime) {
+        match self.services.billing.directory.calls_used_up(at).await {
+            Ok(used_up) => self.services.plan_calls.put(used_up),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::debug!(error, "it cannot be read who has used up the calls of its plan");
             }
         }
     }

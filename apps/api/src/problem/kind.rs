@@ -184,6 +184,10 @@ problem_types! {
         "More requests came than may within a while: from one address, of one tenant, by one API key or for one operation.",
         "Wait as long as `Retry-After` says, and spread requests out: `RateLimit` says with each answer what is left, \
          `GET /api/v1/limits` tells all limits, and whoever runs the installation can raise them.";
+    PlanCallsUsedUp: TOO_MANY_REQUESTS, "plan-calls-used-up", "Plan's calls used up",
+        "The tenant has made as many calls of the API in this month as its plan allows.",
+        "Subscribe to another plan by `POST /api/v1/billing/checkout`, which is seen within a minute, or wait for the next \
+         month as long as `Retry-After` says. `/auth`, `/billing`, `/limits` and `/usage` answer meanwhile.";
     OverShare: TOO_MANY_REQUESTS, "over-share", "Over share",
         "More is asked than can be done at once, others ask too, and this tenant has more than its share under way.",
         "Wait as long as `Retry-After` says, and ask for less at a time.";
@@ -249,7 +253,7 @@ impl Kind {
             | Self::Unavailable
             | Self::NotTranscribed
             | Self::DeadlineExceeded => Some(5),
-            Self::TooManyAttempts => Some(60),
+            Self::TooManyAttempts | Self::PlanCallsUsedUp => Some(60),
             _ => None,
         }
     }

@@ -9,6 +9,7 @@ use crate::admission::handling;
 use crate::authentication::PUBLIC;
 use crate::idempotency::without;
 use crate::middleware::HEALTH;
+use crate::plan_calls;
 use crate::problem::Kind;
 
 pub(super) const REFERENCE: &str = "#/components/schemas/";
@@ -197,6 +198,9 @@ fn kinds(path: &str, operation: &Value) -> Vec<Kind> {
     let is_protected = security.as_array().is_some_and(|schemes| !schemes.is_empty());
     if is_protected {
         kinds.extend([Kind::NotAuthenticated, Kind::NotPermitted]);
+        if permits(operation) != [OPERATOR] && !plan_calls::is_still_answered(path) {
+            kinds.push(Kind::PlanCallsUsedUp);
+        }
     }
     if path.contains('{') {
         kinds.push(Kind::NotFound);

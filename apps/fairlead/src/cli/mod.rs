@@ -145,7 +145,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Export(args) => return export::run(&args).await,
         Command::Operations(command) => return operations::run(&command).await,
 
-        Command::Serve(args) => serve::run(&args, global.input()).await?,
+        Command::Serve(args) => Box::pin(serve::run(&args, global.input())).await?,
         Command::Doctor(args) => return doctor::run(&args, &global.input()).await,
         Command::Migrate(args) => migrate::run(&args, &global.load_for_command()?.config).await?,
         Command::Demo(args) => demo::run(&args, &global.load_for_command()?.config).await?,

@@ -489,10 +489,13 @@ pub struct StripeConfig {
 /// What costs nothing has no price.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_field_names, reason = "as the keys are called")]
 pub struct FreePlanConfig {
     /// `None`: any number.
     pub max_leads: Option<u64>,
     pub max_users: Option<u64>,
+    /// Of the API, within a calendar month.
+    pub max_calls: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -503,6 +506,8 @@ pub struct PlanConfig {
     /// `None`: any number.
     pub max_leads: Option<u64>,
     pub max_users: Option<u64>,
+    /// Of the API, within a calendar month.
+    pub max_calls: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use fairlead_api::Recorder;
 use fairlead_auth::KeyRing;
 use fairlead_domain::upstreams::BreakerSharing;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::breakers;
 use super::events::Events;
@@ -16,9 +16,16 @@ use crate::stores::Stores;
 /// Often enough that a key written two minutes before its moment is known everywhere by then.
 const RELOAD_KEYS_EVERY: Duration = Duration::from_secs(20);
 
+/// How long a server that stops waits for what it has measured to be written down.
+const RECORD_WITHIN: Duration = Duration::from_secs(2);
+
 /// The tasks of one server.
 #[derive(Debug)]
-pub(super) struct Background(Vec<JoinHandle<()>>);
+pub(super) struct Background {
+    tasks: Vec<JoinHandle<()>>,
+    recorder: Recorder,
+    recording: JoinHandle<()>,
+}
 
 impl Background {
     pub(super) fn start(
@@ -32,14 +39,26 @@ impl Background {
         let mut tasks = vec![system.spawn_refresh(), reload_keys(Arc::clone(keys))];
         tasks.extend(events.spawn());
         tasks.extend(sharing.map(breakers::spawn));
-        let record = move || recorder.clone().run();
-        tasks.push(fairlead_telemetry::spawn_supervised("record-performance", record));
-        Self(tasks)
+        let recording = {
+            let recorder = recorder.clone();
+            fairlead_telemetry::spawn_supervised("record-performance", move || recorder.clone().run())
+        };
+        Self {
+            tasks,
+            recorder,
+            recording,
+        }
     }
 
-    /// Ends all tasks; each may be cut off anywhere, as by a crash.
-    pub(super) async fn stop(self) {
-        for task in self.0 {
+    /// Ends all tasks; each may be cut off anywhere, as by a crash. What was measured is written down, if the database
+    /// takes it soon.
+    pub(super) async fn stop(mut self) {
+        self.recorder.close();
+        if timeout(RECORD_WITHIN, &mut self.recording).await.is_err() {
+            tracing::warn!("what was measured last could not be written down in time; it is lost");
+            self.tasks.push(self.recording);
+        }
+        for task in self.tasks {
             task.abort();
             // It was cut off, or ended before.
             let _ = task.await;

@@ -66,11 +66,12 @@ fn checkout(config: &Config) -> CheckoutSettings {
 /// What plans allow.
 pub(super) fn limits(config: &Config) -> Limits {
     let billing = &config.billing;
-    let of = |leads, users| PlanLimits { leads, users };
+    let of = |leads, users, calls| PlanLimits { leads, users, calls };
+    let (free, team, business) = (&billing.free, &billing.team, &billing.business);
     Limits {
-        free: of(billing.free.max_leads, billing.free.max_users),
-        team: of(billing.team.max_leads, billing.team.max_users),
-        business: of(billing.business.max_leads, billing.business.max_users),
+        free: of(free.max_leads, free.max_users, free.max_calls),
+        team: of(team.max_leads, team.max_users, team.max_calls),
+        business: of(business.max_leads, business.max_users, business.max_calls),
     }
 }
 

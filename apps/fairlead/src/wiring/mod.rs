@@ -28,7 +28,7 @@ use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
 use fairlead_api::{
     Connections, ImportPlaces, JobServices, Offer, OpenConnections, OperationWatches, Performance,
-    PerformanceSettings, Recorder, RequestTimes, Services, Shortcuts, SlowRequests, TenantMeters,
+    PerformanceSettings, PlanCalls, Recorder, RequestTimes, Services, Shortcuts, SlowRequests, TenantMeters,
     VoiceMeters,
 };
 use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
@@ -372,6 +372,7 @@ fn services(
                 most_clients: config.events.stream.max as u64,
             },
         ),
+        plan_calls: PlanCalls::default(),
         rate_limits: ready.limiting.map(|limiting| limiting.limits),
         gatekeeper: admission::gatekeeper(config)?,
         clock: Arc::clone(&parts.clock),

@@ -24,7 +24,9 @@ const KEEP_CUSTOMER: &str = "
 
 const USAGE: &str = "
     SELECT (SELECT COALESCE(SUM(leads), 0)::bigint FROM lead_statistics WHERE tenant_id = $1),
-           (SELECT COUNT(*) FROM users WHERE tenant_id = $1 AND active)";
+           (SELECT COUNT(*) FROM users WHERE tenant_id = $1 AND active),
+           (SELECT COALESCE(SUM(calls), 0)::bigint FROM tenant_calls
+            WHERE tenant_id = $1 AND month = date_trunc('month', $2 AT TIME ZONE 'UTC')::date)";
 
 const SUBSCRIPTION: &str = "
     SELECT provider_id, plan, status, current_period_end, cancel_at_period_end, updated_at
@@ -121,8 +123,8 @@ impl Billing for PgUnitOfWork {
 
     #[tracing::instrument(level = "debug", name = "db.billing.usage", skip_all)]
     async fn usage(&mut self) -> Result<PlanUsage, StoreError> {
-        let row = self.one_of_tenant(USAGE).await?;
-        let row = row.ok_or_else(|| crate::error::unexpected("counting brings a row"))?;
+        let usage = self.connection.sql(USAGE).bind(self.tenant_id()).bind(self.now);
+        let row = usage.fetch_one().await?;
         let count = |at| {
             row.try_get::<i64>(at)
                 .map(i64::unsigned_abs)
@@ -131,6 +133,7 @@ impl Billing for PgUnitOfWork {
         Ok(PlanUsage {
             leads: count(0)?,
             users: count(1)?,
+            calls: count(2)?,
         })
     }
 

@@ -4,10 +4,11 @@ use fairlead_domain::store::StoreError;
 use crate::system::PgSystemStore;
 
 const KEEP: &str = "
-    INSERT INTO plan_limits AS known (plan, max_leads, max_users) VALUES ($1, $2, $3)
+    INSERT INTO plan_limits AS known (plan, max_leads, max_users, max_calls) VALUES ($1, $2, $3, $4)
     ON CONFLICT ON CONSTRAINT plan_limits_pkey DO UPDATE
-    SET max_leads = EXCLUDED.max_leads, max_users = EXCLUDED.max_users
-    WHERE (known.max_leads, known.max_users) IS DISTINCT FROM (EXCLUDED.max_leads, EXCLUDED.max_users)";
+    SET max_leads = EXCLUDED.max_leads, max_users = EXCLUDED.max_users, max_calls = EXCLUDED.max_calls
+    WHERE (known.max_leads, known.max_users, known.max_calls)
+        IS DISTINCT FROM (EXCLUDED.max_leads, EXCLUDED.max_users, EXCLUDED.max_calls)";
 
 impl PgSystemStore {
     /// Has tenants held to these limits from now on, by whatever process writes.
@@ -21,6 +22,7 @@ impl PgSystemStore {
                 .bind(plan.as_str())
                 .bind(number(of_plan.leads))
                 .bind(number(of_plan.users))
+                .bind(number(of_plan.calls))
                 .execute()
                 .await?;
         }

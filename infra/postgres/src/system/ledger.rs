@@ -45,6 +45,16 @@ const ADD: &str = "
         job_micros = known.job_micros + EXCLUDED.job_micros,
         stay_micros = known.stay_micros + EXCLUDED.stay_micros";
 
+// In the same order as above.
+const ADD_CALLS: &str = "
+    INSERT INTO tenant_calls AS known (tenant_id, month, calls)
+    SELECT t.tenant_id, date_trunc('month', $1 AT TIME ZONE 'UTC')::date, e.calls
+    FROM unnest($2::uuid[], $3::bigint[]) AS e (tenant_id, calls)
+    JOIN tenants AS t ON t.tenant_id = e.tenant_id AND t.id = e.tenant_id
+    WHERE e.calls > 0
+    ORDER BY t.tenant_id
+    ON CONFLICT ON CONSTRAINT tenant_calls_pkey DO UPDATE SET calls = known.calls + EXCLUDED.calls";
+
 const MOST_TAKEN: &str = "
     SELECT u.*, t.name,
            (SELECT COALESCE(SUM(c.input_tokens + c.output_tokens), 0)::bigint FROM ai_calls AS c
@@ -69,7 +79,9 @@ const CLEAR: &str = "
     DELETE FROM tenant_usage
     WHERE ctid = ANY (ARRAY(SELECT ctid FROM tenant_usage WHERE hour < $1 LIMIT $2))";
 
-/// Adds to what stands there of the hour that a moment is in.
+const CLEAR_CALLS: &str = "DELETE FROM tenant_calls WHERE month < $1 AT TIME ZONE 'UTC'";
+
+/// Adds to what stands there of the hour that a moment is in, and of its month.
 pub(super) async fn add(
     connection: &Connection,
     at: OffsetDateTime,
@@ -86,7 +98,7 @@ pub(super) async fn add(
     connection
         .sql(ADD)
         .bind(at)
-        .bind(tenants)
+        .bind(tenants.clone())
         .bind(whole(|taken| taken.requests))
         .bind(whole(|taken| taken.failed))
         .bind(whole(|taken| micros(taken.request_time)))
@@ -97,6 +109,13 @@ pub(super) async fn add(
         .bind(whole(|taken| micros(taken.database_time)))
         .bind(whole(|taken| micros(taken.job_time)))
         .bind(whole(|taken| micros(taken.stay_time)))
+        .enqueue()
+        .await?;
+    connection
+        .sql(ADD_CALLS)
+        .bind(at)
+        .bind(tenants)
+        .bind(whole(|taken| taken.calls))
         .enqueue()
         .await
 }
@@ -137,9 +156,12 @@ impl TenantLedger for PgSystemStore {
 impl PgSystemStore {
     #[tracing::instrument(level = "debug", name = "db.tenant_usage.clear", skip_all)]
     pub(super) async fn clear_tenant_usage(&self) -> Result<(), StoreError> {
+        let before = self.now() - KEPT_FOR;
+        let connection = self.cluster.system();
+        connection.sql(CLEAR_CALLS).bind(before).execute().await?;
+        connection.commit().await?;
         loop {
             let connection = self.cluster.system();
-            let before = self.now() - KEPT_FOR;
             let cleared = connection.sql(CLEAR).bind(before).bind(BATCH).execute().await?;
             connection.commit().await?;
             if cleared < BATCH.unsigned_abs() {
@@ -163,6 +185,7 @@ fn taken(row: &Row) -> Result<Taken, Error> {
         database_time: Duration::from_micros(whole(8)?),
         job_time: Duration::from_micros(whole(9)?),
         stay_time: Duration::from_micros(whole(10)?),
+        ..Taken::default()
     })
 }
 

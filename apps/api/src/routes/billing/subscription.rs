@@ -20,6 +20,7 @@ use crate::spec::IfNoneMatch;
     "plan": "TEAM", "status": "ACTIVE", "currentPeriodEnd": "2026-12-22T10:00:00Z", "cancelAtPeriodEnd": false,
     "updatedAt": "2026-11-22T10:00:03Z", "limits": [
         {"name": "leads", "maximum": 10000, "used": 412}, {"name": "users", "maximum": null, "used": 7},
+        {"name": "calls", "maximum": 1_000_000, "used": 61_480},
     ], "forSale": ["TEAM", "BUSINESS"],
 }))]
 struct SubscriptionView {
@@ -51,7 +52,8 @@ struct SubscriptionView {
 #[serde(rename_all = "camelCase")]
 #[schema(as = PlanLimit)]
 struct PlanLimitView {
-    /// `leads`, or `users`: those who can log in.
+    /// `leads`, `users`: those who can log in, or `calls`: of the API in this month, by UTC, as far as they are written
+    /// down, which takes a minute.
     name: &'static str,
     /// `null`: any number.
     #[schema(required = true, minimum = 0)]
@@ -93,6 +95,7 @@ impl Question for GetSubscription {
             limits: vec![
                 limit("leads", allowed.leads, usage.leads),
                 limit("users", allowed.users, usage.users),
+                limit("calls", allowed.calls, usage.calls),
             ],
             for_sale: Plan::ALL
                 .into_iter()

@@ -58,6 +58,11 @@ pub(super) const KEYS: &[Key] = &[
         "how many users of a tenant of the plan FREE may be active; any number, unless set",
     ),
     Key::optional(
+        "billing.free.max_calls",
+        range(1, MOST),
+        "how many calls of the API a tenant of the plan FREE may make within a calendar month; any number, unless set",
+    ),
+    Key::optional(
         "billing.team.max_leads",
         range(0, MOST),
         "how many leads a tenant of the plan TEAM may have; any number, unless set",
@@ -68,6 +73,11 @@ pub(super) const KEYS: &[Key] = &[
         "how many users of a tenant of the plan TEAM may be active; any number, unless set",
     ),
     Key::optional(
+        "billing.team.max_calls",
+        range(1, MOST),
+        "how many calls of the API a tenant of the plan TEAM may make within a calendar month; any number, unless set",
+    ),
+    Key::optional(
         "billing.business.max_leads",
         range(0, MOST),
         "how many leads a tenant of the plan BUSINESS may have; any number, unless set",
@@ -76,6 +86,11 @@ pub(super) const KEYS: &[Key] = &[
         "billing.business.max_users",
         range(1, MOST),
         "how many users of a tenant of the plan BUSINESS may be active; any number, unless set",
+    ),
+    Key::optional(
+        "billing.business.max_calls",
+        range(1, MOST),
+        "how many calls of the API a tenant of the plan BUSINESS may make within a calendar month; any number, unless set",
     ),
     Key::new(
         "kit.url",
