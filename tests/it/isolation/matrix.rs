@@ -139,6 +139,7 @@ pub(super) const CASES: &[Case] = &[
     case("getPerformanceStats"),
     case("getPerformanceStatus"),
     case("getPerformanceTrends"),
+    case("getRateLimitUse"),
     case("getReplay").of(Thing::Replay),
     case("getSlowRequest").of(Thing::Request),
     case("getSubscription"),
@@ -466,16 +467,19 @@ pub(super) async fn make(thing: Thing, tenant: &TestTenant, author: &Client, num
     made["id"].as_str().expect("what was made has an id").to_owned()
 }
 
-/// Nobody does operations here, and a tenant has only so many.
+/// A tenant has only so many operations that have not ended.
 async fn make_place(owner: &Client) {
     let listed = owner.get("/api/v1/operations").await.expect(200);
     let all = listed["items"].as_array().expect("a list has items");
     for open in all.iter().filter(|operation| operation["state"] == "queued") {
         let id = open["id"].as_str().expect("an operation has an id");
-        owner
-            .delete(&format!("/api/v1/operations/{id}"))
-            .await
-            .expect(200);
+        let path = format!("/api/v1/operations/{id}");
+        // One that a worker has begun meanwhile ends by itself, or soon.
+        owner.delete(&path).await;
+        wait_until("it has ended", async || {
+            !owner.get(&path).await.expect(200)["finishedAt"].is_null()
+        })
+        .await;
     }
 }
 

@@ -242,3 +242,18 @@ async fn limits_can_be_switched_off() {
     assert_eq!(limits.header("ratelimit"), None);
     assert_eq!(limits.expect(200)["rates"], json!([]));
 }
+
+#[tokio::test]
+async fn operators_see_who_asks_too_often() {
+    let app = limited(|limits| limits.tenant = 2).await;
+    let acme = app.tenant("acme").await;
+    let id = acme.owner.get("/api/v1/tenant").await.expect(200)["id"].clone();
+    assert_eq!(passing(&acme.owner, LIST, 5).await, 1);
+
+    let operator = app.operator("ops").await;
+    let view = operator.get("/api/v1/performance/rate-limits").await.expect(200);
+
+    assert_eq!(view["refused"], json!({"tenant": 4}));
+    let most = json!([{"limit": "tenant", "tenantId": id, "apiKeyId": null, "network": null, "refused": 4}]);
+    assert_eq!(view["mostRefused"], most);
+}

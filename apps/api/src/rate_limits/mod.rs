@@ -7,15 +7,19 @@ mod fields;
 mod operation;
 mod refusal;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use fairlead_domain::rate_limits::{Quotas, RateLimiter};
+use fairlead_domain::admission::Frequent;
+use fairlead_domain::rate_limits::{LimitKey, Quotas, RateLimiter};
 
 use fields::Policies;
 pub(crate) use fields::{Asker, whole_seconds, whole_window};
 pub(crate) use operation::limited_operation;
 pub(crate) use refusal::RefusalLog;
+
+/// Keys that are told apart when it is told who asks too often.
+const MOST_REFUSED: usize = 64;
 
 /// What becomes of a request that is one too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +46,7 @@ pub struct RateLimits {
     pub(crate) enforcement: Enforcement,
     pub(crate) policies: Arc<Policies>,
     pub(crate) refusals: Arc<RefusalLog>,
+    most_refused: Arc<Mutex<Frequent<LimitKey>>>,
 }
 
 impl RateLimits {
@@ -52,6 +57,18 @@ impl RateLimits {
             enforcement,
             policies: Arc::new(Policies::new(quotas)),
             refusals: Arc::new(RefusalLog::new(Instant::now())),
+            most_refused: Arc::new(Mutex::new(Frequent::new(MOST_REFUSED))),
         }
+    }
+
+    /// Those that asked too often, most often first. Of more than are told apart, the last ones' counts are too high.
+    pub(crate) fn most_refused(&self, number: usize) -> Vec<(LimitKey, u64)> {
+        let most = self.most_refused.lock().unwrap_or_else(PoisonError::into_inner);
+        most.top(number)
+    }
+
+    fn note_refused(&self, key: LimitKey) {
+        let mut most = self.most_refused.lock().unwrap_or_else(PoisonError::into_inner);
+        most.count(key);
     }
 }

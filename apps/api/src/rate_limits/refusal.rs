@@ -56,6 +56,7 @@ impl RateLimits {
         after: Duration,
         at: Instant,
     ) -> Option<Problem> {
+        self.note_refused(key);
         if let Some(count) = self.refusals.count(at) {
             self.tell(key, count);
         }

@@ -12,6 +12,7 @@ mod health;
 mod jobs;
 mod memory;
 mod memory_stats;
+mod rate_limits;
 mod requests;
 mod tenant_use;
 
@@ -27,6 +28,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(connections::end)
         .service(health::performance_health)
         .service(memory::release)
+        .service(rate_limits::rate_limits)
         .service(memory_stats::stats)
         .service(billing::refund)
         .service(tenant_use::tenants)
