@@ -38,6 +38,8 @@ const USEFUL_MS: u32 = 500;
 /// A asks 50 times what B does, and both together three times what can be done.
 const TIMES: f64 = 50.0;
 const SHARES: f64 = (TIMES + 1.0) / 3.0;
+/// Where rates are limited, to so many times what B asks.
+const LEEWAY: f64 = 2.0;
 
 #[derive(Debug, Args)]
 pub(crate) struct OverloadArgs {
@@ -166,6 +168,32 @@ impl<'a> Launch<'a> {
     }
 
     fn start(&self, gate: Gate, cache: Cache, token: &str) -> Result<Server> {
+        let name = match (gate, cache) {
+            (Gate::On, Cache::Off) => "gate",
+            (Gate::On, Cache::On) => "gate-cached",
+            (Gate::Off, Cache::Off) => "no-gate",
+            (Gate::Off, Cache::On) => "no-gate-cached",
+        };
+        self.start_with(name, gate, cache, token, &[])
+    }
+
+    /// With the gate, and with no more requests of a tenant than so many a second.
+    fn start_limited(&self, rate: f64, token: &str) -> Result<Server> {
+        let limits = [
+            ("FAIRLEAD__RATE_LIMITS__TENANT", format!("{rate:.0}")),
+            ("FAIRLEAD__RATE_LIMITS__WINDOW_SECONDS", "1".to_owned()),
+        ];
+        self.start_with("gate-limited", Gate::On, Cache::Off, token, &limits)
+    }
+
+    fn start_with(
+        &self,
+        name: &'static str,
+        gate: Gate,
+        cache: Cache,
+        token: &str,
+        more: &[(&str, String)],
+    ) -> Result<Server> {
         let port = free_port()?;
         let mut command = Command::new(&self.binary);
         command
@@ -178,13 +206,8 @@ impl<'a> Launch<'a> {
             .env(
                 "FAIRLEAD__CACHE__RESPONSES__ENABLED",
                 (cache == Cache::On).to_string(),
-            );
-        let name = match (gate, cache) {
-            (Gate::On, Cache::Off) => "gate",
-            (Gate::On, Cache::On) => "gate-cached",
-            (Gate::Off, Cache::Off) => "no-gate",
-            (Gate::Off, Cache::On) => "no-gate-cached",
-        };
+            )
+            .envs(more.iter().map(|(name, value)| (*name, value)));
         let path = if token.is_empty() { READY } else { FIRST };
         Server::start(name, &mut command, port, token, path, self.folder)
     }
@@ -269,7 +292,7 @@ pub(crate) fn run(args: &OverloadArgs) -> Result<ExitCode> {
     let mut text = introduction(&field, &stage);
     phases.run("asking too much", || {
         for workload in [Workload::W2, Workload::W3] {
-            text.push_str(&overload(&field, &pair, workload)?);
+            text.push_str(&overload(&field, &launch, &pair, workload)?);
         }
         anyhow::Ok(())
     })?;
@@ -327,7 +350,7 @@ fn log_in(server: &Server, tenant: &str, owner: &Owner) -> Result<String> {
 }
 
 /// What is done at once, at three times of it, and for a neighbour: a table of one workload.
-fn overload(field: &Field<'_>, pair: &Pair, workload: Workload) -> Result<String> {
+fn overload(field: &Field<'_>, launch: &Launch<'_>, pair: &Pair, workload: Workload) -> Result<String> {
     let mut peaks = Vec::new();
     for _ in 0..field.rounds {
         peaks.push(field.peak(&pair.without, workload)?);
@@ -351,7 +374,15 @@ fn overload(field: &Field<'_>, pair: &Pair, workload: Workload) -> Result<String
             text.push_str(&goodput_row(field, load, gate, peak, &rounds));
         }
     }
-    text.push_str(&neighbours(field, pair, workload, peak)?);
+    let share = peak / SHARES;
+    let limited = launch.start_limited(LEEWAY * share, &field.tokens[0])?;
+    let servers = [
+        ("off", &pair.without),
+        ("**on**", &pair.with),
+        ("**on**, and rates", &limited),
+    ];
+    text.push_str(&neighbours(field, &servers, workload, share)?);
+    limited.stop()?;
     Ok(text)
 }
 
@@ -372,15 +403,20 @@ fn goodput_row(field: &Field<'_>, load: f64, gate: Gate, peak: f64, rounds: &[Fo
 }
 
 /// What a tenant feels that asks its share, alone and beside one that asks that, or fifty times that.
-fn neighbours(field: &Field<'_>, pair: &Pair, workload: Workload, peak: f64) -> Result<String> {
-    let share = peak / SHARES;
+fn neighbours(
+    field: &Field<'_>,
+    servers: &[(&str, &Server); 3],
+    workload: Workload,
+    share: f64,
+) -> Result<String> {
     let mut text = format!(
-        "\nB asks {share:.0} times a second, A as the table says, 50 times as much at the most; then both ask 3 P.\n\n\
+        "\nB asks {share:.0} times a second, A as the table says, 50 times as much at the most; then both ask 3 P. \
+         With rates, a tenant may ask {LEEWAY} times what B does.\n\n\
          | A asks | gate | B: P95 ms | against alone | B answered | A answered a second |\n|---|---|--:|--:|--:|--:|\n"
     );
-    let mut alone = [0.0; 2];
+    let mut alone = [0.0; 3];
     for times in [None, Some(1.0), Some(TIMES)] {
-        for (index, (gate, server)) in pair.each().into_iter().enumerate() {
+        for (index, (gate, server)) in servers.iter().enumerate() {
             let (mut p95, mut answered, mut others) = (Vec::new(), Vec::new(), Vec::new());
             for _ in 0..field.rounds {
                 let mut parties = vec![field.party(1, share, CLOSED)];
@@ -400,7 +436,7 @@ fn neighbours(field: &Field<'_>, pair: &Pair, workload: Workload, peak: f64) -> 
                 text,
                 "| {} | {} | {p95:.1} | {:+.0} % | {answered:.0} % | {others:.0} |",
                 times.map_or("nothing".to_owned(), |times| format!("{times:.0} times that")),
-                name(gate),
+                gate,
                 100.0 * (p95 / alone[index].max(0.001) - 1.0),
             );
         }
