@@ -10,8 +10,9 @@ use super::field::Field;
 use super::measure::{Plan, median};
 use super::server::Server;
 
-/// When a server that has answered once is idle.
-const REST: Duration = Duration::from_secs(1);
+/// When a server that has answered once is idle: by then the allocator has given back what the start alone needed, which
+/// takes ten seconds (jemalloc(3), `opt.dirty_decay_ms`).
+const REST: Duration = Duration::from_secs(15);
 
 /// Medians over a few starts.
 #[derive(Clone, Debug, Serialize)]
@@ -20,12 +21,12 @@ pub(crate) struct Startup {
     pub(crate) name: &'static str,
     /// From the start of the process to the first 200 of a read, on a migrated database.
     pub(crate) first_answer_ms: f64,
-    /// Resident memory, a second later.
+    /// Resident memory when it is idle.
     pub(crate) idle_mib: f64,
 }
 
 pub(crate) fn measure(field: &Field, plan: &Plan) -> Result<[Startup; 2]> {
-    let starts = if plan.is_quick { 1 } else { 5 };
+    let starts = if plan.is_quick { 1 } else { 3 };
     let (mut ours, mut baseline) = (Vec::new(), Vec::new());
     for _ in 0..starts {
         ours.push(look(field.start_ours()?)?);
