@@ -169,6 +169,7 @@ pub(super) const CASES: &[Case] = &[
     case("listJobSchedules"),
     case("listJobs").query("?queue=maintenance"),
     case("listLeads"),
+    case("listNoisyNeighbours"),
     case("listOperations"),
     case("listSlowQueries"),
     case("listSlowRequests"),

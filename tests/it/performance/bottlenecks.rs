@@ -11,7 +11,7 @@ use support::{Client, TestDatabase, TestTenant, wait_until};
 use super::history::written;
 
 /// Whoever asks for carriers waits for 40 ms.
-const SLOW_CARRIERS: &str = "
+pub(super) const SLOW_CARRIERS: &str = "
     ALTER TABLE carriers RENAME TO real_carriers;
     CREATE VIEW carriers WITH (security_invoker = true) AS
         SELECT c.* FROM (SELECT pg_sleep(0.04) OFFSET 0) AS slow, real_carriers AS c;

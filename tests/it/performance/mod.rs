@@ -16,6 +16,7 @@ mod capacity;
 mod health;
 mod history;
 mod ledger;
+mod neighbours;
 mod report;
 
 const SLOW: &str = "/api/v1/performance/slow-requests";

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::slow::{SlowRequest, Spent};
 use super::tenants::TenantUse;
-use super::times::{Answered, Waited};
+use super::times::{Answered, Waited, method_name};
 use crate::authentication::Presented;
 use crate::plan_calls;
 use crate::problem::{Kind, Problem};
@@ -139,7 +139,9 @@ impl Line {
             database: work.time,
             ..TenantUse::of(took)
         };
-        services.tenant_meters.note(tenant, &of_tenant);
+        services
+            .tenant_meters
+            .note(tenant, method_name(&self.method), route, &of_tenant);
         let is_slow = took >= services.settings.slow_request;
         if is_slow {
             let (method, path) = (&self.method, self.uri.path());

@@ -27,7 +27,7 @@ pub(crate) use edge::edge;
 pub use slow::SlowRequests;
 pub(crate) use slow::{SlowRequest, Spent};
 pub use tenants::TenantMeters;
-pub(crate) use tenants::{OfTenants, TenantUse};
+pub(crate) use tenants::{OfTenants, RouteUse, TenantUse};
 pub use times::RequestTimes;
 pub(crate) use times::{BOUNDS_MS, MOST_CALLS, Series, StatementOfRoute, Times, Waited};
 

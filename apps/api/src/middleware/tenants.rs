@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use fairlead_domain::identity::TenantId;
-use fairlead_domain::performance::Taken;
+use fairlead_domain::performance::{LatencySketch, Taken};
 use fairlead_telemetry::turn_of_this_thread;
 
 use super::times::{BUCKETS, bucket};
@@ -17,6 +17,8 @@ const SHARDS: usize = 16;
 const MOST: usize = 2_000;
 /// Of how many more it keeps what they have taken until it is asked for.
 const MOST_DROPPED: usize = 20_000;
+/// How many routes of tenants a thread tells apart within an interval, at 3 KiB each. Who asks most is there first.
+const MOST_ROUTES: usize = 512;
 
 /// What requests have taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +37,16 @@ pub(crate) struct TenantUse {
     pub(crate) statements: u64,
     /// Returned or changed.
     pub(crate) rows: u64,
+    pub(crate) database: Duration,
+}
+
+/// What the requests of a tenant have taken by one method of one route, within an interval.
+#[derive(Clone, Debug)]
+pub(crate) struct RouteUse {
+    pub(crate) method: &'static str,
+    /// The pattern.
+    pub(crate) route: Box<str>,
+    pub(crate) times: LatencySketch,
     pub(crate) database: Duration,
 }
 
@@ -60,6 +72,8 @@ struct Counts {
     nobodys: TenantUse,
     /// What those have taken that are counted one by one no more.
     dropped: HashMap<TenantId, Taken>,
+    /// Of all tenants together, since they were last asked for.
+    routes: usize,
 }
 
 #[derive(Debug, Default)]
@@ -67,10 +81,19 @@ struct Counted {
     of: TenantUse,
     /// What of it was told already by [`TenantMeters::take`].
     told: Taken,
+    /// Since [`TenantMeters::take_routes`].
+    routes: Vec<RouteUse>,
 }
 
 impl TenantMeters {
-    pub(super) fn note(&self, tenant: Option<TenantId>, request: &TenantUse) {
+    /// `route` is the pattern, if one was found.
+    pub(super) fn note(
+        &self,
+        tenant: Option<TenantId>,
+        method: &'static str,
+        route: Option<&str>,
+        request: &TenantUse,
+    ) {
         let mut counts = lock(&self.0[turn_of_this_thread() % SHARDS]);
         let Some(tenant) = tenant else {
             counts.nobodys.add(request);
@@ -79,7 +102,33 @@ impl TenantMeters {
         if !counts.tenants.contains_key(&tenant) && counts.tenants.len() >= MOST {
             counts.drop_the_quieter_half();
         }
-        counts.tenants.entry(tenant).or_default().of.add(request);
+        let Counts { tenants, routes, .. } = &mut *counts;
+        let counted = tenants.entry(tenant).or_default();
+        counted.of.add(request);
+        if let Some(route) = route {
+            *routes += counted.note_route(method, route, request, *routes < MOST_ROUTES);
+        }
+    }
+
+    /// What each tenant has taken by each route since this was last asked. One alone may ask.
+    pub(crate) fn take_routes(&self) -> Vec<(TenantId, RouteUse)> {
+        let mut all: HashMap<TenantId, Vec<RouteUse>> = HashMap::new();
+        for shard in &*self.0 {
+            let mut counts = lock(shard);
+            counts.routes = 0;
+            for (tenant, counted) in &mut counts.tenants {
+                for of in std::mem::take(&mut counted.routes) {
+                    let routes = all.entry(*tenant).or_default();
+                    match routes.iter_mut().find(|known| known.is(of.method, &of.route)) {
+                        Some(known) => known.merge(&of),
+                        None => routes.push(of),
+                    }
+                }
+            }
+        }
+        let each = all.into_iter();
+        each.flat_map(|(tenant, routes)| routes.into_iter().map(move |of| (tenant, of)))
+            .collect()
     }
 
     /// What each tenant has taken since this was last asked. One alone may ask.
@@ -153,6 +202,48 @@ impl Counted {
         self.told = all;
         taken
     }
+
+    /// Returns how many routes more are told apart now.
+    fn note_route(
+        &mut self,
+        method: &'static str,
+        route: &str,
+        request: &TenantUse,
+        may_grow: bool,
+    ) -> usize {
+        if let Some(known) = self.routes.iter_mut().find(|known| known.is(method, route)) {
+            known.add(request);
+            return 0;
+        }
+        if !may_grow {
+            return 0;
+        }
+        let mut new = RouteUse {
+            method,
+            route: route.into(),
+            times: LatencySketch::default(),
+            database: Duration::ZERO,
+        };
+        new.add(request);
+        self.routes.push(new);
+        1
+    }
+}
+
+impl RouteUse {
+    fn is(&self, method: &str, route: &str) -> bool {
+        self.method == method && *self.route == *route
+    }
+
+    fn add(&mut self, request: &TenantUse) {
+        self.times.note(request.time);
+        self.database += request.database;
+    }
+
+    fn merge(&mut self, other: &Self) {
+        self.times.merge(&other.times);
+        self.database += other.database;
+    }
 }
 
 impl From<&TenantUse> for Taken {
@@ -196,6 +287,7 @@ impl Counts {
         });
         for (tenant, mut counted) in dropped {
             self.rest.add(&counted.of);
+            self.routes -= counted.routes.len();
             if self.dropped.len() < MOST_DROPPED || self.dropped.contains_key(&tenant) {
                 self.dropped.entry(tenant).or_default().add(&counted.take());
             }
@@ -225,14 +317,14 @@ mod tests {
             rows: 5,
             ..TenantUse::of(Duration::from_millis(2))
         };
-        meters.note(Some(tenant(1)), &request);
-        meters.note(None, &request);
+        meters.note(Some(tenant(1)), "GET", None, &request);
+        meters.note(None, "GET", None, &request);
         let elsewhere = meters.clone();
         let thread = std::thread::spawn(move || {
-            elsewhere.note(Some(tenant(2)), &request);
-            elsewhere.note(Some(tenant(2)), &request);
-            elsewhere.note(Some(tenant(1)), &request);
-            elsewhere.note(Some(tenant(2)), &request);
+            elsewhere.note(Some(tenant(2)), "GET", None, &request);
+            elsewhere.note(Some(tenant(2)), "GET", None, &request);
+            elsewhere.note(Some(tenant(1)), "GET", None, &request);
+            elsewhere.note(Some(tenant(2)), "GET", None, &request);
         });
         thread.join().unwrap();
 
@@ -252,10 +344,10 @@ mod tests {
         let meters = TenantMeters::default();
         let request = TenantUse::of(Duration::ZERO);
         for number in 1..=3 * MOST as u128 + 7 {
-            meters.note(Some(tenant(number)), &request);
+            meters.note(Some(tenant(number)), "GET", None, &request);
             // The busy ones stay, whenever they came.
             if number % 500 == 0 {
-                meters.note(Some(tenant(number)), &request);
+                meters.note(Some(tenant(number)), "GET", None, &request);
             }
         }
 
@@ -292,14 +384,51 @@ mod tests {
                 .get(&tenant(1))
                 .map(|taken| (taken.requests, taken.rows))
         };
-        meters.note(Some(tenant(1)), &request);
-        meters.note(Some(tenant(1)), &request);
+        meters.note(Some(tenant(1)), "GET", None, &request);
+        meters.note(Some(tenant(1)), "GET", None, &request);
 
         let told = [take(), take()];
-        meters.note(Some(tenant(1)), &request);
+        meters.note(Some(tenant(1)), "GET", None, &request);
 
         assert_eq!(told, [Some((2, 10)), None]);
         assert_eq!(take(), Some((1, 5)));
         assert_eq!(meters.read().tenants[0].1.requests(), 3);
+    }
+
+    #[test]
+    fn routes_of_tenants_are_told_apart_from_one_interval_to_the_next() {
+        let meters = TenantMeters::default();
+        let request = |millis| TenantUse {
+            database: Duration::from_millis(1),
+            ..TenantUse::of(Duration::from_millis(millis))
+        };
+        for number in 1..=2 {
+            for millis in 1..=20 {
+                meters.note(Some(tenant(number)), "GET", Some("/leads"), &request(millis));
+            }
+            meters.note(Some(tenant(number)), "POST", Some("/leads"), &request(7));
+            meters.note(Some(tenant(number)), "GET", None, &request(7));
+        }
+        for number in 0..2 * MOST_ROUTES as u128 {
+            meters.note(Some(tenant(10 + number)), "GET", Some("/leads"), &request(1));
+        }
+
+        let routes = meters.take_routes();
+
+        assert_eq!(routes.len(), MOST_ROUTES);
+        let of = |number, method| {
+            let found = routes
+                .iter()
+                .find(|(who, of)| *who == tenant(number) && of.is(method, "/leads"));
+            let (_, of) = found.unwrap();
+            (of.times.count(), of.database.as_millis())
+        };
+        assert_eq!(
+            [of(1, "GET"), of(2, "GET"), of(2, "POST")],
+            [(20, 20), (20, 20), (1, 1)]
+        );
+        assert!(meters.take_routes().is_empty());
+        meters.note(Some(tenant(5)), "GET", Some("/leads"), &request(1));
+        assert_eq!(meters.take_routes().len(), 1, "there is room again");
     }
 }

@@ -159,16 +159,23 @@ impl RequestTimes {
 impl Kind {
     /// Clients may make up methods, and must not make up series by that.
     fn of(method: &Method, status: StatusCode) -> Self {
-        let method = match *method {
-            Method::GET => "GET",
-            Method::POST => "POST",
-            Method::PUT => "PUT",
-            Method::PATCH => "PATCH",
-            Method::DELETE => "DELETE",
-            Method::OPTIONS => "OPTIONS",
-            _ => "other",
-        };
-        Self { method, status }
+        Self {
+            method: method_name(method),
+            status,
+        }
+    }
+}
+
+/// Of those that clients may make up, `other`.
+pub(super) fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod capacity;
 mod evidence;
 mod figures;
+mod neighbours;
 pub(crate) mod readings;
 mod recorder;
 pub(crate) mod series;
@@ -17,6 +18,7 @@ use tokio::sync::Semaphore;
 
 use crate::state::Services;
 
+use neighbours::Neighbours;
 use recorder::Look;
 
 pub use recorder::Recorder;
@@ -29,6 +31,7 @@ pub struct Performance {
     pub settings: PerformanceSettings,
     /// One at a time: a forecast keeps a processor busy.
     pub(crate) forecasting: Arc<Semaphore>,
+    pub(crate) neighbours: Neighbours,
     lately: Arc<Mutex<Lately>>,
 }
 
@@ -79,6 +82,7 @@ impl Performance {
             ledger,
             settings,
             forecasting: Arc::new(Semaphore::new(1)),
+            neighbours: Neighbours::default(),
             lately: Arc::default(),
         }
     }

@@ -108,6 +108,11 @@ impl Recorder {
 
     fn note_interval(&self, before: &Arc<Look>, now: &Arc<Look>) {
         let interval = now.since(before);
+        let routes = self.services.tenant_meters.take_routes();
+        let performance = &self.services.performance;
+        performance
+            .neighbours
+            .push(interval.began_at, interval.span, routes);
         let mut lately = self.services.performance.lock();
         lately.interval = Some(interval);
         lately.looks = Some([Arc::clone(before), Arc::clone(now)]);

@@ -7,8 +7,9 @@ use crate::performance::statistics::{real, real_u64, share};
 pub struct Bounds {
     /// It takes this share of the database's time at least,
     pub share: f64,
-    /// so many times what it would be, were all tenants alike,
+    /// so many times what it would be, were all tenants alike, or this share where they are few,
     pub times_fair: f64,
+    pub most_share: f64,
     /// and so many times what it took before.
     pub growth: f64,
     /// Others are slower by this factor and by so many milliseconds,
@@ -25,6 +26,7 @@ impl Default for Bounds {
         Self {
             share: 0.3,
             times_fair: 2.0,
+            most_share: 0.75,
             growth: 1.5,
             slower: 1.5,
             slower_ms: 5.0,
@@ -47,7 +49,10 @@ pub fn noisy_neighbours(usage: &Usage, bounds: &Bounds) -> Vec<NoisyNeighbour> {
             let growth = before(usage, tenant.tenant).and_then(|before| share(taken, db_ms(before)));
             // Who was not there before has grown from nothing.
             let has_grown = growth.is_none_or(|growth| growth >= bounds.growth);
-            if part < bounds.share || part < bounds.times_fair * fair || !has_grown {
+            let least = bounds
+                .share
+                .max((bounds.times_fair * fair).min(bounds.most_share));
+            if part < least || !has_grown {
                 return None;
             }
             let route = tenant

@@ -57,6 +57,18 @@ fn a_noisy_neighbour_is_named_with_its_route_and_its_victims() {
 }
 
 #[test]
+fn one_of_two_can_be_noisy() {
+    let usage = |noisy: f64, p95| Usage {
+        tenants: vec![uses(1, 1_000, noisy, p95), uses(2, 1_000, 1_000.0, p95)],
+        before: quiet(),
+    };
+    let find = |usage| noisy_neighbours(&usage, &Bounds::default()).len();
+
+    // 60 and 80 hundredths of all.
+    assert_eq!([find(usage(1_500.0, 90.0)), find(usage(4_000.0, 90.0))], [0, 1]);
+}
+
+#[test]
 fn who_uses_much_but_harms_nobody_is_not_noisy() {
     let mut now = quiet();
     now[2] = uses(3, 20_000, 30_000.0, 20.0);

@@ -12,6 +12,7 @@ mod health;
 mod jobs;
 mod memory;
 mod memory_stats;
+mod neighbours;
 mod rate_limits;
 mod requests;
 mod tenant_use;
@@ -32,6 +33,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(memory_stats::stats)
         .service(billing::refund)
         .service(tenant_use::tenants)
+        .service(neighbours::noisy)
         .configure(cache::configure)
         .configure(capacity::configure)
         .configure(circuit_breakers::configure)
