@@ -12,7 +12,7 @@ mod memory;
 mod relays;
 pub(crate) mod retention;
 mod socket;
-mod socket_client;
+pub(crate) mod socket_client;
 mod socket_ends;
 mod stream;
 mod stream_ends;

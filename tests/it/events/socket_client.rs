@@ -16,7 +16,7 @@ use tokio_tungstenite::{WebSocketStream, client_async};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An open WebSocket.
-pub(super) struct Socket {
+pub(crate) struct Socket {
     stream: WebSocketStream<TcpStream>,
     /// The last cursor that was told.
     pub(super) cursor: String,
@@ -32,7 +32,7 @@ pub(super) struct Ended {
 }
 
 impl Socket {
-    pub(super) async fn open(client: &Client) -> Self {
+    pub(crate) async fn open(client: &Client) -> Self {
         let opened = Self::try_open(client, "/api/v1/ws", &[]).await;
         opened.expect("the server speaks WebSocket")
     }
@@ -78,7 +78,7 @@ impl Socket {
     }
 
     /// Opens one, and has the events of `types` told from `cursor` on.
-    pub(super) async fn follow(client: &Client, types: &[&str], cursor: Option<&str>) -> Self {
+    pub(crate) async fn follow(client: &Client, types: &[&str], cursor: Option<&str>) -> Self {
         let mut socket = Self::open(client).await;
         let mut subscription = json!({ "type": "subscribe", "events": types });
         if let Some(cursor) = cursor {
@@ -89,7 +89,7 @@ impl Socket {
         socket
     }
 
-    pub(super) async fn say(&mut self, message: &Value) {
+    pub(crate) async fn say(&mut self, message: &Value) {
         self.send(Message::text(message.to_string())).await;
     }
 
@@ -104,7 +104,7 @@ impl Socket {
     }
 
     /// What is told next.
-    pub(super) async fn told(&mut self) -> Value {
+    pub(crate) async fn told(&mut self) -> Value {
         loop {
             match self.message().await {
                 Some(Message::Text(text)) => return self.read(&text),

@@ -6,6 +6,7 @@ use serde_json::json;
 use support::{TestApp, wait_until};
 
 use super::{LIST, left, limited, passing};
+use crate::events::socket_client::Socket;
 
 const SEARCH: &str = "/api/v1/leads/search?q=ann";
 
@@ -41,6 +42,28 @@ async fn a_tenant_that_has_used_its_requests_up_is_told_so_and_when_to_come_back
         10
     );
     assert_eq!(passing(&acme.owner, "/api/v1/health", 10).await, 10);
+}
+
+#[tokio::test]
+async fn what_is_said_by_a_web_socket_counts_as_well() {
+    let app = limited(|limits| limits.tenant = 4).await;
+    let (acme, umbrella) = (app.tenant("acme").await, app.tenant("umbrella").await);
+    let mut socket = Socket::open(&acme.owner).await;
+    let mut answers = Vec::new();
+    let say = json!({ "type": "subscribe", "events": ["lead_created"] });
+
+    for message in [&say, &say, &say, &say, &json!({ "type": "ping" })] {
+        socket.say(message).await;
+        let told = socket.told().await;
+        let problem = told["data"]["type"].as_str().unwrap_or_default().to_owned();
+        answers.push((told["type"].as_str().unwrap().to_owned(), problem));
+    }
+
+    let told: Vec<&str> = answers.iter().map(|(kind, _)| &**kind).collect();
+    assert_eq!(told, ["subscribed", "subscribed", "subscribed", "error", "pong"]);
+    assert!(answers[3].1.ends_with("rate-limited"), "{answers:?}");
+    assert_eq!(acme.owner.get(LIST).await.status, 429);
+    Socket::follow(&umbrella.owner, &[], None).await;
 }
 
 #[tokio::test]

@@ -64,14 +64,26 @@ pub(crate) fn looks_like_an_operators(request: &HttpRequest) -> bool {
     matches!(Credential::of(request), Ok(Some(Credential::Bearer(token))) if token.starts_with(OPERATOR_SECRET))
 }
 
-/// Whether somebody who was let in still `may`. While that cannot be found out, it may for as long as its credential
-/// counts unasked.
+/// Whether somebody who was let in still may what it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    May,
+    MayNot,
+    /// That cannot be found out just now, and its credential counts unasked no more.
+    Unknown,
+}
+
+/// Asks whether somebody who was let in still `may`.
 pub(crate) async fn still_may(
     credential: &KeptCredential,
     services: &Services,
     may: impl FnOnce(&Caller) -> bool,
-) -> bool {
-    credential.caller(services).await.is_ok_and(|caller| may(&caller))
+) -> Standing {
+    match credential.caller(services).await {
+        Ok(caller) if may(&caller) => Standing::May,
+        Err(problem) if problem.kind().status().is_server_error() => Standing::Unknown,
+        Ok(_) | Err(_) => Standing::MayNot,
+    }
 }
 
 async fn establish(request: &HttpRequest, services: &Services) -> Result<Presented, Problem> {

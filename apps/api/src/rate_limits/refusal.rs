@@ -1,7 +1,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use fairlead_domain::rate_limits::{Limit, LimitKey, Standing, Whose};
+use fairlead_domain::access::TenantScope;
+use fairlead_domain::rate_limits::{Limit, LimitKey, Standing, Verdict, Whose};
 
 use super::fields::{whole_seconds, whole_window};
 use super::{Enforcement, RateLimits};
@@ -48,6 +49,17 @@ impl RefusalLog {
 }
 
 impl RateLimits {
+    /// Counts what a tenant asks for otherwise than by a request.
+    pub(crate) fn take_of_tenant(&self, scope: &TenantScope) -> Result<(), Problem> {
+        let (key, at) = (LimitKey::tenant(scope), Instant::now());
+        match self.limiter.take(key, at) {
+            Verdict::Unlimited | Verdict::Admitted(_) => Ok(()),
+            Verdict::Refused { standing, after } => {
+                self.refuse(key, &standing, after, at).map_or(Ok(()), Err)
+            }
+        }
+    }
+
     /// Takes note of a request that is one too many, and says what its client is told, if it is refused.
     pub(crate) fn refuse(
         &self,

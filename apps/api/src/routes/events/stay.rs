@@ -6,7 +6,7 @@ use std::time::Duration;
 use fairlead_domain::access::{Caller, ViewEvents};
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
-use crate::authentication::{self, KeptCredential};
+use crate::authentication::{self, KeptCredential, Standing};
 use crate::state::Services;
 
 /// Whether the credential still counts is asked so often: a session that ends anywhere ends its streams within 5 s.
@@ -16,12 +16,11 @@ pub(in crate::routes) const CHUNK: usize = 32 << 10;
 /// How long a client waits before it comes back, in milliseconds: not all of them as long, who are sent away together.
 const RETRY_MS: RangeInclusive<u32> = 500..=3_000;
 
-/// What is not found out by then is taken for a no: whose credential counts unasked is told so long before.
+/// What is not found out by then is not known: whose credential counts unasked is told so long before.
 const CHECK_LIMIT: Duration = Duration::from_secs(2);
 
-/// Whether a client may still follow events. While that cannot be found out, it may for as long as its credential counts
-/// unasked.
-pub(in crate::routes) async fn still_may(credential: &KeptCredential, services: &Services) -> bool {
+/// Whether a client may still follow events.
+pub(in crate::routes) async fn still_may(credential: &KeptCredential, services: &Services) -> Standing {
     still_may_so(credential, services, |caller| {
         caller.permit::<ViewEvents>().is_ok()
     })
@@ -33,9 +32,9 @@ pub(in crate::routes) async fn still_may_so(
     credential: &KeptCredential,
     services: &Services,
     may: impl FnOnce(&Caller) -> bool,
-) -> bool {
+) -> Standing {
     let check = authentication::still_may(credential, services, may);
-    timeout(CHECK_LIMIT, check).await.unwrap_or(false)
+    timeout(CHECK_LIMIT, check).await.unwrap_or(Standing::Unknown)
 }
 
 /// When to check a client.

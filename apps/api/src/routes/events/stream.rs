@@ -17,7 +17,7 @@ use utoipa::IntoParams;
 use super::filter::{self, EventFilterParameters};
 use super::stay::{self, CHUNK};
 use crate::Services;
-use crate::authentication::{KeptCredential, Permitted};
+use crate::authentication::{KeptCredential, Permitted, Standing};
 use crate::paging::CursorKey;
 use crate::problem::{Kind, Problem};
 use crate::query::{FromQuery, QueryOf, QueryReader};
@@ -216,7 +216,12 @@ impl EventStream {
         if self.is_over {
             return;
         }
-        if !stay::still_may(&self.credential, self.follower.services()).await {
+        let standing = stay::still_may(&self.credential, self.follower.services()).await;
+        if standing == Standing::Unknown {
+            text.push_str(&retry());
+            text.push_str(": whether the credential counts cannot be found out just now\n\n");
+            self.is_over = true;
+        } else if standing == Standing::MayNot {
             text.push_str(": the credential has expired, or was revoked\n\n");
             self.is_over = true;
         } else if self

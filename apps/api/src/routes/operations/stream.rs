@@ -16,7 +16,7 @@ use utoipa::IntoParams;
 
 use super::view::OperationView;
 use crate::Services;
-use crate::authentication::{Authenticated, KeptCredential};
+use crate::authentication::{Authenticated, KeptCredential, Standing};
 use crate::path::PathId;
 use crate::problem::Problem;
 use crate::realtime::{News, Sight, Watcher};
@@ -150,7 +150,12 @@ impl OperationStream {
         let kind = self.kind;
         let may =
             |caller: &_| OperationsPermit::of(caller).is_ok_and(|permit| permit.kinds().contains(&kind));
-        if !stay::still_may_so(&self.credential, self.watcher.services(), may).await {
+        let standing = stay::still_may_so(&self.credential, self.watcher.services(), may).await;
+        if standing == Standing::Unknown {
+            text.push_str(&retry());
+            text.push_str(": whether the credential counts cannot be found out just now\n\n");
+            self.is_over = true;
+        } else if standing == Standing::MayNot {
             text.push_str(": the credential has expired, or was revoked\n\n");
             self.is_over = true;
         } else if self

@@ -27,6 +27,13 @@ pub(super) enum Said {
     Ping,
 }
 
+impl Said {
+    /// Whether it may cost what a request does: reading the log from a cursor on, or looking at a token.
+    pub(super) fn asks_the_database(&self) -> bool {
+        matches!(self, Self::Subscribe(_) | Self::Authenticate { .. })
+    }
+}
+
 /// What every message has. The rest is read once it is known what it is.
 #[derive(Deserialize)]
 struct Head {

@@ -31,7 +31,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::stay;
 use crate::Services;
-use crate::authentication::{KeptCredential, Permitted};
+use crate::authentication::{KeptCredential, Permitted, Standing};
 use crate::problem::{Kind, Problem};
 use crate::realtime::{ConnectionKind, Follower, Step};
 use crate::spec::{Problematic, Problems};
@@ -237,7 +237,8 @@ impl Socket {
                     if taken.elapsed() > SILENCE {
                         return Err(ErrorKind::TimedOut.into());
                     }
-                    if !self.still_may().await {
+                    // In the middle of a frame nothing can be said, so it is all the same whether it may not or nobody knows.
+                    if self.standing().await != Standing::May {
                         return Err(ErrorKind::PermissionDenied.into());
                     }
                 }
@@ -323,10 +324,16 @@ impl Socket {
         }
         (self.messages, self.frames_taken) = (0, 0);
         let is_older = |since: Option<Instant>, limit| since.is_some_and(|since| since.elapsed() > limit);
-        if !self.still_may().await {
+        let standing = self.standing().await;
+        if standing == Standing::MayNot {
             self.close(
                 CREDENTIAL_ENDED,
                 "the credential has expired or was revoked, or may not do this any more",
+            );
+        } else if standing == Standing::Unknown {
+            self.send_away(
+                "whether the credential counts cannot be found out just now",
+                CloseCode::Again,
             );
         } else if is_older(self.unanswered, SILENCE) {
             self.close(
@@ -347,7 +354,7 @@ impl Socket {
         }
     }
 
-    async fn still_may(&self) -> bool {
+    async fn standing(&self) -> Standing {
         // In a box, for as long as it takes.
         Box::pin(stay::still_may(&self.credential, self.follower.services())).await
     }
@@ -400,7 +407,13 @@ impl Socket {
 
     async fn heed_said(&mut self, text: &str) -> Result<(), Problem> {
         let max_depth = self.follower.services().settings.max_json_depth;
-        match message::read(text, max_depth)? {
+        let said = message::read(text, max_depth)?;
+        if said.asks_the_database()
+            && let Some(limits) = &self.follower.services().rate_limits
+        {
+            limits.take_of_tenant(self.follower.permit().scope())?;
+        }
+        match said {
             Said::Subscribe(said) => {
                 let subscription = said.parse()?;
                 let from = subscription.cursor.as_deref();
