@@ -74,4 +74,7 @@ pub trait Events: Send {
 
     /// One event, wherever in the log it is.
     async fn find(&mut self, id: Uuid) -> Result<Option<Event>, StoreError>;
+
+    /// Those of `ids` that are kept, in the order of their cursors.
+    async fn find_all(&mut self, ids: &[Uuid]) -> Result<Vec<Event>, StoreError>;
 }

@@ -2,12 +2,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Delivery, NewDelivery, PING, Subscriber, WebhookDirectory};
+use super::{Delivery, DispatchEvents, NewDelivery, PING, Subscriber, WebhookDirectory};
 use crate::Id;
 use crate::events::{Consumer, Event, HandleError};
 use crate::identity::TenantId;
 use crate::jobs::{NewJob, Queue};
 use crate::store::{StoreError, UnitOfWork};
+
+/// Deliveries of one tenant that whoever reads the log makes by the way. The readers of all tenants wait for that, so more
+/// are made by jobs, for which tenants take turns.
+const AT_ONCE: usize = 50;
 
 /// Has each event delivered to the webhooks that want it.
 #[derive(Clone, Debug)]
@@ -39,20 +43,45 @@ impl Consumer for DispatchWebhooks {
 
     async fn handle(&self, events: &[Event], uow: &mut dyn UnitOfWork) -> Result<(), HandleError> {
         let subscribers = uow.webhooks().subscribers().await?;
-        let mut deliveries = Vec::new();
-        for event in events {
-            for subscriber in subscribers.iter().filter(|subscriber| subscriber.wants(event)) {
-                deliveries.push(NewDelivery {
-                    id: Id::from_uuid(uow.next_id()),
-                    webhook: subscriber.id,
-                    event: event.id,
-                    event_type: event.event_type.clone(),
-                    replay: None,
-                });
-            }
+        let wanted: usize = events.iter().map(|event| wanting(&subscribers, event)).sum();
+        if wanted <= AT_ONCE {
+            let deliveries = deliveries(uow, events, &subscribers);
+            deliver_later(uow, &deliveries).await?;
+        } else {
+            let jobs = DispatchEvents::jobs(events, |event| wanting(&subscribers, event));
+            uow.jobs().enqueue_all(jobs).await?;
         }
-        Ok(deliver_later(uow, &deliveries).await?)
+        Ok(())
     }
+}
+
+/// How many webhooks want an event.
+fn wanting(subscribers: &[Subscriber], event: &Event) -> usize {
+    subscribers
+        .iter()
+        .filter(|subscriber| subscriber.wants(event))
+        .count()
+}
+
+/// A delivery of each event to each webhook that wants it.
+pub(super) fn deliveries(
+    uow: &mut dyn UnitOfWork,
+    events: &[Event],
+    subscribers: &[Subscriber],
+) -> Vec<NewDelivery> {
+    let mut deliveries = Vec::new();
+    for event in events {
+        for subscriber in subscribers.iter().filter(|subscriber| subscriber.wants(event)) {
+            deliveries.push(NewDelivery {
+                id: Id::from_uuid(uow.next_id()),
+                webhook: subscriber.id,
+                event: event.id,
+                event_type: event.event_type.clone(),
+                replay: None,
+            });
+        }
+    }
+    deliveries
 }
 
 impl Subscriber {

@@ -1,7 +1,7 @@
 //! Webhooks: URLs of others that a tenant's events are sent to, signed, and until they are taken.
 //!
 //! A consumer of the log writes a delivery for each webhook that wants an event, and a job for each delivery
-//! (`dispatch`). The job sends it, outside any transaction, and notes what became of it together with when it comes
+//! (`dispatch`), or has many written by jobs of their own (`dispatch_events`). The job of a delivery sends it, outside any transaction, and notes what became of it together with when it comes
 //! again (`deliver`, `verdict`). The form on the wire is that of Standard Webhooks
 //! (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
 
@@ -9,6 +9,7 @@ mod deliver;
 mod delivery;
 mod disable;
 mod dispatch;
+mod dispatch_events;
 mod edit;
 mod message;
 mod meters;
@@ -26,6 +27,7 @@ mod verdict;
 pub use deliver::{DeliverWebhook, DeliverWebhookParts};
 pub use delivery::{Attempt, Delivery, DeliveryId, DeliveryState};
 pub use dispatch::DispatchWebhooks;
+pub use dispatch_events::DispatchEvents;
 pub use edit::{
     CreateWebhookError, NewWebhook, RawWebhook, RawWebhookPatch, UpdateWebhookError, WebhookDraft,
     WebhookPatch, create, delete, update,

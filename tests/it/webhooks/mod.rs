@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 mod care;
+mod crowded;
 mod deliver;
 mod guard;
 mod manage;

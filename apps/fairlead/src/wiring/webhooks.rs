@@ -8,7 +8,7 @@ use fairlead_auth::SealedSigningSecrets;
 use fairlead_domain::clock::Clock;
 use fairlead_domain::jobs::{JobHandler, Retry};
 use fairlead_domain::network::Network;
-use fairlead_domain::webhooks::{DeliverWebhook, DeliverWebhookParts, ReplayWebhook, WebhookMeters};
+use fairlead_domain::webhooks::{DeliverWebhook, DeliverWebhookParts, DispatchEvents, ReplayWebhook, WebhookMeters};
 use fairlead_http::{GuardedClient, GuardedClientSettings, HttpWebhookSender};
 
 use crate::config::{Config, Secret, WebhooksConfig};
@@ -60,7 +60,7 @@ impl Webhooks {
     }
 
     /// Who does their jobs, with the pauses of their queue.
-    pub(super) fn handlers(&self, stores: &Stores, retry: Retry) -> [Arc<dyn JobHandler>; 2] {
+    pub(super) fn handlers(&self, stores: &Stores, retry: Retry) -> [Arc<dyn JobHandler>; 3] {
         [
             Arc::new(DeliverWebhook::new(DeliverWebhookParts {
                 store: stores.store.clone(),
@@ -70,6 +70,7 @@ impl Webhooks {
                 retry,
                 meters: Arc::clone(&self.meters),
             })),
+            Arc::new(DispatchEvents::new(stores.store.clone())),
             Arc::new(ReplayWebhook::new(stores.store.clone())),
         ]
     }

@@ -3,6 +3,7 @@
 use fairlead_domain::events::HANDLE_EVENT;
 use fairlead_domain::jobs::Queue;
 use fairlead_domain::store::StoreError;
+use fairlead_domain::webhooks::DispatchEvents;
 use time::{Date, Duration, OffsetDateTime};
 
 use crate::error::SqlError;
@@ -58,6 +59,12 @@ const NEEDED_BY: &str = "
                 SELECT FROM events AS e WHERE e.tenant_id = d.tenant_id AND e.id = d.event_id LIMIT 1) AS kept
             WHERE d.state = 'PENDING'
               AND d.event_id < uuid_v7_floor(($1::date + interval '1 month') AT TIME ZONE 'UTC'))
+            THEN 'some are on their way to webhooks'
+        WHEN EXISTS (
+            SELECT FROM jobs AS j
+            WHERE j.queue = $4 AND j.kind = $5 AND j.state IN ('delayed', 'waiting', 'active', 'dead')
+              AND (j.payload ->> 'oldest')::uuid
+                < uuid_v7_floor(($1::date + interval '1 month') AT TIME ZONE 'UTC'))
             THEN 'some are on their way to webhooks'
     END";
 
@@ -129,7 +136,9 @@ impl PgSystemStore {
             .sql(NEEDED_BY)
             .bind(month)
             .bind(Queue::Maintenance.as_str())
-            .bind(HANDLE_EVENT);
+            .bind(HANDLE_EVENT)
+            .bind(Queue::Webhooks.as_str())
+            .bind(DispatchEvents::JOB);
         let row = needed_by.fetch_one().await?;
         let why: Option<String> = row.try_get(0).map_err(SqlError::from)?;
         if let Some(why) = why {

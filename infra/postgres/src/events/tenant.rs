@@ -57,6 +57,13 @@ const ONE: &str = "
            occurred_at
     FROM events WHERE tenant_id = $1 AND id = $2";
 
+// Each looked up by its key.
+const SOME: &str = "
+    SELECT e.xid, e.position, e.id, e.type, e.version, e.aggregate_type, e.aggregate_id, e.source, e.actor, e.data::text,
+           e.trace_context, e.occurred_at
+    FROM events AS e WHERE e.tenant_id = $1 AND e.id = ANY ($2)
+    ORDER BY e.xid, e.position";
+
 const DROPPED: &str = "SELECT xid, position FROM events_dropped WHERE tenant_id = $1";
 
 fn statement(filter: &EventFilter) -> &'static str {
@@ -120,6 +127,18 @@ impl Events for PgUnitOfWork {
             .fetch_optional()
             .await?;
         row.as_ref().map(|row| event(row, 0, self.tenant)).transpose()
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.events.find_all", skip_all)]
+    async fn find_all(&mut self, ids: &[Uuid]) -> Result<Vec<Event>, StoreError> {
+        let rows = self
+            .connection
+            .sql(SOME)
+            .bind(self.tenant_id())
+            .bind(ids.to_vec())
+            .fetch_all()
+            .await?;
+        rows.iter().map(|row| event(row, 0, self.tenant)).collect()
     }
 }
 
