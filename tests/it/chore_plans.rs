@@ -116,6 +116,7 @@ fn job(chore: Chore) -> Job {
         waited: std::time::Duration::ZERO,
         attempt: 1,
         max_attempts: 1,
+        is_aside: false,
         trace_parent: None,
     }
 }

@@ -136,6 +136,7 @@ mod tests {
             waited: std::time::Duration::ZERO,
             attempt: 1,
             max_attempts: 2,
+            is_aside: false,
             trace_parent: None,
         };
         let handler = warm_cache(Arc::new(OneIsDown));

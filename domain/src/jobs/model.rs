@@ -100,6 +100,8 @@ pub struct NewJob {
     pub priority: Option<i32>,
     /// Whether it goes behind those that have the same priority.
     pub is_less_urgent: bool,
+    /// Whether it stands aside: see [`NewJob::ASIDE`].
+    pub is_aside: bool,
     /// `None`: at once.
     pub run_at: Option<OffsetDateTime>,
     /// W3C `traceparent`; `None`: that of the request under way.
@@ -107,6 +109,11 @@ pub struct NewJob {
 }
 
 impl NewJob {
+    /// What is added to the priority of a job that stands aside. Such jobs are behind all others of their owner, and hold
+    /// but a part of the places, of a tenant as of all: what is likely to take long and to come to nothing keeps nobody
+    /// waiting.
+    pub const ASIDE: i32 = 1_000_000;
+
     pub fn new(queue: Queue, kind: &'static str, payload: &impl Serialize) -> Self {
         Self {
             queue,
@@ -116,6 +123,7 @@ impl NewJob {
             unique_key: None,
             priority: None,
             is_less_urgent: false,
+            is_aside: false,
             run_at: None,
             trace_parent: None,
         }
@@ -141,6 +149,13 @@ impl NewJob {
         self
     }
 
+    /// Has it stand aside.
+    #[must_use]
+    pub fn aside(mut self) -> Self {
+        self.is_aside = true;
+        self
+    }
+
     #[must_use]
     pub fn at(mut self, moment: OffsetDateTime) -> Self {
         self.run_at = Some(moment);
@@ -163,6 +178,8 @@ pub struct Job {
     pub attempt: u32,
     /// How many there are, at the most.
     pub max_attempts: u32,
+    /// Whether it stands aside: see [`NewJob::ASIDE`].
+    pub is_aside: bool,
     /// W3C `traceparent` of the request that enqueued it.
     pub trace_parent: Option<String>,
 }

@@ -23,6 +23,9 @@ pub trait Jobs: Send {
     /// Makes sure that nobody else claims a job before this unit of work has ended.
     async fn hold(&mut self, ticket: &Ticket) -> Result<(), FinishError>;
 
+    /// Gives a job back as if it had not been claimed, to stand aside from now on: see [`NewJob::ASIDE`].
+    async fn set_aside(&mut self, ticket: &Ticket) -> Result<(), FinishError>;
+
     /// Finishes a job together with what this unit of work does, or not at all.
     async fn finish(&mut self, ticket: &Ticket) -> Result<(), FinishError>;
 
@@ -104,6 +107,10 @@ pub struct Claim<'c> {
     /// The tenant of each job that this worker has in hand, and how many of one it takes at the most.
     pub in_hand: &'c [JobOwner],
     pub most_of_tenant: usize,
+    /// The same of those jobs that stand aside, which are among them; and how many of all tenants it takes at the most.
+    pub aside_in_hand: &'c [JobOwner],
+    pub most_aside_of_tenant: usize,
+    pub most_aside: usize,
     /// How long they are claimed.
     pub lease: Duration,
     /// How often a job of the queue is tried, and one of kinds that have it otherwise.

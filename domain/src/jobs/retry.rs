@@ -75,6 +75,24 @@ impl QueueSettings {
         let but_one = self.concurrency.saturating_sub(1);
         but_one.min((self.concurrency / 4).max(4)).max(1)
     }
+
+    /// Those of them that stand aside.
+    pub fn aside_of_tenant(self) -> usize {
+        (self.concurrency_of_tenant() / 3).max(1)
+    }
+
+    /// Jobs of all tenants that stand aside: the others have half of the places at the least.
+    pub fn aside(self) -> usize {
+        (self.concurrency / 2).max(1)
+    }
+
+    /// Jobs of a tenant that wait for one and the same, and do not stand aside: so one place is left for what does not.
+    pub fn concurrency_of_one(self) -> usize {
+        let left = self
+            .concurrency_of_tenant()
+            .saturating_sub(self.aside_of_tenant());
+        left.saturating_sub(1).max(1)
+    }
 }
 
 #[cfg(test)]
@@ -129,5 +147,19 @@ mod tests {
         };
 
         assert_eq!([of(1), of(2), of(5), of(10), of(50)], [1, 1, 4, 4, 12]);
+    }
+
+    #[test]
+    fn what_waits_for_one_and_what_stands_aside_leave_places_to_the_others_of_their_tenant() {
+        for concurrency in 4..200 {
+            let settings = QueueSettings {
+                concurrency,
+                retry: RETRY,
+                timeout: Duration::from_secs(1),
+            };
+            let held = settings.concurrency_of_one() + settings.aside_of_tenant();
+            assert!(held < settings.concurrency_of_tenant(), "{concurrency}");
+            assert!(settings.aside() <= concurrency / 2, "{concurrency}");
+        }
     }
 }

@@ -35,6 +35,9 @@ pub struct DeliverWebhookParts {
 
 /// Makes a delivery: reads what is to be sent, sends it, and notes what became of it.
 ///
+/// What is for a receiver that fails, or does not answer for long, stands aside: it is tried as well, and holds but a part
+/// of the places that the tenant has, so that its other webhooks are called in time.
+///
 /// Nothing of the database is held while the receiver is waited for. When the process ends in between, the delivery is
 /// made again: at least once, under the same id.
 #[derive(Clone, Debug)]
@@ -162,6 +165,13 @@ impl DeliverWebhook {
         uow.jobs().finish(&job.ticket).await?;
         uow.commit().await?;
         Ok(Done::WithItsEffect)
+    }
+
+    async fn set_aside(&self, scope: &TenantScope, job: &Job) -> Result<Done, JobError> {
+        let mut uow = self.parts.store.begin_behind(scope).await?;
+        uow.jobs().set_aside(&job.ticket).await?;
+        uow.commit().await?;
+        Ok(Done::Postponed)
     }
 
     /// Ends a delivery without an attempt.
@@ -375,6 +385,17 @@ impl JobHandler for DeliverWebhook {
                 .end(&scope, job, delivery, |at| DeliveryState::Failed { at })
                 .await;
         };
+        let mut place = None;
+        if !job.is_aside {
+            // A ping asks whether it still fails.
+            if assignment.is_failing && !delivery.is_ping() {
+                return self.set_aside(&scope, job).await;
+            }
+            place = self.parts.sender.place(delivery.webhook).await;
+            if place.is_none() {
+                return self.set_aside(&scope, job).await;
+            }
+        }
         // One that has ended and is made once more has attempts, though its job has none.
         let is_first = job.attempt == 1 && delivery.attempts == 0;
         if is_first && delivery.replay.is_none() && !delivery.is_ping() {
@@ -385,6 +406,7 @@ impl JobHandler for DeliverWebhook {
                 .note(waited.try_into().unwrap_or_default());
         }
         let sent = self.send(&scope, &assignment, &event).await;
+        drop(place);
         self.settle(&scope, job, delivery, sent).await
     }
 

@@ -78,6 +78,7 @@ pub(super) fn deliveries(
                 event: event.id,
                 event_type: event.event_type.clone(),
                 replay: None,
+                is_failing: subscriber.is_failing,
             });
         }
     }
@@ -111,6 +112,7 @@ pub(super) async fn deliver_later(
     let jobs = deliveries.iter().map(|delivery| {
         let job = NewJob::new(Queue::Webhooks, Delivery::JOB, &delivery.id.as_uuid())
             .unique(Delivery::job_key(delivery.id));
+        let job = if delivery.is_failing { job.aside() } else { job };
         // What happens now does not wait for what was.
         if delivery.replay.is_some() {
             job.less_urgent()

@@ -47,6 +47,6 @@ pub use secret::{
     OLD_SECRET_LIFETIME, OLD_SECRET_LONGEST, RotateSecretError, SigningSecrets, old_secret_lifetime,
     rotate_secret,
 };
-pub use sender::{Answer, RefusedUrl, SendFault, WebhookSender};
+pub use sender::{Answer, Place, RefusedUrl, SendFault, WebhookSender};
 pub use snapshot::WebhookSnapshot;
 pub use verdict::TRIED_FOR;

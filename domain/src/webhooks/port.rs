@@ -58,6 +58,8 @@ pub struct Subscriber {
     pub id: WebhookId,
     pub events: EventSelection,
     pub is_enabled: bool,
+    /// Whether its receiver has taken nothing since it has failed.
+    pub is_failing: bool,
     /// Where in the log it was made, or enabled again: what stands behind that is sent to it.
     pub since: EventCursor,
 }
@@ -97,6 +99,8 @@ pub struct NewDelivery {
     pub event: Uuid,
     pub event_type: String,
     pub replay: Option<ReplayId>,
+    /// Whether its receiver is failing, as far as is known.
+    pub is_failing: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -111,6 +115,8 @@ pub struct Assignment {
     pub delivery: Delivery,
     pub webhook: Webhook,
     pub secrets: SealedSecrets,
+    /// Whether its receiver has taken nothing since it has failed.
+    pub is_failing: bool,
 }
 
 /// The secrets of a webhook as they are stored.

@@ -122,6 +122,7 @@ async fn step(uow: &mut dyn UnitOfWork, replay: &mut Replay, webhook: &Webhook) 
                 event: event.id,
                 event_type: event.event_type.clone(),
                 replay: Some(replay.id),
+                is_failing: false,
             });
         }
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Message;
+use super::{Message, WebhookId};
 
 /// Calls the receivers of webhooks, and none that must not be reached from here.
 #[async_trait]
@@ -11,9 +11,16 @@ pub trait WebhookSender: Debug + Send + Sync {
     /// Brings a URL into its normal form. What a name resolves to is looked at by each call.
     fn check(&self, url: &str) -> Result<String, RefusedUrl>;
 
+    /// Takes one of the places that the calls of a webhook have in this process, until the result is dropped. `None`: they
+    /// are taken by calls that last.
+    async fn place(&self, of: WebhookId) -> Option<Box<dyn Place>>;
+
     /// Posts a message, and waits for the answer; both in bounded time.
     async fn send(&self, url: &str, message: &Message) -> Result<Answer, SendFault>;
 }
+
+/// A place for one call.
+pub trait Place: Debug + Send {}
 
 /// What a receiver has answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

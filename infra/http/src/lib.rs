@@ -12,6 +12,7 @@ mod client;
 mod guard;
 mod kit;
 mod network;
+mod places;
 mod resolver;
 mod retry_after;
 mod stripe;

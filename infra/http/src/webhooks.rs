@@ -2,10 +2,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use fairlead_domain::clock::Clock;
-use fairlead_domain::webhooks::{Answer, Message, RefusedUrl, SendFault, WebhookSender};
+use fairlead_domain::webhooks::{Answer, Message, Place, RefusedUrl, SendFault, WebhookId, WebhookSender};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
 use crate::GuardedClient;
+use crate::places::Places;
 use crate::retry_after::retry_in;
 
 /// Sends webhooks by HTTP.
@@ -13,11 +14,18 @@ use crate::retry_after::retry_in;
 pub struct HttpWebhookSender {
     client: GuardedClient,
     clock: Arc<dyn Clock>,
+    places: Arc<Places>,
 }
 
 impl HttpWebhookSender {
-    pub fn new(client: GuardedClient, clock: Arc<dyn Clock>) -> Self {
-        Self { client, clock }
+    /// `places` is how many calls of one webhook are under way at once; where its receiver fails, others may be beside
+    /// them.
+    pub fn new(client: GuardedClient, clock: Arc<dyn Clock>, places: usize) -> Self {
+        Self {
+            client,
+            clock,
+            places: Arc::new(Places::new(places)),
+        }
     }
 }
 
@@ -25,6 +33,10 @@ impl HttpWebhookSender {
 impl WebhookSender for HttpWebhookSender {
     fn check(&self, url: &str) -> Result<String, RefusedUrl> {
         self.client.guard.check(url).map(String::from)
+    }
+
+    async fn place(&self, of: WebhookId) -> Option<Box<dyn Place>> {
+        self.places.take(of).await
     }
 
     #[tracing::instrument(level = "debug", name = "http.send_webhook", skip_all)]

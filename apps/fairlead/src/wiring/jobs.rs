@@ -107,7 +107,7 @@ fn settings_here(config: &Config, queue: Queue) -> QueueSettings {
     settings
 }
 
-fn settings(config: &QueueConfig) -> QueueSettings {
+pub(super) fn settings(config: &QueueConfig) -> QueueSettings {
     QueueSettings {
         concurrency: config.concurrency,
         retry: Retry {

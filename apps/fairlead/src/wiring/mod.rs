@@ -207,7 +207,12 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     );
     let live = events.live.clone();
     let signal = edge.jobs.clone();
-    let webhooks = Webhooks::new(&config.webhooks, &secret, &parts.clock)?;
+    let webhooks = Webhooks::new(
+        &config.webhooks,
+        jobs::settings(&config.jobs.webhooks),
+        &secret,
+        &parts.clock,
+    )?;
     let warmer = edge.kept_answers(config).map(|cache| {
         let store = Arc::clone(&stores.store) as Arc<dyn Store>;
         let lately = Arc::clone(&stores.system) as _;

@@ -6,9 +6,11 @@ use anyhow::Context as _;
 use fairlead_api::WebhookServices;
 use fairlead_auth::SealedSigningSecrets;
 use fairlead_domain::clock::Clock;
-use fairlead_domain::jobs::{JobHandler, Retry};
+use fairlead_domain::jobs::{JobHandler, QueueSettings, Retry};
 use fairlead_domain::network::Network;
-use fairlead_domain::webhooks::{DeliverWebhook, DeliverWebhookParts, DispatchEvents, ReplayWebhook, WebhookMeters};
+use fairlead_domain::webhooks::{
+    DeliverWebhook, DeliverWebhookParts, DispatchEvents, ReplayWebhook, WebhookMeters,
+};
 use fairlead_http::{GuardedClient, GuardedClientSettings, HttpWebhookSender};
 
 use crate::config::{Config, Secret, WebhooksConfig};
@@ -26,6 +28,7 @@ pub(super) struct Webhooks {
 impl Webhooks {
     pub(super) fn new(
         config: &WebhooksConfig,
+        queue: QueueSettings,
         secret: &Secret,
         clock: &Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
@@ -41,7 +44,11 @@ impl Webhooks {
         };
         let client = GuardedClient::new(settings).context("cannot call the receivers of webhooks")?;
         Ok(Self {
-            sender: Arc::new(HttpWebhookSender::new(client, Arc::clone(clock))),
+            sender: Arc::new(HttpWebhookSender::new(
+                client,
+                Arc::clone(clock),
+                queue.concurrency_of_one(),
+            )),
             secrets: Arc::new(SealedSigningSecrets::new(derived_key::derive(
                 secret,
                 "webhook-secrets",

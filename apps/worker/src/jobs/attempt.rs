@@ -27,7 +27,7 @@ const CUT_OFF_WITHIN: Duration = Duration::from_secs(1);
 pub(super) fn begin(shared: &Arc<Shared>, lane: usize, job: Job, since: Instant) {
     let ticket = job.ticket;
     let hand = &shared.lanes[lane].hand;
-    let held = hand.take(ticket, since);
+    let held = hand.take(&job, since);
     let span = tracing::info_span!(
         "job",
         job.id = %ticket.id,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use fairlead_domain::jobs::{JobOwner, Ticket};
+use fairlead_domain::jobs::{Job, JobOwner, Ticket};
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -19,6 +19,7 @@ pub(super) struct Hand {
 struct Taken {
     /// Its lease began no earlier.
     since: Instant,
+    is_aside: bool,
     /// Cuts its attempt off, once that is begun.
     abort: Option<AbortHandle>,
 }
@@ -32,9 +33,15 @@ pub(super) struct Held {
 
 impl Hand {
     /// Takes a job whose claim was asked for at `since`.
-    pub(super) fn take(self: &Arc<Self>, ticket: Ticket, since: Instant) -> Held {
+    pub(super) fn take(self: &Arc<Self>, job: &Job, since: Instant) -> Held {
+        let (ticket, is_aside) = (job.ticket, job.is_aside);
         let mut jobs = self.jobs();
-        jobs.insert(ticket, Taken { since, abort: None });
+        let taken = Taken {
+            since,
+            is_aside,
+            abort: None,
+        };
+        jobs.insert(ticket, taken);
         // Nobody waits for that.
         self.count.send_if_modified(|count| {
             *count = jobs.len();
@@ -70,6 +77,13 @@ impl Hand {
 
     pub(super) fn owners(&self) -> Vec<JobOwner> {
         self.jobs().keys().map(|ticket| ticket.owner).collect()
+    }
+
+    /// Of those that stand aside.
+    pub(super) fn owners_aside(&self) -> Vec<JobOwner> {
+        let jobs = self.jobs();
+        let aside = jobs.iter().filter(|(_, taken)| taken.is_aside);
+        aside.map(|(ticket, _)| ticket.owner).collect()
     }
 
     /// Cuts an attempt off; returns whether it was under way.

@@ -111,13 +111,16 @@ async fn rest(pause: Option<Duration>) {
 }
 
 async fn claim(shared: &Shared, lane: &Lane, room: usize, after: JobOwner) -> Result<Claimed, StoreError> {
-    let in_hand = lane.hand.owners();
+    let (in_hand, aside_in_hand) = (lane.hand.owners(), lane.hand.owners_aside());
     let claim = Claim {
         queue: lane.queue,
         most: room,
         after,
         in_hand: &in_hand,
         most_of_tenant: lane.settings.concurrency_of_tenant(),
+        aside_in_hand: &aside_in_hand,
+        most_aside_of_tenant: lane.settings.aside_of_tenant(),
+        most_aside: lane.settings.aside(),
         lease: shared.lease,
         attempts: lane.settings.retry.attempts,
         attempts_of: &shared.attempts_of,

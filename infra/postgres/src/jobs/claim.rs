@@ -2,13 +2,14 @@
 //!
 //! Tenants take turns, in the order of their ids: a claim goes on behind the tenant that had the last turn, looks up as
 //! many tenants with waiting jobs as it may claim jobs, each by one step in the index, and takes its share of each. So
-//! it reads as much as it claims, however many jobs wait, and whose they are.
+//! it reads as much as it claims, however many jobs wait, and whose they are. Of those that stand aside, which their
+//! priority tells, it takes no more than there is room for.
 
 use std::time::Duration;
 
 use crate::wire::{Error, Row};
 use fairlead_domain::Id;
-use fairlead_domain::jobs::{Claim, Claimed, Job, JobOwner, Queue, Ticket};
+use fairlead_domain::jobs::{Claim, Claimed, Job, JobOwner, NewJob, Queue, Ticket};
 use fairlead_domain::store::StoreError;
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -52,6 +53,8 @@ const CLAIM: &str = "
         LIMIT $3 + cardinality($4::uuid[])
     ), turns AS (
         SELECT tenant, room,
+               GREATEST(LEAST($12 - (SELECT COUNT(*) FROM unnest($11::uuid[]) AS held WHERE held = tenant), $13), 0)
+                   AS room_aside,
                ARRAY(SELECT kind FROM pauses
                      WHERE kind IS NOT NULL AND (of_tenant IS NULL OR of_tenant = tenant)) AS paused
         FROM (SELECT tenant,
@@ -62,24 +65,39 @@ const CLAIM: &str = "
         ORDER BY tenant <= $2, tenant
         LIMIT $3
     ), picked AS MATERIALIZED (
-        SELECT place
-        FROM turns, LATERAL (
-            SELECT ctid AS place FROM jobs
-            WHERE queue = $1 AND state = 'waiting' AND GREATEST(tenant_id, tenant_id) = turns.tenant
-              AND run_at <= (SELECT due_by FROM gate) AND kind <> ALL (turns.paused)
-            ORDER BY priority, run_at, id
-            LIMIT LEAST(turns.room, ($3 + (SELECT COUNT(*) FROM turns) - 1) / (SELECT COUNT(*) FROM turns))
-            FOR UPDATE SKIP LOCKED) AS next
+        SELECT place, is_aside
+        FROM (SELECT *, LEAST(room, ($3 + (SELECT COUNT(*) FROM turns) - 1) / (SELECT COUNT(*) FROM turns)) AS share
+              FROM turns) AS turns, LATERAL (
+            SELECT place, FALSE AS is_aside FROM (
+                SELECT ctid AS place FROM jobs
+                WHERE queue = $1 AND state = 'waiting' AND GREATEST(tenant_id, tenant_id) = turns.tenant
+                  AND priority < $14 AND run_at <= (SELECT due_by FROM gate) AND kind <> ALL (turns.paused)
+                ORDER BY priority, run_at, id
+                LIMIT turns.share
+                FOR UPDATE SKIP LOCKED) AS usual
+            UNION ALL
+            SELECT place, TRUE FROM (
+                SELECT ctid AS place FROM jobs
+                WHERE queue = $1 AND state = 'waiting' AND GREATEST(tenant_id, tenant_id) = turns.tenant
+                  AND priority >= $14 AND run_at <= (SELECT due_by FROM gate) AND kind <> ALL (turns.paused)
+                ORDER BY priority, run_at, id
+                LIMIT LEAST(turns.share, turns.room_aside)
+                FOR UPDATE SKIP LOCKED) AS aside
+            LIMIT turns.share) AS next
         LIMIT $3
+    ), chosen AS (
+        SELECT place
+        FROM (SELECT place, is_aside, row_number() OVER (PARTITION BY is_aside) AS number FROM picked) AS numbered
+        WHERE NOT is_aside OR number <= $13
     ), claimed AS (
         UPDATE jobs
         SET state = 'active', attempts = attempts + 1, fence = fence + 1, worker = $6, started_at = now(),
             lease_until = now() + $7 * interval '1 millisecond',
             max_attempts = COALESCE((SELECT other.attempts FROM unnest($9::text[], $10::int[]) AS other (kind, attempts)
                                      WHERE other.kind = jobs.kind), $8)
-        WHERE ctid = ANY (ARRAY(SELECT place FROM picked))
+        WHERE ctid = ANY (ARRAY(SELECT place FROM chosen))
         RETURNING tenant_id, id, fence, queue, kind, payload::text, attempts, max_attempts, trace_context,
-                  unique_key, (EXTRACT(EPOCH FROM now() - run_at) * 1000000)::bigint AS waited
+                  unique_key, (EXTRACT(EPOCH FROM now() - run_at) * 1000000)::bigint AS waited, priority >= $14 AS is_aside
     )
     SELECT claimed.*, turned.tenants, looked.tenants,
            CASE WHEN turned.tenants < $3 THEN looked.last ELSE turned.last END
@@ -96,6 +114,7 @@ pub(super) async fn claim(connection: Connection, claim: &Claim<'_>) -> Result<C
         .iter()
         .map(|(kind, attempts)| (*kind, number(*attempts)))
         .unzip();
+    let room_aside = claim.most_aside.saturating_sub(claim.aside_in_hand.len());
     let rows = connection
         .sql(CLAIM)
         .bind(claim.queue.as_str())
@@ -108,12 +127,16 @@ pub(super) async fn claim(connection: Connection, claim: &Claim<'_>) -> Result<C
         .bind(number(claim.attempts))
         .bind(kinds)
         .bind(attempts)
+        .bind(owners(claim.aside_in_hand))
+        .bind(i64::try_from(claim.most_aside_of_tenant).unwrap_or(i64::MAX))
+        .bind(i64::try_from(room_aside).unwrap_or(i64::MAX))
+        .bind(NewJob::ASIDE)
         .fetch_all()
         .await?;
     connection.commit().await?;
     let looked = || -> Result<(i64, i64, Option<Uuid>), Error> {
         match rows.first() {
-            Some(row) => Ok((row.try_get(11)?, row.try_get(12)?, row.try_get(13)?)),
+            Some(row) => Ok((row.try_get(12)?, row.try_get(13)?, row.try_get(14)?)),
             None => Ok((0, 0, None)),
         }
     };
@@ -148,7 +171,7 @@ fn job(row: &Row) -> Result<Job, StoreError> {
             (row.try_get(3)?, row.try_get(4)?, row.try_get(5)?);
         let (attempt, max_attempts): (i32, i32) = (row.try_get(6)?, row.try_get(7)?);
         let (trace_parent, unique_key) = (row.try_get(8)?, row.try_get(9)?);
-        let waited_micros: i64 = row.try_get(10)?;
+        let (waited_micros, is_aside): (i64, bool) = (row.try_get(10)?, row.try_get(11)?);
         Ok((
             ticket,
             queue,
@@ -159,10 +182,21 @@ fn job(row: &Row) -> Result<Job, StoreError> {
             trace_parent,
             unique_key,
             waited_micros,
+            is_aside,
         ))
     };
-    let (ticket, queue, kind, payload, attempt, max_attempts, trace_parent, unique_key, waited_micros) =
-        columns().map_err(SqlError::from)?;
+    let (
+        ticket,
+        queue,
+        kind,
+        payload,
+        attempt,
+        max_attempts,
+        trace_parent,
+        unique_key,
+        waited_micros,
+        is_aside,
+    ) = columns().map_err(SqlError::from)?;
     let payload = RawValue::from_string(payload).map_err(|error| {
         corrupt(
             "jobs",
@@ -180,6 +214,7 @@ fn job(row: &Row) -> Result<Job, StoreError> {
         waited: Duration::from_micros(u64::try_from(waited_micros).unwrap_or_default()),
         attempt: u32::try_from(attempt).unwrap_or_default(),
         max_attempts: u32::try_from(max_attempts).unwrap_or_default(),
+        is_aside,
         trace_parent,
     })
 }

@@ -10,4 +10,4 @@ mod schedules;
 mod store;
 mod unit_of_work;
 
-pub(crate) use unit_of_work::{Enqueuing, enqueue, enqueue_all, finish, hasten, hold, postpone};
+pub(crate) use unit_of_work::{Enqueuing, enqueue, enqueue_all, finish, hasten, hold, postpone, set_aside};

@@ -37,6 +37,10 @@ const HASTEN: &str = "
 const HOLD: &str = "
     SELECT FROM jobs WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND fence = $3 FOR NO KEY UPDATE";
 
+const SET_ASIDE: &str = "
+    UPDATE jobs SET state = 'waiting', priority = priority + $4, attempts = attempts - 1, lease_until = NULL
+    WHERE tenant_id = $1 AND id = $2 AND state = 'active' AND fence = $3";
+
 // Where nothing failed the attempt is taken back.
 const POSTPONE: &str = "
     UPDATE jobs
@@ -59,7 +63,10 @@ pub(crate) struct Enqueuing<'e> {
 impl Enqueuing<'_> {
     fn priority(&self, job: &NewJob) -> i32 {
         let priority = job.priority.unwrap_or_else(|| self.priorities.of(job.queue));
-        priority.saturating_add(i32::from(job.is_less_urgent))
+        let aside = if job.is_aside { NewJob::ASIDE } else { 0 };
+        priority
+            .saturating_add(i32::from(job.is_less_urgent))
+            .saturating_add(aside)
     }
 }
 
@@ -140,6 +147,19 @@ pub(crate) async fn postpone(
     kept(postponed)
 }
 
+pub(crate) async fn set_aside(connection: &Connection, ticket: &Ticket) -> Result<(), FinishError> {
+    let set_aside = connection
+        .sql(SET_ASIDE)
+        .bind(ticket.owner.as_uuid())
+        .bind(ticket.id.as_uuid())
+        .bind(ticket.fence)
+        .bind(NewJob::ASIDE)
+        .execute()
+        .await
+        .map_err(StoreError::from)?;
+    kept(set_aside)
+}
+
 pub(crate) async fn hold(connection: &Connection, ticket: &Ticket) -> Result<(), FinishError> {
     under_claim(connection, HOLD, ticket).await
 }
@@ -208,6 +228,11 @@ impl Jobs for PgUnitOfWork {
     #[tracing::instrument(level = "debug", name = "db.jobs.hold", skip_all)]
     async fn hold(&mut self, ticket: &Ticket) -> Result<(), FinishError> {
         hold(&self.connection, ticket).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.jobs.set_aside", skip_all)]
+    async fn set_aside(&mut self, ticket: &Ticket) -> Result<(), FinishError> {
+        set_aside(&self.connection, ticket).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.jobs.finish", skip_all)]

@@ -48,6 +48,11 @@ impl Jobs for PgSystemUnitOfWork {
         jobs::hold(&self.connection, ticket).await
     }
 
+    #[tracing::instrument(level = "debug", name = "db.jobs.set_aside", skip_all)]
+    async fn set_aside(&mut self, ticket: &Ticket) -> Result<(), FinishError> {
+        jobs::set_aside(&self.connection, ticket).await
+    }
+
     #[tracing::instrument(level = "debug", name = "db.jobs.finish", skip_all)]
     async fn finish(&mut self, ticket: &Ticket) -> Result<(), FinishError> {
         jobs::finish(&self.connection, ticket).await

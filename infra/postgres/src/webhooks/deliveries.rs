@@ -29,7 +29,7 @@ const ASSIGNMENT: &str = "
            d.last_status, d.last_took_ms, d.last_fault, d.tried_since, d.failing_since, d.next_at, d.ended_at,
            d.created_at,
            w.tenant_id, w.id, w.url, w.description, w.events, w.disabled_reason, w.disabled_at, w.old_secret_until,
-           w.version, w.created_at, w.updated_at, w.secret, w.old_secret
+           w.version, w.created_at, w.updated_at, w.secret, w.old_secret, w.failing_since IS NOT NULL
     FROM webhook_deliveries AS d JOIN webhooks AS w ON w.tenant_id = d.tenant_id AND w.id = d.webhook_id
     WHERE d.tenant_id = $1 AND d.id = $2";
 
@@ -98,6 +98,7 @@ impl WebhookDeliveries for PgUnitOfWork {
                     present: columns.take()?,
                     old: columns.take()?,
                 },
+                is_failing: columns.take()?,
             })
         };
         Ok(Some(read(&mut columns)?))

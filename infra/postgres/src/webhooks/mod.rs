@@ -45,7 +45,8 @@ const REPLACE_SECRET: &str = "
 const DELETE: &str = "DELETE FROM webhooks WHERE tenant_id = $1 AND id = $2";
 
 const SUBSCRIBERS: &str = "
-    SELECT id, events, disabled_reason IS NULL, since_xid, since_position FROM webhooks WHERE tenant_id = $1";
+    SELECT id, events, disabled_reason IS NULL, since_xid, since_position, failing_since IS NOT NULL
+    FROM webhooks WHERE tenant_id = $1";
 
 const NOTE_SUCCESS: &str = "
     UPDATE webhooks SET failing_since = NULL WHERE tenant_id = $1 AND id = $2 AND failing_since IS NOT NULL";
@@ -186,6 +187,7 @@ impl Webhooks for PgUnitOfWork {
                 id: Id::from_uuid(row.try_get::<Uuid>(0)?),
                 events: webhook::selection(row.try_get(1)?),
                 is_enabled: row.try_get(2)?,
+                is_failing: row.try_get(5)?,
                 since,
             })
         };
