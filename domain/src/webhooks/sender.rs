@@ -70,10 +70,11 @@ pub enum RefusedUrl {
 pub enum SendFault {
     #[error("the URL {0}")]
     Url(#[from] RefusedUrl),
-    /// There is no such name, or it leads to nothing that may be called. Which of both is not told: whoever could tell
-    /// them apart would learn names that we alone know.
+    /// There is no such name, or its servers do not answer, or it leads to nothing that may be called. Which of these is
+    /// not told: whoever could tell them apart would learn names that we alone know.
     #[error("the receiver's name leads to no public address")]
     NoAddress,
+    /// No name can be.
     #[error("names cannot be looked up at present, which is no fault of the receiver's")]
     Lookup,
     #[error("no connection to the receiver")]

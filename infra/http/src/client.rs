@@ -15,6 +15,7 @@ use url::Url;
 use crate::guard::Guard;
 use crate::resolver::{GuardedResolver, Lookup, LookupError, SystemLookup};
 use crate::tls::{self, BadTls};
+use crate::witness::Witness;
 
 /// How much of a body is read, and for how long, so that its connection can be used again. Then it is closed.
 const DRAINED_BYTES: usize = 16 * 1024;
@@ -45,6 +46,7 @@ pub struct GuardedClientSettings {
 pub struct GuardedClient {
     client: Client,
     pub(crate) guard: Arc<Guard>,
+    witness: Arc<Witness>,
     timeout: Duration,
 }
 
@@ -78,10 +80,11 @@ impl GuardedClient {
             allowed: settings.allowed,
             denied: settings.denied,
         });
+        let within = settings.connect_timeout.mul_f64(0.8);
         let resolver = GuardedResolver {
             guard: Arc::clone(&guard),
-            lookup,
-            within: settings.connect_timeout.mul_f64(0.8),
+            lookup: Arc::clone(&lookup),
+            within,
         };
         let client = Client::builder()
             .tls_backend_preconfigured(tls::config(None)?)
@@ -99,6 +102,7 @@ impl GuardedClient {
         Ok(Self {
             client,
             guard,
+            witness: Arc::new(Witness::new(lookup, within)),
             timeout: settings.timeout,
         })
     }
@@ -109,7 +113,7 @@ impl GuardedClient {
         let call = self.client.post(url).headers(headers).body(body).send();
         let answer = match timeout(self.timeout, call).await {
             Err(_) => return Err(SendFault::TimedOut(self.timeout)),
-            Ok(Err(error)) => return Err(fault(&error, self.timeout)),
+            Ok(Err(error)) => return Err(self.whose(fault(&error, self.timeout)).await),
             Ok(Ok(answer)) => answer,
         };
         let head = Head {
@@ -119,6 +123,16 @@ impl GuardedClient {
         // What the answer is stands in its head. A body that comes slowly, or does not end, is given up.
         let _ = timeout(DRAINED_FOR, drain(answer)).await;
         Ok(head)
+    }
+
+    /// A name whose own servers do not answer leads nowhere, as one that there is not. Tenants must not be able to have us
+    /// try for ever by such a name.
+    async fn whose(&self, fault: SendFault) -> SendFault {
+        if fault == SendFault::Lookup && self.witness.answers().await {
+            tracing::info!("names of others can be looked up: it is the receiver's that has no servers");
+            return SendFault::NoAddress;
+        }
+        fault
     }
 }
 

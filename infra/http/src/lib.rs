@@ -19,6 +19,7 @@ mod stripe;
 mod tls;
 mod upstream;
 mod webhooks;
+mod witness;
 
 pub use ai::{AiWire, HttpLanguageModel};
 pub use api::{

@@ -59,7 +59,7 @@ pub(crate) struct GuardedResolver {
 pub(crate) enum LookupError {
     #[error("the name is not known")]
     Unknown(#[source] io::Error),
-    /// No server of names has answered, or it could not.
+    /// No server of names has answered, or it could not: ours, or those of the name.
     #[error("the name cannot be looked up")]
     Failed(#[source] io::Error),
     #[error("no address of the name may be connected to")]

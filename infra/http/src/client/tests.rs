@@ -24,16 +24,23 @@ impl Lookup for Script {
     }
 }
 
+fn settings() -> GuardedClientSettings {
+    GuardedClientSettings {
+        user_agent: "test".to_owned(),
+        allows_http: true,
+        allowed: Vec::new(),
+        denied: Vec::new(),
+        connect_timeout: Duration::from_secs(2),
+        timeout: Duration::from_secs(5),
+    }
+}
+
 fn client(allowed: &[&str], answers: &[&[&str]]) -> GuardedClient {
     let address = |text: &&str| text.parse().unwrap();
     let answers = answers.iter().map(|answer| answer.iter().map(address).collect());
     let settings = GuardedClientSettings {
-        user_agent: "test".to_owned(),
-        allows_http: true,
         allowed: allowed.iter().map(|text| text.parse().unwrap()).collect(),
-        denied: Vec::new(),
-        connect_timeout: Duration::from_secs(2),
-        timeout: Duration::from_secs(5),
+        ..settings()
     };
     GuardedClient::with_lookup(settings, Arc::new(Script(Mutex::new(answers.collect())))).unwrap()
 }
@@ -274,6 +281,50 @@ struct Failing(fn(io::Error) -> LookupError);
 impl Lookup for Failing {
     async fn addresses(&self, _: &str) -> Result<Vec<IpAddr>, LookupError> {
         Err(self.0(io::Error::other("the truth")))
+    }
+}
+
+/// The servers of one name do not answer; there is no other, or nobody answers for those either.
+#[derive(Debug)]
+struct Partly {
+    failing: &'static str,
+    others_answer: bool,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+#[async_trait]
+impl Lookup for Partly {
+    async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, LookupError> {
+        self.asked.lock().unwrap().push(name.to_owned());
+        let error = io::Error::other("SERVFAIL");
+        Err(if name != self.failing && self.others_answer {
+            LookupError::Unknown(error)
+        } else {
+            LookupError::Failed(error)
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_name_whose_own_servers_do_not_answer_is_no_trouble_of_ours() {
+    for (others_answer, expected) in [(true, SendFault::NoAddress), (false, SendFault::Lookup)] {
+        let asked = Arc::default();
+        let lookup = Partly {
+            failing: "receiver.test",
+            others_answer,
+            asked: Arc::clone(&asked),
+        };
+        let client = GuardedClient::with_lookup(settings(), Arc::new(lookup)).unwrap();
+
+        for _ in 0..3 {
+            let fault = post(&client, "http://receiver.test/").await.unwrap_err();
+            assert_eq!(fault, expected);
+        }
+
+        let asked = asked.lock().unwrap().clone();
+        let others: Vec<&String> = asked.iter().filter(|name| *name != "receiver.test").collect();
+        assert_eq!(others.len(), 1, "others are asked for once in a while: {asked:?}");
+        assert!(others[0].ends_with(".example.com."), "{others:?}");
     }
 }
 
