@@ -195,6 +195,9 @@ pub struct ApiSettings {
     /// The origins whose pages may call the API and open a WebSocket, besides the server's own: `https://app.example.com`,
     /// or `*`.
     pub allowed_origins: Arc<[String]>,
+    /// How often the client of a WebSocket is asked whether it is there, and for how long nothing need be heard of it.
+    pub socket_ping: Duration,
+    pub socket_silence: Duration,
     /// Whom to believe when they say for whom they ask.
     pub proxies: TrustedProxies,
     /// When failed logins lead to a lock-out.

@@ -30,7 +30,7 @@ async fn published(serving: &Serving) -> u64 {
 }
 
 /// For how long this machine gets nothing done because of all else that it does.
-struct Machine {
+pub(super) struct Machine {
     late: Arc<AtomicU64>,
     watching: JoinHandle<()>,
 }
@@ -38,7 +38,7 @@ struct Machine {
 impl Machine {
     const EVERY: Duration = Duration::from_millis(50);
 
-    fn watch() -> Self {
+    pub(super) fn watch() -> Self {
         let late = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&late);
         let watching = spawn(async move {
@@ -52,7 +52,7 @@ impl Machine {
         Self { late, watching }
     }
 
-    fn stood_still(self) -> Duration {
+    pub(super) fn stood_still(self) -> Duration {
         self.watching.abort();
         Duration::from_millis(self.late.load(Ordering::Relaxed))
     }

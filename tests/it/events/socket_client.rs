@@ -6,6 +6,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::Method;
 use serde_json::{Value, json};
 use support::Client;
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
@@ -147,6 +148,29 @@ impl Socket {
             }
         }
         Ended { last, close }
+    }
+
+    /// Reads to the end, and says nothing to whatever comes; returns the code that it was closed with.
+    pub(super) async fn ended_in_silence(self) -> u16 {
+        let mut bytes = Vec::new();
+        let mut stream = self.stream.into_inner();
+        let reading = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
+        reading.expect("it ends").unwrap();
+        let mut rest = &bytes[..];
+        // Frames of a server are not masked, and begin with what they are and their length, which stands behind in two bytes
+        // where it is not short.
+        while let [kind, length, next @ ..] = rest {
+            let (length, next) = match (length, next) {
+                (126, [high, low, next @ ..]) => (u16::from_be_bytes([*high, *low]), next),
+                _ => (u16::from(*length), next),
+            };
+            let (payload, behind) = next.split_at(usize::from(length));
+            if *kind == 0x88 {
+                return u16::from_be_bytes([payload[0], payload[1]]);
+            }
+            rest = behind;
+        }
+        panic!("it was not closed with a word: {bytes:?}");
     }
 }
 

@@ -7,8 +7,11 @@ use support::process::Program;
 use support::{TestApp, TestDatabase, TestTenant, wait_until};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use super::consumers::{figure, serve};
+use super::relays::Machine;
 use super::socket_client::Socket;
 use super::stream::until_logged;
 use super::stream_ends::{last_block, write_much};
@@ -49,6 +52,7 @@ async fn a_server_that_stops_sends_its_clients_away_at_once() {
         Socket::open(&acme.owner).await,
     );
 
+    let machine = Machine::watch();
     serving.signal("TERM");
     let told = Instant::now();
     for (socket, has_cursor) in [(follows, true), (idles, false)] {
@@ -62,11 +66,88 @@ async fn a_server_that_stops_sends_its_clients_away_at_once() {
     }
 
     // A connection that is left open is waited for until the process ends, which is far longer.
-    println!(
-        "sent away and closed {} ms after SIGTERM",
-        told.elapsed().as_millis()
+    let (took, stood_still) = (told.elapsed(), machine.stood_still());
+    println!("sent away and closed {} ms after SIGTERM", took.as_millis());
+    assert!(
+        took < Duration::from_secs(1) + stood_still,
+        "{took:?}, {stood_still:?} of which for want of a machine"
     );
-    assert!(told.elapsed() < Duration::from_secs(4));
+}
+
+#[tokio::test]
+async fn a_session_that_ends_by_another_process_ends_its_socket_and_its_stream() {
+    let database = TestDatabase::create().await;
+    let program = Program::on(&database);
+    let (here, there) = (serve(&program).await, serve(&program).await);
+    let acme = TestTenant::sign_up(here.anonymous(), "acme").await;
+    let owner = acme.log_in().await;
+    let socket = Socket::follow(&owner, &[], None).await;
+    let mut stream = StreamReader::open(&owner, "", None).await;
+    let mut other = Socket::follow(&acme.owner, &[], None).await;
+    let machine = Machine::watch();
+
+    let logout = "/api/v1/auth/logout";
+    let ended_at = Instant::now();
+    owner.at(&there.url).post(logout, json!({})).await.expect(204);
+    let ended = socket.ended().await;
+    let last = last_block(&mut stream).await;
+
+    let (took, stood_still) = (ended_at.elapsed(), machine.stood_still());
+    println!("both had ended {} ms after the session", took.as_millis());
+    assert_eq!(ended.code(), 4401, "{ended:?}");
+    assert!(last.comment.unwrap().contains("revoked"));
+    assert!(
+        took < Duration::from_secs(5) + stood_still,
+        "{took:?}, {stood_still:?} of which for want of a machine"
+    );
+    // Another session goes on.
+    other.say(&json!({"type": "ping"})).await;
+    while other.told().await["type"] != "pong" {}
+}
+
+#[tokio::test]
+async fn a_client_that_answers_pings_stays_and_one_that_does_not_is_sent_away() {
+    let app = TestApp::start_with(|config| {
+        config.events.stream.ping = Duration::from_secs(2);
+        config.events.stream.silence = Duration::from_secs(4);
+    })
+    .await;
+    let acme = app.tenant("acme").await;
+    let (mut answers, silent) = (
+        Socket::follow(&acme.owner, &[], None).await,
+        Socket::follow(&acme.owner, &[], None).await,
+    );
+    let mut pings = 0;
+
+    // It is by reading that the client answers.
+    let reading = timeout(Duration::from_secs(13), async {
+        loop {
+            match answers.message().await {
+                Some(Message::Ping(_)) => pings += 1,
+                Some(Message::Text(_)) => {}
+                other => panic!("it was sent away: {other:?}"),
+            }
+        }
+    });
+    assert!(reading.await.is_err(), "it stays");
+
+    assert!(pings >= 3, "{pings}");
+    answers.say(&json!({"type": "ping"})).await;
+    while answers.told().await["type"] != "pong" {}
+    assert_eq!(silent.ended_in_silence().await, 1008);
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_a_message_unfinished_is_sent_away() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let mut socket = Socket::open(&acme.owner).await;
+    let part = Frame::message("{\"type\":", OpCode::Data(Data::Text), false);
+
+    socket.send(Message::Frame(part)).await;
+
+    let ended = socket.ended().await;
+    assert_eq!(ended.code(), 1008, "{ended:?}");
 }
 
 #[tokio::test]

@@ -780,6 +780,20 @@ const GENERAL: &[Key] = {
             "1000",
             "how many of them may be of one tenant",
         ),
+        Key::new(
+            "events.stream.ping_ms",
+            range(1_000, 600_000),
+            "25000",
+            "how often the client of a WebSocket is asked whether it is there, give or take 3 s",
+        )
+        .unit("ms"),
+        Key::new(
+            "events.stream.silence_ms",
+            range(2_000, 3_600_000),
+            "60000",
+            "how long the client of a WebSocket may leave that unanswered; then it is sent away",
+        )
+        .unit("ms"),
         Key::optional(
             "events.amqp.url",
             Kind::AmqpUrl,

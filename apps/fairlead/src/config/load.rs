@@ -161,6 +161,14 @@ fn conflicts(loaded: &Loaded) -> Vec<Fault> {
             origin("auth.refresh_ttl_seconds"),
         ));
     }
+    if config.events.stream.ping > config.events.stream.silence {
+        found.push(format!(
+            "`events.stream.ping_ms` ({}) is more than `events.stream.silence_ms` ({}): clients would be gone before they are \
+             asked once more",
+            origin("events.stream.ping_ms"),
+            origin("events.stream.silence_ms"),
+        ));
+    }
     if config.webhooks.timeout + NOTING > config.jobs.webhooks.timeout {
         found.push(format!(
             "`webhooks.timeout_ms` ({}) is not 5,000 less than `jobs.webhooks.timeout_ms` ({}): attempts would be cut off \

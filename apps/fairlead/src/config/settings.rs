@@ -313,6 +313,10 @@ pub struct EventsConfig {
 pub struct StreamConfig {
     pub max: usize,
     pub max_per_tenant: usize,
+    #[serde(rename = "ping_ms", with = "millis")]
+    pub ping: Duration,
+    #[serde(rename = "silence_ms", with = "millis")]
+    pub silence: Duration,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

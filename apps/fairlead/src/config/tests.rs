@@ -117,6 +117,7 @@ fn every_key_can_be_set_from_the_environment() {
                 ("FAIRLEAD__SECURITY__SECRET", "0123456789abcdef0123456789abcdef"),
             ],
             Kind::Integer { .. } if key.path.contains("pool.min") => &[(&variable, "3")],
+            Kind::Integer { .. } if key.path == "events.stream.ping_ms" => &[(&variable, "30000")],
             Kind::Integer { .. } if key.path == "webhooks.timeout_ms" => &[(&variable, "25000")],
             Kind::Integer { .. } if key.path.contains("access_ttl") => &[(&variable, "901")],
             Kind::Choice(_) if key.path == "ai.provider" => {

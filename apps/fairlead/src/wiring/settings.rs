@@ -34,6 +34,8 @@ pub(super) fn api_settings(config: &Config) -> anyhow::Result<ApiSettings> {
         },
         behind_tls: http.hsts,
         allowed_origins: allowed_origins(http).into(),
+        socket_ping: config.events.stream.ping,
+        socket_silence: config.events.stream.silence,
         proxies: proxies(http)?,
         login: login_policy(&config.auth.lockout),
         session_lifetime: config.auth.refresh_ttl,

@@ -41,10 +41,6 @@ use message::{Said, Told};
 use origin::OtherOrigin;
 use output::Output;
 
-/// How often the client is asked whether it is there.
-const PING_EVERY: Duration = Duration::from_secs(25);
-/// A client of which nothing is heard for so long is gone.
-const SILENCE: Duration = Duration::from_mins(1);
 /// What the client and we speak, when it offers more than one.
 const PROTOCOL: &str = "fairlead.v1";
 /// Messages that a client may send between two looks at it, and frames of any kind.
@@ -234,7 +230,7 @@ impl Socket {
                     taken = Instant::now();
                 }
                 _ = self.ticks.tick() => {
-                    if taken.elapsed() > SILENCE {
+                    if taken.elapsed() > self.follower.services().settings.socket_silence {
                         return Err(ErrorKind::TimedOut.into());
                     }
                     // In the middle of a frame nothing can be said, so it is all the same whether it may not or nobody knows.
@@ -323,6 +319,8 @@ impl Socket {
             return;
         }
         (self.messages, self.frames_taken) = (0, 0);
+        let settings = &self.follower.services().settings;
+        let (ping, silence) = (settings.socket_ping, settings.socket_silence);
         let is_older = |since: Option<Instant>, limit| since.is_some_and(|since| since.elapsed() > limit);
         let standing = self.standing().await;
         if standing == Standing::MayNot {
@@ -335,14 +333,14 @@ impl Socket {
                 "whether the credential counts cannot be found out just now",
                 CloseCode::Again,
             );
-        } else if is_older(self.unanswered, SILENCE) {
+        } else if is_older(self.unanswered, silence) {
             self.close(
                 CloseCode::Policy,
-                "nothing was heard for 60 s: pings must be answered",
+                "nothing was heard for long: pings must be answered",
             );
         } else if is_older(self.frames.unfinished_since(), UNFINISHED) {
             self.close(CloseCode::Policy, "the rest of a message did not come for 10 s");
-        } else if self.pinged.elapsed() + stay::CHECK_EVERY > PING_EVERY {
+        } else if self.pinged.elapsed() + stay::CHECK_EVERY > ping {
             self.pinged = Instant::now();
             self.unanswered.get_or_insert(self.pinged);
             self.output.ping();
