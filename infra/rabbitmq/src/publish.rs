@@ -9,8 +9,9 @@ use tokio::time::timeout;
 
 use crate::message::{properties, routing_key};
 
-/// A broker that is slower than this does not answer.
-const CONFIRM_WITHIN: Duration = Duration::from_secs(30);
+/// A broker that is slower than this does not answer. One that comes back after a crash may lose a confirm for good, and
+/// then nothing is published until the link begins anew.
+const CONFIRM_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why an event is not known to be with the broker.
 #[derive(Debug, thiserror::Error)]
