@@ -39,10 +39,6 @@ step "restoring"
 pg_restore --exit-on-error --jobs=2 --dbname="postgres://postgres@$target/fairlead" "$file"
 psql --no-psqlrc --quiet --command='ANALYZE' "postgres://postgres@$target/fairlead"
 
-step "having the log of events begin anew: this server counts transactions from its own beginning"
-psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file="$(dirname "$0")/begin-events-anew.sql" \
-    "postgres://postgres@$target/fairlead"
-
 step "having the program judge it"
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
@@ -57,6 +53,8 @@ cd "$scratch"
     echo "steps of the schema are missing; take the program of the version that wrote the dump" >&2
     exit 1
 }
+# This server counts transactions from its own beginning.
+"$fairlead" events begin-anew --yes
 "$fairlead" doctor
 "$fairlead" statistics repair --all
 

@@ -83,7 +83,7 @@ fn names(steps: &[Migration]) -> Vec<String> {
 }
 
 /// One connection and no more, because the lock and the settings belong to a session.
-async fn connect(url: &str) -> Result<DatabaseConnection, MigrateError> {
+pub(crate) async fn connect(url: &str) -> Result<DatabaseConnection, MigrateError> {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(1)

@@ -194,6 +194,18 @@ impl Live {
         self.0.begun.send_modify(|times| *times = times.wrapping_add(1));
     }
 
+    /// Goes on from a place of another server. Who follows is at places that it has not come to, and finds that out in the
+    /// log.
+    fn begin_anew(&self, place: EventCursor) {
+        let mut told = self.told();
+        if told.place.is_some() {
+            told.place = Some(place);
+        }
+        for followers in told.tenants.values() {
+            followers.ring.miss();
+        }
+    }
+
     /// Passes events on, with a moment for those who take them as they come. Returns whether anybody still follows.
     async fn tell(&self, events: Vec<Event>) -> bool {
         let mut events = events.into_iter().peekable();
@@ -404,6 +416,17 @@ async fn tell_from(mut place: EventCursor, worker: &crate::Shared, waiter: &mut 
     loop {
         let written = worker.log.written();
         match worker.log.read(place, STRETCH).await {
+            Ok(stretch) if stretch.is_ahead => {
+                tracing::warn!(
+                    "the log of events ends before what was told of it: another server has taken over, which had not come so                      far; those who follow look again"
+                );
+                looks.note_more();
+                let Some(end) = end(worker).await else {
+                    continue;
+                };
+                place = end;
+                worker.live.begin_anew(place);
+            }
             Ok(stretch) => {
                 failures = 0;
                 if let Some(Observing { observer, .. }) = &worker.observing {
@@ -513,6 +536,26 @@ mod tests {
         let have_missed = followers.iter_mut().map(missed).filter(|missed| *missed).count();
         assert!(have_missed >= 50, "{have_missed} of 100");
         drop((followers, of_quiet));
+        assert_eq!(live.waiting_bytes(), 0);
+    }
+
+    #[tokio::test]
+    async fn who_follows_looks_into_the_log_again_when_that_is_of_another_server() {
+        let live = Live::new(FollowLimits { all: 1, of_tenant: 1 });
+        live.begin(EventCursor {
+            xid: 900,
+            position: 9,
+        });
+        let tenant = Id::from_uuid(Uuid::from_u128(1));
+        let mut follower = follower(&live, tenant);
+
+        live.begin_anew(EventCursor::START);
+
+        assert!(matches!(follower.next().await, Heard::Missed));
+        assert_eq!(follower.hear(), EventCursor::START);
+        assert!(live.tell(vec![event_of(tenant, 1, 10)]).await);
+        assert!(matches!(follower.next().await, Heard::Event(_)));
+        assert!(follower.try_next().is_none());
         assert_eq!(live.waiting_bytes(), 0);
     }
 }

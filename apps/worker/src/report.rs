@@ -16,6 +16,7 @@ const HELD_TOO_LONG: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
     pub(crate) leads: AtomicBool,
+    pub(crate) is_log_ahead: AtomicBool,
     handled: AtomicU64,
     duplicates: AtomicU64,
     pub(crate) put_aside: AtomicU64,
@@ -31,6 +32,7 @@ impl Counts {
     pub(crate) fn report(&self) -> EventsReport {
         EventsReport {
             leads: self.leads.load(Ordering::Relaxed),
+            is_log_ahead: self.is_log_ahead.load(Ordering::Relaxed),
             backlogs: self
                 .backlogs
                 .lock()

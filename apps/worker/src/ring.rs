@@ -112,6 +112,16 @@ impl Ring {
         }
     }
 
+    /// Has all who hear miss some, whether anything waits for them or not.
+    pub(crate) fn miss(&self) {
+        let mut state = self.state();
+        while self.pop(&mut state).is_some() {}
+        state.first += 1;
+        state.hearers = 0;
+        drop(state);
+        self.news.notify_waiters();
+    }
+
     /// Who has taken all there is hears that no more comes.
     pub(crate) fn close(&self) {
         self.state().is_closed = true;

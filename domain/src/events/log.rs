@@ -51,7 +51,9 @@ impl EventPage {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("events behind this cursor are gone: they were older than events are kept")]
+#[error(
+    "events behind this cursor are gone: they were older than events are kept, or their log has begun anew"
+)]
 pub struct EventsDropped;
 
 /// The log of one tenant.

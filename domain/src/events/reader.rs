@@ -33,6 +33,10 @@ pub trait EventLog: Debug + Send + Sync {
     /// How far readers are behind.
     async fn backlogs(&self) -> Result<Vec<Backlog>, StoreError>;
 
+    /// Whether the log is of another server, which had come further: what is recorded now stands before all that was, and no
+    /// reader meets it.
+    async fn is_ahead(&self) -> Result<bool, StoreError>;
+
     /// Waits until this is the one process that reads on behalf of all, and has `told` called when another process
     /// tells of new events meanwhile; and once when it begins to hear, because what was told before was told to nobody. It
     /// is that one until the result is dropped, or its connection to the database ends.
@@ -49,6 +53,10 @@ pub trait EventLog: Debug + Send + Sync {
 
 /// Events that were read together.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "what one look at the log has shown: any of them may be so or not"
+)]
 pub struct Stretch {
     pub events: Vec<Event>,
     /// Of each of them, the transaction that recorded it: alike for those that became durable together, and for no
@@ -61,6 +69,9 @@ pub struct Stretch {
     /// Whether no transaction was under way behind the read that writes: all events from before can be read by now, and
     /// with those that come [`EventLog::written`] goes on.
     pub is_quiet: bool,
+    /// Whether the place that was read from is ahead of all that this server has recorded: it is of another one, or of a
+    /// time that was lost.
+    pub is_ahead: bool,
     /// Behind the commits of all events that were read.
     pub as_of: LogPosition,
 }
@@ -132,6 +143,8 @@ pub trait EventsMonitor: Debug + Send + Sync {
 pub struct EventsReport {
     /// Whether this process is the one that reads.
     pub leads: bool,
+    /// Whether it would be, and does not read a log that is of another server.
+    pub is_log_ahead: bool,
     /// Clients that follow events by this process.
     pub followers: u64,
     /// What the events take that wait for those who are slow to take them.

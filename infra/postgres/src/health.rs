@@ -37,7 +37,8 @@ const EXTENSIONS: &str = "SELECT extname::text, extversion FROM pg_extension ORD
 /// transactions anew. Then what is recorded stands before all readers, and nobody is told of it.
 const LOG_IS_AHEAD: &str = "
     SELECT EXISTS (SELECT FROM event_readers WHERE xid >= pg_snapshot_xmax(pg_current_snapshot()))
-        OR EXISTS (SELECT FROM events WHERE xid >= pg_snapshot_xmax(pg_current_snapshot()))
+        OR COALESCE((SELECT GREATEST(xid, xid) FROM events ORDER BY GREATEST(xid, xid) DESC, position DESC LIMIT 1)
+                    >= pg_snapshot_xmax(pg_current_snapshot()), FALSE)
         OR EXISTS (SELECT FROM events_dropped WHERE xid >= pg_snapshot_xmax(pg_current_snapshot()))";
 
 /// Asks the primary over both pools, at the same time.
@@ -59,6 +60,7 @@ pub async fn ping(cluster: &Arc<Cluster>) -> [PoolHealth; 2] {
 pub async fn is_log_ahead(system: &PgSystemStore) -> Result<bool, StoreError> {
     let connection = system.cluster().system();
     let row = connection.sql(LOG_IS_AHEAD).fetch_one().await?;
+    connection.commit().await?;
     Ok(row.try_get(0).map_err(SqlError::from)?)
 }
 

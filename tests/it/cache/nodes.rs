@@ -261,6 +261,7 @@ impl Node {
             is_full: false,
             is_held: false,
             is_quiet: true,
+            is_ahead: false,
             as_of: LogPosition::UNKNOWN,
         };
         spawn(async move {

@@ -1,6 +1,7 @@
 //! The log of events: read in the order of cause, delivered to all who follow it, lost by nobody.
 
 mod alarm;
+mod anew;
 mod aside;
 mod beside;
 mod broker;

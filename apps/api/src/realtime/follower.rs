@@ -103,6 +103,11 @@ impl Follower {
         {
             return Err(EventsDropped.into());
         }
+        // One that this process has not come to is of another server, unless the process is a little behind.
+        if let Some(from) = from.filter(|from| *from > place) {
+            let mut uow = self.read().await?;
+            uow.events().after(&wanted, Some(from), 1).await?.without_gap()?;
+        }
         let place = self.live.hear();
         let begin = if self.wanted.is_some() { self.last } else { place };
         self.last = from.unwrap_or(begin);

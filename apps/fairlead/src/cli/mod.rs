@@ -8,6 +8,7 @@ mod bootstrap_sql;
 mod config;
 mod demo;
 mod doctor;
+mod events;
 mod export;
 mod import;
 mod keys;
@@ -95,6 +96,9 @@ enum Command {
     /// Repair the counters behind the statistics of leads
     #[command(subcommand)]
     Statistics(statistics::StatisticsCommand),
+    /// Have the log of events begin anew, after a dump was restored
+    #[command(subcommand)]
+    Events(events::EventsCommand),
     /// Look at the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -151,6 +155,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(&args, &global.load_for_command()?.config).await?,
         Command::Operator(command) => operator::run(&command, &global.load_for_command()?.config).await?,
         Command::Statistics(command) => statistics::run(&command, &global.load_for_command()?.config).await?,
+        Command::Events(command) => events::run(&command, &global.load_for_command()?.config).await?,
         Command::Keys(command) => keys::run(&command, &global.load_for_command()?.config)?,
         Command::Config(command) => config::run(&command, &load(&global.input())?)?,
     }

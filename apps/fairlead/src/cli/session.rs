@@ -60,6 +60,11 @@ impl Session {
         }
     }
 
+    /// The database, as the role that owns it.
+    pub(super) fn owner_url(&self) -> &str {
+        self.database.urls().owner.expose()
+    }
+
     pub(super) async fn close(self) {
         self.told.close().await;
         self.stores.close().await;

@@ -184,7 +184,7 @@ async fn events(stores: &Stores) -> Check {
             NAME,
             "the database was filled from a dump, and its events are ahead of all that this server records: nobody is \
              told of new ones, and nothing is done about them",
-            "have the log begin anew before anything is served: docs/events.md, After a restore",
+            "have the log begin anew before anything is served: fairlead events begin-anew; docs/events.md, After a restore",
         ),
     }
 }

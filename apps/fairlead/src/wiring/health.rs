@@ -42,6 +42,12 @@ pub(super) fn reduced(
         // It is up, or other processes have to do with it.
         None | Some(_) => {}
     }
+    if events.is_log_ahead {
+        reduced.push(
+            "the log of events is of another server: nobody is told of what happens, and nothing is done about it, until              it begins anew (fairlead events begin-anew)"
+                .to_owned(),
+        );
+    }
     let replicas = || nodes.iter().filter(|node| node.role != NodeRole::Primary);
     if replicas().next().is_none() {
         reduced.push("no replica: all reads go to the primary".to_owned());

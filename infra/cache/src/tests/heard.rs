@@ -56,6 +56,7 @@ fn stretch(events: impl IntoIterator<Item = (u32, Event)>, as_of: LogPosition) -
         is_full: false,
         is_held: false,
         is_quiet: true,
+        is_ahead: false,
         as_of,
     }
 }

@@ -12,6 +12,7 @@ use fairlead_domain::store::StoreError;
 use super::leadership::PgLeadership;
 use super::{cursor, event};
 use crate::error::{SqlError, unexpected};
+use crate::health::is_log_ahead;
 use crate::statement::Xid;
 use crate::system::PgSystemStore;
 
@@ -36,7 +37,7 @@ const IS_MORE: &str = "
             WHERE (GREATEST(xid, xid), position) > ($1, $2)
             ORDER BY GREATEST(xid, xid), position
             LIMIT 1) IS NOT NULL,
-           pg_snapshot_xmin(now) = pg_snapshot_xmax(now)
+           pg_snapshot_xmin(now) = pg_snapshot_xmax(now), $1 >= pg_snapshot_xmax(now)
     FROM pg_current_snapshot() AS now";
 
 const END: &str = "
@@ -97,8 +98,8 @@ impl EventLog for PgSystemStore {
                 .push(u32::try_from(transaction).map_err(|_| unexpected("a transaction id beyond 32 bits"))?);
         }
         let is_full = events.len() >= limit as usize;
-        let (is_held, is_quiet) = if is_full {
-            (false, false)
+        let (is_held, is_quiet, is_ahead) = if is_full {
+            (false, false, false)
         } else {
             let last = events.last().map_or(after, |event| event.cursor);
             let row = connection
@@ -108,7 +109,7 @@ impl EventLog for PgSystemStore {
                 .fetch_one()
                 .await?;
             let get = |column| row.try_get(column).map_err(SqlError::from);
-            (get(0)?, get(1)?)
+            (get(0)?, get(1)?, get(2)?)
         };
         let as_of = connection.commit().await?;
         Ok(Stretch {
@@ -117,6 +118,7 @@ impl EventLog for PgSystemStore {
             is_full,
             is_held,
             is_quiet,
+            is_ahead,
             as_of,
         })
     }
@@ -179,6 +181,11 @@ impl EventLog for PgSystemStore {
         }
         connection.commit().await?;
         Ok(backlogs)
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.event_log.is_ahead", skip_all)]
+    async fn is_ahead(&self) -> Result<bool, StoreError> {
+        is_log_ahead(self).await
     }
 
     async fn lead(&self, told: &(dyn Fn() + Send + Sync)) -> Result<Box<dyn Leadership>, StoreError> {

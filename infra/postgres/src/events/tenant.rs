@@ -14,6 +14,9 @@ use crate::wire::{Error, Row};
 /// `settled` is the last event that a reader may know of: who finds nothing more of what is wanted goes on behind that
 /// one, and does not look at the same events again. It is an event, and not merely the oldest transaction under way,
 /// because ids of transactions that left no trace come again after a crash.
+///
+/// A cursor that the primary has not come to is of another server, or of a time that was lost: what was behind it is gone. A
+/// replica may be behind.
 macro_rules! after {
     ($($condition:literal)*) => {
         concat!(
@@ -23,7 +26,8 @@ macro_rules! after {
         WHERE tenant_id = $1 AND xid < pg_snapshot_xmin(pg_current_snapshot())
         ORDER BY xid DESC, position DESC
         LIMIT 1)
-    SELECT s.xid, s.position, d.xid, d.position, e.*
+    SELECT s.xid, s.position, d.xid, d.position,
+           $2 >= pg_snapshot_xmax(pg_current_snapshot()) AND NOT pg_is_in_recovery(), e.*
     FROM (VALUES (TRUE)) AS always
     LEFT JOIN settled AS s ON TRUE
     LEFT JOIN events_dropped AS d ON d.tenant_id = $1
@@ -165,13 +169,14 @@ impl PgUnitOfWork {
             .fetch_all()
             .await?;
         let mut events = Vec::with_capacity(rows.len());
-        let (mut settled, mut dropped) = (None, None);
+        let (mut settled, mut dropped, mut is_ahead) = (None, None, false);
         for row in &rows {
             settled = known_cursor(row, 0).map_err(SqlError::from)?;
             dropped = known_cursor(row, 2).map_err(SqlError::from)?;
-            let id: Option<Uuid> = row.try_get(6).map_err(SqlError::from)?;
+            is_ahead = row.try_get(4).map_err(SqlError::from)?;
+            let id: Option<Uuid> = row.try_get(7).map_err(SqlError::from)?;
             if id.is_some() {
-                events.push(event(row, 4, self.tenant)?);
+                events.push(event(row, 5, self.tenant)?);
             }
         }
         let has_more = events.len() > limit as usize;
@@ -184,7 +189,7 @@ impl PgUnitOfWork {
             events,
             next,
             has_more,
-            is_cut: dropped.is_some_and(|dropped| after < dropped),
+            is_cut: is_ahead || dropped.is_some_and(|dropped| after < dropped),
         })
     }
 }
