@@ -10,7 +10,7 @@ mod cutter;
 mod faults;
 mod log;
 mod memory;
-mod relays;
+pub(crate) mod relays;
 pub(crate) mod retention;
 mod socket;
 pub(crate) mod socket_client;

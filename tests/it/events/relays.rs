@@ -30,7 +30,7 @@ async fn published(serving: &Serving) -> u64 {
 }
 
 /// For how long this machine gets nothing done because of all else that it does.
-pub(super) struct Machine {
+pub(crate) struct Machine {
     late: Arc<AtomicU64>,
     watching: JoinHandle<()>,
 }
@@ -38,7 +38,7 @@ pub(super) struct Machine {
 impl Machine {
     const EVERY: Duration = Duration::from_millis(50);
 
-    pub(super) fn watch() -> Self {
+    pub(crate) fn watch() -> Self {
         let late = Arc::new(AtomicU64::new(0));
         let count = Arc::clone(&late);
         let watching = spawn(async move {
@@ -52,7 +52,7 @@ impl Machine {
         Self { late, watching }
     }
 
-    pub(super) fn stood_still(self) -> Duration {
+    pub(crate) fn stood_still(self) -> Duration {
         self.watching.abort();
         Duration::from_millis(self.late.load(Ordering::Relaxed))
     }
