@@ -1,12 +1,14 @@
 //! What the log of events tells, after or instead of those who have committed.
 
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use fairlead_domain::Id;
 use fairlead_domain::cache::Source;
 use fairlead_domain::consistency::{Consistency, LogPosition};
-use fairlead_domain::events::{Event, EventCursor, Stretch};
-use fairlead_domain::store::TimelineObserver as _;
+use fairlead_domain::events::{Event, EventCursor, EventObserver as _, Stretch};
+use fairlead_domain::identity::TenantId;
+use fairlead_domain::store::{TimelineObserver as _, WriteObserver};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -67,6 +69,11 @@ async fn observe(reader: &Reader, events: impl IntoIterator<Item = (u32, Event)>
     let now = Instant::now();
     inner.observe(&stretch(events, as_of), now);
     inner.observe(&stretch([], as_of), now + Duration::from_secs(1));
+    settle().await;
+}
+
+/// Lets what was begun come to its end.
+async fn settle() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
     }
@@ -206,4 +213,72 @@ async fn after_a_failover_nobody_is_sure_of_what_was_followed() {
 
     inner.observe(&whole, now + Duration::from_secs(1));
     assert!(!inner.heard.has_followed(now, now));
+}
+
+/// Others have as long to tell of it themselves, and nobody shows for longer what was there before.
+#[tokio::test]
+async fn a_commit_is_taken_for_untold_after_a_quarter_of_a_second() {
+    let reader = Reader::new(Origin::open(), CacheSettings::default());
+    reader.value().await;
+    let commit = reader.origin.commit();
+    let (inner, found) = (&reader.cache.inner, Instant::now());
+    let nothing = stretch([], commit);
+    let after = |millis| found + Duration::from_millis(millis);
+    inner.observe(&stretch([(7, event(70, "lead"))], commit), found);
+
+    inner.observe(&nothing, after(249));
+    settle().await;
+    assert_eq!(source(&reader).await, Source::Memory);
+    inner.observe(&nothing, after(250));
+    settle().await;
+
+    assert_eq!(source(&reader).await, Source::Loader);
+}
+
+/// In a log that is quiet nothing more comes that would bring the time to look.
+#[tokio::test]
+async fn what_is_untold_is_told_of_though_the_log_brings_nothing_more() {
+    let reader = Reader::new(Origin::open(), CacheSettings::default());
+    reader.value().await;
+    let commit = reader.origin.commit();
+    let now = Instant::now();
+    let found = now.checked_sub(Duration::from_millis(250));
+    let found = found.expect("the machine runs for longer");
+    let untold = stretch([(7, event(70, "lead"))], commit);
+    reader.cache.inner.observe(&untold, found);
+    settle().await;
+    assert_eq!(source(&reader).await, Source::Memory);
+
+    reader.cache.observe_nothing(now);
+    settle().await;
+
+    let found = reader.ask(Consistency::Eventual).await.unwrap();
+    assert_eq!((found.source, value(&found)), (Source::Loader, 2));
+}
+
+/// Which writes of others replicas must have.
+#[derive(Debug, Default)]
+struct Writes(Mutex<Vec<(TenantId, LogPosition)>>);
+
+impl WriteObserver for Writes {
+    fn note_write(&self, tenant: TenantId, position: LogPosition) {
+        self.0.lock().unwrap().push((tenant, position));
+    }
+}
+
+/// What is not kept is read from a replica: it must have the commit, too.
+#[tokio::test]
+async fn of_a_commit_that_is_found_in_the_log_those_are_told_who_choose_replicas() {
+    let reader = Reader::new(Origin::open(), CacheSettings::default());
+    let writes = Arc::new(Writes::default());
+    reader.cache.tell_writes_to(Arc::clone(&writes) as _);
+    let own = reader.origin.commit();
+    reader.bump(committed(60, own.lsn)).await;
+    let unheard = reader.origin.commit();
+
+    let both = [(6, event(60, "lead")), (7, event(70, "lead"))];
+    observe(&reader, both, unheard).await;
+
+    let told = [(scope(1).tenant(), committed(70, unheard.lsn))];
+    assert_eq!(*writes.0.lock().unwrap(), told);
 }
