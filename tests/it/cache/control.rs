@@ -4,7 +4,7 @@ use fairlead_domain::Id;
 use fairlead_domain::cache::{CacheControl as _, Invalidate, Namespace, Reason, SharedState, Source, Tag};
 use uuid::Uuid;
 
-use super::nodes::{Node, Origin, key, scope, tags};
+use super::nodes::{Node, Origin, key, patient, scope, tags};
 use super::server::RedisServer;
 
 async fn two_nodes() -> (RedisServer, [Node; 2]) {
@@ -66,6 +66,41 @@ async fn an_operator_drops_by_key_tag_tenant_namespace_or_everything() {
     .await;
     drops(Invalidate::Namespace(None, Namespace::Lead), (2, 7), (2, 7)).await;
     drops(Invalidate::Everything, (2, 7), (2, 7)).await;
+}
+
+/// He may have changed something past all processes, and a replica may not have it yet: whoever hears that it is dropped
+/// reads as far as he has.
+#[tokio::test]
+async fn what_an_operator_drops_every_node_loads_past_what_was_changed_before() {
+    let tenant = scope(1).tenant();
+    let lead = Tag::Lead(Id::from_uuid(Uuid::from_u128(7)));
+    for what in [
+        Invalidate::Key(tenant, key(7)),
+        Invalidate::Tag(tenant, lead),
+        Invalidate::Tenant(tenant),
+        Invalidate::Namespace(Some(tenant), Namespace::Lead),
+        Invalidate::Namespace(None, Namespace::Lead),
+        Invalidate::Everything,
+    ] {
+        let redis = RedisServer::start().await;
+        let origin = Origin::new();
+        let here = Node::start(&origin, patient(redis.url())).await;
+        let there = Node::start(&origin, patient(redis.url())).await;
+        assert_eq!(there.value(7).await, 0);
+        // Else Redis itself has all loads read the primary.
+        there.until_last_write_is_known(&redis).await;
+        assert_eq!(there.ask(7).await.unwrap().source, Source::Memory);
+        origin.stop_replay();
+        let changed = origin.change_past_all(7);
+
+        here.cache.invalidate(what.clone()).await;
+
+        support::wait_until(&format!("the other node has dropped it: {what:?}"), async || {
+            there.ask(7).await.unwrap().source != Source::Memory
+        })
+        .await;
+        assert_eq!(there.value(7).await, changed, "{what:?}: a replica was read");
+    }
 }
 
 #[tokio::test]

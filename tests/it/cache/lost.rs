@@ -73,6 +73,8 @@ async fn an_answer_that_has_changed_unheard_does_not_stand_in_for_the_database()
     );
     let unchanged = deaf.node.ask(8).await.unwrap();
     assert_eq!(unchanged.source, Source::Memory, "Redis vouches for it");
+    let again = deaf.node.find(8);
+    assert!(again.is_some(), "Redis is asked for it each time");
     assert!(deaf.node.cache.is_connected(), "{:?}", deaf.redis);
 }
 
@@ -187,12 +189,6 @@ async fn dies(node: Node, redis: &RedisServer) {
     support::wait_until("it is missed", async || roll().await.len() < before).await;
 }
 
-async fn era(redis: &RedisServer) -> String {
-    redis
-        .command(redis::cmd("HGET").arg("fl:eras").arg("everything"))
-        .await
-}
-
 fn missed_soon(redis: &RedisServer) -> SharedSettings {
     SharedSettings {
         missed_after: Duration::from_secs(2),
@@ -219,12 +215,12 @@ async fn a_node_that_dies_costs_those_nothing_who_follow_the_log() {
     }
     // Everybody has seen everybody.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let (era_before, loads) = (era(&redis).await, origin.loads());
+    let (era_before, loads) = (redis.era().await, origin.loads());
 
     dies(victim, &redis).await;
     tokio::time::sleep(Duration::from_secs(4)).await;
 
-    assert_eq!(era(&redis).await, era_before, "everything was dropped");
+    assert_eq!(redis.era().await, era_before, "everything was dropped");
     for node in &survivors {
         assert_eq!(node.ask(7).await.unwrap().source, Source::Memory);
     }
@@ -244,13 +240,13 @@ async fn where_nobody_follows_the_log_one_drops_everything_and_replicas_go_on_re
         node.value(8).await;
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let mut eras = vec![era(&redis).await];
+    let mut eras = vec![redis.era().await];
     let strong = origin.strong_loads.load(Ordering::SeqCst);
 
     dies(victim, &redis).await;
     let until = std::time::Instant::now() + Duration::from_secs(3);
     while std::time::Instant::now() < until {
-        let now = era(&redis).await;
+        let now = redis.era().await;
         if eras.last() != Some(&now) {
             eras.push(now);
         }

@@ -2,11 +2,14 @@
 
 mod control;
 mod faults;
+mod frozen;
 mod lost;
 mod nodes;
+mod owed;
 mod proxy;
 mod server;
 mod sharing;
+mod timeline;
 mod warming;
 
 pub(crate) use proxy::RedisProxy;

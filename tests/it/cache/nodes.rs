@@ -9,7 +9,8 @@ use fairlead_cache::{CacheSettings, SharedSettings, TieredCache};
 use fairlead_domain::Id;
 use fairlead_domain::access::{Actor, SystemScope, TenantScope};
 use fairlead_domain::cache::{
-    CacheKey, CacheRead, Found, LoadFailure, Loaded, Loader, Namespace, ReadCache as _, Tag, WarmItem,
+    CacheControl as _, CacheKey, CacheRead, Found, LoadFailure, Loaded, Loader, Namespace, ReadCache as _,
+    SharedReport, Tag, WarmItem,
 };
 use fairlead_domain::consistency::{Consistency, LogPosition};
 use fairlead_domain::events::{Aggregate, EventObserver as _, Recorded, Stretch};
@@ -19,12 +20,31 @@ use support::wait_until;
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
+use super::server::RedisServer;
+
 #[expect(clippy::disallowed_methods, reason = "a test acts for whom it likes")]
 pub(super) fn scope(tenant: u128) -> TenantScope {
     SystemScope::new("test").tenant(Id::from_uuid(Uuid::from_u128(tenant)))
 }
 
-/// What the nodes cache: a number per lead. A read that does not ask for more sees what the replica has, and the
+/// A busy machine must not pass for a Redis that is away, nor a node that waits for its turn for one that has died.
+pub(super) fn patient(url: &str) -> SharedSettings {
+    SharedSettings {
+        command_timeout: Duration::from_secs(5),
+        missed_after: Duration::from_mins(1),
+        ..SharedSettings::at(url)
+    }
+}
+
+/// Soon finds out that Redis is out of reach, and not because the machine is busy.
+pub(super) fn watchful(url: &str) -> SharedSettings {
+    SharedSettings {
+        command_timeout: Duration::from_millis(300),
+        ..patient(url)
+    }
+}
+
+/// What the nodes cache: a number per lead. One tenant's is another's. A read that does not ask for more sees what the replica has, and the
 /// replica lags as the test says.
 #[derive(Debug, Default)]
 pub(super) struct Origin {
@@ -41,6 +61,7 @@ pub(super) struct Origin {
 
 #[derive(Debug, Default)]
 struct Rows {
+    timeline: u32,
     lsn: u64,
     primary: HashMap<u128, u64>,
     replica: HashMap<u128, u64>,
@@ -52,14 +73,32 @@ impl Rows {
         self.replica.clone_from(&self.primary);
         self.replayed = self.lsn;
     }
+
+    fn promote(&mut self) {
+        self.primary.clone_from(&self.replica);
+        self.lsn = self.replayed;
+        self.timeline += 1;
+    }
+
+    fn end(&self) -> LogPosition {
+        position(self.timeline, self.lsn)
+    }
+
+    fn replayed(&self) -> LogPosition {
+        position(self.timeline, self.replayed)
+    }
 }
 
 impl Origin {
     pub(super) fn new() -> Arc<Self> {
         let origin = Self::default();
         // A cluster is never at the beginning of its log.
-        origin.rows.lock().unwrap().lsn = 1_000;
-        origin.rows.lock().unwrap().replayed = 1_000;
+        *origin.rows.lock().unwrap() = Rows {
+            timeline: 1,
+            lsn: 1_000,
+            replayed: 1_000,
+            ..Rows::default()
+        };
         Arc::new(origin)
     }
 
@@ -107,6 +146,18 @@ impl Origin {
         }
     }
 
+    /// The replica becomes the primary, of a new timeline: what it did not have is lost.
+    pub(super) fn fail_over(&self) -> u32 {
+        let mut rows = self.rows.lock().unwrap();
+        rows.promote();
+        rows.timeline
+    }
+
+    /// Changes a lead on the primary, past all nodes: nobody tells of it. Returns its value.
+    pub(super) fn change_past_all(&self, lead: u128) -> u64 {
+        self.commit(lead).0
+    }
+
     fn commit(&self, lead: u128) -> (u64, LogPosition) {
         let mut rows = self.rows.lock().unwrap();
         rows.lsn += 10;
@@ -116,7 +167,7 @@ impl Origin {
         if !self.replica_is_stuck.load(Ordering::SeqCst) {
             rows.replay();
         }
-        (value, position(rows.lsn))
+        (value, rows.end())
     }
 
     fn read(&self, lead: u128, consistency: Consistency) -> (u64, LogPosition) {
@@ -124,29 +175,29 @@ impl Origin {
         let value = |rows: &HashMap<u128, u64>| rows.get(&lead).copied().unwrap_or(0);
         let of_replica = match consistency {
             Consistency::Eventual => true,
-            Consistency::AtLeast(wanted) => position(rows.replayed).covers(wanted),
+            Consistency::AtLeast(wanted) => rows.replayed().covers(wanted),
             Consistency::Strong => false,
         };
         if of_replica {
-            (value(&rows.replica), position(rows.replayed))
+            (value(&rows.replica), rows.replayed())
         } else {
-            (value(&rows.primary), position(rows.lsn))
+            (value(&rows.primary), rows.end())
         }
     }
 }
 
-fn position(lsn: u64) -> LogPosition {
+fn position(timeline: u32, lsn: u64) -> LogPosition {
     LogPosition {
         mark: u32::try_from(lsn).unwrap(),
-        ..LogPosition::new(1, lsn)
+        ..LogPosition::new(timeline, lsn)
     }
 }
 
 #[async_trait]
 impl LogEnd for Origin {
     async fn log_end(&self) -> Result<LogPosition, StoreError> {
-        let end = self.rows.lock().unwrap().lsn;
-        Ok(LogPosition::new(1, end))
+        let end = self.rows.lock().unwrap().end();
+        Ok(LogPosition { mark: 0, ..end })
     }
 }
 
@@ -272,6 +323,35 @@ impl Node {
         });
     }
 
+    pub(super) fn shared(&self) -> SharedReport {
+        self.cache.report().shared.expect("the nodes share a cache")
+    }
+
+    /// Asks for one thing after the other until Redis is left alone.
+    pub(super) async fn until_cut_off(&self) {
+        let mut lead = rand::random();
+        wait_until("Redis is left alone", async || {
+            lead = u128::wrapping_add(lead, 1);
+            self.value(lead).await;
+            !self.cache.is_connected()
+        })
+        .await;
+    }
+
+    /// Loads one thing after the other until Redis knows up to where the tenant was written. Before that all loads read
+    /// the primary.
+    pub(super) async fn until_last_write_is_known(&self, redis: &RedisServer) {
+        let name = format!("fl:{{{}}}:w", self.scope().tenant());
+        let mut lead = rand::random();
+        wait_until("the last write is known", async || {
+            lead = u128::wrapping_add(lead, 1);
+            self.value(lead).await;
+            let known: Option<String> = redis.command(redis::cmd("GET").arg(&name)).await;
+            known.is_some_and(|known| !known.starts_with('u'))
+        })
+        .await;
+    }
+
     pub(super) async fn until_connected(&self) {
         wait_until("the cache is connected", async || self.cache.is_connected()).await;
     }
@@ -315,6 +395,11 @@ impl Node {
         self.cache
             .get_or_load(&self.scope(), read, Arc::new(loader))
             .await
+    }
+
+    /// What memory has, without asking anybody.
+    pub(super) fn find(&self, lead: u128) -> Option<Found> {
+        self.cache.find(&self.scope(), &key(lead), Consistency::Eventual)
     }
 
     pub(super) async fn value(&self, lead: u128) -> u64 {

@@ -75,6 +75,11 @@ impl RedisProxy {
         self.faults.is_cut.store(true, Ordering::SeqCst);
     }
 
+    /// The server is reached again; what was sent meanwhile is lost.
+    pub(super) fn mend(&self) {
+        self.faults.is_cut.store(false, Ordering::SeqCst);
+    }
+
     /// Nothing that is sent on the latest connection reaches the server any more.
     pub(super) fn kill_latest(&self) {
         let latest = self.faults.connections.load(Ordering::SeqCst);

@@ -5,6 +5,8 @@ use fairlead_cache::SharedSettings;
 use fairlead_devstack::{Durability, Root, Service, Stack, StackOptions};
 use fairlead_telemetry::spawn_blocking;
 use redis::AsyncConnectionConfig;
+use redis::aio::PubSub;
+use support::wait_until;
 
 /// A Redis server of a test's own.
 #[derive(Clone, Debug)]
@@ -61,6 +63,38 @@ impl RedisServer {
             .await
             .unwrap();
         command.query_async(&mut connection).await
+    }
+
+    /// Hears what is told on a channel from now on.
+    pub(super) async fn listen(&self, channel: &str) -> PubSub {
+        let client = redis::Client::open(self.url()).unwrap();
+        let mut listening = client.get_async_pubsub().await.unwrap();
+        listening.subscribe(channel).await.unwrap();
+        listening
+    }
+
+    /// How many scripts it has run so far.
+    pub(super) async fn script_calls(&self) -> u64 {
+        let info: String = self.command(redis::cmd("INFO").arg("commandstats")).await;
+        let calls = info.lines().filter_map(|line| {
+            let calls = line.strip_prefix("cmdstat_eval")?.split_once("calls=")?.1;
+            calls.split_once(',')?.0.parse::<u64>().ok()
+        });
+        calls.sum()
+    }
+
+    /// Part of the names of all answers: another one begins when everything is dropped.
+    pub(super) async fn era(&self) -> String {
+        self.command(redis::cmd("HGET").arg("fl:eras").arg("everything"))
+            .await
+    }
+
+    /// Waits until an answer lies there.
+    pub(super) async fn until_it_keeps_something(&self) {
+        wait_until("it lies in Redis", async || {
+            !self.keys("fl:*:e:*").await.is_empty()
+        })
+        .await;
     }
 
     /// All keys that match; the server is the test's own, so looking through them harms nobody.

@@ -8,7 +8,7 @@ use fairlead_domain::consistency::Consistency;
 use fairlead_telemetry::spawn;
 use support::repetitions;
 
-use super::nodes::{Gate, Node, Origin, value};
+use super::nodes::{Gate, Node, Origin, patient, value};
 use super::proxy::RedisProxy;
 use super::server::RedisServer;
 
@@ -156,31 +156,25 @@ async fn delays(writer: &Node, reader: &Node, count: usize) -> Vec<Duration> {
     delays
 }
 
+/// The promise, of a machine of one's own: a change is seen this soon, also when a message in ten is lost.
+const PROMISED: Duration = Duration::from_millis(100);
+/// What nineteen of twenty are held to on a machine that others use: two cores that build something beside may keep a
+/// process from its turn for longer than the message, or the heartbeat that tells of its loss, is on its way. What were
+/// noticed only by the heartbeat of each second would take half a second, and be seen here.
+const ON_A_BUSY_MACHINE: Duration = Duration::from_millis(300);
+
+/// At least every other change is seen as soon as is promised, however busy the machine is.
 #[expect(clippy::print_stdout, reason = "what was measured")]
-fn report(what: &str, delays: &[Duration]) {
+fn assert_soon(what: &str, delays: &[Duration]) {
     let at = |percent: usize| delays[(delays.len() - 1) * percent / 100];
+    let [usual, nearly_all, nearly_every_one, longest] = [50, 95, 99, 100].map(at);
     println!(
-        "{what}: {} writes, seen by the other node after P50 {:?}, P99 {:?}, at most {:?}",
+        "{what}: {} writes, seen by the other node after P50 {usual:?}, P95 {nearly_all:?}, P99 {nearly_every_one:?}, \
+         at most {longest:?}",
         delays.len(),
-        at(50),
-        at(99),
-        at(100)
     );
-}
-
-/// The promise is a tenth of a second. The machine that runs this may be busy with other things, so it is nineteen of
-/// twenty writes that count, and a little later is well; what is only noticed by the heartbeat of each second is not.
-fn assert_soon(delays: &[Duration]) {
-    let usual = delays[delays.len() * 95 / 100];
-    assert!(usual < Duration::from_millis(300), "{usual:?}");
-}
-
-/// A busy machine must not pass for a Redis that is away.
-fn patient(url: &str) -> SharedSettings {
-    SharedSettings {
-        command_timeout: Duration::from_secs(5),
-        ..SharedSettings::at(url)
-    }
+    assert!(usual < PROMISED, "P50 {usual:?}");
+    assert!(nearly_all < ON_A_BUSY_MACHINE, "P95 {nearly_all:?}");
 }
 
 #[tokio::test]
@@ -192,8 +186,7 @@ async fn a_change_on_one_node_is_seen_on_the_other_at_once() {
 
     let delays = delays(&writer, &reader, repetitions(200)).await;
 
-    report("all messages arrive", &delays);
-    assert_soon(&delays);
+    assert_soon("all messages arrive", &delays);
 }
 
 #[tokio::test]
@@ -208,9 +201,8 @@ async fn a_change_is_seen_soon_though_one_message_in_ten_is_lost() {
     let delays = delays(&writer, &reader, repetitions(200)).await;
 
     let (messages, lost) = proxy.messages();
-    report(&format!("{lost} of {messages} messages lost"), &delays);
     assert!(lost > 0, "nothing was lost");
-    assert_soon(&delays);
+    assert_soon(&format!("{lost} of {messages} messages lost"), &delays);
 }
 
 #[tokio::test]
