@@ -18,6 +18,12 @@ use super::cached_together::{at, program, until_shared};
 /// How late a change may be shown by the other process while all is well: a tenth of a second, on a machine of one's own.
 const SEEN_WITHIN: Duration = Duration::from_secs(1);
 const SETTLES_WITHIN: Duration = Duration::from_secs(2);
+/// How long a process may take to find out that Redis is back. It looks ten times a second; a machine that others keep
+/// busy may let it wait for its turn.
+const BACK_WITHIN: Duration = Duration::from_secs(5);
+/// Nobody waits longer for an answer, whatever Redis does and the machine beside: each command to it is given up after
+/// 50 ms, and after three of these nobody asks.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
 const READERS: usize = 4;
 
 /// What was answered to the writer.
@@ -45,6 +51,8 @@ struct Watch {
     /// Reads that had to show what the other process had answered, and nothing younger of their own.
     bound: AtomicUsize,
     faults: Mutex<Vec<String>>,
+    /// Of all answers.
+    longest_wait: Mutex<Duration>,
 }
 
 impl Watch {
@@ -70,6 +78,11 @@ impl Watch {
         sleep(time).await;
     }
 
+    fn note_wait(&self, wait: Duration) {
+        let mut longest = self.longest_wait.lock().unwrap();
+        *longest = wait.max(*longest);
+    }
+
     fn complain(&self, fault: String) {
         self.faults.lock().unwrap().push(fault);
     }
@@ -89,7 +102,9 @@ async fn write(watch: Arc<Watch>, clients: [Client; 2], lead: String) {
         }
         value += 1;
         let body = json!({ "company": format!("Ltd {value}") });
+        let asked = Instant::now();
         let answer = clients[process].patch(&lead, body).await;
+        watch.note_wait(asked.elapsed());
         if answer.status.is_success() {
             let at = Instant::now();
             watch.writes.lock().unwrap().push(Write { process, at, value });
@@ -105,7 +120,9 @@ async fn read(watch: Arc<Watch>, process: usize, client: Client, lead: String) {
         for path in [LIST, &lead] {
             let was_excused = watch.is_excused.load(Ordering::SeqCst);
             let [own, others] = watch.least(process);
+            let asked = Instant::now();
             let answer = client.get(path).await;
+            watch.note_wait(asked.elapsed());
             watch.reads.fetch_add(1, Ordering::Relaxed);
             if answer.status != 200 {
                 watch.complain(format!("a read in process {process}: {answer:?}"));
@@ -176,8 +193,19 @@ where
         watch.write_in(0, Duration::from_millis(500)).await;
         watch.write_in(1, Duration::from_secs(1)).await;
         mend(&redis, &proxies).await;
+        let mended = Instant::now();
         // Nobody writes any more what would show the other what it has missed.
-        watch.write_in(NOBODY, SETTLES_WITHIN).await;
+        watch.writer.store(NOBODY, Ordering::SeqCst);
+        for server in &servers {
+            until_shared(server).await;
+        }
+        let back_after = mended.elapsed();
+        println!("{what}: trusted again after {back_after:?}");
+        assert!(
+            back_after < BACK_WITHIN,
+            "a process came back after {back_after:?}"
+        );
+        sleep(SETTLES_WITHIN.saturating_sub(back_after)).await;
         watch.is_excused.store(false, Ordering::SeqCst);
         sleep(SEEN_WITHIN).await;
         watch.write_in(1, SETTLES_WITHIN).await;
@@ -188,13 +216,17 @@ where
     }
 
     let count = |counter: &AtomicUsize| counter.load(Ordering::SeqCst);
+    let longest_wait = *watch.longest_wait.lock().unwrap();
     println!(
-        "{what}: {} writes, {} reads, of which {} had to show those of the other process",
+        "{what}: {} writes, {} reads, of which {} had to show those of the other process; answered after {:?} at the \
+         longest",
         watch.writes.lock().unwrap().len(),
         count(&watch.reads),
         count(&watch.bound),
+        longest_wait,
     );
     assert_eq!(*watch.faults.lock().unwrap(), Vec::<String>::new());
+    assert!(longest_wait < ANSWERED_WITHIN, "{longest_wait:?}");
     assert!(count(&watch.bound) > 20, "hardly anything was looked at");
 }
 
