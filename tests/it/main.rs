@@ -15,6 +15,7 @@ mod billing;
 mod browsers;
 mod cache;
 mod cached_faults;
+mod cached_figures;
 mod cached_reads;
 mod cached_together;
 mod carriers;

@@ -199,9 +199,13 @@ pub struct MemoryReport {
     pub capacity_bytes: u64,
     /// What each tenant has to itself now.
     pub tenant_bytes: u64,
+    /// Answers that left memory to make room for others.
     pub evicted_for_room: u64,
+    /// Those whose time was over.
     pub expired: u64,
+    /// Those that were loaded anew.
     pub replaced: u64,
+    /// Those that were taken out before their time, because they had changed or were gone.
     pub removed: u64,
 }
 

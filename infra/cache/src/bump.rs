@@ -48,9 +48,7 @@ impl Inner {
         for tag in tags {
             self.meters.note_bump(*tag);
         }
-        if let Some(account) = self.memory.accounts().find(tenant) {
-            account.meter.bumps.fetch_add(1, Ordering::Relaxed);
-        }
+        self.note_bump(tenant);
         if let Some(shared) = &self.shared {
             let counters = tags.iter().map(|tag| shared.counter(tenant, *tag));
             shared.bump(tenant, counters.collect(), position).await;
@@ -66,6 +64,13 @@ impl Inner {
             self.generations.settle(tenant, position);
         }
         self.meters.note_time(Operation::Bump, began.elapsed());
+    }
+
+    /// Counts a change of a tenant that has something here.
+    pub(crate) fn note_bump(&self, tenant: TenantId) {
+        if let Some(account) = self.memory.accounts().find(tenant) {
+            account.meter.bumps.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Invalidates what depends on `tags` in this process alone.

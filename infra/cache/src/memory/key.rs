@@ -19,6 +19,15 @@ pub(crate) struct MemoryKeyRef<'a> {
     pub(crate) key: &'a CacheKey,
 }
 
+impl MemoryKey {
+    pub(crate) fn borrowed(&self) -> MemoryKeyRef<'_> {
+        MemoryKeyRef {
+            tenant: self.tenant,
+            key: &self.key,
+        }
+    }
+}
+
 impl MemoryKeyRef<'_> {
     pub(crate) fn to_owned(self) -> MemoryKey {
         MemoryKey {

@@ -10,6 +10,7 @@ mod key;
 mod reclaim;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use fairlead_domain::cache::CacheKey;
@@ -34,6 +35,7 @@ pub(crate) struct Memory {
     own: Entries,
     common: Entries,
     accounts: Arc<Accounts>,
+    meters: Arc<Meters>,
 }
 
 impl Memory {
@@ -51,6 +53,7 @@ impl Memory {
             own,
             common,
             accounts: Arc::new(Accounts::default()),
+            meters: Arc::clone(meters),
         }
     }
 
@@ -74,8 +77,7 @@ impl Memory {
         }
         let weight = u64::from(held.weight());
         // What this answer replaces makes room first, in whichever pool it lies.
-        self.own.invalidate(held.key());
-        self.common.invalidate(held.key());
+        self.drop_from_both(held.key().borrowed(), &self.meters.evictions.replaced);
         let pool = held.account().hold(weight, self.share(), self.set_aside());
         let held = Arc::new(held.in_pool(pool));
         let entries = match pool {
@@ -87,18 +89,21 @@ impl Memory {
     }
 
     pub(crate) fn remove(&self, tenant: TenantId, key: &CacheKey) {
-        let key = MemoryKeyRef { tenant, key };
-        self.own.invalidate(&key);
-        self.common.invalidate(&key);
+        self.drop_from_both(MemoryKeyRef { tenant, key }, &self.meters.evictions.removed);
     }
 
     /// Drops what `matches` says. It looks at every answer, so it is done seldom and behind the scenes.
     pub(crate) fn remove_if(&self, matches: impl Fn(&Held) -> bool) {
         for pool in [&self.own, &self.common] {
             for (key, _) in pool.iter().filter(|(_, held)| matches(held)) {
-                pool.invalidate(&*key);
+                drop_from(pool, key.borrowed(), &self.meters.evictions.removed);
             }
         }
+    }
+
+    fn drop_from_both(&self, key: MemoryKeyRef<'_>, why: &AtomicU64) {
+        drop_from(&self.own, key, why);
+        drop_from(&self.common, key, why);
     }
 
     /// Bytes that each tenant has to itself now.
@@ -137,6 +142,13 @@ impl std::fmt::Debug for Memory {
             .field("entries", &self.entries())
             .field("used_bytes", &self.used_bytes())
             .finish_non_exhaustive()
+    }
+}
+
+/// Takes an answer out, and counts why: to the listener all that is taken out is the same.
+fn drop_from(pool: &Entries, key: MemoryKeyRef<'_>, why: &AtomicU64) {
+    if pool.remove(&key).is_some() {
+        why.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use fairlead_domain::identity::TenantId;
 
-use super::{Account, Held, Memory};
+use super::{Account, Held, Memory, MemoryKey, drop_from};
 
 /// A part counts as full from so much on: one answer more would hardly find a place.
 const NEARLY_FULL: (u64, u64) = (15, 16);
@@ -34,7 +34,7 @@ impl Memory {
             if held.is_stale(now) {
                 kept.entry(key.tenant).or_default().push(held);
             } else {
-                self.own.invalidate(&*key);
+                self.make_room(&key);
             }
         }
         if !are_full {
@@ -46,9 +46,13 @@ impl Memory {
             while full[&tenant].own_bytes() > share
                 && let Some(held) = answers.next()
             {
-                self.own.invalidate(held.key());
+                self.make_room(held.key());
             }
         }
+    }
+
+    fn make_room(&self, key: &MemoryKey) {
+        drop_from(&self.own, key.borrowed(), &self.meters.evictions.for_room);
     }
 
     /// What each tenant could have to itself if those had a part as well that have found none.

@@ -133,7 +133,9 @@ pub(crate) struct Meters {
 pub(crate) struct Evictions {
     pub(crate) expired: AtomicU64,
     pub(crate) for_room: AtomicU64,
+    /// By what was loaded anew.
     pub(crate) replaced: AtomicU64,
+    /// Before their time: they had changed, or were gone.
     pub(crate) removed: AtomicU64,
 }
 
@@ -156,7 +158,8 @@ impl Meters {
             RemovalCause::Expired => &self.evictions.expired,
             RemovalCause::Size => &self.evictions.for_room,
             RemovalCause::Replaced => &self.evictions.replaced,
-            RemovalCause::Explicit => &self.evictions.removed,
+            // Whoever takes an answer out counts why.
+            RemovalCause::Explicit => return,
         };
         counter.fetch_add(1, Ordering::Relaxed);
     }

@@ -2,7 +2,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use fairlead_domain::cache::{CacheKey, Entry, Loaded, Namespace};
+use fairlead_domain::cache::{CacheControl as _, CacheKey, Entry, Loaded, Namespace};
 use fairlead_domain::identity::TenantId;
 
 use super::origin::{Origin, Reader, position, scope};
@@ -241,6 +241,25 @@ async fn what_has_changed_leaves_a_tenants_part_to_what_is_shown() {
 
     assert!(account.own_bytes() > own, "what is shown has no place of its own");
     assert_eq!(account.common_bytes(), common);
+}
+
+#[tokio::test]
+async fn what_leaves_memory_is_counted_by_why_it_does() {
+    let reader = Reader::new(Origin::open(), CacheSettings::default());
+    let left = || {
+        let memory = reader.cache.report().memory;
+        (memory.replaced, memory.removed, memory.evicted_for_room)
+    };
+    reader.value().await;
+    reader.bump(reader.origin.commit()).await;
+    assert_eq!(left(), (0, 0, 0), "it is there until its place is needed");
+
+    reader.value().await;
+    assert_eq!(left(), (1, 0, 0));
+    reader.bump(reader.origin.commit()).await;
+    reader.cache.shrink();
+
+    assert_eq!(left(), (1, 1, 0));
 }
 
 fn no_tags() -> Snapshot {

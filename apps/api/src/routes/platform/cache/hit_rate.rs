@@ -90,7 +90,7 @@ struct TagView {
     hits: u64,
     #[schema(minimum = 0)]
     misses: u64,
-    /// How often a change has dropped them.
+    /// How often a change has dropped them that this process has made.
     #[schema(minimum = 0)]
     bumps: u64,
     /// From 0 to 1; `null` when nothing was asked.

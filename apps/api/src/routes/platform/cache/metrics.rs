@@ -76,12 +76,16 @@ struct MemoryView {
     /// What each tenant has to itself now.
     #[schema(minimum = 0)]
     tenant_bytes: u64,
+    /// Answers that left it to make room for others.
     #[schema(minimum = 0)]
     evicted_for_room: u64,
+    /// Those whose time was over.
     #[schema(minimum = 0)]
     expired: u64,
+    /// Those that were loaded anew.
     #[schema(minimum = 0)]
     replaced: u64,
+    /// Those that were taken out before their time, because they had changed or were gone.
     #[schema(minimum = 0)]
     removed: u64,
 }

@@ -81,7 +81,7 @@ pub(super) struct TenantView {
     /// Bytes in the part that all tenants compete for.
     #[schema(minimum = 0)]
     common_bytes: u64,
-    /// How often a change has dropped answers.
+    /// How often a change has dropped answers, whichever process has made it.
     #[schema(minimum = 0)]
     bumps: u64,
     /// Time of the database that hits made unnecessary.
