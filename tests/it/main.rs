@@ -16,6 +16,7 @@ mod browsers;
 mod cache;
 mod cached_faults;
 mod cached_figures;
+mod cached_orders;
 mod cached_reads;
 mod cached_together;
 mod carriers;

@@ -108,15 +108,18 @@ impl WarmWish {
             (None, None, false) => WarmWhat::Everything,
             (Some(datasets), None, false) => {
                 at_most("datasets", datasets.len(), Self::MOST_DATASETS)?;
-                if let Some(unknown) = datasets.iter().find(|name| !known.contains(&name.as_str())) {
-                    let detail = format!("must be of {}, unlike {unknown}", known.join(", "));
-                    return Err(Invalid::field("datasets", detail));
+                let is_unknown = |name: &String| !known.contains(&name.as_str());
+                if let Some(place) = datasets.iter().position(is_unknown) {
+                    let detail = format!("must be one of {}", known.join(", "));
+                    return Err(Invalid::field(format!("datasets.{place}"), detail));
                 }
                 WarmWhat::Datasets(datasets)
             }
             (None, Some(keys), false) => {
                 at_most("keys", keys.len(), Self::MOST_KEYS)?;
-                WarmWhat::Keys(keys.iter().map(|key| parse_key(key)).collect::<Result<_, _>>()?)
+                let keys = keys.iter().enumerate();
+                let parsed = keys.map(|(place, key)| parse_key(place, key));
+                WarmWhat::Keys(parsed.collect::<Result<_, _>>()?)
             }
             (None, None, true) => WarmWhat::Learned,
             _ => {
@@ -141,15 +144,13 @@ fn at_most(field: &'static str, count: usize, most: usize) -> Result<(), Invalid
     ))
 }
 
-fn parse_key(key: &str) -> Result<CacheKey, Invalid> {
-    if key.len() > CacheKey::LONGEST_TEXT {
-        let detail = format!("must have keys of at most {} characters", CacheKey::LONGEST_TEXT);
-        return Err(Invalid::field("keys", detail));
+fn parse_key(place: usize, key: &str) -> Result<CacheKey, Invalid> {
+    let refused = |detail| Invalid::field(format!("keys.{place}"), detail);
+    if key.chars().count() > CacheKey::LONGEST_TEXT {
+        let detail = format!("must have at most {} characters", CacheKey::LONGEST_TEXT);
+        return Err(refused(detail));
     }
-    CacheKey::parse(key).ok_or_else(|| {
-        let detail = format!("must be of the form leads.list?status=NEW, unlike {key}");
-        Invalid::field("keys", detail)
-    })
+    CacheKey::parse(key).ok_or_else(|| refused("must be of the form leads.list?status=NEW".to_owned()))
 }
 
 #[derive(Clone, Debug, Default)]

@@ -62,8 +62,11 @@ async fn a_payload_that_cannot_be_warmed_is_refused_when_it_is_scheduled() {
     let operator = app.operator("olga").await;
 
     for (payload, pointer) in [
-        (json!({ "datasets": ["weather"] }), "/payload/datasets"),
-        (json!({ "keys": ["no such thing"] }), "/payload/keys"),
+        (
+            json!({ "datasets": ["statistics", "weather"] }),
+            "/payload/datasets/1",
+        ),
+        (json!({ "keys": ["no such thing"] }), "/payload/keys/0"),
         (json!({ "dataset": ["statistics"] }), "/payload"),
         (json!({ "learned": true, "datasets": ["statistics"] }), "/payload"),
     ] {

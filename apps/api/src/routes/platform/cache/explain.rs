@@ -15,6 +15,9 @@ use crate::spec::Problems;
 use crate::units::milliseconds;
 use crate::warming::tags_of;
 
+/// Longer ones do not fit into a target.
+const LONGEST_KEY: usize = 8_000;
+
 /// What [`ExplainQuery`] reads, for the specification.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
@@ -23,7 +26,7 @@ struct ExplainParameters {
     /// Whose answer.
     tenant_id: Uuid,
     /// Which answer, as reports name it.
-    #[param(min_length = 1, max_length = 8000, example = "leads.list?status=NEW")]
+    #[param(min_length = 1, max_length = 8_000, example = "leads.list?status=NEW")]
     key: String,
 }
 
@@ -40,7 +43,13 @@ impl FromQuery for ExplainQuery {
                 .map(Id::from_uuid)
                 .ok_or("must be a UUID such as 01934f6e-7b1a-7cc3-98a4-0242ac120002")
         };
-        let key = |text: &str| CacheKey::parse(text).ok_or("must be of the form leads.list?status=NEW");
+        let key = |text: &str| {
+            if text.chars().count() > LONGEST_KEY {
+                return Err(format!("must have at most {LONGEST_KEY} characters"));
+            }
+            let key = CacheKey::parse(text);
+            key.ok_or_else(|| "must be of the form leads.list?status=NEW".to_owned())
+        };
         Self {
             tenant: query.required("tenantId", tenant),
             key: query.required("key", key),
