@@ -13,7 +13,7 @@ use support::pair::TestPair;
 use support::process::{Program, Serving};
 use support::{Client, Response, TestDatabase, TestTenant, repetitions, wait_until};
 
-use super::cache::{RedisProxy, RedisServer};
+use super::cache::RedisServer;
 use super::cached_reads::{LIST, get, source};
 
 /// The program of one installation on a database, which shares `redis` with others.
@@ -27,7 +27,7 @@ pub(super) fn program(database: &TestDatabase, redis: &RedisServer) -> Program {
 }
 
 /// Two processes of one installation.
-async fn pair(program: &Program) -> [Serving; 2] {
+pub(super) async fn pair(program: &Program) -> [Serving; 2] {
     let first = program.serve().await.unwrap();
     let second = program.serve().await.unwrap();
     for server in [&first, &second] {
@@ -45,7 +45,7 @@ pub(super) async fn until_shared(server: &Serving) {
 }
 
 /// Signing keys that both processes know.
-fn keys_dir(database_url: &str) -> String {
+pub(super) fn keys_dir(database_url: &str) -> String {
     let name = database_url.rsplit('/').next().unwrap();
     std::env::temp_dir()
         .join(format!("keys-of-{name}"))
@@ -123,82 +123,6 @@ async fn what_was_heard_of_once_is_loaded_once() {
             }
         }
     }
-}
-
-/// Neither hears of the other but by the log of events.
-#[tokio::test]
-async fn without_redis_a_write_in_one_process_is_seen_in_the_other_soon() {
-    let database = TestDatabase::create().await;
-    let keys = keys_dir(&database.url(DatabaseRole::App));
-    let program = Program::on(&database).with("FAIRLEAD__AUTH__KEYS_DIR", &keys);
-    let (first, second) = (program.serve().await.unwrap(), program.serve().await.unwrap());
-    let acme = TestTenant::sign_up(first.anonymous(), "acme").await;
-    let there = at(&acme.owner, &second);
-    let lead = format!("/api/v1/leads/{}", acme.lead("Ann").await);
-    let mut delays = Vec::new();
-
-    for round in 0..5 {
-        wait_until("the other process answers from its memory", async || {
-            source(&there.get(&lead).await) == "l1" && source(&there.get(LIST).await) == "l1"
-        })
-        .await;
-        let name = format!("Ann {round}");
-        acme.owner.patch(&lead, json!({ "name": name })).await.expect(200);
-        let answered = Instant::now();
-        wait_until("the change is found in the log", async || {
-            there.get(&lead).await.expect(200)["name"] == name.as_str()
-                && there.get(LIST).await.expect(200)["items"][0]["name"] == name.as_str()
-        })
-        .await;
-        delays.push(answered.elapsed());
-    }
-
-    println!("seen by the other process after {delays:?}");
-}
-
-/// Who is cut off from Redis cannot tell. Those who are not find it in the log, and tell the others.
-#[tokio::test]
-async fn what_is_written_where_redis_is_out_of_reach_is_seen_elsewhere_soon() {
-    let (database, redis) = (TestDatabase::create().await, RedisServer::start().await);
-    let proxy = RedisProxy::start(redis.url()).await;
-    let program = program(&database, &redis);
-    let through_proxy = program.clone().with("FAIRLEAD__CACHE__REDIS__URL", proxy.url());
-    let first = through_proxy.serve().await.unwrap();
-    let [second, third] = pair(&program).await;
-    let acme = TestTenant::sign_up(first.anonymous(), "acme").await;
-    let lead = format!("/api/v1/leads/{}", acme.lead("Ann").await);
-    let others = [at(&acme.owner, &second), at(&acme.owner, &third)];
-    proxy.cut();
-    // Once, for what it may have taken with it. What it commits from now on is nobody's but the log's.
-    wait_until("it is missed", async || {
-        let told: Vec<Value> = [second.events(), third.events()].concat();
-        let is_told = |event: &Value| event["message"].as_str().unwrap().contains("went without a word");
-        told.iter().any(is_told)
-    })
-    .await;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    for other in &others {
-        wait_until("the others answer from memory", async || {
-            source(&other.get(&lead).await) == "l1"
-        })
-        .await;
-    }
-
-    acme.owner
-        .patch(&lead, json!({ "name": "Bea" }))
-        .await
-        .expect(200);
-
-    for other in &others {
-        wait_until("the change is found in the log", async || {
-            other.get(&lead).await.expect(200)["name"] == "Bea"
-        })
-        .await;
-    }
-    // What Redis kept was dropped with it.
-    let newcomer = program.serve().await.unwrap();
-    let shown = at(&acme.owner, &newcomer).get(&lead).await.expect(200);
-    assert_eq!(shown["name"], "Bea");
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod cached_figures;
 mod cached_orders;
 mod cached_reads;
 mod cached_together;
+mod cached_untold;
 mod carriers;
 mod chart;
 mod chore_plans;
