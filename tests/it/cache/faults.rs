@@ -15,7 +15,7 @@ use support::{repetitions, soak};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::nodes::{Node, Origin, value};
+use super::nodes::{Node, Origin, patient, value};
 use super::proxy::RedisProxy;
 use super::server::RedisServer;
 
@@ -380,7 +380,7 @@ async fn without_redis_a_node_starts_and_serves() {
 async fn without_the_database_what_is_known_serves() {
     let redis = RedisServer::start().await;
     let origin = Origin::new();
-    let node = Node::start(&origin, redis.settings()).await;
+    let node = Node::start(&origin, patient(redis.url())).await;
     assert_eq!(node.value(7).await, 0);
     support::wait_until("it lies in Redis", async || {
         !redis.keys("fl:*:e:*").await.is_empty()
@@ -391,7 +391,7 @@ async fn without_the_database_what_is_known_serves() {
     assert_eq!(node.ask(7).await.unwrap().freshness, Freshness::Fresh);
     assert!(node.ask(8).await.is_err_and(|failure| failure.is_outage()));
     // A node that has nothing of its own yet finds what the others know.
-    let newcomer = Node::start(&origin, redis.settings()).await;
+    let newcomer = Node::start(&origin, patient(redis.url())).await;
     assert_eq!(newcomer.ask(7).await.unwrap().source, Source::Shared);
 }
 

@@ -16,8 +16,8 @@ use super::server::RedisServer;
 async fn what_one_node_has_loaded_another_finds() {
     let redis = RedisServer::start().await;
     let origin = Origin::new();
-    let first = Node::start(&origin, redis.settings()).await;
-    let second = Node::start(&origin, redis.settings()).await;
+    let first = Node::start(&origin, patient(redis.url())).await;
+    let second = Node::start(&origin, patient(redis.url())).await;
 
     assert_eq!(first.ask(7).await.unwrap().source, Source::Loader);
     support::wait_until("it lies in Redis", async || {
@@ -71,8 +71,8 @@ async fn misses_on_two_nodes_at_once_run_one_load() {
 async fn a_load_that_a_change_on_another_node_overtakes_is_kept_nowhere() {
     let redis = RedisServer::start().await;
     let origin = Origin::new();
-    let slow = Node::start(&origin, redis.settings()).await;
-    let writer = Node::start(&origin, redis.settings()).await;
+    let slow = Node::start(&origin, patient(redis.url())).await;
+    let writer = Node::start(&origin, patient(redis.url())).await;
     let gate = Gate::closed();
     let early = spawn({
         let (slow, gate) = (slow.clone(), gate.clone());
@@ -86,7 +86,7 @@ async fn a_load_that_a_change_on_another_node_overtakes_is_kept_nowhere() {
     assert_eq!(early.await.unwrap(), 0, "it asked before the change");
     support::wait_until("the change is heard", async || slow.value(7).await == written).await;
     assert_eq!(writer.value(7).await, written);
-    let third = Node::start(&origin, redis.settings()).await;
+    let third = Node::start(&origin, patient(redis.url())).await;
     assert_eq!(
         third.value(7).await,
         written,
@@ -98,8 +98,8 @@ async fn a_load_that_a_change_on_another_node_overtakes_is_kept_nowhere() {
 async fn a_refill_reads_past_the_change_though_the_replica_lags() {
     let redis = RedisServer::start().await;
     let origin = Origin::new();
-    let writer = Node::start(&origin, redis.settings()).await;
-    let reader = Node::start(&origin, redis.settings()).await;
+    let writer = Node::start(&origin, patient(redis.url())).await;
+    let reader = Node::start(&origin, patient(redis.url())).await;
     assert_eq!(reader.value(7).await, 0);
     origin.stop_replay();
 
@@ -115,7 +115,7 @@ async fn a_refill_reads_past_the_change_though_the_replica_lags() {
     for name in redis.keys("fl:*:e:*").await {
         redis.command::<()>(redis::cmd("DEL").arg(name)).await;
     }
-    let newcomer = Node::start(&origin, redis.settings()).await;
+    let newcomer = Node::start(&origin, patient(redis.url())).await;
     assert_eq!(newcomer.value(7).await, written);
 }
 
@@ -123,9 +123,9 @@ async fn a_refill_reads_past_the_change_though_the_replica_lags() {
 async fn when_counters_and_the_last_write_are_lost_loads_read_all_there_is() {
     let redis = RedisServer::start().await;
     let origin = Origin::new();
-    let writer = Node::start(&origin, redis.settings()).await;
+    let writer = Node::start(&origin, patient(redis.url())).await;
     origin.stop_replay();
-    let reader = Node::start(&origin, redis.settings()).await;
+    let reader = Node::start(&origin, patient(redis.url())).await;
     // Its floor lies before the change.
     assert_eq!(reader.value(1).await, 0);
     let (written, _) = writer.write(7).await;
@@ -219,7 +219,7 @@ async fn what_is_to_be_encrypted_cannot_be_read_in_redis() {
             shared: Some(SharedSettings {
                 encryption_key: Some(EncryptionKey::new([key; 32])),
                 prefix: "other".to_owned(),
-                ..redis.settings()
+                ..patient(redis.url())
             }),
             policies: [(Namespace::Lead, policy)].into(),
             ..CacheSettings::default()
