@@ -55,6 +55,7 @@ const STEPS: &[Step] = steps![
     "m20261122_006100_tenant_usage",
     "m20261123_000100_tenant_calls",
     "m20261123_000200_jobs_aside",
+    "m20261123_000300_received_timeline",
 ];
 
 /// SHA-256 over all SQL, in hexadecimal: two databases that were made from the same files have the same schema.

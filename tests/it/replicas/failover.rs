@@ -1,5 +1,7 @@
 //! A replica becomes the primary: the log goes on along another timeline.
 
+use std::time::{Duration, Instant};
+
 use fairlead_devstack::Service;
 use reqwest::Method;
 use serde_json::json;
@@ -7,6 +9,16 @@ use support::pair::{TestPair, operator};
 use support::{Client, Response, TestTenant, wait_until};
 
 use super::{create_lead, node, serve, source, wait_until_caught_up, wait_until_serving};
+
+/// The monitor looks ten times a second.
+const MANY_LOOKS: Duration = Duration::from_secs(1);
+
+/// Has the second replica follow another server; nobody, if that has no name.
+fn follow(pair: &TestPair, url: &str) {
+    let follow = format!("ALTER SYSTEM SET primary_conninfo = '{url}'");
+    pair.run_on(Service::SecondReplica, &follow);
+    pair.run_on(Service::SecondReplica, "SELECT pg_reload_conf()");
+}
 
 async fn read_after(client: &Client, path: &str, token: &str) -> Response {
     let request = client.request(Method::GET, path);
@@ -46,25 +58,16 @@ async fn after_a_failover_nothing_stale_is_read_and_writes_go_to_the_new_primary
         Service::Replica,
         "SELECT pg_create_physical_replication_slot('replica_2')",
     );
-    let follow = format!(
-        "ALTER SYSTEM SET primary_conninfo = '{}'",
-        pair.superuser_url(Service::Replica)
-    );
-    pair.run_on(Service::SecondReplica, &follow);
-    pair.run_on(Service::SecondReplica, "SELECT pg_reload_conf()");
+    let new_primary = pair.superuser_url(Service::Replica);
+    follow(&pair, &new_primary);
     let program = pair
         .led_by(Service::Replica, program)
         .with("DATABASE_READ_URL", &pair.read_url(Service::SecondReplica));
     let after = serve(&program).await;
     let operator = operator(&program, &after).await;
     let owner = acme.owner.at(&after.url);
-    // A replica tells of a new timeline once it has been through a checkpoint.
-    pair.run_on(Service::Replica, "CHECKPOINT");
-    wait_until("the second replica follows along the new timeline", async || {
-        pair.run_on(Service::SecondReplica, "CHECKPOINT");
-        node(&operator, "replica-1").await["inRotation"] == true
-    })
-    .await;
+    // Its last restart point is of the old timeline, and nobody asks it for another.
+    wait_until_serving(&operator, "replica-1").await;
 
     // What the old timeline's positions mean on the new one nobody knows: the primary has whatever was kept.
     let read = read_after(&owner, &path, &old_token).await;
@@ -87,4 +90,28 @@ async fn after_a_failover_nothing_stale_is_read_and_writes_go_to_the_new_primary
         is_there
     })
     .await;
+
+    // Its timeline is known for as long as it runs, also when it receives nothing any more.
+    follow(&pair, "");
+    wait_until("the second replica receives nothing", async || {
+        pair.run_on(
+            Service::SecondReplica,
+            "SELECT count(*) FROM pg_stat_wal_receiver",
+        ) == "0"
+    })
+    .await;
+    let cut_off = Instant::now();
+    while cut_off.elapsed() < MANY_LOOKS {
+        let seen = node(&operator, "replica-1").await;
+        assert_eq!(seen["inRotation"], true, "{seen}");
+    }
+    // Started anew it may be any server, and it tells the timeline of its last restart point.
+    pair.kill(Service::SecondReplica);
+    pair.restart(Service::SecondReplica);
+    wait_until("nothing is known of it", async || {
+        node(&operator, "replica-1").await["standing"] == "follows another timeline"
+    })
+    .await;
+    follow(&pair, &new_primary);
+    wait_until_serving(&operator, "replica-1").await;
 }

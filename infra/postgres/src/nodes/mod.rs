@@ -93,6 +93,7 @@ impl Cluster {
                 history: Arc::clone(&history),
                 timelines: Arc::clone(&timelines),
                 conversation: None,
+                known: None,
             });
             let pool_name = PoolName {
                 role: "app",

@@ -19,16 +19,28 @@ use crate::error::Meaning;
 use crate::pool::Target;
 use crate::wire::{Conversation, Error, Row};
 
-/// Where the server is in the log, what it has received, its timeline, and whether it follows another server.
-///
-/// A replica tells the timeline of its last restart point, which may be older than what it replays: then it is thought
-/// to be on another timeline for a while, and is only used less.
-const LOOK: &str = "
+/// Whether the server follows another one, where it is in the log, what it has received, its timeline, and its run.
+const LOOK_AT_PRIMARY: &str = "
     SELECT standby,
-           CASE WHEN standby THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END::text,
+           CASE WHEN NOT standby THEN pg_current_wal_insert_lsn() END::text,
+           NULL,
+           CASE WHEN NOT standby
+                THEN ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int END,
+           pg_postmaster_start_time()::text
+    FROM pg_is_in_recovery() AS standby";
+
+/// The same of a replica. It is on the timeline that it receives: it asks for none that does not go on from what it has
+/// replayed. If that is not yet beyond the fork, it is the same on both. What it has replayed is asked first, so that
+/// it is never taken for more than it was on that timeline.
+///
+/// One that receives nothing tells the timeline of its last restart point, which may be older than what it replays: then
+/// it is thought to be on another timeline for a while, and is only used less.
+const LOOK_AT_REPLICA: &str = "
+    SELECT standby,
+           CASE WHEN standby THEN pg_last_wal_replay_lsn() END::text,
            pg_last_wal_receive_lsn()::text,
-           CASE WHEN standby THEN (SELECT timeline_id FROM pg_control_checkpoint())::text
-                ELSE ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int::text END
+           GREATEST(received_timeline(), (SELECT timeline_id FROM pg_control_checkpoint())),
+           pg_postmaster_start_time()::text
     FROM pg_is_in_recovery() AS standby";
 
 /// Watches one node.
@@ -43,6 +55,14 @@ pub(super) struct Monitor {
     /// Who is told of the primary's timeline, if anybody is.
     pub(super) timelines: Arc<OnceLock<Arc<dyn TimelineObserver>>>,
     pub(super) conversation: Option<Conversation>,
+    pub(super) known: Option<Known>,
+}
+
+/// The latest timeline of a server that runs. It stays with that, or goes on to a later one, until it is started anew.
+#[derive(Debug)]
+pub(super) struct Known {
+    run: Box<str>,
+    timeline: u32,
 }
 
 /// What a node says of itself.
@@ -51,6 +71,8 @@ struct Look {
     is_standby: bool,
     position: LogPosition,
     received: u64,
+    /// When it was started: tells runs and servers apart.
+    run: Box<str>,
 }
 
 impl Monitor {
@@ -77,6 +99,7 @@ impl Monitor {
         let found = match looked {
             Ok(Ok(look)) => {
                 self.seen.saw_latency(Some(started.elapsed()));
+                let look = self.keep_timeline(look);
                 self.judge(&look, started)
             }
             Ok(Err(error)) => {
@@ -106,12 +129,29 @@ impl Monitor {
 
     /// Asks over the connection there is; when that one broke, over a new one.
     async fn ask(&mut self) -> Result<Look, LookError> {
+        let question = match self.role {
+            NodeRole::Primary => LOOK_AT_PRIMARY,
+            NodeRole::Replica | NodeRole::Analytics => LOOK_AT_REPLICA,
+        };
         if let Some(conversation) = &mut self.conversation
-            && let Ok(look) = ask(conversation).await
+            && let Ok(look) = ask(conversation, question).await
         {
             return Ok(look);
         }
-        ask(self.conversation.insert(self.target.open().await?)).await
+        ask(self.conversation.insert(self.target.open().await?), question).await
+    }
+
+    /// A replica whose connection to the primary has broken does not tell any more what it has received. Nor is it back
+    /// on the timeline before.
+    fn keep_timeline(&mut self, mut look: Look) -> Look {
+        let known = self.known.take().filter(|known| known.run == look.run);
+        let timeline = known.map_or(0, |known| known.timeline);
+        look.position.timeline = look.position.timeline.max(timeline);
+        self.known = Some(Known {
+            run: look.run.clone(),
+            timeline: look.position.timeline,
+        });
+        look
     }
 
     /// Takes in where the node is, and says whether it may serve.
@@ -179,13 +219,14 @@ impl LookError {
     }
 }
 
-async fn ask(conversation: &mut Conversation) -> Result<Look, LookError> {
-    let answer = conversation.ask_again(LOOK).await?;
+async fn ask(conversation: &mut Conversation, question: &'static str) -> Result<Look, LookError> {
+    let answer = conversation.ask_again(question).await?;
     answer.first().and_then(read).ok_or(LookError::Answer)
 }
 
 fn read(row: &Row) -> Option<Look> {
-    let timeline: &str = row.try_get(3).ok()?;
+    let timeline: Option<i32> = row.try_get(3).ok()?;
+    let timeline = u32::try_from(timeline.unwrap_or_default()).ok()?;
     let position = |lsn: Option<&str>| match lsn {
         None => Some(LogPosition::UNKNOWN),
         Some(lsn) => format!("{timeline}/{lsn}").parse().ok(),
@@ -194,6 +235,7 @@ fn read(row: &Row) -> Option<Look> {
         is_standby: row.try_get(0).ok()?,
         position: position(row.try_get(1).ok()?)?,
         received: position(row.try_get(2).ok()?)?.lsn,
+        run: row.try_get::<&str>(4).ok()?.into(),
     })
 }
 
