@@ -32,5 +32,5 @@ pub mod upstreams;
 pub mod voice;
 pub mod webhooks;
 
-pub use expected::Expected;
+pub use expected::{Expected, Revision};
 pub use id::Id;

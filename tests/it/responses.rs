@@ -190,8 +190,12 @@ async fn a_tag_of_any_coding_lets_the_version_be_changed() {
 
         assert_eq!(changed.status, 200);
         assert_eq!(changed.header("content-encoding"), Some(coding));
-        let now = format!("\"{}-{coding}\"", change + 2);
-        assert_eq!(changed.header("etag"), Some(now.as_str()));
+        let now = changed.header("etag").unwrap();
+        let version = format!("\"{}.@", change + 2);
+        assert!(
+            now.starts_with(&version) && now.ends_with(&format!("-{coding}\"")),
+            "{now}"
+        );
         assert_eq!(stale.status, 412);
     }
 }

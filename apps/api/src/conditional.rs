@@ -7,11 +7,14 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::{FromRequest, HttpRequest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use fairlead_domain::Expected;
+use fairlead_domain::{Expected, Revision};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::compression::Coding;
 use crate::problem::{Kind, Problem};
+
+/// Behind the version of a tag, before what else tells it from others. No variant begins like this.
+const STAMP: &str = ".@";
 
 /// A strong entity tag, without its quotes.
 ///
@@ -22,9 +25,10 @@ use crate::problem::{Kind, Problem};
 pub struct EntityTag(String);
 
 impl EntityTag {
-    /// The tag of a resource in its usual representation.
-    pub fn version(version: i64) -> Self {
-        Self(version.to_string())
+    /// The tag of a resource in its usual representation: `"7.@643c98"`, the version and what tells it from another one
+    /// of the same number.
+    pub fn of(revision: Revision) -> Self {
+        Self(format!("{}{STAMP}{:x}", revision.version, revision.stamp))
     }
 
     /// The tag of another representation of the same version: what it shows, or what it shows that has no version.
@@ -117,7 +121,7 @@ fn tags(list: &str) -> impl Iterator<Item = Listed<'_>> {
     })
 }
 
-/// The version that `If-Match` asks for; any, when there is no such header.
+/// The state that `If-Match` asks for; any, when there is no such header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IfMatch(pub Expected);
 
@@ -136,7 +140,8 @@ impl FromRequest for IfMatch {
     }
 }
 
-/// Reads `*` or one entity tag. All representations of a version match it.
+/// Reads `*` or one entity tag. All representations of a version match it. A tag that names a version and no more, as older
+/// releases gave them and people write them, is matched by whatever has that version.
 fn parse(header: &str) -> Result<Expected, Problem> {
     let header = header.trim();
     if header == "*" {
@@ -150,18 +155,27 @@ fn parse(header: &str) -> Result<Expected, Problem> {
     if tag.contains('"') {
         return Err(malformed());
     }
-    let version = tag.split(['.', '-']).next().unwrap_or_default();
-    // A sign is not part of ours, though `parse` would take one.
-    match version
-        .parse::<i64>()
-        .ok()
-        .filter(|_| version.bytes().all(|byte| byte.is_ascii_digit()))
-        .ok_or(())
-    {
-        // A weak tag never matches strongly, and a tag that is not ours names no version that ever was.
-        Ok(version) if version > 0 && !header.starts_with("W/") => Ok(Expected::Version(version)),
-        _ => Ok(Expected::Version(0)),
-    }
+    let (version, rest) = tag.split_at(tag.find(['.', '-']).unwrap_or(tag.len()));
+    let stamp = rest.strip_prefix(STAMP);
+    let stamp = stamp.map(|stamp| stamp.split(['.', '-']).next().unwrap_or_default());
+    // A weak tag never matches strongly, and a tag that is not ours names no version that ever was.
+    let expected = match (digits(version, 10), stamp.map(|stamp| digits(stamp, 16))) {
+        _ if header.starts_with("W/") => None,
+        (Some(version), None) => i64::try_from(version).ok().map(Expected::Version),
+        (Some(version), Some(Some(stamp))) => i64::try_from(version)
+            .ok()
+            .map(|version| Expected::Revision(Revision { version, stamp })),
+        _ => None,
+    };
+    Ok(expected.unwrap_or(Expected::Version(0)))
+}
+
+/// `from_str_radix` takes a sign, too.
+fn digits(text: &str, radix: u32) -> Option<u64> {
+    text.bytes()
+        .all(|byte| byte.is_ascii_alphanumeric())
+        .then(|| u64::from_str_radix(text, radix).ok())
+        .flatten()
 }
 
 fn malformed() -> Problem {
@@ -186,11 +200,55 @@ mod tests {
         assert_eq!(parse("\"7.fields=id,name-br\"").unwrap(), Expected::Version(7));
     }
 
+    fn seventh() -> Revision {
+        Revision {
+            version: 7,
+            stamp: 0x643c_98a1,
+        }
+    }
+
+    #[test]
+    fn if_match_names_the_state_that_a_tag_was_given_for() {
+        let tag = EntityTag::of(seventh());
+        assert_eq!(tag.as_str(), "7.@643c98a1");
+
+        for tag in [
+            tag.quoted(None),
+            tag.quoted(Some(Coding::Gzip)),
+            tag.clone().variant("fields=id,name").quoted(Some(Coding::Brotli)),
+        ] {
+            assert_eq!(
+                parse(tag.to_str().unwrap()).unwrap(),
+                Expected::Revision(seventh())
+            );
+        }
+        let lost = Revision {
+            stamp: 1,
+            ..seventh()
+        };
+        assert!(!parse("\"7.@643c98a1\"").unwrap().matches(lost));
+    }
+
     #[test]
     fn a_tag_that_is_weak_or_not_ours_matches_nothing() {
-        for header in ["W/\"7\"", "\"\"", "\"abc\"", "\"-7\"", "\"0\""] {
+        for header in [
+            "W/\"7\"",
+            "\"\"",
+            "\"abc\"",
+            "\"-7\"",
+            "\"0\"",
+            "\"7.@\"",
+            "\"7.@+643c98a1\"",
+            "\"7.@xyz\"",
+            "W/\"7.@643c98a1\"",
+            "\"99999999999999999999\"",
+        ] {
             let expected = parse(header).unwrap();
-            assert!((1..100).all(|version| !expected.matches(version)), "{header}");
+            let now = |version| Revision { version, ..seventh() };
+            assert!(
+                (1..100).all(|version| !expected.matches(now(version))),
+                "{header}"
+            );
         }
     }
 
@@ -212,7 +270,7 @@ mod tests {
 
     #[test]
     fn what_the_client_has_is_found_in_any_form() {
-        let tag = EntityTag::version(7);
+        let tag = EntityTag("7".to_owned());
 
         for value in ["\"7\"", "W/\"7\"", "\"6\", \"7\"", "\"6\",\"7\",\"8\""] {
             assert_eq!(known(&tag, value), Some(Known::Identity), "{value}");
@@ -224,7 +282,7 @@ mod tests {
 
     #[test]
     fn what_the_client_has_not_is_not_found() {
-        let tag = EntityTag::version(7);
+        let tag = EntityTag("7".to_owned());
 
         for value in [
             "\"6\"",
@@ -241,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_tag_with_a_comma_is_one_tag() {
-        let tag = EntityTag::version(7).variant("fields=id,name");
+        let tag = EntityTag("7".to_owned()).variant("fields=id,name");
 
         assert_eq!(known(&tag, "\"1\", \"7.fields=id,name\""), Some(Known::Identity));
     }

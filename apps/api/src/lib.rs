@@ -30,7 +30,7 @@
 //!         return Ok(kept.respond(COLLECTION));
 //!     }
 //!     let carrier = carriers::create(&mut *uow, &permit, draft).await?;
-//!     let answer = WriteAnswer::created(&CarrierView::from(carrier));
+//!     let answer = WriteAnswer::created(&EntityTag::of(carrier.revision()), &CarrierView::from(carrier));
 //!     key.keep(&mut *uow, permit.actor(), &answer).await?;
 //!     uow.commit().await?;
 //!     Ok(answer.respond(COLLECTION))

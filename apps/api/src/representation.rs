@@ -7,6 +7,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderValue, HttpDate};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse};
+use fairlead_domain::Revision;
 use fairlead_domain::cache::{Entry, Loaded};
 use fairlead_domain::consistency::LogPosition;
 use fairlead_telemetry::request::{self, Phase};
@@ -45,10 +46,10 @@ impl Representation {
     }
 
     /// Of a resource whose version does not tell all that is shown. The version leads the tag, for `If-Match`.
-    pub(crate) fn of_version_and_digest(version: i64, view: &impl Serialize) -> Self {
+    pub(crate) fn of_version_and_digest(revision: Revision, view: &impl Serialize) -> Self {
         let body = to_bytes(view);
         let digest = EntityTag::digest(&body);
-        let tag = EntityTag::version(version).variant(digest.as_str());
+        let tag = EntityTag::of(revision).variant(digest.as_str());
         Self::of_bytes(JSON, tag, body)
     }
 
@@ -160,5 +161,6 @@ fn known(entry: &Entry, headers: &HeaderMap, modified: Option<OffsetDateTime>) -
     let since = since.parse::<HttpDate>().ok()?;
     // Whole seconds, as the header has them.
     let since = OffsetDateTime::from(SystemTime::from(since)).unix_timestamp();
-    (modified?.unix_timestamp() <= since).then_some(Known::Something)
+    // One that is later than what is there was given for what a failover has lost.
+    (modified?.unix_timestamp() == since).then_some(Known::Something)
 }

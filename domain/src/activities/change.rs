@@ -131,7 +131,7 @@ async fn find(
         .find_for_update(id)
         .await?
         .ok_or(ChangeActivityError::NotFound)?;
-    if !expected.matches(activity.version) {
+    if !expected.matches(activity.revision()) {
         return Err(ChangeActivityError::Stale {
             current: activity.version,
         });

@@ -1,10 +1,10 @@
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::Id;
 use crate::access::Actor;
 use crate::identity::UserId;
 use crate::leads::LeadId;
+use crate::{Id, Revision};
 
 /// One thing that was done about a lead, or that happened to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +71,14 @@ impl ActivityKind {
 }
 
 impl Activity {
+    /// It does not tell when it was changed.
+    pub fn revision(&self) -> Revision {
+        let occurred_at = self.occurred_at.unix_timestamp_nanos().to_be_bytes();
+        let texts = [&self.subject, &self.body];
+        let texts = texts.map(|text| text.as_deref().unwrap_or_default().as_bytes());
+        Revision::of_content(self.version, texts.into_iter().chain([occurred_at.as_slice()]))
+    }
+
     /// What the platform notes about a change of a lead.
     pub fn automatic(
         id: Uuid,

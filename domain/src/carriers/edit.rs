@@ -253,7 +253,7 @@ async fn find(
         .find_for_update(id)
         .await?
         .ok_or(UpdateCarrierError::NotFound)?;
-    if expected.matches(carrier.version) {
+    if expected.matches(carrier.revision()) {
         Ok(carrier)
     } else {
         Err(UpdateCarrierError::Stale {

@@ -1,6 +1,6 @@
 use time::OffsetDateTime;
 
-use crate::Id;
+use crate::{Id, Revision};
 
 /// An insurance company that a tenant sells for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +19,12 @@ pub struct Carrier {
 }
 
 pub type CarrierId = Id<Carrier>;
+
+impl Carrier {
+    pub fn revision(&self) -> Revision {
+        Revision::made_at(self.version, self.updated_at)
+    }
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PartnershipStatus {

@@ -1,9 +1,9 @@
 use time::OffsetDateTime;
 
-use crate::Id;
 use crate::access::{ApiScope, Role};
 use crate::invalid::{Faults, Invalid};
 use crate::text;
+use crate::{Id, Revision};
 
 /// A company that uses the platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,12 @@ pub struct Tenant {
 }
 
 pub type TenantId = Id<Tenant>;
+
+impl Tenant {
+    pub fn revision(&self) -> Revision {
+        Revision::made_at(self.version, self.updated_at)
+    }
+}
 
 /// A person in a tenant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +42,12 @@ pub struct User {
 }
 
 pub type UserId = Id<User>;
+
+impl User {
+    pub fn revision(&self) -> Revision {
+        Revision::made_at(self.version, self.updated_at)
+    }
+}
 
 /// What makes a user fit for a lead.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -35,7 +35,7 @@ pub async fn rename_tenant(
     cmd: RenameTenant,
 ) -> Result<Tenant, RenameTenantError> {
     let before = uow.tenants().get_for_update().await?;
-    if !expected.matches(before.version) {
+    if !expected.matches(before.revision()) {
         return Err(RenameTenantError::Stale {
             current: before.version,
         });

@@ -87,7 +87,7 @@ pub async fn update_user(
         .find_for_update(id)
         .await?
         .ok_or(UpdateUserError::NotFound)?;
-    if !expected.matches(before.version) {
+    if !expected.matches(before.revision()) {
         return Err(UpdateUserError::Stale {
             current: before.version,
         });

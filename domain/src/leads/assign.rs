@@ -42,7 +42,7 @@ pub async fn assign(
         .find_for_update(cmd.lead)
         .await?
         .ok_or(UpdateLeadError::NotFound)?;
-    if !cmd.expected.matches(before.version) {
+    if !cmd.expected.matches(before.revision()) {
         return Err(UpdateLeadError::Stale {
             current: before.version,
         }

@@ -166,7 +166,7 @@ pub async fn update_many(
             );
             continue;
         };
-        if !expected.matches(before.version) {
+        if !expected.matches(before.revision()) {
             let why = format!("the lead has changed since: its version is {}", before.version);
             outcome.reject(index, Some(id), "version", why);
             continue;

@@ -28,7 +28,7 @@ pub async fn delete(
         .find_for_update(id)
         .await?
         .ok_or(DeleteLeadError::NotFound)?;
-    if !expected.matches(lead.version) {
+    if !expected.matches(lead.revision()) {
         return Err(DeleteLeadError::Stale {
             current: lead.version,
         });

@@ -3,9 +3,9 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 
 use super::{CustomFields, Status, StatusName};
-use crate::Id;
 use crate::identity::UserId;
 use crate::text::{Email, Phone};
+use crate::{Id, Revision};
 
 /// A person or company that may become a customer.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +33,10 @@ pub struct Lead {
 pub type LeadId = Id<Lead>;
 
 impl Lead {
+    pub fn revision(&self) -> Revision {
+        Revision::made_at(self.version, self.updated_at)
+    }
+
     /// The agent whose load this lead counts towards: the assignee of an open lead.
     pub fn load_on(&self) -> Option<UserId> {
         self.assigned_to.filter(|_| self.status.is_open())

@@ -41,7 +41,7 @@ pub async fn update(
         .find_for_update(id)
         .await?
         .ok_or(UpdateLeadError::NotFound)?;
-    if !expected.matches(before.version) {
+    if !expected.matches(before.revision()) {
         return Err(UpdateLeadError::Stale {
             current: before.version,
         });

@@ -236,7 +236,7 @@ pub(super) async fn find(
         .find_for_update(id)
         .await?
         .ok_or(UpdateWebhookError::NotFound)?;
-    if expected.matches(webhook.version) {
+    if expected.matches(webhook.revision()) {
         Ok(webhook)
     } else {
         Err(UpdateWebhookError::Stale {

@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 
 use time::OffsetDateTime;
 
-use crate::Id;
 use crate::cache::parse_event_type;
+use crate::{Id, Revision};
 
 /// A URL that events of a tenant are sent to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +22,12 @@ pub struct Webhook {
 }
 
 pub type WebhookId = Id<Webhook>;
+
+impl Webhook {
+    pub fn revision(&self) -> Revision {
+        Revision::made_at(self.version, self.updated_at)
+    }
+}
 
 /// Which events a webhook wants.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -67,6 +67,7 @@ async fn a_commit_that_was_lost_is_forgotten_by_processes_that_go_on() {
     .await;
     let lost = acme.owner.patch(&path, json!({ "company": "Lost" })).await;
     let lost_token = lost.header("fairlead-consistency").unwrap().to_owned();
+    let lost_tag = lost.header("etag").unwrap().to_owned();
     lost.expect(200);
     for client in &clients {
         wait_until("it is known to both", async || {
@@ -99,7 +100,16 @@ async fn a_commit_that_was_lost_is_forgotten_by_processes_that_go_on() {
     let request = request
         .header("if-match", left)
         .json(&json!({ "company": "New" }));
-    clients[1].send(request).await.expect(200);
+    let made_again = clients[1].send(request).await.expect(200);
+    // The version that was lost is made again: what a client has of it is neither the latest nor to be changed.
+    assert_eq!(made_again["version"], 3);
+    let request = clients[1].request(Method::GET, &path);
+    let read = clients[1].send(request.header("if-none-match", &lost_tag)).await;
+    assert_eq!(read.expect(200)["company"], "New", "after {lost_tag}");
+    let request = clients[1].request(Method::PATCH, &path);
+    let request = request.header("if-match", &lost_tag);
+    let changed = clients[1].send(request.json(&json!({ "company": "Mine" }))).await;
+    assert_eq!(changed.problem(), "stale-version");
     for client in &clients {
         wait_until("the next change is heard of", async || {
             kept(client, &path).await == "New"

@@ -21,13 +21,14 @@ pub struct WriteAnswer {
 #[derive(Debug, Deserialize)]
 struct Head {
     id: uuid::Uuid,
-    version: Option<i64>,
 }
 
 impl WriteAnswer {
     /// 201, with the thing that was made; `collection` is the path below which it is found: `/api/v1/carriers`.
-    pub fn created(collection: &str, view: &impl Serialize) -> Self {
-        Self::new(StatusCode::CREATED, view).found_in(collection)
+    pub fn created(collection: &str, tag: &EntityTag, view: &impl Serialize) -> Self {
+        Self::new(StatusCode::CREATED, view)
+            .found_in(collection)
+            .tagged(tag)
     }
 
     /// 202, with what was queued, found below `collection`.
@@ -76,11 +77,8 @@ impl WriteAnswer {
     }
 
     fn found_in(mut self, collection: &str) -> Self {
-        if let Ok(Head { id, version }) = serde_json::from_slice(&self.answer.body) {
+        if let Ok(Head { id }) = serde_json::from_slice(&self.answer.body) {
             self.answer.location = Some(format!("{collection}/{id}"));
-            if let Some(version) = version {
-                return self.tagged(&EntityTag::version(version));
-            }
         }
         self
     }
@@ -162,26 +160,35 @@ impl WriteAnswer {
 
 #[cfg(test)]
 mod tests {
+    use fairlead_domain::Revision;
+
     use super::*;
 
     const ID: &str = "01934f6e-7b1a-7cc3-98a4-0242ac120002";
+
+    fn tag() -> EntityTag {
+        EntityTag::of(Revision {
+            version: 1,
+            stamp: 42,
+        })
+    }
 
     #[test]
     fn the_headers_tell_where_the_new_thing_is() {
         let view = serde_json::json!({"id": ID, "version": 1});
 
-        let response = WriteAnswer::created("/api/v1/carriers", &view).respond();
+        let response = WriteAnswer::created("/api/v1/carriers", &tag(), &view).respond();
 
         assert_eq!(response.status(), StatusCode::CREATED);
         let location = response.headers().get("location").unwrap();
         assert_eq!(location, format!("/api/v1/carriers/{ID}").as_str());
-        assert_eq!(response.headers().get("etag").unwrap(), "\"1\"");
+        assert_eq!(response.headers().get("etag").unwrap(), "\"1.@2a\"");
         assert!(!response.headers().contains_key(REPLAYED));
     }
 
     #[test]
     fn a_repeated_request_is_answered_as_the_first_one_was() {
-        let tag = EntityTag::version(7).variant("3");
+        let tag = tag().variant("3");
         let first = WriteAnswer::changed(&tag, &serde_json::json!({"id": ID})).at("/there".to_owned());
         let kept = first.answer().clone();
 

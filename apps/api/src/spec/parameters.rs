@@ -19,7 +19,7 @@ impl IntoParams for IfNoneMatch {
             "If-None-Match",
             "The `ETag` of an earlier answer: when nothing has changed since, the answer is 304 without a body.",
             &json!({"type": "string"}),
-            "\"7\"",
+            "\"7.@643c9869b5a40\"",
         )
     }
 }
@@ -29,9 +29,10 @@ impl IntoParams for IfMatch {
         header(
             "If-Match",
             "The `ETag` of the version that is to be changed; another one there now is answered with 412. \
-             Without the header, whatever is there is changed.",
+             A version alone, such as `\"7\"`, is matched by whatever has that number, also by what was made after a failover \
+             in place of a version that was lost. Without the header, whatever is there is changed.",
             &json!({"type": "string", "minLength": 1, "pattern": "^(\\*|\"[1-9][0-9]{0,17}([.-][!#-~]{1,150})?\")$"}),
-            "\"7\"",
+            "\"7.@643c9869b5a40\"",
         )
     }
 }

@@ -80,7 +80,7 @@ impl Scoring {
     /// The same, of the lead as it was found alone: one that has changed meanwhile is [`UpdateLeadError::Stale`].
     #[must_use]
     pub fn strictly(self) -> Self {
-        let expected = Expected::Version(self.subject.lead.version);
+        let expected = Expected::Revision(self.subject.lead.revision());
         Self { expected, ..self }
     }
 
@@ -116,11 +116,10 @@ impl Judged {
         match uow.leads().find_for_update(before.id).await? {
             None => return Err(UpdateLeadError::NotFound),
             Some(now) if now != *before => {
-                let current = now.version;
-                return Err(if self.expected.matches(current) {
+                return Err(if self.expected.matches(now.revision()) {
                     StoreError::Contended.into()
                 } else {
-                    UpdateLeadError::Stale { current }
+                    UpdateLeadError::Stale { current: now.version }
                 });
             }
             Some(_) => {}
@@ -138,7 +137,7 @@ async fn look(
     expected: Expected,
 ) -> Result<Subject, UpdateLeadError> {
     let lead = uow.leads().find(id).await?.ok_or(UpdateLeadError::NotFound)?;
-    if !expected.matches(lead.version) {
+    if !expected.matches(lead.revision()) {
         return Err(UpdateLeadError::Stale {
             current: lead.version,
         });

@@ -27,7 +27,7 @@ impl Question for GetActivity {
     async fn load(&self, from: &mut Reading<'_>) -> Result<Representation, Problem> {
         let found = from.uow.activities().find(self.0).await?;
         let activity = found.ok_or_else(Problem::not_found)?;
-        let tag = EntityTag::version(activity.version);
+        let tag = EntityTag::of(activity.revision());
         Ok(Representation::of_version(tag, &ActivityView::from(activity)))
     }
 }

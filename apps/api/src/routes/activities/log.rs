@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::view::ActivityView;
 use crate::Services;
 use crate::authentication::Permitted;
+use crate::conditional::EntityTag;
 use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::path::PathId;
@@ -89,6 +90,11 @@ pub(super) async fn log(
         Begun::Before(answer) => return Ok(answer.respond()),
     };
     let activity = activities::log(&mut *uow, &permit, id.0, draft).await?;
-    uow.answer(WriteAnswer::created(COLLECTION, &ActivityView::from(activity)))
-        .await
+    let tag = EntityTag::of(activity.revision());
+    uow.answer(WriteAnswer::created(
+        COLLECTION,
+        &tag,
+        &ActivityView::from(activity),
+    ))
+    .await
 }

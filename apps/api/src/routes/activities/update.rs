@@ -76,7 +76,7 @@ pub(super) async fn update(
     };
     let activity = activities::update(&mut *uow, &permit, id.0, expected.0, patch).await?;
 
-    let tag = EntityTag::version(activity.version);
+    let tag = EntityTag::of(activity.revision());
     uow.answer(WriteAnswer::changed(&tag, &ActivityView::from(activity)))
         .await
 }

@@ -9,6 +9,7 @@ use super::body::{StatusName, TierName};
 use super::view::CarrierView;
 use crate::Services;
 use crate::authentication::Permitted;
+use crate::conditional::EntityTag;
 use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::problem::Problem;
@@ -78,6 +79,11 @@ pub(super) async fn create(
         Begun::Before(answer) => return Ok(answer.respond()),
     };
     let carrier = carriers::create(&mut *uow, &permit, draft).await?;
-    uow.answer(WriteAnswer::created(COLLECTION, &CarrierView::from(carrier)))
-        .await
+    let tag = EntityTag::of(carrier.revision());
+    uow.answer(WriteAnswer::created(
+        COLLECTION,
+        &tag,
+        &CarrierView::from(carrier),
+    ))
+    .await
 }

@@ -27,7 +27,7 @@ impl Question for GetCarrier {
     async fn load(&self, from: &mut Reading<'_>) -> Result<Representation, Problem> {
         let found = from.uow.carriers().find(self.0).await?;
         let carrier = found.ok_or_else(Problem::not_found)?;
-        let tag = EntityTag::version(carrier.version);
+        let tag = EntityTag::of(carrier.revision());
         let updated_at = carrier.updated_at;
         Ok(Representation::of_version(tag, &CarrierView::from(carrier)).modified_at(updated_at))
     }

@@ -84,7 +84,7 @@ pub(super) async fn update(
     };
     let carrier = carriers::update(&mut *uow, &permit, id.0, expected.0, patch).await?;
 
-    let tag = EntityTag::version(carrier.version);
+    let tag = EntityTag::of(carrier.revision());
     uow.answer(WriteAnswer::changed(&tag, &CarrierView::from(carrier)))
         .await
 }

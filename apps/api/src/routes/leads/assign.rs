@@ -76,7 +76,7 @@ pub(super) async fn assign(
     };
     let lead = leads::assign(&mut *uow, &permit, cmd).await?;
 
-    let tag = EntityTag::version(lead.version);
+    let tag = EntityTag::of(lead.revision());
     uow.answer(WriteAnswer::changed(&tag, &LeadView::from(lead)))
         .await
 }

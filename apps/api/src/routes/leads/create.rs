@@ -7,6 +7,7 @@ use super::body::LeadBody;
 use super::view::LeadView;
 use crate::Services;
 use crate::authentication::Permitted;
+use crate::conditional::EntityTag;
 use crate::idempotency::{Begun, IdempotencyKey, WriteAnswer};
 use crate::json::JsonBody;
 use crate::problem::Problem;
@@ -43,6 +44,7 @@ pub(super) async fn create(
         Begun::Before(answer) => return Ok(answer.respond()),
     };
     let lead = leads::create(&mut *uow, &permit, draft).await?;
-    uow.answer(WriteAnswer::created(COLLECTION, &LeadView::from(lead)))
+    let tag = EntityTag::of(lead.revision());
+    uow.answer(WriteAnswer::created(COLLECTION, &tag, &LeadView::from(lead)))
         .await
 }

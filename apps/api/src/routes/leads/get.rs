@@ -38,18 +38,18 @@ impl Question for GetLead {
     async fn load(&self, from: &mut Reading<'_>) -> Result<Representation, Problem> {
         let Self { id, show } = self;
         let lead = from.uow.leads().find(*id).await?.ok_or_else(Problem::not_found)?;
-        let (version, updated_at) = (lead.version, lead.updated_at);
+        let (revision, updated_at) = (lead.revision(), lead.updated_at);
         if show.with_activities {
             let mut newest = from.uow.activities().newest(&[*id], NEWEST_ACTIVITIES).await?;
             let newest = newest.remove(id).unwrap_or_default();
             let view = LeadView::with_activities(lead, Some(newest));
             // Activities have versions of their own, so the bytes decide.
             return Ok(Representation::of_version_and_digest(
-                version,
+                revision,
                 &show.fields.of(view),
             ));
         }
-        let mut tag = EntityTag::version(version);
+        let mut tag = EntityTag::of(revision);
         if let Some(variant) = show.fields.variant() {
             tag = tag.variant(&variant);
         }

@@ -96,7 +96,7 @@ pub(super) async fn score(
     let written = judged.write(&mut *uow, &permit).await;
     let answer = match written {
         Ok(scored) => {
-            let tag = EntityTag::version(scored.lead.version);
+            let tag = EntityTag::of(scored.lead.revision());
             WriteAnswer::changed(&tag, &ScoreView::from(scored))
         }
         Err(error) => {

@@ -47,7 +47,7 @@ pub(super) async fn update(
     };
     let lead = leads::update(&mut *uow, &permit, id.0, expected.0, patch).await?;
 
-    let tag = EntityTag::version(lead.version);
+    let tag = EntityTag::of(lead.revision());
     uow.answer(WriteAnswer::changed(&tag, &LeadView::from(lead)))
         .await
 }

@@ -24,7 +24,7 @@ impl Question for GetTenant {
 
     async fn load(&self, from: &mut Reading<'_>) -> Result<Representation, Problem> {
         let tenant = from.uow.tenants().get().await?;
-        let tag = EntityTag::version(tenant.version);
+        let tag = EntityTag::of(tenant.revision());
         let updated_at = tenant.updated_at;
         Ok(Representation::of_version(tag, &TenantView::from(tenant)).modified_at(updated_at))
     }

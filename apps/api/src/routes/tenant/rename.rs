@@ -56,7 +56,7 @@ pub(super) async fn rename(
     };
     let tenant = identity::rename_tenant(&mut *uow, &permit, expected.0, cmd).await?;
 
-    let view = TenantView::from(tenant);
-    let tag = EntityTag::version(view.version);
-    uow.answer(WriteAnswer::changed(&tag, &view)).await
+    let tag = EntityTag::of(tenant.revision());
+    uow.answer(WriteAnswer::changed(&tag, &TenantView::from(tenant)))
+        .await
 }

@@ -1,3 +1,4 @@
+use fairlead_domain::Revision;
 use fairlead_domain::identity::User;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -43,7 +44,7 @@ pub(crate) struct UserView {
 impl UserView {
     /// How many leads an agent holds changes without a new version, so it is part of the tag.
     pub(super) fn tag(&self) -> EntityTag {
-        let tag = EntityTag::version(self.version);
+        let tag = EntityTag::of(Revision::made_at(self.version, self.updated_at));
         match &self.agent {
             Some(agent) => tag.variant(&agent.open_leads.to_string()),
             None => tag,

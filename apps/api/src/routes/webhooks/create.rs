@@ -85,7 +85,7 @@ pub(super) async fn create(
     let webhook = &created.webhook;
     let (location, tag) = (
         format!("/api/v1/webhooks/{}", webhook.id),
-        EntityTag::version(webhook.version),
+        EntityTag::of(webhook.revision()),
     );
     let view = WebhookWithSecretView::from(created);
     let answer = WriteAnswer::new(StatusCode::CREATED, &view)

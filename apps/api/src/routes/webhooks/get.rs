@@ -28,7 +28,7 @@ impl Question for GetWebhook {
     async fn load(&self, from: &mut Reading<'_>) -> Result<Representation, Problem> {
         let found = from.uow.webhooks().find(self.0).await?;
         let webhook = found.ok_or_else(Problem::not_found)?;
-        let tag = EntityTag::version(webhook.version);
+        let tag = EntityTag::of(webhook.revision());
         let updated_at = webhook.updated_at;
         Ok(Representation::of_version(tag, &WebhookView::from(webhook)).modified_at(updated_at))
     }

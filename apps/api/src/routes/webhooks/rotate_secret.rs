@@ -63,7 +63,7 @@ pub(super) async fn rotate_secret(
     };
     let rotated = webhooks::rotate_secret(&mut *uow, &permit, secrets, id.0, expected.0, lifetime).await?;
 
-    let tag = EntityTag::version(rotated.webhook.version);
+    let tag = EntityTag::of(rotated.webhook.revision());
     let answer = WriteAnswer::changed(&tag, &WebhookWithSecretView::from(rotated));
     uow.answer(answer.telling_secret()).await
 }

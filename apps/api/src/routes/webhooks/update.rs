@@ -81,7 +81,7 @@ pub(super) async fn update(
     };
     let webhook = webhooks::update(&mut *uow, &permit, id.0, expected.0, patch).await?;
 
-    let tag = EntityTag::version(webhook.version);
+    let tag = EntityTag::of(webhook.revision());
     uow.answer(WriteAnswer::changed(&tag, &WebhookView::from(webhook)))
         .await
 }
