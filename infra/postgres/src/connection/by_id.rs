@@ -5,6 +5,9 @@
 //! found by one statement. Nobody waits when little is going on, and under load each waits about as long as it would
 //! for a processor.
 //!
+//! One that takes long, as over a connection that has gone dead, holds nobody up for long: it does not count any more,
+//! and others go beside it.
+//!
 //! Those that go together are of one tenant, which the settings and the statement name, of one table, and of one node.
 //! When that fails, for whichever of them, each goes alone.
 
@@ -13,14 +16,16 @@ use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::mem::replace;
 use std::num::NonZero;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::wire::Row;
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::store::StoreError;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::cost;
@@ -32,12 +37,16 @@ use crate::statement::{Arguments, Bind, Statement};
 
 /// How many go together: enough to make it cheap for each, and few enough that none waits for long.
 pub const MOST_TOGETHER: u32 = 100;
+/// Many times what a read by id takes. Whoever has been under way for longer is not waited for.
+const LONG: Duration = Duration::from_millis(100);
 
 /// The reads by id of one node.
 pub(crate) struct ReadsById {
     under_way: Mutex<HashMap<Kind, Crowd>>,
     /// How many of a kind are under way before others wait.
     abreast: usize,
+    /// Numbers those that go.
+    gone: AtomicU64,
 }
 
 /// How many statements of a tenant are under way before reads by id of the same kind wait, and go together.
@@ -55,14 +64,23 @@ struct Kind {
 
 #[derive(Default)]
 struct Crowd {
-    under_way: usize,
+    under_way: Vec<Gone>,
     waiting: Vec<Waiting>,
+}
+
+/// One that is under way, or several together.
+struct Gone {
+    number: u64,
+    since: Instant,
 }
 
 struct Waiting {
     id: Uuid,
-    answer: oneshot::Sender<Result<Found, PoolExhausted>>,
+    answer: oneshot::Sender<Shared>,
 }
+
+/// What those are told who have gone together.
+type Shared = Result<Found, PoolExhausted>;
 
 /// What a read that went with others has found.
 pub(super) struct Found {
@@ -78,13 +96,14 @@ pub(super) enum Turn<T: ById> {
     Now(UnderWay<T>),
     /// With others. Who then gets no connection has waited as long as it may; when nothing comes, something else was
     /// wrong, and this one goes alone.
-    Later(oneshot::Receiver<Result<Found, PoolExhausted>>),
+    Later(oneshot::Receiver<Shared>),
 }
 
 /// A read that is under way, or several together. At its end, those go that have been waiting.
 pub(super) struct UnderWay<T: ById> {
     node: Arc<Node>,
     tenant: TenantId,
+    number: u64,
     what: PhantomData<fn() -> T>,
 }
 
@@ -105,6 +124,7 @@ impl Default for ReadsById {
         Self {
             under_way: Mutex::default(),
             abreast: abreast() as usize,
+            gone: AtomicU64::new(0),
         }
     }
 }
@@ -112,40 +132,74 @@ impl Default for ReadsById {
 impl ReadsById {
     /// Finds out when a read may go on `node`, and puts it among those who wait if that is not now.
     pub(super) fn turn<T: ById>(node: &Arc<Node>, tenant: TenantId, id: Uuid) -> Turn<T> {
-        let mut under_way = node.reads_by_id.lock();
+        let reads = &node.reads_by_id;
+        let mut under_way = reads.lock();
         let crowd = under_way.entry(Kind::of::<T>(tenant)).or_default();
-        if crowd.under_way < node.reads_by_id.abreast {
-            crowd.under_way += 1;
-            return Turn::Now(UnderWay::new(node, tenant));
+        if crowd.has_room(reads.abreast) {
+            let number = crowd.go(&reads.gone);
+            return Turn::Now(UnderWay::new(node, tenant, number));
         }
         let (answer, waiting) = oneshot::channel();
         crowd.waiting.push(Waiting { id, answer });
         Turn::Later(waiting)
     }
 
-    /// Takes those who go next, in place of one that is back. When there is nobody, one less is under way.
-    fn next(&self, kind: Kind) -> Vec<Waiting> {
+    /// Waits for what a read has found that goes later. Whenever those before it take long, those who wait go beside them.
+    pub(super) async fn wait<T: ById>(
+        node: &Arc<Node>,
+        tenant: TenantId,
+        mut answer: oneshot::Receiver<Shared>,
+    ) -> Result<Shared, oneshot::error::RecvError> {
+        loop {
+            if let Ok(answered) = timeout(LONG, &mut answer).await {
+                return answered;
+            }
+            let next = node.reads_by_id.next(Kind::of::<T>(tenant), None);
+            UnderWay::<T>::set_out(node, tenant, next);
+        }
+    }
+
+    /// Takes those who go next, if there is room, now that the one with the number `back` is not under way any more.
+    fn next(&self, kind: Kind, back: Option<u64>) -> Option<(u64, Vec<Waiting>)> {
         let mut under_way = self.lock();
-        let Some(crowd) = under_way.get_mut(&kind) else {
-            return Vec::new();
-        };
+        let crowd = under_way.get_mut(&kind)?;
+        crowd.under_way.retain(|gone| Some(gone.number) != back);
+        if !crowd.has_room(self.abreast) {
+            return None;
+        }
         // Whoever has given up need not be answered.
         crowd.waiting.retain(|waiting| !waiting.answer.is_closed());
+        if crowd.waiting.is_empty() {
+            if crowd.under_way.is_empty() {
+                under_way.remove(&kind);
+            }
+            return None;
+        }
         let rest = crowd
             .waiting
             .split_off(crowd.waiting.len().min(MOST_TOGETHER as usize));
         let next = replace(&mut crowd.waiting, rest);
-        if next.is_empty() {
-            crowd.under_way -= 1;
-            if crowd.under_way == 0 {
-                under_way.remove(&kind);
-            }
-        }
-        next
+        Some((crowd.go(&self.gone), next))
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Kind, Crowd>> {
         self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Crowd {
+    /// Whether another may go: fewer than `abreast` are under way that have not been so for long.
+    fn has_room(&self, abreast: usize) -> bool {
+        let short = |gone: &&Gone| gone.since.elapsed() < LONG;
+        self.under_way.len() < abreast || self.under_way.iter().filter(short).count() < abreast
+    }
+
+    /// Another is under way from now on; returns its number.
+    fn go(&mut self, gone: &AtomicU64) -> u64 {
+        let number = gone.fetch_add(1, Ordering::Relaxed);
+        let since = Instant::now();
+        self.under_way.push(Gone { number, since });
+        number
     }
 }
 
@@ -159,11 +213,22 @@ impl Kind {
 }
 
 impl<T: ById> UnderWay<T> {
-    fn new(node: &Arc<Node>, tenant: TenantId) -> Self {
+    fn new(node: &Arc<Node>, tenant: TenantId, number: u64) -> Self {
         Self {
             node: Arc::clone(node),
             tenant,
+            number,
             what: PhantomData,
+        }
+    }
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it works for many requests, so the deadline of one is not theirs"
+    )]
+    fn set_out(node: &Arc<Node>, tenant: TenantId, next: Option<(u64, Vec<Waiting>)>) {
+        if let Some((number, waiting)) = next {
+            tokio::spawn(Self::new(node, tenant, number).go(waiting));
         }
     }
 
@@ -226,14 +291,9 @@ fn by_id<T: ById>(rows: Vec<Row>) -> HashMap<Uuid, Arc<Row>> {
 }
 
 impl<T: ById> Drop for UnderWay<T> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "it works for many requests, so the deadline of one is not theirs"
-    )]
     fn drop(&mut self) {
-        let waiting = self.node.reads_by_id.next(Kind::of::<T>(self.tenant));
-        if !waiting.is_empty() {
-            tokio::spawn(Self::new(&self.node, self.tenant).go(waiting));
-        }
+        let kind = Kind::of::<T>(self.tenant);
+        let next = self.node.reads_by_id.next(kind, Some(self.number));
+        Self::set_out(&self.node, self.tenant, next);
     }
 }

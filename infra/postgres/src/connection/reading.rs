@@ -87,10 +87,11 @@ impl Reading {
         note_detour: impl Fn(Served),
     ) -> Result<Option<Arc<Row>>, SqlError> {
         let mut failed = None;
-        let _others_wait = match ReadsById::turn::<T>(self.route.node(), tenant, id) {
+        let node = Arc::clone(self.route.node());
+        let _others_wait = match ReadsById::turn::<T>(&node, tenant, id) {
             Turn::Now(under_way) => Some(under_way),
             Turn::Later(answer) => {
-                match answer.await {
+                match ReadsById::wait::<T>(&node, tenant, answer).await {
                     Ok(Ok(found)) => {
                         self.has_read = true;
                         cost::note_shared(&T::selects().many, found.took, found.row.is_some());
