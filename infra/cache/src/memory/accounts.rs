@@ -7,16 +7,25 @@ use fairlead_domain::identity::TenantId;
 use super::Pool;
 use crate::meters::TenantMeter;
 
-/// Accounts of tenants that hold nothing are kept up to this number, for the sake of their figures.
+/// Accounts of tenants that hold nothing are kept for the sake of their figures: so many, or as many as hold something
+/// when those are more.
 const IDLE_ACCOUNTS: usize = 1_024;
 
 /// What each tenant holds in memory, and how it fares.
 #[derive(Debug, Default)]
 pub(crate) struct Accounts {
-    by_tenant: RwLock<HashMap<TenantId, Arc<Account>>>,
+    listed: RwLock<Listed>,
     parts: Arc<Parts>,
     /// The figures of tenants whose accounts were closed.
     others: TenantMeter,
+}
+
+#[derive(Debug)]
+struct Listed {
+    by_tenant: HashMap<TenantId, Arc<Account>>,
+    /// At so many, those that are idle are closed. Whoever looks for these looks at all, so as many are opened before that
+    /// is done again as were left: each that is opened has looked at two or so, however many there are.
+    most: usize,
 }
 
 /// The own parts of all tenants together.
@@ -37,29 +46,26 @@ pub(crate) struct Account {
     pub(crate) meter: TenantMeter,
 }
 
+impl Default for Listed {
+    fn default() -> Self {
+        Self {
+            by_tenant: HashMap::new(),
+            most: IDLE_ACCOUNTS,
+        }
+    }
+}
+
 impl Accounts {
     pub(crate) fn of(&self, tenant: TenantId) -> Arc<Account> {
-        let accounts = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(account) = accounts.get(&tenant) {
-            return Arc::clone(account);
-        }
-        drop(accounts);
-        self.open(tenant)
+        self.find(tenant).unwrap_or_else(|| self.open(tenant))
     }
 
     fn open(&self, tenant: TenantId) -> Arc<Account> {
-        let mut accounts = self.by_tenant.write().unwrap_or_else(PoisonError::into_inner);
-        if accounts.len() >= IDLE_ACCOUNTS && !accounts.contains_key(&tenant) {
-            // Who is held by an answer or a load is not idle.
-            accounts.retain(|_, account| {
-                let is_idle = Arc::strong_count(account) == 1;
-                if is_idle {
-                    self.others.add(&account.meter);
-                }
-                !is_idle
-            });
+        let mut listed = self.listed.write().unwrap_or_else(PoisonError::into_inner);
+        if listed.by_tenant.len() >= listed.most && !listed.by_tenant.contains_key(&tenant) {
+            self.close_idle(&mut listed);
         }
-        let account = accounts.entry(tenant).or_insert_with(|| {
+        let account = listed.by_tenant.entry(tenant).or_insert_with(|| {
             Arc::new(Account {
                 parts: Arc::clone(&self.parts),
                 ..Account::default()
@@ -68,15 +74,28 @@ impl Accounts {
         Arc::clone(account)
     }
 
+    /// Who is held by an answer or a load is not idle.
+    fn close_idle(&self, listed: &mut Listed) {
+        listed.by_tenant.retain(|_, account| {
+            let is_idle = Arc::strong_count(account) == 1;
+            if is_idle {
+                self.others.add(&account.meter);
+            }
+            !is_idle
+        });
+        listed.most = IDLE_ACCOUNTS.max(2 * listed.by_tenant.len());
+    }
+
     /// The account of a tenant, if it has one.
     pub(crate) fn find(&self, tenant: TenantId) -> Option<Arc<Account>> {
-        let accounts = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner);
-        accounts.get(&tenant).map(Arc::clone)
+        let listed = self.listed.read().unwrap_or_else(PoisonError::into_inner);
+        listed.by_tenant.get(&tenant).map(Arc::clone)
     }
 
     pub(crate) fn all(&self) -> Vec<(TenantId, Arc<Account>)> {
-        let accounts = self.by_tenant.read().unwrap_or_else(PoisonError::into_inner);
-        accounts
+        let listed = self.listed.read().unwrap_or_else(PoisonError::into_inner);
+        listed
+            .by_tenant
             .iter()
             .map(|(tenant, account)| (*tenant, Arc::clone(account)))
             .collect()
@@ -142,5 +161,47 @@ impl Account {
 
     pub(crate) fn entries(&self) -> u64 {
         self.entries.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn open(accounts: &Accounts, tenants: Range<u128>) -> Vec<Arc<Account>> {
+        let tenants = tenants.map(|number| TenantId::from_uuid(Uuid::from_u128(number)));
+        tenants.map(|tenant| accounts.of(tenant)).collect()
+    }
+
+    #[test]
+    fn who_is_new_among_many_does_not_have_all_looked_at() {
+        let accounts = Accounts::default();
+        let held = open(&accounts, 0..10_000);
+
+        // Nobody holds these, and who looked for that would close them.
+        drop(open(&accounts, 10_000..15_000));
+
+        assert_eq!(accounts.all().len(), 15_000);
+        drop(held);
+    }
+
+    #[test]
+    fn there_are_no_more_idle_accounts_than_others_or_than_a_thousand() {
+        let accounts = Accounts::default();
+        for round in 0..50 {
+            drop(open(&accounts, 1_000 * round..1_000 * (round + 1)));
+        }
+        assert!(accounts.all().len() <= IDLE_ACCOUNTS);
+
+        let held = open(&accounts, 0..5_000);
+        for round in 50..100 {
+            drop(open(&accounts, 1_000 * round..1_000 * (round + 1)));
+        }
+
+        assert!(accounts.all().len() <= 2 * held.len(), "{}", accounts.all().len());
     }
 }
