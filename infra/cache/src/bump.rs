@@ -44,7 +44,7 @@ impl Inner {
     pub(crate) async fn bump(&self, tenant: TenantId, tags: &[Tag], position: Option<LogPosition>) {
         let began = Instant::now();
         let hashes = || tags.iter().map(|tag| TagHash::of(tenant, *tag));
-        self.bump_here(hashes(), position);
+        self.bump_here(tenant, hashes(), position);
         for tag in tags {
             self.meters.note_bump(*tag);
         }
@@ -53,7 +53,7 @@ impl Inner {
             let counters = tags.iter().map(|tag| shared.counter(tenant, *tag));
             shared.bump(tenant, counters.collect(), position).await;
             // Until Redis had heard of it, it vouched for what was there before, and that may be in memory now.
-            self.bump_here(hashes(), position);
+            self.bump_here(tenant, hashes(), position);
         }
         if let Some(position) = position {
             self.heard.note_told(tenant, position);
@@ -73,10 +73,15 @@ impl Inner {
         }
     }
 
-    /// Invalidates what depends on `tags` in this process alone.
-    pub(crate) fn bump_here(&self, tags: impl IntoIterator<Item = TagHash>, position: Option<LogPosition>) {
+    /// Invalidates what depends on `tags` of a tenant in this process alone.
+    pub(crate) fn bump_here(
+        &self,
+        tenant: TenantId,
+        tags: impl IntoIterator<Item = TagHash>,
+        position: Option<LogPosition>,
+    ) {
         if position == Some(LogPosition::UNKNOWN) {
-            self.forget_floor();
+            self.forget_floor_of(tenant);
         }
         self.generations
             .bump(tags, position.unwrap_or(LogPosition::UNKNOWN));

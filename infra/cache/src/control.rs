@@ -89,19 +89,19 @@ impl Inner {
             Invalidate::Tag(tenant, tag) => self.invalidate_tag(tenant, tag, end).await,
             Invalidate::Tenant(tenant) => self.invalidate_tag(tenant, Tag::Whole, end).await,
             Invalidate::Key(tenant, key) => {
-                self.bump_here([TagHash::of_key(tenant, &key)], end);
+                self.bump_here(tenant, [TagHash::of_key(tenant, &key)], end);
                 if let Some(shared) = &self.shared {
                     shared.drop_answer(tenant, &key, end).await;
-                    self.bump_here([TagHash::of_key(tenant, &key)], end);
+                    self.bump_here(tenant, [TagHash::of_key(tenant, &key)], end);
                 }
                 self.memory.remove(tenant, &key);
             }
             Invalidate::Namespace(Some(tenant), namespace) => {
-                self.bump_here([TagHash::of_namespace(tenant, namespace)], end);
+                self.bump_here(tenant, [TagHash::of_namespace(tenant, namespace)], end);
                 if let Some(shared) = &self.shared {
                     let counter = shared.namespace_counter(tenant, namespace);
                     shared.bump(tenant, vec![counter], end).await;
-                    self.bump_here([TagHash::of_namespace(tenant, namespace)], end);
+                    self.bump_here(tenant, [TagHash::of_namespace(tenant, namespace)], end);
                 }
             }
             Invalidate::Namespace(None, namespace) => self.begin_era(namespace.as_str(), end).await,

@@ -225,9 +225,10 @@ impl Fill<'_> {
     }
 
     async fn load(&self, opened: Option<&Opened>, loader: &dyn Loader) -> Result<Landing, LoadFailure> {
+        let tenant = self.flight.key.tenant;
         let ground = self
             .inner
-            .required(self.flight.consistency, &self.flight.snapshot);
+            .required(tenant, self.flight.consistency, &self.flight.snapshot);
         let required = ground.consistency;
         let required = match opened.map(|opened| opened.fence) {
             None | Some(Fence::Open) => required,
@@ -251,7 +252,7 @@ impl Fill<'_> {
             answer => answer?,
         };
         let cost = began.elapsed();
-        self.inner.note_seen(ground, answer.as_of);
+        self.inner.note_seen(tenant, ground, answer.as_of);
         if !self.inner.is_of_timeline(answer.as_of) {
             return Ok(Landing {
                 found: fresh(Arc::new(Entry::new(answer))),

@@ -1,6 +1,7 @@
 //! The cache against a real Redis, which each test has to itself: it is killed, frozen, emptied and slowed.
 
 mod control;
+mod doubt;
 mod faults;
 mod frozen;
 mod lost;

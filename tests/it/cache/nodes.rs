@@ -409,6 +409,18 @@ impl Node {
     /// Changes a lead, and returns its value when the change would be answered.
     pub(super) async fn write(&self, lead: u128) -> (u64, LogPosition) {
         let (value, position) = self.origin.commit(lead);
+        self.tell(lead, position).await;
+        (value, position)
+    }
+
+    /// Changes a lead by a commit whose answer is lost, and returns its value.
+    pub(super) async fn write_in_doubt(&self, lead: u128) -> u64 {
+        let (value, _) = self.origin.commit(lead);
+        self.tell(lead, LogPosition::UNKNOWN).await;
+        value
+    }
+
+    async fn tell(&self, lead: u128, position: LogPosition) {
         let recorded = Recorded::new(
             "lead_updated",
             Aggregate::Lead,
@@ -420,7 +432,6 @@ impl Node {
         self.cache
             .committed(self.scope().tenant(), &[recorded], position)
             .await;
-        (value, position)
     }
 }
 

@@ -109,7 +109,7 @@ async fn take_in(inner: &Arc<Inner>, peers: &mut Peers, message: Message) {
             let mut is_complete = true;
             if node != shared.node {
                 is_complete = peers.hear(node, sequence);
-                inner.bump_here(tags.into_iter().map(TagHash), committed);
+                inner.bump_here(tenant, tags.into_iter().map(TagHash), committed);
                 inner.note_bump(tenant);
                 if let Some(position) = committed.filter(|position| *position != LogPosition::UNKNOWN) {
                     inner.heard.note_told(tenant, position);

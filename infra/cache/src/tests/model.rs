@@ -141,7 +141,7 @@ impl World {
             return;
         };
         let (inner, tenant) = (&self.reader.cache.inner, scope(1).tenant());
-        inner.bump_here([TagHash::of(tenant, Tag::Leads)], Some(commit));
+        inner.bump_here(tenant, [TagHash::of(tenant, Tag::Leads)], Some(commit));
         inner.generations.settle(tenant, commit);
         if !self.lost.contains(&commit.lsn) {
             self.heard = self.heard.max(commit.lsn);

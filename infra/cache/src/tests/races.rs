@@ -89,8 +89,9 @@ async fn a_replica_does_not_tell_how_far_to_read_after_a_commit_in_doubt() {
     reader.origin.release(1);
     assert_eq!(reader.value().await, 1);
     let inner = &reader.cache.inner;
-    let leads = || [TagHash::of(scope(1).tenant(), Tag::Leads)];
-    inner.bump_here(leads(), None);
+    let tenant = scope(1).tenant();
+    let leads = || [TagHash::of(tenant, Tag::Leads)];
+    inner.bump_here(tenant, leads(), None);
     let early = spawn({
         let reader = reader.clone();
         async move { reader.value().await }
@@ -98,10 +99,10 @@ async fn a_replica_does_not_tell_how_far_to_read_after_a_commit_in_doubt() {
     reader.origin.until_held(2).await;
 
     reader.origin.commit();
-    inner.bump_here([], Some(LogPosition::UNKNOWN));
+    inner.bump_here(tenant, [], Some(LogPosition::UNKNOWN));
     reader.origin.release(1_000);
     assert_eq!(early.await.unwrap(), 1);
-    inner.bump_here(leads(), None);
+    inner.bump_here(tenant, leads(), None);
 
     assert_eq!(reader.value().await, 2, "it was read from the replica");
 }
