@@ -176,10 +176,11 @@ impl Fill<'_> {
                 State::Kept {
                     loaded,
                     cost,
-                    fresh_for,
+                    life,
+                    left,
                 } if self.is_new_enough(loaded.as_of) => {
-                    let found = self.take_over(&opened, loaded, cost, fresh_for);
-                    if fresh_for > Duration::ZERO || opened.lease.is_none() {
+                    let found = self.take_over(&opened, loaded, cost, self.rest_of_life(life, left));
+                    if found.freshness == Freshness::Fresh || opened.lease.is_none() {
                         return Asked::Answered(found);
                     }
                     return Asked::Stale(found, opened);
@@ -200,22 +201,25 @@ impl Fill<'_> {
         self.inner.is_of_timeline(as_of) && self.inner.is_new_enough(tenant, as_of, self.flight.consistency)
     }
 
-    /// Takes an answer over from the shared level.
-    fn take_over(&self, opened: &Opened, loaded: Loaded, cost: Duration, fresh_for: Duration) -> Found {
-        let ttl = self.question().policy.ttl;
-        let age = ttl.saturating_sub(fresh_for);
-        let entry = Arc::new(Entry::new(loaded));
-        let life = Life {
+    /// What is left of an answer's life that was loaded elsewhere: it goes on from there, it does not begin again.
+    fn rest_of_life(&self, whole: Duration, left: Duration) -> Life {
+        let now = Instant::now();
+        Life {
             // May lie before the machine's start.
-            loaded_at: Instant::now().checked_sub(age).unwrap_or_else(Instant::now),
-            fresh: age + fresh_for,
-            ..self.life(ttl)
-        };
+            loaded_at: now.checked_sub(whole.saturating_sub(left)).unwrap_or(now),
+            ..self.life(whole.saturating_sub(self.question().policy.stale))
+        }
+    }
+
+    /// Takes an answer over from the shared level.
+    fn take_over(&self, opened: &Opened, loaded: Loaded, cost: Duration, life: Life) -> Found {
+        let entry = Arc::new(Entry::new(loaded));
         self.keep(&entry, Some(opened), life, cost);
+        let age = life.loaded_at.elapsed();
         Found {
             entry,
             source: Source::Shared,
-            freshness: if fresh_for > Duration::ZERO {
+            freshness: if age < life.fresh {
                 Freshness::Fresh
             } else {
                 Freshness::Stale

@@ -50,9 +50,16 @@ impl Flight {
         })
     }
 
-    /// Gives the answer to all who wait.
+    /// Gives the answer to all who wait. Trouble does not take back one that was given, though not all may have it yet.
     pub(crate) fn land(&self, landing: Landing) {
-        self.landing.send_replace(Some(landing));
+        self.landing.send_if_modified(|landed| {
+            let is_trouble = landing.as_ref().is_err_and(|failure| !failure.is_definite());
+            let lands = !(is_trouble && matches!(landed, Some(Ok(_))));
+            if lands {
+                *landed = Some(landing);
+            }
+            lands
+        });
     }
 
     /// Tells those who wait that nothing will come, unless something has.

@@ -1,5 +1,6 @@
 //! The cache against a real Redis, which each test has to itself: it is killed, frozen, emptied and slowed.
 
+mod ages;
 mod control;
 mod doubt;
 mod faults;

@@ -46,8 +46,9 @@ pub(crate) enum State {
         loaded: Loaded,
         /// How long its load took.
         cost: Duration,
-        /// Until it is stale; zero when it is.
-        fresh_for: Duration,
+        /// For how long it was kept from its load on, its time of staleness included, and how much of that is left.
+        life: Duration,
+        left: Duration,
     },
     Missing,
 }
@@ -87,12 +88,13 @@ impl Shared {
             .arg(known)
             .arg(millis(question.policy.stale))
             .arg(millis(self.load_life))
-            .arg(millis(self.sight_lag));
-        let answer: (String, String, String, i64, Bytes, u8) = self.invoke(&call).await?;
-        let (state, generations, fence, left, value, leased) = answer;
+            .arg(millis(self.sight_lag))
+            .arg(millis(question.policy.ttl + question.policy.stale));
+        let answer: (String, String, String, u64, u64, Bytes, u8) = self.invoke(&call).await?;
+        let (state, generations, fence, life, left, value, leased) = answer;
         let state = match state.as_str() {
             "same" => State::Same,
-            "kept" => self.read(question, value, left),
+            "kept" => self.read(question, value, life, left),
             _ => State::Missing,
         };
         Some(Opened {
@@ -105,16 +107,14 @@ impl Shared {
     }
 
     /// What cannot be read, such as answers of another release, is as good as missing.
-    fn read(&self, question: Question<'_>, value: Bytes, left_millis: i64) -> State {
+    fn read(&self, question: Question<'_>, value: Bytes, life_millis: u64, left_millis: u64) -> State {
         match value::decode(question.tenant, question.key, value, self.sealer.as_deref()) {
-            Ok((loaded, cost)) => {
-                let left = Duration::from_millis(u64::try_from(left_millis).unwrap_or(0));
-                State::Kept {
-                    loaded,
-                    cost,
-                    fresh_for: left.saturating_sub(question.policy.stale),
-                }
-            }
+            Ok((loaded, cost)) => State::Kept {
+                loaded,
+                cost,
+                life: Duration::from_millis(life_millis),
+                left: Duration::from_millis(left_millis),
+            },
             Err(_) => State::Missing,
         }
     }

@@ -29,9 +29,10 @@ impl Shared {
         let answer = self.names.answer(tenant, key, &self.eras().of(key.namespace()));
         look.cmd("HGET").arg(&answer).arg("g");
         look.cmd("HSTRLEN").arg(&answer).arg("v");
+        look.cmd("HGET").arg(&answer).arg("l");
         look.cmd("PTTL").arg(&answer);
         let looked = self.run(|mut connection| async move { look.query_async(&mut connection).await });
-        let (stored, size_bytes, left): (Option<String>, usize, i64) = looked.await?;
+        let (stored, size_bytes, life, left): (Option<String>, usize, Option<u64>, i64) = looked.await?;
         let Some(stored) = stored else {
             return Some(None);
         };
@@ -45,6 +46,8 @@ impl Shared {
 
         let gone_in = Duration::from_millis(u64::try_from(left).unwrap_or(0));
         let fresh_for = gone_in.saturating_sub(policy.stale);
+        // Older releases do not tell.
+        let life = life.map_or(policy.ttl + policy.stale, Duration::from_millis);
         let knows_all = stored.len() == now.len();
         let generations: Vec<_> = stored.into_iter().zip(now).collect();
         let is_unchanged = generations.iter().all(|(stored, now)| Some(*stored) == *now);
@@ -55,7 +58,7 @@ impl Shared {
                 (true, true) if fresh_for.is_zero() => Some(Reason::Expired),
                 (true, true) => Some(Reason::Valid),
             },
-            age: policy.ttl.saturating_sub(fresh_for),
+            age: life.saturating_sub(gone_in),
             fresh_for,
             gone_in,
             size_bytes,

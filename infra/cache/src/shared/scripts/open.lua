@@ -4,8 +4,10 @@
 -- KEYS: the answer, its lease, the tenant's last write, one counter per tag
 -- ARGV: 1 who asks, 2 lease in ms, 3 life of counters in ms, 4 seed of lost counters,
 --       5 generations of what the process has, 6 ms before its end from which on an answer is stale,
---       7 how long a load may take in ms, 8 how old may be what a load says that it has seen, in ms
--- Returns: state, generations, fence, ms until the answer is gone, the answer, whether the lease was given
+--       7 how long a load may take in ms, 8 how old may be what a load says that it has seen, in ms,
+--       9 life in ms of an answer that an older release has kept
+-- Returns: state, generations, fence, life of the answer in ms, how much of it is left, the answer, whether the lease was
+--          given
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -46,7 +48,7 @@ if is_unknown then
 end
 
 if ARGV[5] == generations then
-  return { 'same', generations, fence, 0, '', 0 }
+  return { 'same', generations, fence, 0, 0, '', 0 }
 end
 
 local function lease()
@@ -55,14 +57,15 @@ end
 
 local of_answer = redis.call('HGET', KEYS[1], 'g')
 if of_answer == generations then
+  local kept = redis.call('HMGET', KEYS[1], 'v', 'l')
   local left = redis.call('PTTL', KEYS[1])
   local leased = 0
   if left <= tonumber(ARGV[6]) then
     leased = lease()
   end
-  return { 'kept', generations, fence, left, redis.call('HGET', KEYS[1], 'v'), leased }
+  return { 'kept', generations, fence, tonumber(kept[2] or ARGV[9]), math.max(left, 0), kept[1], leased }
 end
 if of_answer then
   redis.call('UNLINK', KEYS[1])
 end
-return { 'missing', generations, fence, 0, '', lease() }
+return { 'missing', generations, fence, 0, 0, '', lease() }

@@ -21,7 +21,7 @@ if table.concat(generations, ' ') ~= ARGV[2] then
   return 0
 end
 
-redis.call('HSET', KEYS[1], 'g', ARGV[2], 'v', ARGV[3])
+redis.call('HSET', KEYS[1], 'g', ARGV[2], 'v', ARGV[3], 'l', ARGV[4])
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 -- A counter outlives every answer that depends on it.
 for i = 4, #KEYS do
