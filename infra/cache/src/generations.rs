@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use fairlead_domain::cache::{CacheKey, Namespace, Tag};
 use fairlead_domain::consistency::LogPosition;
@@ -98,9 +99,18 @@ pub(crate) struct Generations {
     counts: Box<[OnceLock<Box<[AtomicU32]>>]>,
     /// Those of a stripe begin with the first that is raised.
     fences: Box<[Mutex<Box<[LogPosition]>>]>,
-    settled: Box<[AtomicU64]>,
+    settled: Box<[Settled]>,
+    began: Instant,
     /// Bumped to invalidate everything at once.
     era: AtomicU64,
+}
+
+/// A commit that this process knows to be told here.
+#[derive(Default)]
+struct Settled {
+    commit: AtomicU64,
+    /// In milliseconds since this process began.
+    at: AtomicU64,
 }
 
 /// The generations of an answer's tags at one moment.
@@ -122,7 +132,8 @@ impl Generations {
         Self {
             counts: (0..SLOTS / PAGE).map(|_| OnceLock::new()).collect(),
             fences: (0..STRIPES).map(|_| Mutex::default()).collect(),
-            settled: (0..SETTLED).map(|_| AtomicU64::new(0)).collect(),
+            settled: (0..SETTLED).map(|_| Settled::default()).collect(),
+            began: Instant::now(),
             era: AtomicU64::new(0),
         }
     }
@@ -210,17 +221,27 @@ impl Generations {
             return;
         }
         let hash = commit_hash(tenant, position);
-        self.settled[settled_slot(hash)].store(hash, Ordering::Release);
+        let settled = &self.settled[settled_slot(hash)];
+        let at = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        // Invariant: whoever reads the commit reads its moment, or a later one.
+        settled.at.fetch_max(at, Ordering::AcqRel);
+        settled.commit.store(hash, Ordering::Release);
     }
 
-    /// Whether [`Generations::settle`] was called for this commit; `false` also when that is long ago, and when no commit
-    /// is meant: two that ended at one place are told one after the other.
-    pub(crate) fn has_settled(&self, tenant: TenantId, position: LogPosition) -> bool {
+    /// When [`Generations::settle`] was called for this commit; `None` also when that is long ago, and when no commit is
+    /// meant: two that ended at one place are told one after the other.
+    pub(crate) fn settled_at(&self, tenant: TenantId, position: LogPosition) -> Option<Instant> {
         if position.mark == 0 {
-            return false;
+            return None;
         }
         let hash = commit_hash(tenant, position);
-        self.settled[settled_slot(hash)].load(Ordering::Acquire) == hash
+        let settled = &self.settled[settled_slot(hash)];
+        if settled.commit.load(Ordering::Acquire) != hash {
+            return None;
+        }
+        // The next whole millisecond.
+        let at = settled.at.load(Ordering::Acquire).saturating_add(1);
+        self.began.checked_add(Duration::from_millis(at))
     }
 
     /// Where the fence of a slot lies. Those of neighbouring slots lie in different stripes.

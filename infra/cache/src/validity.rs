@@ -15,6 +15,9 @@ use crate::shared::Shared;
 /// While the database is away, one request in this time finds out whether it is back.
 const RETRY_DATABASE: Duration = Duration::from_secs(1);
 
+/// What was committed before a moment was found in the log, and bumped, by whoever has read it to its end so long after.
+const FOUND_WITHIN: Duration = Duration::from_secs(1);
+
 impl Inner {
     pub(crate) fn verdict(&self, held: &Held, now: Instant) -> Verdict {
         let unheard_ttl = (!self.hears_changes()).then_some(self.settings.outage.unheard_ttl);
@@ -38,10 +41,25 @@ impl Inner {
         match consistency {
             Consistency::Eventual => true,
             Consistency::AtLeast(position) => {
-                as_of.covers_what_is_left_of(position) || self.generations.has_settled(tenant, position)
+                as_of.covers_what_is_left_of(position) || self.has_heard_up_to(tenant, position)
             }
             Consistency::Strong => false,
         }
+    }
+
+    /// Whether all that was committed in a tenant before a commit, and that commit, are known here.
+    ///
+    /// Messages come in order, so its own has come after all that was told before. Somebody who is cut off does not tell:
+    /// what he may have committed the log of events brings, somewhat later.
+    fn has_heard_up_to(&self, tenant: TenantId, commit: LogPosition) -> bool {
+        let Some(settled) = self.generations.settled_at(tenant, commit) else {
+            return false;
+        };
+        let are_all_there = self
+            .shared
+            .as_ref()
+            .is_none_or(|shared| !shared.is_anybody_late());
+        are_all_there || self.heard.has_followed(settled, settled + FOUND_WITHIN)
     }
 
     /// A load that began before a change must not answer who asks after it, nor one that began before it was noticed
@@ -52,7 +70,7 @@ impl Inner {
             (Consistency::AtLeast(wanted), Consistency::AtLeast(asked)) if asked.covers(wanted) => true,
             // What is still valid below began since the timeline is known.
             (Consistency::AtLeast(wanted), _) => {
-                wanted.timeline < self.timeline() || self.generations.has_settled(tenant, wanted)
+                wanted.timeline < self.timeline() || self.has_heard_up_to(tenant, wanted)
             }
             (Consistency::Strong, _) => false,
         };

@@ -2,6 +2,7 @@
 
 mod ages;
 mod control;
+mod cut_off;
 mod doubt;
 mod faults;
 mod frozen;

@@ -157,7 +157,11 @@ mod tests {
             let (number, position) = (u64::from(sequence), Some(commit(sequence)));
             let message = Message::bump(7, number, tenant, vec![number], position);
             take_in(&cache.inner, &mut peers, message).await;
-            cache.inner.generations.has_settled(tenant, commit(sequence))
+            cache
+                .inner
+                .generations
+                .settled_at(tenant, commit(sequence))
+                .is_some()
         };
 
         assert!(hear(1).await);

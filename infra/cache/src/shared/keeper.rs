@@ -54,7 +54,10 @@ pub(super) async fn keep(cache: Weak<Inner>) {
             // When Redis was away for all, all have as much time to come back.
             let all_are_back = trusted_since.elapsed() >= shared.settings.missed_after;
             look_around(&inner, shared).await;
-            if roll.look(shared).await.is_ok() && all_are_back {
+            let looked = roll.look(shared).await.is_ok();
+            let is_anybody_late = !looked || roll.is_anybody_late();
+            shared.is_anybody_late.store(is_anybody_late, Ordering::Release);
+            if looked && all_are_back {
                 roll.call(&inner, shared).await.ok();
             }
             looked_around = Instant::now();

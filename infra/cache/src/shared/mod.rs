@@ -77,6 +77,8 @@ pub(crate) struct Shared {
     /// Wakes the keeper: trust was lost, or something was sent.
     wake: Notify,
     is_subscribed: AtomicBool,
+    /// Whether somebody who shares the cache has not been heard of for longer than usual; also while nobody has looked.
+    is_anybody_late: AtomicBool,
     /// Held while this process signs in or off, so that neither overtakes the other.
     has_left: tokio::sync::Mutex<bool>,
     pub(crate) counts: SharedCounts,
@@ -138,6 +140,7 @@ impl Shared {
             eras: Mutex::default(),
             wake: Notify::new(),
             is_subscribed: AtomicBool::new(false),
+            is_anybody_late: AtomicBool::new(true),
             has_left: tokio::sync::Mutex::default(),
             counts: SharedCounts::default(),
             settings: settings.clone(),
@@ -166,6 +169,11 @@ impl Shared {
 
     pub(crate) fn is_trusted(&self) -> bool {
         self.is_trusted.load(Ordering::Acquire)
+    }
+
+    /// Whether somebody may be cut off, and have changed what nobody has heard of.
+    pub(crate) fn is_anybody_late(&self) -> bool {
+        self.is_anybody_late.load(Ordering::Acquire)
     }
 
     /// How long to wait for what another process loads.

@@ -7,7 +7,8 @@
 //! Whoever follows the log of events since before the last sign of life has found it there, and told the others: he takes
 //! the name off the roll, and that is all. When nobody has, one of those who are left drops everything once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::mem::replace;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,10 @@ use crate::cache::Inner;
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 /// Whoever gives a sign of life has told what he committed so long before, if he tells at all.
 const TOLD_BEFORE: Duration = Duration::from_secs(2);
+/// Whoever is well gives a sign of life each second or two.
+const LATE: Duration = Duration::from_secs(3);
+/// Who was late, and has been taken off the roll, may be cut off and go on. So long is he thought to.
+const MAY_GO_ON: Duration = Duration::from_mins(10);
 /// How long those who follow the log have to take a name off the roll.
 const LEFT_TO_OTHERS: Duration = Duration::from_secs(3);
 /// How long one process has to drop everything before another does.
@@ -33,6 +38,10 @@ pub(super) struct Roll {
     last_signs: HashMap<u64, Instant>,
     /// As of the last look.
     missing: Vec<u64>,
+    /// Those whose last sign of life was older than usual, as of the last look.
+    late: HashSet<u64>,
+    /// Until when somebody may go on who has been taken off.
+    may_go_on: Option<Instant>,
     /// Since when each is missed here.
     missed: HashMap<u64, Instant>,
 }
@@ -146,7 +155,20 @@ impl Roll {
                 None => self.missing.push(name),
             }
         }
+        let late = self.last_signs.iter().filter(|(_, sign)| sign.elapsed() >= LATE);
+        let late = late.map(|(name, _)| *name).chain(self.missing.iter().copied());
+        let before = replace(&mut self.late, late.collect());
+        let is_on_the_roll = |name: &u64| self.last_signs.contains_key(name) || self.missing.contains(name);
+        if !before.iter().all(is_on_the_roll) {
+            self.may_go_on = Some(now + MAY_GO_ON);
+        }
         Ok(())
+    }
+
+    /// Whether somebody may be cut off, and go on: the last sign of his life is older than usual, or was so when he was
+    /// taken off the roll.
+    pub(super) fn is_anybody_late(&self) -> bool {
+        !self.late.is_empty() || self.may_go_on.is_some_and(|until| Instant::now() < until)
     }
 
     /// Sees to it that what those may have left untold who are missing is shown by nobody.
