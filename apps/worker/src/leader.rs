@@ -82,7 +82,10 @@ impl Refusal {
             Self::LogIsAhead => {
                 if !counts.is_log_ahead.swap(true, Ordering::Relaxed) {
                     tracing::error!(
-                        "this process does not read the events: their log is of another server, which had come further, as                          after a dump was restored. Nobody is told of what happens, and nothing is done about it, until the                          log begins anew: `fairlead events begin-anew`, and docs/events.md, After a restore"
+                        "this process does not read the events: their log is of another server, which had come \
+                         further, as after a dump was restored. Nobody is told of what happens, and nothing is done \
+                         about it, until the log begins anew: `fairlead events begin-anew`, and docs/events.md, After \
+                         a restore"
                     );
                 }
             }

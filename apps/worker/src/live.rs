@@ -418,7 +418,8 @@ async fn tell_from(mut place: EventCursor, worker: &crate::Shared, waiter: &mut 
         match worker.log.read(place, STRETCH).await {
             Ok(stretch) if stretch.is_ahead => {
                 tracing::warn!(
-                    "the log of events ends before what was told of it: another server has taken over, which had not come so                      far; those who follow look again"
+                    "the log of events ends before what was told of it: another server has taken over, which had not \
+                     come so far; those who follow look again"
                 );
                 looks.note_more();
                 let Some(end) = end(worker).await else {

@@ -44,7 +44,8 @@ pub(super) fn reduced(
     }
     if events.is_log_ahead {
         reduced.push(
-            "the log of events is of another server: nobody is told of what happens, and nothing is done about it, until              it begins anew (fairlead events begin-anew)"
+            "the log of events is of another server: nobody is told of what happens, and nothing is done about it, \
+             until it begins anew (fairlead events begin-anew)"
                 .to_owned(),
         );
     }
