@@ -241,7 +241,7 @@ async fn a_server_without_room_for_more_connections_costs_no_request() {
 
     // Also when the connection is gone by which the server is looked at: those of the pool work.
     let watching = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                    WHERE datname = current_database() AND query LIKE '%pg_last_wal_receive_lsn%'
+                    WHERE datname = current_database() AND query LIKE '%pg_postmaster_start_time%'
                       AND pid <> pg_backend_pid()";
     superuser.execute(watching).await.unwrap();
     wait_until("the server is not seen any more", async || {

@@ -27,10 +27,9 @@ async fn while_a_secret_is_rotated_both_sign() {
     let rotate = format!("{}/rotate-secret", webhook.path);
 
     let answer = acme.owner.post(&rotate, json!({})).await;
-    assert_eq!(
-        (answer.header("cache-control"), answer.header("etag")),
-        (Some("no-store"), Some("\"2\""))
-    );
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let tag = answer.header("etag").unwrap();
+    assert!(tag.starts_with("\"2.@"), "{tag}");
     let rotated = answer.expect(200);
     let second = rotated["secret"].as_str().unwrap();
     assert_ne!(second, webhook.secret);
