@@ -75,6 +75,44 @@ async fn the_lowest_priority_is_first_then_what_was_due_first() {
 }
 
 #[tokio::test]
+async fn what_stands_aside_is_behind_the_others_and_holds_a_part_of_the_places() {
+    let database = TestDatabase::create().await;
+    let bench = Bench::on(&database).await;
+    for number in 1..=4 {
+        let aside = |_| job("aside").aside();
+        bench.enqueue(tenant(number), (0..3).map(aside)).await;
+    }
+    bench.enqueue(tenant(1), [job("usual"), job("usual")]).await;
+
+    // One of each tenant, and two of all.
+    let claimed = bench.claim(20, JobOwner::Platform).await;
+    let mut kinds: Vec<(JobOwner, &str, bool)> = claimed
+        .jobs
+        .iter()
+        .map(|job| (job.owner(), &*job.kind, job.is_aside))
+        .collect();
+    kinds.sort_unstable();
+    let usual = claimed.jobs.iter().find(|job| job.kind == "usual").unwrap();
+    let mut uow = bench.begin(tenant(1)).await;
+    uow.jobs().set_aside(&usual.ticket).await.unwrap();
+    uow.commit().await.unwrap();
+    let again = bench.claim(20, owner(4)).await;
+
+    assert_eq!(kinds.len(), 4, "{kinds:?}");
+    assert_eq!(kinds.iter().filter(|(_, kind, _)| *kind == "usual").count(), 2);
+    assert!(
+        kinds
+            .iter()
+            .all(|(_, kind, is_aside)| (*kind == "aside") == *is_aside)
+    );
+    assert!(again.jobs.iter().all(|job| job.is_aside), "{again:?}");
+    assert!(
+        !bench.system.complete(&usual.ticket).await.unwrap(),
+        "it was given back"
+    );
+}
+
+#[tokio::test]
 async fn a_job_that_fails_comes_again_later_and_is_dead_in_the_end() {
     let database = TestDatabase::create().await;
     let bench = Bench::on(&database).await;
