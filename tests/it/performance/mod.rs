@@ -81,7 +81,8 @@ async fn a_request_that_waits_in_the_database_is_kept_with_the_statement_it_wait
         ),
         "{kept:#}"
     );
-    let [in_database, for_connection] = ["databaseMs", "poolWaitMs"].map(|name| spent[name].as_f64().unwrap());
+    let [in_database, for_connection] =
+        ["databaseMs", "poolWaitMs"].map(|name| spent[name].as_f64().unwrap());
     assert!(in_database >= 150.0 && in_database <= told, "{kept:#}");
     assert!(in_database + for_connection > told * 0.8, "{kept:#}");
     let statements = spent["statements"].as_array().unwrap();
