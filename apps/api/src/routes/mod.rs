@@ -10,6 +10,7 @@ mod leads;
 mod operations;
 mod pages;
 mod platform;
+mod taken;
 mod tenant;
 mod users;
 mod voice;

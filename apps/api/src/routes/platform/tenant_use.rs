@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use actix_web::{HttpResponse, get, web};
-use fairlead_domain::performance::{Taken, TenantTaken};
+use fairlead_domain::performance::{Grain, TenantTaken};
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
@@ -13,7 +13,7 @@ use crate::Services;
 use crate::authentication::Operator;
 use crate::problem::Problem;
 use crate::query::{FromQuery, QueryOf, QueryReader};
-use crate::units::milliseconds;
+use crate::routes::taken::TakenView;
 
 const DEFAULT_LIMIT: u32 = 50;
 const MAX_LIMIT: u32 = 1_000;
@@ -91,46 +91,6 @@ struct TenantView {
     cache_bytes: Option<u64>,
 }
 
-/// As all processes have measured it: up to the last time that each has written it down.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = Taken)]
-struct TakenView {
-    requests: u64,
-    /// Answers with a status from 500.
-    failed: u64,
-    /// From the head of each request to its answer.
-    request_seconds: f64,
-    /// Of bodies, as far as requests told their length.
-    received_bytes: u64,
-    /// Of bodies; those of streams are not known.
-    sent_bytes: u64,
-    /// Of requests, as the rows and the time of the database.
-    statements: u64,
-    rows: u64,
-    database_ms: f64,
-    job_seconds: f64,
-    /// That clients have stayed, by WebSocket or stream: looked at when measurements are written down.
-    stay_minutes: f64,
-}
-
-impl From<&Taken> for TakenView {
-    fn from(taken: &Taken) -> Self {
-        Self {
-            requests: taken.requests,
-            failed: taken.failed,
-            request_seconds: taken.request_time.as_secs_f64(),
-            received_bytes: taken.received_bytes,
-            sent_bytes: taken.sent_bytes,
-            statements: taken.statements,
-            rows: taken.rows,
-            database_ms: milliseconds(taken.database_time),
-            job_seconds: taken.job_time.as_secs_f64(),
-            stay_minutes: taken.stay_time.as_secs_f64() / 60.0,
-        }
-    }
-}
-
 impl TenantView {
     fn new(tenant: TenantTaken, all: Duration, cache: &HashMap<Uuid, u64>) -> Self {
         let id = tenant.tenant.as_uuid();
@@ -164,7 +124,7 @@ pub(super) async fn tenants(
     query: QueryOf<TenantsQuery>,
 ) -> Result<HttpResponse, Problem> {
     let TenantsQuery { period, limit } = query.0;
-    let since = hour_of(services.clock.now() - period.span());
+    let since = Grain::Hour.beginning(services.clock.now() - period.span());
     let (all, most) = services.performance.ledger.most_taken(since, limit).await?;
     let report = services.cache_control.as_ref().map(|cache| cache.report());
     let cache = report.iter().flat_map(|report| &report.tenants);
@@ -179,12 +139,4 @@ pub(super) async fn tenants(
         all: TakenView::from(&all),
         items: items.collect(),
     }))
-}
-
-fn hour_of(moment: OffsetDateTime) -> OffsetDateTime {
-    let hour = moment
-        .replace_minute(0)
-        .and_then(|moment| moment.replace_second(0));
-    let hour = hour.and_then(|moment| moment.replace_nanosecond(0));
-    hour.expect("every hour begins")
 }

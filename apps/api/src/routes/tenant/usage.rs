@@ -2,7 +2,6 @@ use actix_web::{HttpResponse, get};
 use async_trait::async_trait;
 use fairlead_domain::access::ViewTenant;
 use fairlead_domain::cache::{CacheKey, Tag};
-use fairlead_domain::performance::Taken;
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -10,8 +9,8 @@ use utoipa::ToSchema;
 use crate::problem::Problem;
 use crate::read::{Question, Read, Reading};
 use crate::representation::Representation;
+use crate::routes::taken::TakenView;
 use crate::spec::IfNoneMatch;
-use crate::units::milliseconds;
 
 /// How much the tenant has stored, and what it has taken of what all share.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,58 +45,19 @@ struct UsageView {
     /// When it was counted.
     #[serde(with = "time::serde::rfc3339")]
     as_of: OffsetDateTime,
-    this_month: TakenView,
+    this_month: MonthView,
 }
 
-/// In this calendar month, by UTC: as it has been written down, which takes a minute.
+/// In this calendar month, by UTC.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = UsageOfMonth)]
-struct TakenView {
-    #[schema(minimum = 0)]
-    requests: u64,
-    /// Answers with a status from 500.
-    #[schema(minimum = 0)]
-    failed: u64,
-    /// From the head of each request to its answer.
-    request_seconds: f64,
-    /// Of bodies, as far as requests told their length.
-    #[schema(minimum = 0)]
-    received_bytes: u64,
-    /// Of bodies; those of streams are not known.
-    #[schema(minimum = 0)]
-    sent_bytes: u64,
-    /// Of requests, as the rows and the time of the database.
-    #[schema(minimum = 0)]
-    statements: u64,
-    #[schema(minimum = 0)]
-    rows: u64,
-    database_ms: f64,
-    /// That jobs were worked on.
-    job_seconds: f64,
-    /// That clients have stayed, by WebSocket or stream; of several at once the sum.
-    stay_minutes: f64,
+struct MonthView {
+    #[serde(flatten)]
+    taken: TakenView,
     /// That language models have read and written, with what is reserved.
     #[schema(minimum = 0)]
     ai_tokens: u64,
-}
-
-impl TakenView {
-    fn new(taken: &Taken, ai_tokens: u64) -> Self {
-        Self {
-            requests: taken.requests,
-            failed: taken.failed,
-            request_seconds: taken.request_time.as_secs_f64(),
-            received_bytes: taken.received_bytes,
-            sent_bytes: taken.sent_bytes,
-            statements: taken.statements,
-            rows: taken.rows,
-            database_ms: milliseconds(taken.database_time),
-            job_seconds: taken.job_time.as_secs_f64(),
-            stay_minutes: taken.stay_time.as_secs_f64() / 60.0,
-            ai_tokens,
-        }
-    }
 }
 
 struct CountUsage;
@@ -125,7 +85,10 @@ impl Question for CountUsage {
             carriers: stored.carriers,
             api_keys: stored.api_keys,
             as_of: from.uow.now(),
-            this_month: TakenView::new(&stored.taken, stored.ai_tokens),
+            this_month: MonthView {
+                taken: TakenView::from(&stored.taken),
+                ai_tokens: stored.ai_tokens,
+            },
         }))
     }
 }
