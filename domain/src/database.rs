@@ -30,11 +30,11 @@ pub struct NodeReport {
     pub is_serving: bool,
     /// How it stands, in words that follow its name: `serves`, `is too far behind`.
     pub standing: &'static str,
-    /// Of a replica: how far it has replayed.
+    /// Of a replica, how far it has replayed; of the primary, how far it had written when it was seen last.
     pub position: LogPosition,
-    /// Of a replica: received, and not replayed yet.
+    /// Of a replica: received, and not replayed yet; `None` while it is out of sight.
     pub unapplied_bytes: Option<u64>,
-    /// Of a replica; `None` when it is not known.
+    /// Of a replica; `None` when it is not known: while it or the primary is out of sight.
     pub lag: Option<Lag>,
     /// How long the last look took; `None` when it had no answer.
     pub latency: Option<Duration>,

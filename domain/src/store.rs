@@ -25,6 +25,7 @@ use crate::jobs::{Jobs, Queue};
 use crate::leads::{Assignments, LeadCounters, Leads};
 use crate::marketing::LeadSubscriptions;
 use crate::operations::{OperationOutputs, Operations};
+use crate::performance::alerts::Alerts;
 use crate::webhooks::{WebhookDeliveries, WebhookReplays, Webhooks};
 
 /// Opens units of work for tenants.
@@ -139,6 +140,7 @@ pub trait SystemUnitOfWork: Send {
     fn operators(&mut self) -> &mut dyn Operators;
     fn platform(&mut self) -> &mut dyn Platform;
     fn lead_counters(&mut self) -> &mut dyn LeadCounters;
+    fn alerts(&mut self) -> &mut dyn Alerts;
     /// The platform's own.
     fn jobs(&mut self) -> &mut dyn Jobs;
 

@@ -56,6 +56,9 @@ const STEPS: &[Step] = steps![
     "m20261123_000100_tenant_calls",
     "m20261123_000200_jobs_aside",
     "m20261123_000300_received_timeline",
+    "m20261123_005000_replays_go_on",
+    "m20261123_005100_drop_months_at_once",
+    "m20261123_010000_alerts",
 ];
 
 /// SHA-256 over all SQL, in hexadecimal: two databases that were made from the same files have the same schema.

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use fairlead::config::Config;
 use fairlead_telemetry::spawn;
 use serde_json::{Value, json};
 use sqlx::{Connection as _, Executor as _, PgConnection};
@@ -19,6 +20,11 @@ const LONG: Duration = Duration::from_mins(1);
 
 /// A server behind whose gate there is room for two.
 async fn narrow(max_waiting: usize) -> TestApp {
+    narrow_with(max_waiting, |_| {}).await
+}
+
+/// The same, otherwise configured.
+async fn narrow_with(max_waiting: usize, configure: impl FnOnce(&mut Config)) -> TestApp {
     TestApp::start_with(|config| {
         (config.admission.min_limit, config.admission.max_limit) = (2, 2);
         config.admission.max_wait = LONG;
@@ -28,6 +34,7 @@ async fn narrow(max_waiting: usize) -> TestApp {
         config.database.statement_timeout = LONG;
         config.database.pool.acquire_timeout = LONG;
         config.database.pool.create_timeout = LONG;
+        configure(config);
     })
     .await
 }
@@ -174,6 +181,34 @@ async fn a_client_that_goes_away_leaves_its_place() {
     for request in held {
         request.await.unwrap().expect(200);
     }
+}
+
+/// What is loaded for it others may wait for, too, so it goes on; the database has no less to do than before.
+#[tokio::test]
+async fn what_is_loaded_for_a_client_that_goes_away_takes_room_until_it_is_there() {
+    let app = narrow_with(8, |config| config.cache.responses.enabled = true).await;
+    let operator = app.operator("ops").await;
+    let acme = app.tenant("acme").await;
+    let blocker = lock_leads(&app).await;
+    let gone = [ask(&acme.owner, LEADS), ask(&acme.owner, "/api/v1/leads?limit=5")];
+    until(&operator, "interactive", "inFlight", 2).await;
+    let waits = ask(&acme.owner, CARRIERS);
+    until(&operator, "interactive", "waiting", 1).await;
+
+    for client in gone {
+        client.abort();
+    }
+
+    // Whoever comes later and goes away is noticed later.
+    let later = ask(&acme.owner, CARRIERS);
+    until(&operator, "interactive", "waiting", 2).await;
+    later.abort();
+    until(&operator, "interactive", "waiting", 1).await;
+    assert_eq!(class(&operator, "interactive").await["inFlight"], 2);
+    assert!(!waits.is_finished(), "it was let in beside them");
+    blocker.close().await.unwrap();
+    waits.await.unwrap().expect(200);
+    until(&operator, "interactive", "inFlight", 0).await;
 }
 
 #[tokio::test]

@@ -84,6 +84,7 @@ const KEEPERS: &[(&str, &[&str])] = &[
     ("reqwest", &["fairlead-http", "fairlead-tests"]),
     ("sea-orm", &["fairlead-postgres"]),
     ("sea-orm-migration", &["fairlead-migrations"]),
+    ("sqlparser", &["fairlead-postgres"]),
     ("sqlx", &["fairlead-migrations", "fairlead-tests"]),
     ("tokio-postgres", &["fairlead-postgres"]),
     ("utoipa", &["fairlead-api"]),

@@ -486,6 +486,12 @@ async fn what_operators_warm_is_there_and_what_they_mistype_is_refused() {
         ),
         (&json!(1), &json!(1))
     );
+    let learned = operator.post(warm, json!({ "learned": true })).await.expect(200);
+    assert_eq!(
+        learned["notes"],
+        json!(["learned: what was learnt is kept in Redis, and there is none (cache.redis.url)"])
+    );
+    assert_eq!((&warmed["notes"], &by_key["notes"]), (&json!([]), &json!([])));
     for wrong in [
         json!({ "datasets": ["recent-lead"] }),
         json!({ "keys": ["nonsense"] }),

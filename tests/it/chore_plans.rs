@@ -133,7 +133,7 @@ async fn used_by(database: &TestDatabase, chore: Chore) -> BTreeSet<String> {
     // What is dated is dated by the database's clock.
     parts.clock = Arc::new(fairlead::SystemClock);
     let system = PgSystemStore::new(Arc::clone(&cluster), &config, parts);
-    let handlers = system.maintenance(RETENTION);
+    let handlers = system.maintenance(RETENTION, None);
     let handler = handlers
         .iter()
         .find(|handler| handler.kind() == chore.as_str())
@@ -256,8 +256,8 @@ async fn dead_jobs_are_looked_up_by_their_keys_when_they_are_retried() {
     assert!(retried.jobs >= 1_000, "{retried:?}");
     let after = settled_scans(&superuser, "fairlead_system").await;
     let scans = |name: &str| after[name] - before[name];
-    // Once for each thousand, and not once for each job.
-    assert!(scans("jobs_finished") <= 20, "{}", scans("jobs_finished"));
+    // A time or two for each five hundred, and not once for each job.
+    assert!(scans("jobs_finished") <= 40, "{}", scans("jobs_finished"));
     assert_eq!(scans("SEQUENTIAL jobs"), 0);
     assert!(scans("jobs_dead_key") >= 1_000, "{}", scans("jobs_dead_key"));
 }

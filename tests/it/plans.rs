@@ -576,6 +576,37 @@ async fn the_log_is_read_through_its_indexes() {
     }
 }
 
+/// However rare what is wanted is: it is looked for among a bounded number of events.
+#[tokio::test]
+async fn whoever_goes_along_the_log_looks_at_it_in_its_order_alone() {
+    let database = TestDatabase::create().await;
+    fill(&database, FILL).await;
+    let superuser = database.pool(DatabaseRole::Superuser, 1).await;
+    for types in [&["lead_deleted"][..], &["lead_deleted", "lead_restored"]] {
+        let filter = EventFilter {
+            types: types.iter().map(|name| (*name).to_owned()).collect(),
+            aggregate: None,
+        };
+
+        let used = indexes_used(&database, &superuser, async |uow| {
+            uow.events()
+                .along(&filter, EventCursor::START, 50)
+                .await
+                .expect("the log is read");
+        })
+        .await;
+
+        let full: Vec<&String> = used
+            .iter()
+            .filter(|name| name.contains(&full_partition()))
+            .collect();
+        assert!(
+            full.len() == 1 && full[0].contains("tenant_id_xid_position"),
+            "{types:?}: {used:?}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn the_log_of_all_tenants_is_read_through_its_index() {
     let database = TestDatabase::create().await;

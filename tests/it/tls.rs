@@ -83,7 +83,7 @@ impl TlsRedis {
                 &self.folder.path().join("keys").display().to_string(),
             )
             // A machine that is busy with other tests is slow, not gone.
-            .with("FAIRLEAD__CACHE__REDIS__COMMAND_TIMEOUT_MS", "5000")
+            .with("FAIRLEAD__CACHE__REDIS__COMMAND_TIMEOUT_MS", "500")
     }
 }
 

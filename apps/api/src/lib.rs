@@ -95,7 +95,7 @@ pub use metrics::{MetricSources, serve_metrics};
 pub use middleware::{ForwardedHeader, RequestTimes, SlowRequests, TenantMeters, TrustedProxies};
 pub use paging::CursorKey;
 pub use path::PathId;
-pub use performance::{Performance, PerformanceSettings, Recorder};
+pub use performance::{AlertRounds, Performance, PerformanceSettings, Recorder};
 pub use plan_calls::PlanCalls;
 pub use rate_limits::{Enforcement, RateLimits};
 pub use read::Shortcuts;

@@ -3,6 +3,7 @@
 //! The one crate that sees both the ports and the adapters behind them. It is a library so that tests can wire a
 //! server in their own process: [`start_with`] takes a [`config::Config`] and, from a test, a clock and ids.
 
+mod archive;
 pub mod cli;
 pub mod config;
 mod database;
@@ -17,6 +18,7 @@ mod system;
 mod tls;
 mod wiring;
 
+pub use archive::FileArchive;
 pub use database::{Database, Progress};
 pub use system::{SystemClock, SystemIds};
 pub use wiring::{Parts, Running, start, start_with};

@@ -14,6 +14,9 @@ use crate::{BrokerParts, Shared};
 
 /// Events per step.
 pub(crate) const STRETCH: u32 = 500;
+/// Looks begin so far apart at least. Each costs durable commits of its own, for what was done and for the place, and
+/// takes them from those who write: what is written without a pause is handled in stretches.
+const APART: Duration = Duration::from_millis(100);
 /// What a broker has not brought is looked for so often.
 const CATCH_UP_EVERY: Duration = Duration::from_secs(1);
 const BACKOFF: Backoff = Backoff {
@@ -92,7 +95,7 @@ async fn rest(shared: &Shared, waiter: &mut Waiter, looks: &Looks, pause: Durati
             sleep(CATCH_UP_EVERY).await;
             false
         } else {
-            waiter.woken_within(pause).await
+            waiter.woken_within(pause, APART).await
         };
         if is_woken || looks.nothing_until(shared.log.written()).is_none() {
             return;

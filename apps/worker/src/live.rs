@@ -24,7 +24,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::backoff::Backoff;
 use crate::feed::STRETCH;
-use crate::looks::{LOOK_EVERY, Looks};
+use crate::looks::{APART, LOOK_EVERY, Looks};
 use crate::ring::{self, Hearer, Ring};
 use crate::signal::Waiter;
 
@@ -477,7 +477,7 @@ async fn tell_from(mut place: EventCursor, worker: &crate::Shared, waiter: &mut 
 async fn rest(worker: &crate::Shared, waiter: &mut Waiter, looks: &Looks, pause: Duration) {
     loop {
         let is_woken = if worker.live.is_telling() {
-            waiter.woken_within(pause).await
+            waiter.woken_within(pause, APART).await
         } else {
             // Or until somebody wants to follow.
             timeout(LOOK_EVERY, worker.live.0.wanted.notified()).await.is_ok()

@@ -9,6 +9,8 @@ use crate::backoff::Backoff;
 
 /// Nobody need tell: so often it is looked.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Looks begin so far apart at least where somebody waits for what they find.
+pub(crate) const APART: Duration = Duration::from_millis(10);
 /// There are events that may be read as soon as a transaction ends, which nobody tells of. Most end soon.
 const HELD: Backoff = Backoff {
     first: Duration::from_millis(10),

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use crate::Shared;
 use crate::backoff::Backoff;
 use crate::feed::STRETCH;
-use crate::looks::Looks;
+use crate::looks::{APART, Looks};
 
 /// The reader's name.
 pub(crate) const RELAY: &str = "relay";
@@ -57,7 +57,7 @@ pub(crate) async fn relay(shared: &Shared, broker: &dyn Broker, lease: &dyn Leas
                 }
                 if !step.is_full {
                     let pause = looks.rest(step.is_held, place != step.place);
-                    while !waiter.woken_within(pause).await
+                    while !waiter.woken_within(pause, APART).await
                         && looks.nothing_until(shared.log.written()).is_some()
                     {}
                 }

@@ -20,9 +20,6 @@ const TELL_EVERY: Duration = Duration::from_millis(20);
 
 const HEAR_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
-/// Looks begin so far apart at least: the first event is read at once, and what comes right behind it together.
-const APART: Duration = Duration::from_millis(10);
-
 /// Says that there are new events. Its clones are the same one.
 #[derive(Clone, Debug, Default)]
 pub struct CommitSignal(Arc<Signals>);
@@ -86,12 +83,12 @@ impl Waiter {
         let _ = self.signal.changed().await;
     }
 
-    /// Waits until it is woken, or for so long, and until the look before was a moment ago. Returns whether it was
-    /// woken.
-    pub(crate) async fn woken_within(&mut self, limit: Duration) -> bool {
+    /// Waits until it is woken, or for so long, and until the look before began so far `apart`: the first event is read at
+    /// once, and what comes right behind it together. Returns whether it was woken.
+    pub(crate) async fn woken_within(&mut self, limit: Duration, apart: Duration) -> bool {
         let is_woken = timeout(limit, self.woken()).await.is_ok();
         sleep_until(self.next).await;
-        self.next = Instant::now() + APART;
+        self.next = Instant::now() + apart;
         is_woken
     }
 }

@@ -48,6 +48,9 @@ impl JobHandler for WarmCache {
             took_ms = u64::try_from(report.took.as_millis()).unwrap_or(u64::MAX),
             "the cache was warmed"
         );
+        for note in &report.notes {
+            tracing::warn!("the cache was not warmed with all that was asked for: {note}");
+        }
         if tally.failed > 0 && tally.loaded + tally.taken + tally.kept == 0 {
             let fault = format!("none of {} answers could be loaded", tally.failed);
             return Err(JobError::Retry(fault.into()));

@@ -158,6 +158,8 @@ pub struct WarmReport {
     pub datasets: Vec<DatasetReport>,
     pub tenants: usize,
     pub took: Duration,
+    /// Why something was not loaded that was asked for.
+    pub notes: Vec<&'static str>,
 }
 
 #[derive(Clone, Debug)]

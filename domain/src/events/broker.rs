@@ -33,8 +33,12 @@ pub struct LinkReport {
     pub published: u64,
     /// Deliveries of the broker that failed, and come again later.
     pub retried: u64,
-    /// Those that were given up, and lie in the dead-letter queue.
+    /// Those that were given up, and were put into the dead-letter queue.
     pub dead: u64,
+    /// What lies there, when this process looked last.
+    pub dead_letters: u64,
+    /// What this process has dropped there because it was too much.
+    pub dead_dropped: u64,
 }
 
 /// Takes what a broker delivers.

@@ -21,7 +21,7 @@ impl Envelope<'_> {
     /// The media type of one.
     pub const MEDIA_TYPE: &'static str = "application/cloudevents+json";
     /// What `source` begins with; the rest is what brought the event about.
-    const SOURCE: &'static str = "urn:fairlead:";
+    pub(crate) const SOURCE: &'static str = "urn:fairlead:";
 
     /// As text.
     pub fn to_json(self) -> String {

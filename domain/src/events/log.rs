@@ -70,6 +70,16 @@ pub trait Events: Send {
         limit: u32,
     ) -> Result<EventPage, StoreError>;
 
+    /// Likewise, but looks at no more than some thousands of events, wanted or not, so that it takes no longer where few
+    /// are wanted of many. A stretch in which fewer were found than `limit` may have more behind it: it says so, and
+    /// [`EventPage::next`] goes on, though nothing was found.
+    async fn along(
+        &mut self,
+        filter: &EventFilter,
+        after: EventCursor,
+        limit: u32,
+    ) -> Result<EventPage, StoreError>;
+
     /// The place of the last event that is gone because it was older than events are kept; before all events where
     /// nothing is.
     async fn dropped(&mut self) -> Result<EventCursor, StoreError>;

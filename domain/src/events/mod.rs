@@ -1,6 +1,7 @@
 //! What happened: events and the audit trail, recorded through the unit of work that changes the rows; the log of events,
 //! read in the order of cause; and what is done about them, by whom and by which way.
 
+mod archive;
 mod broker;
 mod consumer;
 mod entry;
@@ -11,6 +12,7 @@ mod observer;
 mod reader;
 mod recorded;
 
+pub use archive::{ArchiveError, ArchivedMonth, EventArchive, EventSet};
 pub use broker::{Broker, Delivered, EventHandler, LinkReport, PublishError, Verdict};
 pub use consumer::{Consumer, HANDLE_EVENT, HandleError, Inbox, handle_event_key};
 pub use entry::{Event, EventCursor};

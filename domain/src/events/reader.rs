@@ -58,6 +58,8 @@ pub trait EventLog: Debug + Send + Sync {
     reason = "what one look at the log has shown: any of them may be so or not"
 )]
 pub struct Stretch {
+    /// The moment before the log was asked: what was committed by then is in here, unless it is held or there is more.
+    pub asked: Instant,
     pub events: Vec<Event>,
     /// Of each of them, the transaction that recorded it: alike for those that became durable together, and for no
     /// others near them.

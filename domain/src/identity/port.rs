@@ -342,6 +342,30 @@ pub struct OperatorAct<'a> {
 #[async_trait]
 pub trait Platform: Send {
     async fn database_size(&mut self) -> Result<DatabaseSize, StoreError>;
+
+    /// Makes the partitions of the months to come, and tells what else there is of what performance is measured with. For
+    /// who writes to their tables it waits a moment and no longer; until the unit of work ends, they wait for it.
+    async fn prepare(&mut self) -> Result<Preparation, StoreError>;
+}
+
+/// What performance is measured with.
+#[derive(Clone, Debug)]
+pub struct Preparation {
+    /// Those that nothing goes without, and whether each is there.
+    pub tables: Vec<(String, bool)>,
+    pub partitions_found: u64,
+    pub partitions_made: u64,
+    /// Those that show more where they are there.
+    pub extensions: Vec<(String, ExtensionState)>,
+}
+
+/// How far the server is extended by something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExtensionState {
+    Installed,
+    /// It is on the server, and was not created in this database.
+    Available,
+    Missing,
 }
 
 /// Bytes on disk; the tables are sorted by size, the largest first.

@@ -27,7 +27,7 @@ pub trait JobOperations: Debug + Send + Sync {
     async fn resume_part(&self, queue: Queue, part: &Part) -> Result<bool, StoreError>;
 
     /// Has dead jobs wait again, with all their attempts, up to some ten thousand. Of several with one unique key the
-    /// last one does, and none while one like it is not finished.
+    /// last one does, and none while one like it is not finished; one that is enqueued meanwhile keeps no others back.
     async fn retry_dead(&self, queue: Queue, which: &Which) -> Result<Retried, StoreError>;
 
     /// The dead jobs of a queue by what they failed of, the most first.
@@ -51,11 +51,38 @@ pub trait JobOperations: Debug + Send + Sync {
 }
 
 /// What came of retrying dead jobs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Retried {
     pub jobs: u64,
     /// Whether there are likely to be more: ask again.
     pub has_more: bool,
+    /// Those that stay dead, the newest first, up to [`Retried::MOST_LEFT`]; empty while there are more to be retried.
+    pub left: Vec<LeftDead>,
+    /// Whether others stay dead, too.
+    pub has_more_left: bool,
+}
+
+impl Retried {
+    pub const MOST_LEFT: usize = 100;
+}
+
+/// A dead job that was not retried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftDead {
+    pub owner: JobOwner,
+    pub id: JobId,
+    pub kind: String,
+    pub unique_key: Option<String>,
+    pub why: WhyLeft,
+}
+
+/// Why a dead job was not retried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhyLeft {
+    /// This one has the same unique key and is not finished: it does the same.
+    LikeIt(JobId),
+    /// Somebody else was changing it at that very moment.
+    Held,
 }
 
 /// Which jobs of a queue are meant; what is `None` does not matter.

@@ -5,6 +5,7 @@
 
 pub mod alerts;
 pub mod bottlenecks;
+pub mod catalog;
 pub mod forecast;
 pub mod health;
 pub mod index_advice;
@@ -13,6 +14,7 @@ pub mod maintenance;
 #[cfg(test)]
 mod noise;
 pub mod noisy;
+pub mod plans;
 mod sample;
 mod sketch;
 mod statement;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
+use super::alerts::Counts;
 use super::{LatencySketch, Taken};
 use crate::identity::TenantId;
 use crate::store::StoreError;
@@ -81,12 +82,13 @@ pub enum Grain {
 /// The measured past, of all processes.
 #[async_trait]
 pub trait Samples: fmt::Debug + Send + Sync {
-    /// Writes down what this process has measured within an interval, and adds to the ledger what tenants have taken: all
-    /// or nothing. No other of its intervals began at the same moment.
+    /// Writes down what this process has measured within an interval, and adds what became of requests and what tenants
+    /// have taken to what all know of that: all or nothing. No other of its intervals began at the same moment.
     async fn add(
         &self,
         at: OffsetDateTime,
         measured: &[(Series, Figures)],
+        counts: &Counts,
         taken: &[(TenantId, Taken)],
     ) -> Result<(), StoreError>;
 

@@ -114,6 +114,11 @@ impl LatencySketch {
         Some(middle(bucket).min(self.longest))
     }
 
+    /// How many took longer; those of the bucket that it lies in did not.
+    pub fn longer_than(&self, bound: Duration) -> u64 {
+        self.counts[bucket(bound) + 1..].iter().sum()
+    }
+
     /// To be kept: the buckets that have something, which are few.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = vec![FORMAT];
@@ -245,6 +250,22 @@ mod tests {
             let exact = u128::from(times[rank - 1]);
             // A part of it, or a microsecond.
             prop_assert!(told.abs_diff(exact) <= (exact / 32).max(1_000), "{told} for {exact}");
+        }
+
+        #[test]
+        fn as_many_took_longer_as_are_behind_the_bucket(times in times(), bound in 0..200_000_u64) {
+            let bound = Duration::from_micros(bound);
+            let told = sketch_of(&times).longer_than(bound);
+
+            let behind = |nanoseconds: &&u64| bucket(Duration::from_nanos(**nanoseconds)) > bucket(bound);
+            prop_assert_eq!(told, times.iter().filter(behind).count() as u64);
+            // No more than are longer, and all that are longer by a sixteenth.
+            let bound = bound.as_nanos();
+            let longer = |sixteenths: u128| {
+                let is_longer = |took: &&u64| u128::from(**took) * 16 > bound * sixteenths + 16_000 * (sixteenths - 16);
+                times.iter().filter(is_longer).count() as u64
+            };
+            prop_assert!((longer(17)..=longer(16)).contains(&told));
         }
 
         #[test]

@@ -55,6 +55,25 @@ pub struct StatementReport {
     pub rows: u64,
 }
 
+impl StatementReport {
+    /// What it has cost since it was as `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut counts = self.counts;
+        for (count, before) in counts.iter_mut().zip(earlier.counts) {
+            *count = count.saturating_sub(before);
+        }
+        Self {
+            fingerprint: self.fingerprint,
+            text: self.text.clone(),
+            times: self.times.since(&earlier.times),
+            counts,
+            failed: self.failed.saturating_sub(earlier.failed),
+            rows: self.rows.saturating_sub(earlier.rows),
+        }
+    }
+}
+
 /// Tells what statements have cost, whoever had them sent.
 pub trait StatementMeters: fmt::Debug + Send + Sync {
     /// Those that took most time come first. Answers from memory.

@@ -25,8 +25,18 @@ impl Message {
 
     /// Signs an event with each of `keys`.
     pub fn sign(event: &Event, at: OffsetDateTime, secrets: &dyn SigningSecrets, keys: &[Secret]) -> Self {
-        let (id, timestamp) = (event.id.to_string(), at.unix_timestamp());
-        let body = Envelope(event).to_json();
+        Self::of(event.id.to_string(), Envelope(event).to_json(), at, secrets, keys)
+    }
+
+    /// Signs what is in an envelope already.
+    pub fn of(
+        id: String,
+        body: String,
+        at: OffsetDateTime,
+        secrets: &dyn SigningSecrets,
+        keys: &[Secret],
+    ) -> Self {
+        let timestamp = at.unix_timestamp();
         let content = format!("{id}.{timestamp}.{body}");
         let signatures: Vec<String> = keys
             .iter()

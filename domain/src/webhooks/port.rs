@@ -143,7 +143,9 @@ pub trait WebhookReplays: Send {
     async fn progress(&mut self, id: ReplayId) -> Result<ReplayProgress, StoreError>;
     async fn find_for_update(&mut self, id: ReplayId) -> Result<Option<Replay>, StoreError>;
     async fn update(&mut self, replay: &Replay) -> Result<(), StoreError>;
-    /// Stops the replay of a webhook that is running, if there is one.
+    /// Has a replay run that was given up; returns whether it does: no other one of its webhook is running.
+    async fn resume(&mut self, replay: &Replay) -> Result<bool, StoreError>;
+    /// Stops the replay of a webhook that is running, if there is one. None that was given up goes on any more.
     async fn stop(&mut self, webhook: WebhookId) -> Result<(), StoreError>;
 }
 

@@ -66,8 +66,12 @@ pub enum ReplayState {
     Completed {
         at: OffsetDateTime,
     },
-    /// The webhook was disabled or deleted meanwhile, or its job was given up.
+    /// The webhook was disabled or deleted meanwhile.
     Stopped {
+        at: OffsetDateTime,
+    },
+    /// Its job was given up. It goes on where it stopped if an operator has that tried again.
+    GivenUp {
         at: OffsetDateTime,
     },
     /// Some of what it was to send was dropped, because it was older than events are kept.
@@ -81,26 +85,33 @@ impl ReplayState {
         match self {
             Self::Running => "RUNNING",
             Self::Completed { .. } => "COMPLETED",
-            Self::Stopped { .. } => "STOPPED",
+            Self::Stopped { .. } | Self::GivenUp { .. } => "STOPPED",
             Self::Expired { .. } => "EXPIRED",
         }
     }
 
     /// Puts together what is stored apart.
-    pub fn of(name: &str, ended_at: Option<OffsetDateTime>) -> Option<Self> {
+    pub fn of(name: &str, ended_at: Option<OffsetDateTime>, is_given_up: bool) -> Option<Self> {
         match (name, ended_at) {
             ("RUNNING", None) => Some(Self::Running),
             ("COMPLETED", Some(at)) => Some(Self::Completed { at }),
+            ("STOPPED", Some(at)) if is_given_up => Some(Self::GivenUp { at }),
             ("STOPPED", Some(at)) => Some(Self::Stopped { at }),
             ("EXPIRED", Some(at)) => Some(Self::Expired { at }),
             _ => None,
         }
     }
 
+    pub fn is_given_up(self) -> bool {
+        matches!(self, Self::GivenUp { .. })
+    }
+
     pub fn ended_at(self) -> Option<OffsetDateTime> {
         match self {
             Self::Running => None,
-            Self::Completed { at } | Self::Stopped { at } | Self::Expired { at } => Some(at),
+            Self::Completed { at } | Self::Stopped { at } | Self::GivenUp { at } | Self::Expired { at } => {
+                Some(at)
+            }
         }
     }
 }

@@ -40,8 +40,9 @@ impl JobHandler for ReplayWebhook {
         let scope = scope(job)?;
         let id = Id::from_uuid(payload(job)?);
         let mut uow = self.store.begin_behind(&scope).await?;
-        let running = uow.webhook_replays().find_for_update(id).await?;
-        let Some(mut replay) = running.filter(|replay| replay.state == ReplayState::Running) else {
+        let found = uow.webhook_replays().find_for_update(id).await?;
+        let may_go_on = |replay: &Replay| replay.state == ReplayState::Running || replay.state.is_given_up();
+        let Some(mut replay) = found.filter(may_go_on) else {
             uow.jobs().finish(&job.ticket).await?;
             uow.commit().await?;
             return Ok(Done::WithItsEffect);
@@ -49,7 +50,20 @@ impl JobHandler for ReplayWebhook {
         let webhook = uow.webhooks().find(replay.webhook).await?;
         let next = match webhook.filter(|webhook| webhook.state.is_enabled()) {
             None => Next::Ended(ReplayState::Stopped { at: uow.now() }),
-            Some(webhook) => step(&mut *uow, &mut replay, &webhook).await?,
+            Some(webhook) => {
+                // What gives one up leaves its job dead: whoever claims that does so because an operator has had it
+                // tried again.
+                if replay.state.is_given_up() {
+                    if !uow.webhook_replays().resume(&replay).await? {
+                        // Behind the one that was begun since.
+                        uow.jobs().postpone(&job.ticket, LOOK_AGAIN, None).await?;
+                        uow.commit().await?;
+                        return Ok(Done::Postponed);
+                    }
+                    replay.state = ReplayState::Running;
+                }
+                step(&mut *uow, &mut replay, &webhook).await?
+            }
         };
         if let Next::Ended(state) = next {
             replay.state = state;
@@ -69,15 +83,16 @@ impl JobHandler for ReplayWebhook {
         Ok(done)
     }
 
-    /// Has the replay end with its job, so that another can be begun.
+    /// Has the replay end with its job, so that another can be begun. It goes on when the job is tried again.
     async fn died(&self, job: &DeadJob) -> Result<(), StoreError> {
         let (Some(tenant), Some(id)) = (job.owner.tenant(), Replay::of_job_key(job)) else {
             return Ok(());
         };
         let mut uow = self.store.begin_behind(&of_tenant(tenant)).await?;
         let found = uow.webhook_replays().find_for_update(id).await?;
-        if let Some(replay) = found.filter(|replay| replay.state == ReplayState::Running) {
-            uow.webhook_replays().stop(replay.webhook).await?;
+        if let Some(mut replay) = found.filter(|replay| replay.state == ReplayState::Running) {
+            replay.state = ReplayState::GivenUp { at: uow.now() };
+            uow.webhook_replays().update(&replay).await?;
         }
         uow.commit().await?;
         Ok(())
@@ -105,7 +120,7 @@ async fn step(uow: &mut dyn UnitOfWork, replay: &mut Replay, webhook: &Webhook) 
         aggregate: None,
     };
     let room = STEP.min(MOST_PENDING - pending);
-    let page = uow.events().after(&wanted, Some(replay.place), room).await?;
+    let page = uow.events().along(&wanted, replay.place, room).await?;
     if page.is_cut {
         // Whoever asked for it is not told that all was sent.
         return Ok(Next::Ended(ReplayState::Expired { at: uow.now() }));
@@ -129,7 +144,8 @@ async fn step(uow: &mut dyn UnitOfWork, replay: &mut Replay, webhook: &Webhook) 
     deliver_later(uow, &deliveries).await?;
     replay.deliveries += deliveries.len() as u64;
     replay.place = page.next;
-    let is_over = within < page.events.len() || (!page.has_more && replay.is_settled);
+    let is_over =
+        within < page.events.len() || !is_within(page.next) || (!page.has_more && replay.is_settled);
     Ok(if is_over {
         Next::Ended(ReplayState::Completed { at: uow.now() })
     } else if page.has_more {

@@ -21,4 +21,4 @@ pub use key_ring::{KeyFault, KeyRing, KeyRingError, PublicKey};
 pub use password_hasher::{Argon2PasswordHasher, HasherLimits};
 pub use sealed_answers::SealedAnswers;
 pub use secrets::Sha256Secrets;
-pub use signing_secrets::SealedSigningSecrets;
+pub use signing_secrets::{SealedSigningSecrets, is_signing_secret};

@@ -18,6 +18,12 @@ const PREFIX: &str = "whsec_";
 const SECRET_LENGTH: usize = 32;
 const VERSION: u8 = 1;
 
+/// Whether something can be signed with a text: it is `whsec_` and the base64 of 24 to 64 bytes, as Standard Webhooks has
+/// it.
+pub fn is_signing_secret(secret: &Secret) -> bool {
+    decode(secret).is_some_and(|key| (24..=64).contains(&key.len()))
+}
+
 impl SealedSigningSecrets {
     pub fn new(key: [u8; 32]) -> Self {
         let key = UnboundKey::new(&AES_256_GCM, &key).expect("the key is as long as the algorithm wants it");

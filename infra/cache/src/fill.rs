@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use fairlead_domain::cache::{Entry, Found, Freshness, LoadFailure, Loaded, Loader, Source, Tag};
 use fairlead_domain::consistency::{Consistency, LogPosition};
 use fairlead_domain::store::StoreError;
+use fairlead_telemetry::request::Place;
 use fairlead_telemetry::{request, spawn};
 use tokio::time::{sleep, timeout};
 
@@ -24,20 +25,23 @@ const GRACE: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// Starts a load that goes on when those who wait for it give up, and when the time of who asked first is over: what it
-/// costs is put down to that request, but it answers all who join.
+/// costs is put down to that request, but it answers all who join. Until it is over, what that request takes up is not
+/// given back, though its client may have gone: the database works all the same.
 pub(crate) fn start(inner: Arc<Inner>, flight: Arc<Flight>, tags: Box<[Tag]>, loader: Arc<dyn Loader>) {
     let deadline = Instant::now() + inner.settings.load_limit;
     // However it ends, those who wait are told, and the next one may take off.
     let listed = Listed { inner, flight };
+    let request = request::current();
+    let place = request.as_ref().and_then(|request| request.hold());
     let work = async move {
         let fill = Fill {
             inner: &listed.inner,
             flight: &listed.flight,
             tags: &tags,
         };
-        fill.run(&*loader).await;
+        fill.run(&*loader, place).await;
     };
-    match request::current() {
+    match request {
         Some(request) => spawn(request::scope(request.part(deadline), work)),
         None => spawn(work),
     };
@@ -64,9 +68,11 @@ struct Fill<'a> {
 }
 
 impl Fill<'_> {
-    async fn run(&self, loader: &dyn Loader) {
+    /// Gives `place` back once nothing is asked of the database any more.
+    async fn run(&self, loader: &dyn Loader, place: Option<Arc<Place>>) {
         let Some(shared) = &self.inner.shared else {
             let landing = self.load(None, loader).await;
+            drop(place);
             self.land(landing.map(|landing| landing.found));
             return;
         };
@@ -80,7 +86,9 @@ impl Fill<'_> {
             Asked::Load(opened) => opened,
         };
         let mut is_gone = false;
-        match self.load(opened.as_ref(), loader).await {
+        let landing = self.load(opened.as_ref(), loader).await;
+        drop(place);
+        match landing {
             Ok(Landing { found, keeps }) => {
                 self.land(Ok(found));
                 // What is known here to have changed meanwhile need not be offered.

@@ -17,6 +17,7 @@ use fairlead_domain::identity::TenantId;
 use crate::TieredCache;
 use crate::bump::distinct;
 use crate::cache::Inner;
+use crate::generations::TagHash;
 
 /// Whoever commits has told of it by then, if ever. A commit that is bumped twice costs each answer a load.
 const TOLD_WITHIN: Duration = Duration::from_millis(250);
@@ -75,6 +76,8 @@ struct Commit {
     /// Behind the commit.
     position: LogPosition,
     found: Instant,
+    /// Up to when all that the log has was found before it.
+    behind: Option<Instant>,
 }
 
 impl Heard {
@@ -101,9 +104,29 @@ impl Heard {
     /// Whether the log was followed without a gap since `from`, and was read to its end after `until`: what was committed
     /// between these, and longer ago than anybody takes to tell of it, was found there.
     pub(crate) fn has_followed(&self, from: Instant, until: Instant) -> bool {
-        match *lock(&self.followed) {
-            Followed::Since { since, flowed } => since <= from && flowed >= until,
+        let followed = *lock(&self.followed);
+        match followed {
+            Followed::Since { since, flowed } => since <= from && flowed >= until && self.is_bumped(until),
             Followed::NotYet | Followed::Unsure => false,
+        }
+    }
+
+    /// Whether all that was found is bumped that may have been committed before a moment: others are left some time to tell
+    /// of it themselves.
+    fn is_bumped(&self, until: Instant) -> bool {
+        let untold = lock(&self.untold);
+        let mut waiting = untold.commits.iter().filter(|commit| self.is_due(commit));
+        waiting.all(|commit| commit.behind.is_some_and(|behind| behind >= until))
+    }
+
+    fn is_due(&self, commit: &Commit) -> bool {
+        !commit.tags.is_empty() && !self.is_told(commit.mark)
+    }
+
+    fn flowed(&self) -> Option<Instant> {
+        match *lock(&self.followed) {
+            Followed::Since { flowed, .. } => Some(flowed),
+            Followed::NotYet | Followed::Unsure => None,
         }
     }
 
@@ -116,11 +139,12 @@ impl Heard {
         if let followed @ Followed::NotYet = &mut *lock(&self.followed) {
             *followed = Followed::Since {
                 since: now,
-                flowed: now,
+                flowed: stretch.asked,
             };
         }
+        // What was committed while it was on its way may not be in it.
         if !stretch.is_held && !stretch.is_full {
-            self.note_flowed(now);
+            self.note_flowed(stretch.asked);
         }
     }
 
@@ -133,6 +157,7 @@ impl Heard {
 
     /// Takes in what the log has brought.
     fn find(&self, stretch: &Stretch, now: Instant) {
+        let behind = self.flowed();
         let mut untold = lock(&self.untold);
         for (event, transaction) in stretch.events.iter().zip(&stretch.transactions) {
             let mark = (event.tenant, untold.mark_of(event, *transaction));
@@ -151,25 +176,34 @@ impl Heard {
                 tags,
                 position: stretch.as_of,
                 found: now,
+                behind,
             });
         }
     }
 
-    /// Takes out what was found long enough ago, and is still not told: a tenant's commits together.
-    fn due(&self, now: Instant) -> BTreeMap<TenantId, (Vec<Tag>, LogPosition)> {
+    /// Takes out what was found long enough ago, and is still not told: a tenant's commits together. Each is bumped here
+    /// before it is out, so that nobody takes it for bumped too early.
+    fn due(
+        &self,
+        now: Instant,
+        bump_here: impl Fn(TenantId, &[Tag], LogPosition),
+    ) -> BTreeMap<TenantId, (Vec<Tag>, LogPosition)> {
         let mut untold = lock(&self.untold);
         let young = |commit: &Commit| now.saturating_duration_since(commit.found) < TOLD_WITHIN;
         let old = untold.commits.iter().position(young);
         let old = old.unwrap_or(untold.commits.len());
         let mut due = BTreeMap::new();
         for commit in untold.commits.drain(..old) {
-            if commit.tags.is_empty() || self.is_told(commit.mark) {
+            if !self.is_due(&commit) {
                 continue;
             }
             let (tenant, mark) = commit.mark;
             let (tags, position) = due.entry(tenant).or_insert((Vec::new(), LogPosition::UNKNOWN));
             tags.extend(commit.tags);
             *position = commit.position.of_commit(mark);
+        }
+        for (tenant, (tags, position)) in &due {
+            bump_here(*tenant, tags, *position);
         }
         due
     }
@@ -208,14 +242,17 @@ impl EventObserver for TieredCache {
 
 impl Inner {
     pub(crate) fn observe(self: &Arc<Self>, stretch: &Stretch, now: Instant) {
-        self.heard.note_followed(stretch, now);
         self.heard.find(stretch, now);
+        self.heard.note_followed(stretch, now);
         self.tell_untold(now);
     }
 
     /// Bumps what was found long enough ago, and nobody has told of.
     fn tell_untold(self: &Arc<Self>, now: Instant) {
-        let due = self.heard.due(now);
+        let due = self.heard.due(now, |tenant, tags, position| {
+            let tags = tags.iter().map(|tag| TagHash::of(tenant, *tag));
+            self.bump_here(tenant, tags, Some(position));
+        });
         if due.is_empty() {
             return;
         }

@@ -14,7 +14,7 @@ pub struct CacheSettings {
     pub outage: OutageSettings,
     /// How long a load may take, whoever waits for it. Default: 10 s.
     pub load_limit: Duration,
-    /// How much older than what it has seen may be what a read of the primary says that it has seen. Default: 1.1 s.
+    /// How much older than what it has seen may be what a read of the primary says that it has seen. Default: 5 s.
     pub sight_lag: Duration,
 }
 
@@ -26,7 +26,7 @@ impl Default for CacheSettings {
             policies: BTreeMap::new(),
             outage: OutageSettings::default(),
             load_limit: Duration::from_secs(10),
-            sight_lag: Duration::from_millis(1_100),
+            sight_lag: Duration::from_secs(5),
         }
     }
 }

@@ -108,19 +108,21 @@ impl Warmer {
         shared.learn(&gains, LEARNED_KEYS).await;
     }
 
-    /// What all processes have learnt.
-    async fn learned(&self) -> Vec<(TenantId, CacheKey)> {
-        match &self.cache.inner.shared {
-            Some(shared) => shared.learned(LEARNED_KEYS).await,
-            None => Vec::new(),
-        }
+    /// What all processes have learnt, or why that is not known.
+    async fn learned(&self) -> Result<Vec<(TenantId, CacheKey)>, &'static str> {
+        let Some(shared) = &self.cache.inner.shared else {
+            return Err("learned: what was learnt is kept in Redis, and there is none (cache.redis.url)");
+        };
+        let learned = shared.learned(LEARNED_KEYS).await;
+        learned.ok_or("learned: what was learnt is kept in Redis, which does not answer")
     }
 
     /// The tenants that are active here, then those for whom other processes have learnt something.
     async fn known_tenants(&self) -> Result<Vec<TenantId>, StoreError> {
         let mut tenants = self.tenants.active().await?;
         let mut known: HashSet<_> = tenants.iter().copied().collect();
-        let elsewhere = self.learned().await.into_iter().map(|(tenant, _)| tenant);
+        let elsewhere = self.learned().await.unwrap_or_default();
+        let elsewhere = elsewhere.into_iter().map(|(tenant, _)| tenant);
         tenants.extend(elsewhere.filter(|tenant| known.insert(*tenant)));
         Ok(tenants)
     }
@@ -130,8 +132,14 @@ impl Warmer {
         let began = Instant::now();
         let mut report = empty("learned");
         let mut items = Vec::new();
-        let mut learned = self.learned().await;
+        let (mut learned, mut notes) = match self.learned().await {
+            Ok(learned) => (learned, Vec::new()),
+            Err(why) => (Vec::new(), vec![why]),
+        };
         learned.retain(|(tenant, _)| only.is_none_or(|only| only == *tenant));
+        if learned.is_empty() && notes.is_empty() {
+            notes.push("learned: nothing has been learnt yet");
+        }
         for (tenant, key) in learned {
             match self.wanted(tenant, &key) {
                 Some(wanted) => items.push(wanted),
@@ -144,6 +152,7 @@ impl Warmer {
             datasets: vec![report],
             tenants: tenants.len(),
             took: began.elapsed(),
+            notes,
         }
     }
 
@@ -168,6 +177,7 @@ impl Warmer {
             datasets,
             tenants: tenants.len(),
             took: began.elapsed(),
+            notes: Vec::new(),
         }
     }
 

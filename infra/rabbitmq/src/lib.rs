@@ -1,10 +1,11 @@
 //! RabbitMQ behind the broker port of the domain.
 //!
 //! One link, supervised here (`link`): it connects, declares the topology (`topology`), publishes with confirms
-//! (`publish`) and consumes (`queue`); when anything of that breaks, all of it is begun anew. What was under way
-//! counts as lost, and is published, or delivered, again.
+//! (`publish`), consumes (`queue`), and keeps the dead letters from growing for ever (`dead`); when anything of that
+//! breaks, all of it is begun anew. What was under way counts as lost, and is published, or delivered, again.
 
 mod connect;
+mod dead;
 mod link;
 mod message;
 mod probe;

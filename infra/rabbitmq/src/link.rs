@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep, timeout};
 
 use crate::connect::{ConnectError, connect};
+use crate::dead::keep_bounded;
 use crate::publish::{Stopped, Unconfirmed, publish};
 use crate::queue::consume;
 use crate::settings::RabbitMqSettings;
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     publisher: watch::Sender<Option<Channel>>,
     /// Woken when publishing failed.
     broken: Notify,
+    /// Woken when a delivery became a dead letter here.
+    pub(crate) buried: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +56,9 @@ pub(crate) struct Counts {
     published: AtomicU64,
     pub(crate) retried: AtomicU64,
     pub(crate) dead: AtomicU64,
+    /// In the queue, when last looked.
+    pub(crate) dead_letters: AtomicU64,
+    pub(crate) dead_dropped: AtomicU64,
 }
 
 /// Why the link broke.
@@ -83,6 +89,7 @@ impl RabbitMq {
                 counts: Counts::default(),
                 publisher: watch::Sender::new(None),
                 broken: Notify::new(),
+                buried: Notify::new(),
             }),
         }
     }
@@ -202,6 +209,7 @@ async fn work(
         () = link.gone() => Err(LinkFault::Gone),
         () = shared.broken.notified() => Err(LinkFault::Unpublished),
         fault = declare_again(shared, connection) => fault,
+        fault = keep_bounded(shared, connection) => fault,
     }
 }
 
@@ -264,6 +272,8 @@ impl Broker for RabbitMq {
             published: counts.published.load(Ordering::Relaxed),
             retried: counts.retried.load(Ordering::Relaxed),
             dead: counts.dead.load(Ordering::Relaxed),
+            dead_letters: counts.dead_letters.load(Ordering::Relaxed),
+            dead_dropped: counts.dead_dropped.load(Ordering::Relaxed),
         }
     }
 }

@@ -100,10 +100,9 @@ async fn acknowledge(delivery: &Delivery) -> Result<(), Error> {
 /// To the dead letters.
 async fn reject(shared: &Shared, delivery: &Delivery) -> Result<(), Error> {
     shared.counts.dead.fetch_add(1, Ordering::Relaxed);
-    delivery
-        .reject(BasicRejectOptions { requeue: false })
-        .await
-        .map(drop)
+    delivery.reject(BasicRejectOptions { requeue: false }).await?;
+    shared.buried.notify_one();
+    Ok(())
 }
 
 /// Puts a copy where it waits, which is there before the delivery is acknowledged.

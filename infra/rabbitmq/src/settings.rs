@@ -8,6 +8,9 @@ const RETRIES: u32 = 5;
 /// Each time so much later.
 const FACTOR: u32 = 4;
 
+/// Dead letters that are kept, where nobody says how many.
+const DEAD_LETTERS: u32 = 10_000;
+
 /// Where RabbitMQ is, and how to use it.
 #[derive(Clone)]
 pub struct RabbitMqSettings {
@@ -17,6 +20,8 @@ pub struct RabbitMqSettings {
     /// What all names begin with, so that installations can share a virtual host.
     pub(crate) prefix: String,
     pub(crate) first_retry: Duration,
+    /// Beyond these the oldest are dropped.
+    pub(crate) dead_letters: u32,
 }
 
 /// The longest that all names may begin with: those of the broker have at most 255 bytes.
@@ -46,6 +51,7 @@ impl RabbitMqSettings {
             authorities: None,
             prefix: prefix.to_owned(),
             first_retry,
+            dead_letters: DEAD_LETTERS,
         })
     }
 
@@ -58,6 +64,15 @@ impl RabbitMqSettings {
             authorities: Some(authorities),
             ..self
         })
+    }
+
+    /// Keeps so many dead letters, the last ones.
+    #[must_use]
+    pub fn keeping_dead_letters(self, most: u32) -> Self {
+        Self {
+            dead_letters: most,
+            ..self
+        }
     }
 
     /// How long a delivery waits after its first failure, its second, and so on.
@@ -89,6 +104,7 @@ impl fmt::Debug for RabbitMqSettings {
             .field("place", &self.place())
             .field("prefix", &self.prefix)
             .field("first_retry", &self.first_retry)
+            .field("dead_letters", &self.dead_letters)
             .finish_non_exhaustive()
     }
 }

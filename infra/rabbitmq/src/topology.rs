@@ -81,7 +81,7 @@ pub(crate) async fn declare(
             FieldTable::default(),
         )
         .await?;
-    queue(channel, &names.dead, []).await?;
+    declare_dead(channel, names).await?;
     bind(channel, &names.dead, &names.dead, FieldTable::default()).await?;
     for delay in settings.delays() {
         let milliseconds = i64::try_from(delay.as_millis()).unwrap_or(i64::MAX);
@@ -107,24 +107,30 @@ pub(crate) async fn declare(
     Ok(())
 }
 
+/// Returns how many messages lie there.
+pub(crate) async fn declare_dead(channel: &Channel, names: &Names) -> Result<u32, Error> {
+    queue(channel, &names.dead, []).await
+}
+
 pub(crate) fn text(value: &str) -> AMQPValue {
     AMQPValue::LongString(value.into())
 }
 
+/// Returns how many messages lie there.
 async fn queue<const N: usize>(
     channel: &Channel,
     name: &str,
     arguments: [(&'static str, AMQPValue); N],
-) -> Result<(), Error> {
+) -> Result<u32, Error> {
     let mut table = FieldTable::default();
     table.insert("x-queue-type".into(), text("quorum"));
     for (argument, value) in arguments {
         table.insert(argument.into(), value);
     }
-    channel
+    let declared = channel
         .queue_declare(name.into(), QueueDeclareOptions::durable(), table)
         .await?;
-    Ok(())
+    Ok(declared.message_count())
 }
 
 async fn bind(channel: &Channel, queue: &str, exchange: &str, matching: FieldTable) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use fairlead_cache::{CacheSettings, OutageSettings, SharedSettings};
 use fairlead_devstack::Service;
 use fairlead_domain::cache::{CacheControl as _, Invalidate, Source};
 
-use super::nodes::{Node, Origin, key};
+use super::nodes::{Node, Origin, key, patient};
 use super::proxy::RedisProxy;
 use super::server::RedisServer;
 
@@ -102,6 +102,31 @@ async fn what_may_have_changed_unheard_stands_in_for_nothing_while_redis_is_away
     origin.is_away.store(false, Ordering::SeqCst);
     node.until_connected().await;
     assert_eq!(node.value(7).await, 0);
+}
+
+/// Another has dropped everything, and what is called what since then cannot be read.
+#[tokio::test]
+async fn while_it_cannot_be_read_what_was_dropped_redis_is_left_alone() {
+    let redis = RedisServer::start().await;
+    let origin = Origin::new();
+    let teller = Node::start(&origin, patient(redis.url())).await;
+    let node = Node::start(&origin, patient(redis.url())).await;
+    assert_eq!(node.value(7).await, 0);
+    let changed = origin.change_past_all(7);
+    let allow = async |rule: &str| {
+        let mut rules = redis::cmd("ACL");
+        rules.arg("SETUSER").arg("default").arg(rule);
+        redis.command::<()>(&rules).await;
+    };
+
+    allow("-hgetall").await;
+    teller.cache.invalidate(Invalidate::Everything).await;
+    support::wait_until("Redis is left alone", async || !node.cache.is_connected()).await;
+    assert!(node.shared().outages > 0, "nobody is told");
+
+    allow("+hgetall").await;
+    node.until_connected().await;
+    assert_eq!(node.value(7).await, changed);
 }
 
 /// A node is cut off, changes something, and ends. Nobody is left who knows.
@@ -240,6 +265,10 @@ async fn where_nobody_follows_the_log_one_drops_everything_and_replicas_go_on_re
         node.value(8).await;
     }
     tokio::time::sleep(Duration::from_secs(2)).await;
+    // What was committed before it started is behind each of them by now, so that it need not read the primary for that.
+    for (node, lead) in survivors.iter().zip(10..) {
+        node.value(lead).await;
+    }
     let mut eras = vec![redis.era().await];
     let strong = origin.strong_loads.load(Ordering::SeqCst);
 

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -306,7 +306,8 @@ impl Node {
     /// Follows the log of events from now on, for as long as the node is there. It brings nothing.
     pub(super) fn follow(&self) {
         let cache = self.cache.clone();
-        let nothing = Stretch {
+        let nothing = || Stretch {
+            asked: Instant::now(),
             events: Vec::new(),
             transactions: Vec::new(),
             is_full: false,
@@ -317,7 +318,7 @@ impl Node {
         };
         spawn(async move {
             loop {
-                cache.observe(&nothing);
+                cache.observe(&nothing());
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         });

@@ -156,25 +156,42 @@ async fn delays(writer: &Node, reader: &Node, count: usize) -> Vec<Duration> {
     delays
 }
 
-/// The promise, of a machine of one's own: a change is seen this soon, also when a message in ten is lost.
+/// The promise: nineteen of twenty changes are seen this soon, also when a message in ten is lost.
 const PROMISED: Duration = Duration::from_millis(100);
-/// What nineteen of twenty are held to on a machine that others use: two cores that build something beside may keep a
-/// process from its turn for longer than the message, or the heartbeat that tells of its loss, is on its way. What were
-/// noticed only by the heartbeat of each second would take half a second, and be seen here.
-const ON_A_BUSY_MACHINE: Duration = Duration::from_millis(300);
+/// How often it is tried. Two cores that build something beside keep a process from its turn now and then for longer than
+/// a message is on its way, so not every round can keep the promise; but what is too slow by itself is so in each.
+const ROUNDS: usize = 3;
+/// Of any change, whatever the machine does: if all messages of a change were lost, the heartbeat of each second tells.
+const AT_LAST: Duration = Duration::from_secs(2);
 
-/// At least every other change is seen as soon as is promised, however busy the machine is.
+/// Holds one round to the promise, the median of all rounds to the same time, and each change to the last heartbeat.
 #[expect(clippy::print_stdout, reason = "what was measured")]
-fn assert_soon(what: &str, delays: &[Duration]) {
-    let at = |percent: usize| delays[(delays.len() - 1) * percent / 100];
-    let [usual, nearly_all, nearly_every_one, longest] = [50, 95, 99, 100].map(at);
-    println!(
-        "{what}: {} writes, seen by the other node after P50 {usual:?}, P95 {nearly_all:?}, P99 {nearly_every_one:?}, \
-         at most {longest:?}",
-        delays.len(),
-    );
-    assert!(usual < PROMISED, "P50 {usual:?}");
-    assert!(nearly_all < ON_A_BUSY_MACHINE, "P95 {nearly_all:?}");
+async fn assert_soon(what: &str, writer: &Node, reader: &Node) {
+    let mut all = Vec::new();
+    let mut is_kept = false;
+    for round in 1..=ROUNDS {
+        let delays = delays(writer, reader, repetitions(200)).await;
+        let [usual, nearly_all, nearly_every_one, longest] =
+            [50, 95, 99, 100].map(|percent| at(percent, &delays));
+        println!(
+            "{what}, round {round}: {} writes, seen by the other node after P50 {usual:?}, P95 {nearly_all:?}, P99 \
+             {nearly_every_one:?}, at most {longest:?}",
+            delays.len(),
+        );
+        all.extend(delays);
+        is_kept = nearly_all <= PROMISED;
+        if is_kept {
+            break;
+        }
+    }
+    all.sort_unstable();
+    assert!(is_kept, "P95 {:?} in {ROUNDS} rounds", at(95, &all));
+    assert!(at(50, &all) < PROMISED, "P50 {:?}", at(50, &all));
+    assert!(at(100, &all) < AT_LAST, "{:?}", at(100, &all));
+}
+
+fn at(percent: usize, sorted: &[Duration]) -> Duration {
+    sorted[(sorted.len() - 1) * percent / 100]
 }
 
 #[tokio::test]
@@ -184,9 +201,7 @@ async fn a_change_on_one_node_is_seen_on_the_other_at_once() {
     let writer = Node::start(&origin, patient(redis.url())).await;
     let reader = Node::start(&origin, patient(redis.url())).await;
 
-    let delays = delays(&writer, &reader, repetitions(200)).await;
-
-    assert_soon("all messages arrive", &delays);
+    assert_soon("all messages arrive", &writer, &reader).await;
 }
 
 #[tokio::test]
@@ -198,11 +213,10 @@ async fn a_change_is_seen_soon_though_one_message_in_ten_is_lost() {
     let reader = Node::start(&origin, patient(proxy.url())).await;
     proxy.lose_percent(10);
 
-    let delays = delays(&writer, &reader, repetitions(200)).await;
+    assert_soon("one message in ten is lost", &writer, &reader).await;
 
     let (messages, lost) = proxy.messages();
-    assert!(lost > 0, "nothing was lost");
-    assert_soon(&format!("{lost} of {messages} messages lost"), &delays);
+    assert!(lost > 0, "of {messages} messages nothing was lost");
 }
 
 #[tokio::test]

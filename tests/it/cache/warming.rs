@@ -17,7 +17,7 @@ use fairlead_domain::consistency::Consistency;
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::store::StoreError;
 
-use super::nodes::{Gate, Node, Origin, key, scope};
+use super::nodes::{Gate, Node, Origin, key, scope, watchful};
 use super::server::RedisServer;
 
 /// The first leads of each tenant.
@@ -231,6 +231,28 @@ async fn a_process_that_starts_has_what_others_asked_for_most() {
     support::wait_until("it is warm", async || !starter.earnings().is_empty()).await;
     assert_eq!(starter.earnings()[0].key, key(77));
     assert_eq!(newcomer.ask(77).await.unwrap().source, Source::Memory);
+}
+
+#[tokio::test]
+async fn who_warms_what_was_learnt_is_told_why_there_is_nothing() {
+    let redis = RedisServer::start().await;
+    let node = Node::start(&Origin::new(), watchful(redis.url())).await;
+    let warmer = warmer(&node);
+    let notes = async || {
+        let learned = WarmRequest {
+            tenant: None,
+            what: WarmWhat::Learned,
+        };
+        warmer.warm(learned).await.unwrap().notes
+    };
+
+    assert_eq!(notes().await, ["learned: nothing has been learnt yet"]);
+    redis.with(|stack| stack.kill(Service::Redis).unwrap()).await;
+
+    assert_eq!(
+        notes().await,
+        ["learned: what was learnt is kept in Redis, which does not answer"]
+    );
 }
 
 #[tokio::test]

@@ -137,6 +137,42 @@ async fn a_delivery_that_fails_comes_again_later_and_then_is_a_dead_letter() {
 }
 
 #[tokio::test]
+async fn of_dead_letters_the_last_are_kept_and_what_is_dropped_is_counted() {
+    let broker = TestBroker::of_this_run().await;
+    let database = TestDatabase::create().await;
+    let moody = Arc::new(Moody::default());
+    let settings = RabbitMqSettings::new(&broker.url, &broker.prefix, Duration::from_millis(10)).unwrap();
+
+    let beside = Beside::start(
+        &database,
+        Arc::clone(&moody),
+        Some(settings.keeping_dead_letters(3)),
+    )
+    .await;
+    record(&database, &["test_never"; 8]).await;
+
+    wait_until("all were given up", async || {
+        beside.worker.report().link.unwrap().dead == 8
+    })
+    .await;
+    wait_until("but three were dropped", async || {
+        let link = beside.worker.report().link.unwrap();
+        (link.dead_dropped, link.dead_letters) == (5, 3)
+    })
+    .await;
+    let events = beside.log.read(EventCursor::START, 10).await.unwrap().events;
+    let last: Vec<String> = events[5..].iter().map(|event| event.id.to_string()).collect();
+    assert_eq!(broker.dead_letters().await, last);
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    let jobs: i64 = one(
+        &mut superuser,
+        "SELECT count(*) FROM jobs WHERE kind = 'handle-event'",
+    )
+    .await;
+    assert_eq!((events.len(), jobs), (8, 8), "nothing is lost by it");
+}
+
+#[tokio::test]
 async fn an_event_that_fails_for_a_while_is_left_to_the_broker_that_brings_it_again() {
     let broker = TestBroker::of_this_run().await;
     let database = TestDatabase::create().await;

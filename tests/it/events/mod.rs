@@ -2,11 +2,13 @@
 
 mod alarm;
 mod anew;
+mod archive;
 mod aside;
 mod beside;
 mod broker;
 mod consumers;
 mod cutter;
+mod far_behind;
 mod faults;
 mod log;
 mod memory;
@@ -16,7 +18,7 @@ mod socket;
 pub(crate) mod socket_client;
 mod socket_ends;
 mod stream;
-mod stream_ends;
+pub(crate) mod stream_ends;
 pub(crate) mod stream_reader;
 mod subscriber;
 mod supervised;

@@ -94,7 +94,7 @@ async fn months_of_events_are_dropped_when_they_are_old_and_everybody_has_done_t
     let begun = acme.owner.get("/api/v1/events?limit=1").await.expect(200);
     let cursor = begun["nextCursor"].as_str().unwrap();
     let system = system(&app.database).await;
-    let drop_old = async |days| system.drop_old_events(Duration::days(days)).await.unwrap();
+    let drop_old = async |days| system.drop_old_events(Duration::days(days), None).await.unwrap();
 
     // A reader that has done nothing needs all.
     pool.execute("INSERT INTO event_readers VALUES ('slow', '0', 0, now())")
@@ -184,7 +184,7 @@ async fn a_month_is_kept_while_events_of_it_are_still_to_be_handled_or_sent() {
     make_month(&pool, "2020_01").await;
     record_in(&pool, "2020_01", &acme.id).await;
     let system = system(&app.database).await;
-    let drop_old = async || system.drop_old_events(Duration::days(30)).await.unwrap();
+    let drop_old = async || system.drop_old_events(Duration::days(30), None).await.unwrap();
     until_dead_letter(&operator).await;
     until_newest(&acme.owner, &webhook, "PENDING").await;
     until_done(&system).await;
@@ -226,7 +226,7 @@ async fn what_lies_in_no_month_is_dropped_too_and_whoever_misses_any_of_it_is_to
         (&json!("lead_created"), 2)
     );
 
-    assert_eq!(system.drop_old_events(Duration::days(30)).await.unwrap(), 1);
+    assert_eq!(system.drop_old_events(Duration::days(30), None).await.unwrap(), 1);
 
     assert_eq!(one::<i64>(&mut superuser, ASTRAY).await, 0);
     let refused = acme.owner.get(&format!("/api/v1/events?cursor={cursor}")).await;
@@ -247,7 +247,7 @@ async fn whoever_begins_anew_begins_behind_all_that_was_dropped() {
     let (_, cursor) = first_page(&acme.owner).await;
     record_in(&pool, "2020_01", &acme.id).await;
     until_done(&system).await;
-    assert_eq!(system.drop_old_events(Duration::days(30)).await.unwrap(), 1);
+    assert_eq!(system.drop_old_events(Duration::days(30), None).await.unwrap(), 1);
     acme.lead("Ann").await;
 
     let refused = acme.owner.get(&format!("/api/v1/events?cursor={cursor}")).await;

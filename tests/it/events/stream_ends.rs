@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::json;
+use sqlx::{Connection as _, Executor as _};
+use support::database::DatabaseRole;
 use support::process::Program;
 use support::{TestApp, TestDatabase, TestTenant, wait_until};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::consumers::{figure, serve};
+use super::consumers::{figure, one, serve};
+use super::relays::Machine;
 use super::stream::until_logged;
 use super::stream_reader::{Block, StreamReader};
 
@@ -79,14 +82,83 @@ async fn a_server_that_stops_sends_its_readers_away_at_once() {
     let program = Program::on(&database);
     let serving = serve(&program).await;
     let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
-    let mut stream = StreamReader::open(&acme.owner, "", None).await;
+    let mut all = [
+        StreamReader::open(&acme.owner, "", None).await,
+        StreamReader::open(&acme.owner, "?type=lead_created", None).await,
+    ];
 
+    let told = AtOnce::from_now();
     serving.signal("TERM");
-    let told = Instant::now();
+    for stream in &mut all {
+        let last = last_block(stream).await;
+        assert!(last.retry.is_some(), "with a word on when to come back");
+        assert!(last.id.is_some(), "and where to begin then");
+    }
+    println!("sent away and ended {:?} after SIGTERM", told.assert());
+}
+
+/// The rights of each client are looked at every few seconds.
+#[tokio::test]
+async fn a_server_that_stops_sends_its_clients_away_at_once_though_the_database_does_not_answer() {
+    const WAITS: &str = "
+        SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let database = TestDatabase::create().await;
+    let program = Program::on(&database);
+    let serving = serve(&program).await;
+    let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
+    let machine = acme.machine(&["events:read"]).await;
+    let mut stream = StreamReader::open(&machine, "", None).await;
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    let mut locking = database.connect(DatabaseRole::Superuser).await;
+    let mut locking = locking.begin().await.unwrap();
+    // What is remembered of the tenant's keys counts no more, so this one is waited for.
+    acme.machine(&["events:read"]).await;
+    locking
+        .execute("LOCK TABLE api_keys IN ACCESS EXCLUSIVE MODE")
+        .await
+        .unwrap();
+    wait_until("the key is looked up", async || {
+        one::<i64>(&mut superuser, WAITS).await > 0
+    })
+    .await;
+
+    let told = AtOnce::from_now();
+    serving.signal("TERM");
     let last = last_block(&mut stream).await;
 
-    println!("sent away {} ms after SIGTERM", told.elapsed().as_millis());
-    assert!(last.retry.is_some(), "with a word on when to come back");
+    println!("sent away and ended {:?} after SIGTERM", told.assert());
+    assert!(
+        last.retry.is_some() && last.comment.is_none(),
+        "because the server stops: {last:?}"
+    );
+}
+
+/// What is promised to whoever follows a process that stops.
+pub(crate) struct AtOnce {
+    told: Instant,
+    machine: Machine,
+}
+
+impl AtOnce {
+    pub(crate) fn from_now() -> Self {
+        Self {
+            told: Instant::now(),
+            machine: Machine::watch(),
+        }
+    }
+
+    /// Returns how long it took. A connection that is left open is waited for until the process ends, which is far
+    /// longer than a second.
+    #[track_caller]
+    pub(crate) fn assert(self) -> Duration {
+        let (took, stood_still) = (self.told.elapsed(), self.machine.stood_still());
+        assert!(
+            took < Duration::from_secs(1) + stood_still,
+            "{took:?}, {stood_still:?} of which for want of a machine"
+        );
+        took
+    }
 }
 
 #[tokio::test]

@@ -9,7 +9,8 @@ use fairlead_domain::clock::Ids as _;
 use fairlead_telemetry::{spawn, spawn_blocking};
 use futures_util::StreamExt as _;
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+    BasicAckOptions, BasicConsumeOptions, BasicGetOptions, ExchangeDeclareOptions, QueueBindOptions,
+    QueueDeclareOptions,
 };
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
@@ -60,6 +61,22 @@ impl TestBroker {
             .queue_declare(name.as_str().into(), options, FieldTable::default())
             .await;
         declared.map_or(0, |queue| queue.message_count())
+    }
+
+    /// The ids of the dead letters, the oldest first; takes them away.
+    pub(super) async fn dead_letters(&self) -> Vec<String> {
+        let (_connection, channel) = self.connect().await;
+        let name = format!("{}.events.dead", self.prefix);
+        let mut ids = Vec::new();
+        while let Some(letter) = channel
+            .basic_get(name.as_str().into(), BasicGetOptions { no_ack: true })
+            .await
+            .unwrap()
+        {
+            let id = letter.properties.message_id().as_ref();
+            ids.push(id.expect("each is an event").to_string());
+        }
+        ids
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use fairlead::SystemIds;
+use fairlead::{SystemClock, SystemIds};
 use fairlead_api::spec;
-use fairlead_domain::clock::Ids as _;
+use fairlead_domain::clock::{Clock as _, Ids as _};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use support::{Client, Response, TestTenant, wait_until};
@@ -21,6 +21,8 @@ pub(super) struct Case {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Thing {
     Activity,
+    Alert,
+    AlertRule,
     ApiKey,
     Carrier,
     Connection,
@@ -29,12 +31,14 @@ pub(super) enum Thing {
     Export,
     Job,
     Lead,
+    Objective,
     Operation,
     Queue,
     Replay,
     Request,
     Resource,
     Schedule,
+    Table,
     Tenant,
     Upstream,
     User,
@@ -81,18 +85,30 @@ impl Case {
 
 /// The matrix: every operation that needs a credential.
 pub(super) const CASES: &[Case] = &[
+    case("acknowledgeAlert").of(Thing::Alert),
+    case("analyzeQuery").json(
+        |_| json!({ "sql": "SELECT id FROM leads", "tenantId": "01934f6e-7b1a-7cc3-98a4-0242ac120001" }),
+    ),
     case("assignLead")
         .of(Thing::Lead)
         .json(|_| json!({ "agentId": null })),
     case("beginLeadExport"),
     case("beginLeadScoring").json(|_| json!({ "ids": [SystemIds.next()] })),
     case("cancelOperation").of(Thing::Operation),
+    case("changeAlertRule")
+        .of(Thing::AlertRule)
+        .json(|_| json!({ "warning": 0.8 })),
+    case("changeObjective")
+        .of(Thing::Objective)
+        .json(|_| json!({ "target": 0.99 })),
     case("cleanUpConnections"),
     case("clearCache"),
     case("clearTenantCache").of(Thing::Tenant),
     case("closeCircuitBreaker")
         .of(Thing::Upstream)
         .json(|_| json!({ "reason": "a test" })),
+    case("createAlertRule")
+        .json(|n| json!({ "key": format!("rule-{n}"), "metric": "queueDepth", "warning": 1e9 })),
     case("createApiKey").json(|_| json!({ "name": "a key", "scopes": ["leads:read"] })),
     case("createCarrier").json(|n| json!({ "name": format!("Carrier {n}") })),
     case("createLead").json(|_| json!({ "name": "Ann" })),
@@ -100,6 +116,7 @@ pub(super) const CASES: &[Case] = &[
     case("createWebhook").json(|_| json!({ "url": "https://example.com/" })),
     case("deactivateUser").of(Thing::User),
     case("deleteActivity").of(Thing::Activity),
+    case("deleteAlertRule").of(Thing::AlertRule),
     case("deleteCarrier").of(Thing::Carrier),
     case("deleteJobSchedule").of(Thing::Schedule),
     case("deleteLead").of(Thing::Lead),
@@ -111,12 +128,15 @@ pub(super) const CASES: &[Case] = &[
     case("editDeadJob")
         .of(Thing::DeadJob)
         .json(|_| json!({ "payload": null })),
+    case("endAlertSilence").of(Thing::AlertRule),
     case("endConnection").of(Thing::Connection),
     case("explainCacheKey")
         .query("?tenantId=01934f6e-7b1a-7cc3-98a4-0242ac120001&key=leads.list?status%3DNEW"),
     case("exportLeads"),
     case("getActivity").of(Thing::Activity),
     case("getAdmission"),
+    case("getAlert").of(Thing::Alert),
+    case("getAlertRule").of(Thing::AlertRule),
     case("getCacheHitRate"),
     case("getCacheMetrics"),
     case("getCacheWarmEarnings"),
@@ -125,6 +145,7 @@ pub(super) const CASES: &[Case] = &[
     case("getCarrier").of(Thing::Carrier),
     case("getConnectionPools"),
     case("getDatabaseSize"),
+    case("getIndexingStrategy"),
     case("getJob").of(Thing::Job),
     case("getJobMetrics"),
     case("getLead").of(Thing::Lead),
@@ -143,6 +164,7 @@ pub(super) const CASES: &[Case] = &[
     case("getReplay").of(Thing::Replay),
     case("getSlowRequest").of(Thing::Request),
     case("getSubscription"),
+    case("getTableStats").of(Thing::Table),
     case("getTenant"),
     case("getTenantCacheStats").of(Thing::Tenant),
     case("getUsage"),
@@ -151,12 +173,15 @@ pub(super) const CASES: &[Case] = &[
     case("getWebhook").of(Thing::Webhook),
     case("importLeads").text("text/csv", "name\nAnn\n"),
     case("invalidateCache").json(|_| json!({ "namespace": "leads.list" })),
+    case("initializePerformance"),
     case("inviteUser")
         .json(|n| json!({ "email": format!("user-{n}@new.test"), "name": "New", "role": "VIEWER" })),
     case("leadStatistics"),
     case("listActivities"),
     case("listActivitiesOfLead").of(Thing::Lead),
     case("listAgents"),
+    case("listAlertRules"),
+    case("listAlerts"),
     case("listApiKeys"),
     case("listBottlenecks"),
     case("listCarriers"),
@@ -166,10 +191,12 @@ pub(super) const CASES: &[Case] = &[
     case("listDeliveries").of(Thing::Webhook),
     case("listEndpoints"),
     case("listEvents"),
+    case("listIndexSuggestions"),
     case("listJobSchedules"),
     case("listJobs").query("?queue=maintenance"),
     case("listLeads"),
     case("listNoisyNeighbours"),
+    case("listObjectives"),
     case("listOperations"),
     case("listSlowQueries"),
     case("listSlowRequests"),
@@ -198,6 +225,7 @@ pub(super) const CASES: &[Case] = &[
             "reason": "a test",
         })
     }),
+    case("resetPerformance"),
     case("resumeQueue").of(Thing::Queue),
     case("retryDelivery").of(Thing::Delivery),
     case("retryFailedJobs").of(Thing::Queue),
@@ -209,9 +237,16 @@ pub(super) const CASES: &[Case] = &[
     ),
     case("scoreLead").of(Thing::Lead),
     case("searchLeads").query("?q=ann"),
+    case("silenceAlert")
+        .of(Thing::Alert)
+        .json(silence),
+    case("silenceAlertRule")
+        .of(Thing::AlertRule)
+        .json(silence),
     case("startCheckout").json(|_| json!({ "plan": "TEAM" })),
     case("streamEvents"),
     case("streamOperation").of(Thing::Operation),
+    case("streamPerformance"),
     case("subscribeLead")
         .of(Thing::Lead)
         .json(|_| json!({ "consent": true })),
@@ -234,7 +269,15 @@ pub(super) const CASES: &[Case] = &[
         .of(Thing::Webhook)
         .json(|_| json!({ "description": "changed" })),
     case("warmCache").json(|_| json!({ "datasets": ["statistics"] })),
+    case("writeIndexMigration").json(|_| json!({})),
 ];
+
+/// Until tomorrow.
+fn silence(_: usize) -> Value {
+    let until = SystemClock.now() + time::Duration::DAY;
+    let until = until.format(&time::format_description::well_known::Rfc3339);
+    json!({ "reason": "a test", "until": until.expect("a moment can be written") })
+}
 
 /// An operation as the specification has it.
 #[derive(Clone, Debug)]
@@ -420,8 +463,16 @@ pub(super) async fn make(thing: Thing, tenant: &TestTenant, author: &Client, num
         Thing::Tenant => return tenant.id.clone(),
         Thing::Queue => return "lead-processing".to_owned(),
         Thing::Resource => return "sockets".to_owned(),
+        Thing::Table => return "leads".to_owned(),
         // The test has configured it.
         Thing::Upstream => return "ai".to_owned(),
+        // The test has put one there.
+        Thing::Alert => return alert(author).await,
+        Thing::AlertRule => return rule(author).await,
+        Thing::Objective => {
+            rule(author).await;
+            return "availability".to_owned();
+        }
         // It comes with the platform.
         Thing::Schedule => return "clear-jobs".to_owned(),
         Thing::Request => return slow_request(author).await,
@@ -553,4 +604,26 @@ async fn replay(owner: &Client) -> String {
 async fn job(operator: &Client, query: &str) -> Value {
     let path = format!("/api/v1/performance/jobs?{query}");
     operator.get(&path).await.expect(200)["items"][0].clone()
+}
+
+async fn alert(operator: &Client) -> String {
+    let alerts = operator
+        .get("/api/v1/performance/alerts?rule=memory-growth")
+        .await
+        .expect(200);
+    let id = alerts["items"][0]["id"].as_str();
+    id.expect("the test has put one there").to_owned()
+}
+
+/// Rules are written down once the server serves.
+async fn rule(operator: &Client) -> String {
+    wait_until("the rules are there", async || {
+        operator
+            .get("/api/v1/performance/alerts/rules/memory")
+            .await
+            .status
+            == 200
+    })
+    .await;
+    "memory".to_owned()
 }

@@ -21,6 +21,21 @@ const DEAD_JOB: &str = "
     VALUES ('00000000-0000-0000-0000-000000000000', gen_random_uuid(), 'lead-processing', 'a test', 'null', 1, 'dead',
             now())";
 
+/// One that is not over, as an hour is not: before that, nobody says how memory grows.
+const ALERT: &str = r#"
+    WITH incident AS (
+        SELECT jsonb_build_object('number', 1, 'severity', 'warning', 'since', t, 'opened', t, 'worst', 1.0, 'latest', 1.0,
+                                  'told', NULL, 'acknowledged', NULL, 'isFlapping', false) AS it, now() AS at
+        FROM to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS t
+    ), watch AS (
+        INSERT INTO perf.alert_watches (key, watch)
+        SELECT 'memory-growth', jsonb_build_object('incidents', 1, 'state', jsonb_build_object('open',
+            jsonb_build_object('incident', it, 'why', NULL, 'criticalSince', NULL, 'wellSince', NULL))) FROM incident
+        ON CONFLICT (key) DO UPDATE SET watch = EXCLUDED.watch
+    )
+    INSERT INTO perf.alerts (id, rule, metric, severity, opened_at, incident)
+    SELECT gen_random_uuid(), 'memory-growth', 'memoryGrowthBytes', 'warning', at, it FROM incident"#;
+
 /// Somebody who calls every operation.
 struct Identity {
     name: String,
@@ -88,6 +103,7 @@ async fn each_identity_may_do_what_the_policy_says_and_no_more() {
     let acme = app.tenant("acme").await;
     let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
     superuser.execute(DEAD_JOB).await.unwrap();
+    superuser.execute(ALERT).await.unwrap();
     let identities = identities(&app, &acme).await;
     let matrix = matrix();
     let (mut number, mut table) = (0, heading(&identities));

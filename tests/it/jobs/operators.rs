@@ -1,7 +1,8 @@
 //! What operators see of jobs, and do about them.
 
+use fairlead_telemetry::spawn;
 use serde_json::{Value, json};
-use sqlx::{Executor as _, PgConnection};
+use sqlx::{Connection as _, Executor as _, PgConnection};
 use support::database::DatabaseRole;
 use support::{Client, TestApp, wait_until};
 
@@ -261,6 +262,119 @@ async fn dead_letters_are_grouped_by_what_they_failed_of_and_can_be_retried() {
         .get(&format!("{JOBS}?queue=lead-processing&state=waiting&kind=score"))
         .await;
     assert_eq!(waiting.expect(200)["items"].as_array().unwrap().len(), 4);
+}
+
+/// One like it, which a transaction is about to enqueue.
+async fn enqueue_like(database: &mut PgConnection, tenant_number: u128, unique_key: &str) -> String {
+    sqlx::query_scalar(
+        "INSERT INTO jobs (tenant_id, id, queue, kind, payload, unique_key, priority, state)
+         VALUES ($1, gen_random_uuid(), 'lead-processing', 'assign', '{}', $2, 1, 'waiting') RETURNING id::text",
+    )
+    .bind(tenant(tenant_number))
+    .bind(unique_key)
+    .fetch_one(database)
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn one_that_is_in_the_way_of_a_dead_job_keeps_no_other_from_being_retried_and_is_told() {
+    let app = TestApp::start().await;
+    let operator = app.operator("olga").await;
+    let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
+    let mut other = app.database.connect(DatabaseRole::Superuser).await;
+    stop_lead_processing(&operator).await;
+    for lead in 0..60 {
+        let key = format!("lead {lead}");
+        dead(&mut superuser, 1, "assign", "nobody is free", Some(&key)).await;
+    }
+    let retry = async || {
+        let path = format!("{JOBS}/lead-processing/retry-failed?kind=assign");
+        operator.post(&path, json!({})).await.expect(200)
+    };
+
+    // It cannot be seen yet, and whoever writes one like it waits for what becomes of it.
+    let mut enqueuing = other.begin().await.unwrap();
+    let like_it = enqueue_like(&mut enqueuing, 1, "lead 7").await;
+    let first = retry().await;
+    enqueuing.commit().await.unwrap();
+    let second = retry().await;
+
+    assert_eq!(
+        (&first["retried"], &first["hasMore"]),
+        (&json!(59), &json!(false)),
+        "{first}"
+    );
+    let left = |answer: &Value| {
+        let left = answer["left"].as_array().unwrap();
+        assert_eq!(left.len(), 1, "{answer}");
+        assert_eq!(
+            (&left[0]["kind"], &left[0]["uniqueKey"], &left[0]["tenantId"]),
+            (&json!("assign"), &json!("lead 7"), &json!(tenant(1)))
+        );
+        (left[0]["reason"].clone(), left[0]["likeId"].clone())
+    };
+    assert_eq!(left(&first), (json!("held"), Value::Null));
+    assert_eq!(second["retried"], 0);
+    assert_eq!(left(&second), (json!("like-it"), json!(like_it)));
+    assert_eq!(
+        count(&mut superuser, "state = 'waiting' AND attempts = 0").await,
+        60
+    );
+    assert_eq!(count(&mut superuser, "state = 'dead'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dead_jobs_are_retried_while_others_enqueue_the_same() {
+    let app = TestApp::start().await;
+    let operator = app.operator("olga").await;
+    let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
+    let mut other = app.database.connect(DatabaseRole::Superuser).await;
+    stop_lead_processing(&operator).await;
+    let keys: Vec<String> = (0..400).map(|lead| format!("lead {lead}")).collect();
+    for key in &keys {
+        dead(&mut superuser, 1, "assign", "nobody is free", Some(key)).await;
+    }
+
+    let enqueued = keys.clone();
+    let enqueuing = spawn(async move {
+        let mut own = 0;
+        for key in enqueued.iter().rev() {
+            let enqueue = "
+                INSERT INTO jobs (tenant_id, id, queue, kind, payload, unique_key, priority, state)
+                VALUES ($1, gen_random_uuid(), 'lead-processing', 'assign', '{}', $2, 1, 'waiting')
+                ON CONFLICT (tenant_id, queue, unique_key)
+                    WHERE unique_key IS NOT NULL AND state IN ('delayed', 'waiting', 'active') DO NOTHING";
+            let done = sqlx::query(enqueue)
+                .bind(tenant(1))
+                .bind(key)
+                .execute(&mut other)
+                .await;
+            own += done.unwrap().rows_affected();
+        }
+        own
+    });
+    let mut retried = 0;
+    wait_until("nothing more is to be retried", async || {
+        let path = format!("{JOBS}/lead-processing/retry-failed");
+        let answer = operator.post(&path, json!({})).await.expect(200);
+        retried += answer["retried"].as_u64().unwrap();
+        answer["hasMore"] == false
+    })
+    .await;
+    let own = enqueuing.await.unwrap();
+    let path = format!("{JOBS}/lead-processing/retry-failed");
+    let last = operator.post(&path, json!({})).await.expect(200);
+    retried += last["retried"].as_u64().unwrap();
+
+    println!("{retried} were retried, {own} like them were enqueued meanwhile");
+    assert_eq!(retried + own, 400);
+    assert_eq!(count(&mut superuser, "state = 'waiting'").await, 400, "each once");
+    let left = last["left"].as_array().unwrap().len();
+    assert_eq!(
+        (left as u64, &last["hasMoreLeft"]),
+        (own.min(100), &json!(own > 100))
+    );
 }
 
 #[tokio::test]

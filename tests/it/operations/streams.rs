@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::exports::{export, fill, open, put_gate, shut, wait_until_at_gate};
 use super::location;
+use crate::events::stream_ends::AtOnce;
 use crate::events::stream_reader::{Block, StreamReader};
 
 async fn watch(client: &Client, operation: &str) -> StreamReader {
@@ -223,9 +224,11 @@ async fn a_server_that_stops_sends_those_who_watch_away() {
     let mut stream = watch(&acme.owner, &operation).await;
     next(&mut stream).await.unwrap();
 
+    let told = AtOnce::from_now();
     server.signal("TERM");
     let last = next(&mut stream).await.unwrap();
     let end = next(&mut stream).await;
+    println!("sent away and ended {:?} after SIGTERM", told.assert());
     open(&mut gate).await;
     let ended = server.ended().await;
 

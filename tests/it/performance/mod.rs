@@ -11,13 +11,22 @@ use support::pair::operator;
 use support::process::Program;
 use support::{Client, TestApp, TestDatabase, TestTenant, wait_until};
 
+mod alerts;
 mod bottlenecks;
 mod capacity;
 mod health;
 mod history;
+mod hostile_queries;
+mod indexing;
 mod ledger;
 mod neighbours;
+mod queries;
 mod report;
+mod reset;
+mod stream;
+mod suggestions;
+mod table_stats;
+mod turns;
 
 const SLOW: &str = "/api/v1/performance/slow-requests";
 const ENDPOINTS: &str = "/api/v1/performance/endpoints";

@@ -19,7 +19,7 @@ fn program(database: &TestDatabase, redis: &RedisServer) -> Program {
     Program::on(database)
         .with("FAIRLEAD__CACHE__REDIS__URL", redis.url())
         // A busy machine may be slow to answer.
-        .with("FAIRLEAD__CACHE__REDIS__COMMAND_TIMEOUT_MS", "2000")
+        .with("FAIRLEAD__CACHE__REDIS__COMMAND_TIMEOUT_MS", "500")
         .with("FAIRLEAD__AUTH__KEYS_DIR", &keys.display().to_string())
         .with("FAIRLEAD__RATE_LIMITS__SHADOW", "false")
         .with("FAIRLEAD__RATE_LIMITS__WINDOW_SECONDS", "3600")

@@ -7,6 +7,7 @@ mod faults;
 mod promotion;
 mod restart;
 mod roles;
+mod sight;
 mod switch;
 
 use std::sync::atomic::{AtomicBool, Ordering};

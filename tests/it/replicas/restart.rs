@@ -46,7 +46,7 @@ async fn a_replica_that_came_back_behind_is_refused_until_it_has_caught_up() {
             .await
             .expect(200);
         drop(writer);
-        // A process that knows of no write: nothing but the replica's own position stands against it.
+        // A process that has written nothing: what it asks for the replica had when it was looked at.
         let (serving, started) = (serve(&program).await, Instant::now());
         let operator = operator(&program, &serving).await;
         let owner = acme.owner.at(&serving.url);

@@ -40,7 +40,7 @@ impl Two {
         let program = Program::on(&database)
             .with("FAIRLEAD__CACHE__REDIS__URL", redis.url())
             // A busy machine may be slow to answer.
-            .with("FAIRLEAD__CACHE__REDIS__COMMAND_TIMEOUT_MS", "2000")
+            .with("FAIRLEAD__CACHE__REDIS__COMMAND_TIMEOUT_MS", "500")
             .with("FAIRLEAD__AUTH__KEYS_DIR", &keys.display().to_string())
             .with("FAIRLEAD__AI__PROVIDER", "openai")
             .with("FAIRLEAD__AI__URL", &provider.openai())

@@ -100,7 +100,7 @@ pub(super) async fn events(owner: &Client, query: &str) -> Vec<Value> {
 }
 
 /// Whether one of a request's signatures is of this secret: as a receiver looks, by the text of Standard Webhooks.
-pub(super) fn is_signed(received: &Received, secret: &str) -> bool {
+pub(crate) fn is_signed(received: &Received, secret: &str) -> bool {
     let key = STANDARD.decode(secret.strip_prefix("whsec_").unwrap()).unwrap();
     let content = format!(
         "{}.{}.{}",

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
+use sqlx::{Executor as _, PgConnection};
 use support::database::DatabaseRole;
 use support::{Client, Receiver, Reply, TestApp, TestTenant, wait_until};
 
@@ -213,8 +214,10 @@ async fn a_replay_does_not_fill_the_queue() {
     replay(&acme.owner, &webhook, json!({"cursor": null})).await;
     let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
     wait_until("it waits for room", async || {
+        // It waits, too, while nothing can be read yet because somebody else still writes.
         let waits =
-            "SELECT count(*) FROM jobs WHERE kind = 'replay-webhook' AND state = 'delayed' AND attempts = 0";
+            "SELECT count(*) FROM jobs WHERE kind = 'replay-webhook' AND state = 'delayed' AND attempts = 0
+                     AND EXISTS (SELECT FROM webhook_deliveries)";
         sqlx::query_scalar::<_, i64>(waits)
             .fetch_one(&mut superuser)
             .await
@@ -306,6 +309,70 @@ async fn a_replay_whose_events_are_dropped_before_they_are_sent_ends_and_says_so
     assert_eq!(shown["state"], "EXPIRED", "{shown}");
     assert!(shown["endedAt"].is_string(), "{shown}");
     assert_eq!(receiver.received().len(), 0);
+}
+
+/// So that no delivery can be made.
+const REFUSE: &str = "
+    CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''not now''; END';
+    CREATE TRIGGER refuse BEFORE INSERT ON webhook_deliveries FOR EACH ROW EXECUTE FUNCTION refuse()";
+const REFUSE_NO_MORE: &str = "DROP TRIGGER refuse ON webhook_deliveries";
+const TRIED_FOR_DAYS: &str = "
+    UPDATE jobs SET attempts = 99, run_at = now()
+    WHERE kind = 'replay-webhook' AND state IN ('waiting', 'delayed')";
+
+#[tokio::test]
+async fn a_replay_that_was_given_up_goes_on_when_an_operator_has_it_tried_again() {
+    let app = start().await;
+    let acme = app.tenant("acme").await;
+    let operator = app.operator("olga").await;
+    let receiver = Receiver::start().await;
+    let (webhook, cursor) = two_leads(&acme, &receiver).await;
+    let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
+    superuser.execute(REFUSE).await.unwrap();
+    let given_up = async |database: &mut PgConnection, begun: &Value| {
+        let path = format!("{}/replays/{}", webhook.path, begun["id"].as_str().unwrap());
+        wait_until("its job is given up", async || {
+            database.execute(TRIED_FOR_DAYS).await.unwrap();
+            acme.owner.get(&path).await.expect(200)["state"] == "STOPPED"
+        })
+        .await;
+    };
+    let retry = async || {
+        let path = "/api/v1/performance/jobs/webhooks/retry-failed?kind=replay-webhook";
+        operator.post(path, json!({})).await.expect(200)["retried"].clone()
+    };
+    let begun = replay(&acme.owner, &webhook, json!({ "cursor": cursor })).await;
+    given_up(&mut superuser, &begun).await;
+
+    superuser.execute(REFUSE_NO_MORE).await.unwrap();
+    assert_eq!(retry().await, 1);
+    assert_eq!(until_replayed(&app).await, [("COMPLETED".to_owned(), 2)]);
+    until_received(&receiver, 2).await;
+    assert_eq!(
+        names(&receiver),
+        BTreeMap::from([("Ann".to_owned(), 1), ("Bob".to_owned(), 1)])
+    );
+
+    // One whose webhook was disabled since is over.
+    superuser.execute("CREATE TRIGGER refuse BEFORE INSERT ON webhook_deliveries FOR EACH ROW EXECUTE FUNCTION refuse()")
+        .await
+        .unwrap();
+    let begun = replay(&acme.owner, &webhook, json!({ "cursor": cursor })).await;
+    given_up(&mut superuser, &begun).await;
+    superuser.execute(REFUSE_NO_MORE).await.unwrap();
+    for enabled in [false, true] {
+        let change = json!({ "enabled": enabled });
+        acme.owner.patch(&webhook.path, change).await.expect(200);
+    }
+    assert_eq!(retry().await, 1);
+    let done = "SELECT count(*) FROM jobs WHERE kind = 'replay-webhook' AND state NOT IN ('completed')";
+    wait_until("its job is done", async || {
+        let left: i64 = sqlx::query_scalar(done).fetch_one(&mut superuser).await.unwrap();
+        left == 0
+    })
+    .await;
+    assert_eq!(until_replayed(&app).await[1], ("STOPPED".to_owned(), 0));
+    assert_eq!(receiver.received().len(), 2);
 }
 
 /// A replay whose job is gone does not keep others from being begun for ever.

@@ -7,7 +7,7 @@ mod operation;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use fairlead_domain::admission::{
     Arrival, Call, Class, Done, Gate, GateReport, GateSettings, Outcome, Pass, Reason, Refusal, Ticket,
     Verdict,
 };
-use fairlead_telemetry::request;
+use fairlead_telemetry::request::{self, Place};
 use tokio::sync::oneshot;
 use tokio::time::timeout_at;
 
@@ -136,10 +136,11 @@ impl Gatekeeper {
     }
 
     fn inside(&self, pass: Pass) -> Inside {
-        Inside {
+        Inside(Arc::new(Stay {
             keeper: self.clone(),
             pass: Some(pass),
-        }
+            done: OnceLock::new(),
+        }))
     }
 
     fn leave(&self, pass: Pass, done: Option<Done>) {
@@ -215,42 +216,57 @@ impl Drop for Waiting<'_> {
     }
 }
 
-/// A request behind the gate. Dropping it takes it away from there.
+/// A request behind the gate. It is answered, or dropping this gives it up; it leaves then, unless somebody still works
+/// for it.
 #[derive(Debug)]
-pub(crate) struct Inside {
+pub(crate) struct Inside(Arc<Stay>);
+
+/// Of a request, behind the gate. Dropping it takes the request away from there.
+#[derive(Debug)]
+struct Stay {
     keeper: Gatekeeper,
     pass: Option<Pass>,
+    /// What became of the request; `None`: nothing that is to be learnt from.
+    done: OnceLock<Option<Done>>,
 }
 
 impl Inside {
+    /// The room that the request takes, for whoever works for it: also when it is given up, it is taken until that is done.
+    pub(crate) fn place(&self) -> Arc<Place> {
+        Arc::clone(&self.0) as _
+    }
+
     /// The request is answered.
-    pub(crate) fn leave(mut self, done: Done) {
-        if let Some(pass) = self.pass.take() {
-            self.keeper.leave(pass, Some(done));
-        }
+    pub(crate) fn leave(self, done: Done) {
+        self.0.done.get_or_init(|| Some(done));
     }
 
     /// The request takes no room.
-    pub(crate) fn make_room(mut self) {
-        if let Some(pass) = self.pass.take() {
-            self.keeper.leave(pass, None);
-        }
+    pub(crate) fn make_room(self) {
+        self.0.done.get_or_init(|| None);
     }
 }
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        let Some(pass) = self.pass.take() else {
-            return;
-        };
         // It was given up: by its client, which says nothing of us, or because it panicked or its time was over.
-        let is_late = request::current().is_some_and(|context| context.time_left() == Some(Duration::ZERO));
-        let done = (is_late || thread::panicking()).then_some(Done {
-            operation: 0,
-            outcome: Outcome::Failed,
-            database: None,
+        self.0.done.get_or_init(|| {
+            let is_late =
+                request::current().is_some_and(|context| context.time_left() == Some(Duration::ZERO));
+            (is_late || thread::panicking()).then_some(Done {
+                operation: 0,
+                outcome: Outcome::Failed,
+                database: None,
+            })
         });
-        self.keeper.leave(pass, done);
+    }
+}
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        if let Some(pass) = self.pass.take() {
+            self.keeper.leave(pass, self.done.take().flatten());
+        }
     }
 }
 
@@ -367,6 +383,24 @@ mod tests {
 
         assert_eq!(counts(&keeper), (0, 0));
         assert!(keeper.book().bells.is_empty());
+    }
+
+    #[actix_web::test]
+    async fn who_is_given_up_takes_room_until_nobody_works_for_it() {
+        let keeper = keeper(1, LONG);
+        let first = admit(&keeper).await.unwrap();
+        let work = first.place();
+
+        drop(first);
+        assert_eq!(counts(&keeper), (1, 0), "the database still works for it");
+        let (second, ()) = tokio::join!(admit(&keeper), async {
+            assert_eq!(counts(&keeper), (1, 1));
+            drop(work);
+        });
+
+        assert_eq!(counts(&keeper), (1, 0));
+        second.unwrap().leave(done(Outcome::Succeeded));
+        assert_eq!(counts(&keeper), (0, 0));
     }
 
     #[actix_web::test]

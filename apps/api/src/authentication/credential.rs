@@ -2,7 +2,7 @@ use std::fmt;
 
 use actix_web::HttpRequest;
 use actix_web::http::header::{self, HeaderName};
-use fairlead_domain::access::Caller;
+use fairlead_domain::access::{Caller, OperatorPermit};
 
 use super::{KEY_HEADER, OPERATOR_SECRET, Presented, not_authenticated};
 use crate::problem::{Kind, Problem};
@@ -69,6 +69,16 @@ impl KeptCredential {
             Some(Credential::Key(key)) => Ok(Self::Key(key.into())),
             Some(Credential::Bearer(token)) => Ok(Self::Token(token.into())),
             None => Err(not_authenticated("the request has no credential")),
+        }
+    }
+
+    /// The operator who has it.
+    pub(super) async fn operator(&self, services: &Services) -> Result<OperatorPermit, Problem> {
+        match self {
+            Self::Token(secret) if secret.starts_with(OPERATOR_SECRET) => {
+                Ok(services.verified.by_operator_secret(services, secret).await?)
+            }
+            Self::Token(_) | Self::Key(_) => Err(not_authenticated("this is no operator's secret")),
         }
     }
 

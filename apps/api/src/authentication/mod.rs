@@ -86,6 +86,15 @@ pub(crate) async fn still_may(
     }
 }
 
+/// Asks whether an operator who was let in still is one.
+pub(crate) async fn still_operates(credential: &KeptCredential, services: &Services) -> Standing {
+    match credential.operator(services).await {
+        Ok(_) => Standing::May,
+        Err(problem) if problem.kind().status().is_server_error() => Standing::Unknown,
+        Err(_) => Standing::MayNot,
+    }
+}
+
 async fn establish(request: &HttpRequest, services: &Services) -> Result<Presented, Problem> {
     match Credential::of(request)? {
         Some(credential) => credential.establish(services).await,

@@ -63,6 +63,11 @@ fn write_link(page: &mut Page, link: &LinkReport) {
         "Whether this process is linked to the broker.",
     )
     .sample(&[], link.is_up);
+    page.gauge(
+        "events_dead_letters",
+        "What lies in the dead-letter queue of the broker, when this process looked last.",
+    )
+    .sample(&[], link.dead_letters);
     for (name, help, count) in [
         (
             "events_broker_links_total",
@@ -83,6 +88,11 @@ fn write_link(page: &mut Page, link: &LinkReport) {
             "events_dead_total",
             "Deliveries that were given up, and are dead letters.",
             link.dead,
+        ),
+        (
+            "events_dead_dropped_total",
+            "Dead letters that this process has dropped, the oldest first, because there were too many.",
+            link.dead_dropped,
         ),
     ] {
         page.counter(name, help).sample(&[], count);

@@ -12,7 +12,7 @@ use super::headers::Place;
 use crate::problem::{Kind, Problem};
 
 /// Those of the API. GET and HEAD, and POST, need no leave, and stand here for readers.
-const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PATCH, DELETE");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE");
 /// What operations take, besides what any page may send.
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
     "authorization, cache-control, content-type, fairlead-consistency, idempotency-key, if-match, if-none-match, \

@@ -44,6 +44,9 @@ pub(super) async fn pass<B: MessageBody + 'static>(
         inside.make_room();
         return Ok(next.call(request).await?.map_into_boxed_body().into());
     }
+    if let Some(context) = request::current() {
+        context.take_up(&inside.place());
+    }
     let method = request.method().clone();
     match next.call(request).await {
         Ok(response) => {

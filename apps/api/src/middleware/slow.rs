@@ -82,6 +82,11 @@ impl SlowRequests {
         }
     }
 
+    /// Keeps none of those that it has.
+    pub(crate) fn clear(&self) {
+        *self.lock() = Kept::default();
+    }
+
     /// All that are kept, the newest first.
     pub(crate) fn all(&self) -> Vec<Arc<SlowRequest>> {
         let kept = self.lock();

@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use serde_json::Value;
 
 use super::guard::guarded;
-use super::query::QUERIED;
+use super::query::{BY_PUT, QUERIED};
 use crate::problem::{Kind, Problem};
 use crate::spec::openapi;
 
@@ -66,8 +66,12 @@ fn a_query_is_called_for_where_the_specification_has_one() {
         parameters.into_iter().any(|parameter| parameter["in"] == "query")
     };
     let mut specified = Vec::new();
+    let mut by_put = Vec::new();
     for (path, operations) in openapi()["paths"].as_object().unwrap() {
         for (method, operation) in operations.as_object().unwrap() {
+            if method == "put" {
+                by_put.push(path.clone());
+            }
             if path.starts_with("/api/v1/") && takes_query(operation) {
                 specified.push((method.to_uppercase(), path.clone()));
             }
@@ -77,4 +81,5 @@ fn a_query_is_called_for_where_the_specification_has_one() {
     let queried = QUERIED.map(|(method, path)| (method.to_string(), path.to_owned()));
 
     assert_eq!(queried.to_vec(), specified);
+    assert_eq!(BY_PUT.to_vec(), by_put);
 }

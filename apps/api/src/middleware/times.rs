@@ -209,6 +209,28 @@ impl Times {
         }
     }
 
+    /// What was noted since it was as `earlier`.
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        let mut counts = self.counts;
+        for (count, before) in counts.iter_mut().zip(earlier.counts) {
+            *count = count.saturating_sub(before);
+        }
+        let statements = self.statements.iter().map(|statement| {
+            let mut known = earlier.statements.iter();
+            match known.find(|known| known.fingerprint == statement.fingerprint) {
+                Some(before) => statement.since(before),
+                None => *statement,
+            }
+        });
+        Self {
+            counts,
+            sketch: self.sketch.since(&earlier.sketch),
+            statements: statements.filter(|statement| statement.calls > 0).collect(),
+            waited: self.waited.since(&earlier.waited),
+            slowest: self.slowest,
+        }
+    }
+
     fn statement(&mut self, fingerprint: Fingerprint) -> &mut StatementOfRoute {
         let place = |statements: &[StatementOfRoute], fingerprint| {
             statements
@@ -271,6 +293,20 @@ impl StatementOfRoute {
             most_calls: cost.calls,
             repeating: u64::from(cost.calls > MOST_CALLS),
         });
+    }
+
+    /// What was noted since it was as `earlier`. The most calls of one request are those of all, unless fewer were made.
+    fn since(&self, earlier: &Self) -> Self {
+        let calls = self.calls.saturating_sub(earlier.calls);
+        Self {
+            fingerprint: self.fingerprint,
+            requests: self.requests.saturating_sub(earlier.requests),
+            calls,
+            rows: self.rows.saturating_sub(earlier.rows),
+            time: self.time.saturating_sub(earlier.time),
+            most_calls: u32::try_from(calls).map_or(self.most_calls, |calls| calls.min(self.most_calls)),
+            repeating: self.repeating.saturating_sub(earlier.repeating),
+        }
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {

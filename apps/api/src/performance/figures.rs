@@ -1,9 +1,12 @@
 //! All that a process measures, at one moment.
 
 use std::collections::BTreeMap;
+use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
+use fairlead_domain::database::NodeReport;
 use fairlead_domain::performance::{Figures, LatencySketch, Level, RouteSeries, Series};
+use fairlead_domain::upstreams::BreakerState;
 use fairlead_telemetry::process;
 
 use super::capacity::{clients, connections, real};
@@ -25,6 +28,8 @@ pub(super) struct Measured {
     cpu: Option<Duration>,
     /// Received and sent.
     bytes: u64,
+    /// The same of clients that stay.
+    messages: u64,
 }
 
 impl Measured {
@@ -60,6 +65,9 @@ impl Measured {
         add_cache(services, &mut counters, &mut gauges);
         add_database(services, &mut gauges);
         add_clients(services, &mut gauges);
+        for (name, share) in shares(services) {
+            gauges.insert(name.into(), share);
+        }
         Self {
             at: Instant::now(),
             routes,
@@ -70,6 +78,7 @@ impl Measured {
             gauges,
             cpu: usage.cpu_time,
             bytes: bytes(services),
+            messages: messages(services),
         }
     }
 
@@ -85,6 +94,13 @@ impl Measured {
         let bytes = real(self.bytes.saturating_sub(earlier.bytes));
         let span = self.at.saturating_duration_since(earlier.at);
         (!span.is_zero()).then(|| bytes / span.as_secs_f64())
+    }
+
+    /// How many messages clients that stay have sent and were sent since, each minute.
+    fn messages_per_minute_since(&self, earlier: &Self) -> Option<f64> {
+        let messages = real(self.messages.saturating_sub(earlier.messages));
+        let span = self.at.saturating_duration_since(earlier.at);
+        (!span.is_zero()).then(|| messages / span.as_secs_f64() * 60.0)
     }
 
     /// What has come since, without what has not happened.
@@ -108,12 +124,17 @@ impl Measured {
         });
         let processors = self.processors_since(earlier);
         let bytes = self.bytes_per_second_since(earlier);
+        let messages = self.messages_per_minute_since(earlier);
+        let cores = available_parallelism().ok().map(|cores| real(cores.get() as u64));
+        let cpu = processors.zip(cores).map(|(busy, cores)| busy / cores);
         let gauges = self
             .gauges
             .iter()
             .map(|(name, level)| (name.clone(), *level))
             .chain(processors.map(|busy| (series::PROCESSORS.into(), busy)))
             .chain(bytes.map(|bytes| (series::BYTES_PER_SECOND.into(), bytes)))
+            .chain(messages.map(|messages| (series::MESSAGES_PER_MINUTE.into(), messages)))
+            .chain(cpu.map(|share| (series::CPU_SHARE.into(), share)))
             .map(|(name, level)| (Series::Gauge(name), Figures::Level(Level::of(level))));
         times.chain(counters).chain(gauges).collect()
     }
@@ -131,6 +152,10 @@ fn add_cache(
     let total = report.total();
     counters.insert(series::CACHE_REQUESTS.into(), total.requests());
     counters.insert(series::CACHE_HITS.into(), total.hits());
+    let tenants = report.tenants.iter().map(|(_, of)| of);
+    let kept: u64 = tenants.chain([&report.other_tenants]).map(|of| of.kept).sum();
+    counters.insert(series::CACHE_KEPT.into(), kept);
+    counters.insert(series::CACHE_EVICTED.into(), report.memory.evicted_for_room);
     gauges.insert(series::CACHE_BYTES.into(), real(report.memory.used_bytes));
 }
 
@@ -161,6 +186,55 @@ fn add_clients(services: &Services, gauges: &mut BTreeMap<Box<str>, f64>) {
     gauges.insert(series::CLIENTS.into(), real(clients(services)));
     gauges.insert(series::SOCKETS.into(), real(sockets));
     gauges.insert(series::STREAMS.into(), real(streams));
+}
+
+/// How much is used of what this process has, where that is known.
+fn shares(services: &Services) -> Vec<(&'static str, f64)> {
+    let mut shares = Vec::new();
+    if let Some(share) = memory_share() {
+        shares.push((series::MEMORY_SHARE, share));
+    }
+    if let Some(share) = pool_share(&services.nodes.nodes()) {
+        shares.push((series::POOL_SHARE, share));
+    }
+    let settings = &services.performance.settings;
+    let of_clients = real(clients(services)) / real(settings.most_clients.max(1));
+    let of_disk = process::disk(&settings.data_dir).ok();
+    let of_disk = of_disk.map(|disk| 1.0 - real(disk.available_bytes) / real(disk.total_bytes.max(1)));
+    shares.push((
+        series::CAPACITY_SHARE,
+        of_clients.max(of_disk.unwrap_or_default()),
+    ));
+    let upstreams = services.upstreams.report();
+    if !upstreams.is_empty() {
+        let open = upstreams
+            .iter()
+            .filter(|of| of.state == BreakerState::Open)
+            .count();
+        shares.push((series::BREAKERS_OPEN, real(open as u64)));
+    }
+    shares
+}
+
+/// Of what it has and what it could still have.
+pub(super) fn memory_share() -> Option<f64> {
+    let resident = real(process::usage().resident_bytes?);
+    let available = real(process::memory()?.available_bytes);
+    Some(resident / (resident + available).max(1.0))
+}
+
+/// Of the pool of which most is lent.
+pub(super) fn pool_share(nodes: &[NodeReport]) -> Option<f64> {
+    let pools = nodes.iter().flat_map(|node| &node.pools);
+    let lent = pools
+        .filter(|pool| pool.max > 0)
+        .map(|pool| f64::from(pool.active) / f64::from(pool.max));
+    lent.reduce(f64::max)
+}
+
+fn messages(services: &Services) -> u64 {
+    let traffic = services.connections.traffic();
+    traffic.events + traffic.received
 }
 
 fn bytes(services: &Services) -> u64 {

@@ -1,47 +1,73 @@
 //! What this process measures, written down interval by interval, for all processes to tell of.
 
+pub(crate) mod alerts;
 pub(crate) mod capacity;
+pub(crate) mod counted;
 mod evidence;
 mod figures;
+pub(crate) mod foretell;
 mod neighbours;
 pub(crate) mod readings;
 mod recorder;
 pub(crate) mod series;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use fairlead_domain::performance::alerts::Channel;
 use fairlead_domain::performance::bottlenecks::Evidence;
+use fairlead_domain::performance::catalog::Catalog;
+use fairlead_domain::performance::plans::QueryPlans;
 use fairlead_domain::performance::{LatencySketch, Samples, TenantLedger};
 use time::OffsetDateTime;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use crate::state::Services;
 
+use alerts::ActiveAlerts;
+use counted::Beginning;
 use neighbours::Neighbours;
 use recorder::Look;
 
+pub use alerts::AlertRounds;
 pub use recorder::Recorder;
+
+/// How many may follow figures as a stream at once: they are operators.
+pub(crate) const LIVE_STREAMS: usize = 16;
 
 /// Where measurements go, and what was measured last. All clones share it.
 #[derive(Clone, Debug)]
 pub struct Performance {
     pub samples: Arc<dyn Samples>,
     pub ledger: Arc<dyn TenantLedger>,
+    pub catalog: Arc<dyn Catalog>,
+    pub plans: Arc<dyn QueryPlans>,
     pub settings: PerformanceSettings,
     /// One at a time: a forecast keeps a processor busy.
     pub(crate) forecasting: Arc<Semaphore>,
     pub(crate) neighbours: Neighbours,
+    /// As they were seen last, for those who ask while the database is away.
+    pub(crate) active_alerts: ActiveAlerts,
+    /// From when on is shown what was counted.
+    pub(crate) beginning: Beginning,
+    /// Places for those who follow figures as a stream.
+    pub(crate) live_streams: Arc<Semaphore>,
+    closed: watch::Sender<bool>,
     lately: Arc<Mutex<Lately>>,
 }
 
 /// What the wiring says of it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct PerformanceSettings {
     /// How often this process writes down what it has measured.
     pub interval: Duration,
     /// How many clients may stay, by WebSocket or stream.
     pub most_clients: u64,
+    /// On the disk that is to have room.
+    pub data_dir: Arc<Path>,
+    /// Where alerts are told, beside the log.
+    pub channels: Arc<[Channel]>,
 }
 
 /// How writing down has gone.
@@ -75,16 +101,34 @@ impl Performance {
     pub fn new(
         samples: Arc<dyn Samples>,
         ledger: Arc<dyn TenantLedger>,
+        catalog: Arc<dyn Catalog>,
+        plans: Arc<dyn QueryPlans>,
         settings: PerformanceSettings,
     ) -> Self {
         Self {
             samples,
             ledger,
+            catalog,
+            plans,
             settings,
             forecasting: Arc::new(Semaphore::new(1)),
             neighbours: Neighbours::default(),
+            active_alerts: ActiveAlerts::default(),
+            beginning: Beginning::default(),
+            live_streams: Arc::new(Semaphore::new(LIVE_STREAMS)),
+            closed: watch::Sender::new(false),
             lately: Arc::default(),
         }
+    }
+
+    /// Ends the streams of figures, which would go on for ever.
+    pub fn close_streams(&self) {
+        self.closed.send_replace(true);
+    }
+
+    /// Turns true when streams of figures are to end.
+    pub(crate) fn closed(&self) -> watch::Receiver<bool> {
+        self.closed.subscribe()
     }
 
     pub(crate) fn lately(&self) -> Lately {

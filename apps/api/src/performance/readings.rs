@@ -9,9 +9,9 @@ use fairlead_domain::jobs::Queue;
 use fairlead_domain::performance::LatencySketch;
 use fairlead_domain::performance::health::{Component, Reading};
 use fairlead_domain::upstreams::BreakerState;
-use fairlead_telemetry::process;
 
 use super::capacity::{clients, real};
+use super::figures::{memory_share, pool_share};
 use crate::state::{HealthCheck, HealthStatus, Services};
 
 /// Of each component, what is known of it now.
@@ -46,12 +46,7 @@ fn database(checks: &BTreeMap<&'static str, HealthCheck>, nodes: &[NodeReport]) 
     {
         return Reading::Down(check.detail.clone().unwrap_or_default());
     }
-    let pools = nodes.iter().flat_map(|node| &node.pools);
-    let lent = pools
-        .filter(|pool| pool.max > 0)
-        .map(|pool| f64::from(pool.active) / f64::from(pool.max));
-    lent.reduce(f64::max)
-        .map_or_else(|| missing("there is no pool"), Reading::Value)
+    pool_share(nodes).map_or_else(|| missing("there is no pool"), Reading::Value)
 }
 
 fn redis(services: &Services) -> Reading {
@@ -84,13 +79,7 @@ fn disk(checks: &BTreeMap<&'static str, HealthCheck>) -> Reading {
 
 /// Of what it has and what it could still have.
 fn memory() -> Reading {
-    match (process::usage().resident_bytes, process::memory()) {
-        (Some(resident), Some(memory)) => {
-            let resident = real(resident);
-            Reading::Value(resident / (resident + real(memory.available_bytes)).max(1.0))
-        }
-        _ => missing("this system does not tell"),
-    }
+    memory_share().map_or_else(|| missing("this system does not tell"), Reading::Value)
 }
 
 fn cpu(services: &Services) -> Reading {
@@ -161,12 +150,16 @@ fn upstreams(services: &Services) -> Reading {
 }
 
 fn replicas(nodes: &[NodeReport]) -> Reading {
-    let mut furthest = None;
+    let (mut furthest, mut is_unknown) = (None, false);
     for node in nodes.iter().filter(|node| node.role != NodeRole::Primary) {
-        let Some(lag) = node.lag else {
-            return Reading::Down(format!("{} {}", node.name, node.standing));
-        };
-        furthest = furthest.max(Some(lag.time));
+        match node.lag {
+            Some(lag) => furthest = furthest.max(Some(lag.time)),
+            None if node.is_serving => is_unknown = true,
+            None => return Reading::Down(format!("{} {}", node.name, node.standing)),
+        }
+    }
+    if is_unknown {
+        return missing("the primary is out of sight, by which lag is measured");
     }
     furthest.map_or(Reading::NotUsed, |lag| Reading::Value(lag.as_secs_f64()))
 }

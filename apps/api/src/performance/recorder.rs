@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::jobs::JobsMonitor;
+use fairlead_domain::performance::alerts::Counts;
 use fairlead_domain::performance::{LatencySketch, Taken};
 use fairlead_domain::store::StoreError;
 use time::OffsetDateTime;
@@ -35,12 +36,21 @@ pub(super) struct Look {
 struct Progress {
     /// All up to here.
     before: Arc<Look>,
-    /// What tenants have taken since.
-    owed: HashMap<TenantId, Taken>,
+    /// What is added up behind that.
+    owed: Owed,
     /// What has failed to be written behind that; it may be there nevertheless.
-    in_doubt: Option<(Arc<Look>, HashMap<TenantId, Taken>)>,
+    in_doubt: Option<(Arc<Look>, Owed)>,
     /// When it was last looked who stays.
     looked: Instant,
+}
+
+/// What is added to what all processes know.
+#[derive(Debug, Default)]
+struct Owed {
+    /// What tenants have taken,
+    taken: HashMap<TenantId, Taken>,
+    /// and what became of requests, by when it did.
+    counts: Counts,
 }
 
 impl Recorder {
@@ -68,7 +78,7 @@ impl Recorder {
         self.learn_used_up(last.at).await;
         let mut progress = Progress {
             before: Arc::clone(&last),
-            owed: HashMap::new(),
+            owed: Owed::default(),
             in_doubt: None,
             looked: Instant::now(),
         };
@@ -81,6 +91,8 @@ impl Recorder {
             let now = self.look();
             let at = now.at;
             self.note_interval(&last, &now);
+            let measured = now.measured.since(&last.measured);
+            progress.owed.counts.note(last.at, &measured);
             last = Arc::clone(&now);
             self.add_taken(&mut progress);
             match self.write(&mut progress, now).await {
@@ -129,14 +141,15 @@ impl Recorder {
         let now = Instant::now();
         let span = now.saturating_duration_since(progress.looked);
         progress.looked = now;
-        add_all(&mut progress.owed, self.services.tenant_meters.take());
+        let owed = &mut progress.owed.taken;
+        add_all(owed, self.services.tenant_meters.take());
         for (tenant, time) in self.jobs.take_time_by_tenant() {
-            progress.owed.entry(tenant).or_default().job_time += time;
+            owed.entry(tenant).or_default().job_time += time;
         }
         for of in self.services.connections.by_tenant() {
             let clients = u32::try_from(of.sockets + of.streams).unwrap_or(u32::MAX);
             let stay = span.saturating_mul(clients);
-            progress.owed.entry(of.tenant).or_default().stay_time += stay;
+            owed.entry(of.tenant).or_default().stay_time += stay;
         }
     }
 
@@ -146,14 +159,20 @@ impl Recorder {
             let is_there = samples.has(progress.before.at).await?;
             match progress.in_doubt.take() {
                 Some((look, _)) if is_there => progress.before = look,
-                Some((_, owed)) => add_all(&mut progress.owed, owed),
+                Some((_, owed)) => progress.owed.add(owed),
                 None => {}
             }
         }
         let measured = now.measured.since(&progress.before.measured);
         let owed = mem::take(&mut progress.owed);
-        let taken: Vec<_> = owed.iter().map(|(tenant, taken)| (*tenant, *taken)).collect();
-        let written = samples.add(progress.before.at, &measured, &taken).await;
+        let taken: Vec<_> = owed
+            .taken
+            .iter()
+            .map(|(tenant, taken)| (*tenant, *taken))
+            .collect();
+        let written = samples
+            .add(progress.before.at, &measured, &owed.counts, &taken)
+            .await;
         match written {
             Ok(()) => progress.before = now,
             Err(_) => progress.in_doubt = Some((now, owed)),
@@ -177,6 +196,13 @@ impl Recorder {
                 "what was measured cannot be written down; it is kept for the next interval"
             );
         }
+    }
+}
+
+impl Owed {
+    fn add(&mut self, more: Self) {
+        add_all(&mut self.taken, more.taken);
+        self.counts.merge(more.counts);
     }
 }
 

@@ -12,6 +12,7 @@ mod identity;
 mod kind;
 mod leads;
 mod operations;
+mod plans;
 mod view;
 mod voice;
 mod webhooks;

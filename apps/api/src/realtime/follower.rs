@@ -20,7 +20,7 @@ use super::connections::{ConnectionKind, Open};
 use crate::paging::InvalidCursor;
 use crate::state::Services;
 
-/// Events that are read from the log at a time: few enough for many slow clients at once.
+/// Events that are told from the log at a time: few enough for many slow clients at once.
 const STRETCH: u32 = 50;
 
 /// What has come of a [`Follower::step`].
@@ -223,7 +223,7 @@ impl Follower {
             .as_ref()
             .expect("whoever catches up has said what it wants");
         let mut uow = self.read().await?;
-        uow.events().after(wanted, Some(self.last), STRETCH).await
+        uow.events().along(wanted, self.last, STRETCH).await
     }
 
     /// All that `live` does not tell was committed before: the primary shows it.

@@ -50,6 +50,14 @@ impl Watcher {
         })
     }
 
+    /// Waits until the process stops or an operator wants the client to leave.
+    pub(crate) async fn is_to_leave(&self) {
+        tokio::select! {
+            () = self.open.connection().to_end() => {}
+            () = self.live.closing() => {}
+        }
+    }
+
     /// Waits for what comes next. Whoever stops waiting misses nothing by it.
     pub(crate) async fn next(&mut self) -> News {
         let connection = self.open.connection().clone();

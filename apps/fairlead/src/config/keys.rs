@@ -366,16 +366,18 @@ const GENERAL: &[Key] = {
         .aliases(&["DATABASE_READ_URL"]),
         Key::new(
             "database.monitor.interval_ms",
-            range(10, 60_000),
+            range(10, 10_000),
             "100",
-            "how often each node is looked at",
+            "how often each node is looked at: a replica that falls too far behind gets reads for so long, and for as long \
+             as an answer may take; at most 10 s, because how fresh answers are rests on it",
         )
         .unit("ms"),
         Key::new(
             "database.monitor.timeout_ms",
-            range(10, 60_000),
+            range(10, 10_000),
             "2000",
-            "a node that takes longer to answer counts as gone",
+            "a node that takes longer to answer counts as gone; at most 10 s, because until then nobody knows how far it \
+             has come, and how fresh answers are rests on that",
         )
         .unit("ms"),
         Key::new(
@@ -625,9 +627,10 @@ const GENERAL: &[Key] = {
         .unit("connections"),
         Key::new(
             "cache.redis.command_timeout_ms",
-            range(1, 10_000),
+            range(1, 500),
             "50",
-            "how long a command to Redis may take",
+            "how long a command to Redis may take; at most half a second, because a change is told to other processes by \
+             it, which show it within that time or find out that they have missed it",
         )
         .unit("ms"),
         Key::new(
@@ -768,6 +771,12 @@ const GENERAL: &[Key] = {
             "months of events that are older by so many days are dropped, once nobody needs them any more; 0: never",
         )
         .unit("days"),
+        Key::optional(
+            "events.archive_dir",
+            Kind::Path,
+            "directory that a month of events is written to before it is dropped, the same for all workers; not set: it is \
+             dropped as it is",
+        ),
         Key::new(
             "events.stream.max",
             range(1, 1_000_000),
@@ -827,6 +836,12 @@ const GENERAL: &[Key] = {
             "events that are older and were not handled are handled from their log: RabbitMQ is away, or has lost them",
         )
         .unit("s"),
+        Key::new(
+            "events.amqp.dead_letters",
+            range(1, 1_000_000),
+            "10000",
+            "how many dead letters RabbitMQ keeps; beyond these the oldest are dropped, and their events stay in the log",
+        ),
         // Identity.
         Key::new(
             "auth.issuer",
@@ -978,5 +993,20 @@ const GENERAL: &[Key] = {
         )
         .unit("ms")
         .aliases(&["METRICS_INTERVAL"]),
+        Key::optional(
+            "performance.alerts.webhook_url",
+            Kind::HttpUrl,
+            "where alerts are posted to, beside the log: a receiver of the operators; not set: nowhere",
+        ),
+        Key::optional(
+            "performance.alerts.webhook_secret",
+            Kind::Secret { min_bytes: 32 },
+            "what is posted there is signed with: whsec_ and the base64 of 24 to 64 random bytes",
+        ),
+        Key::optional(
+            "performance.alerts.webhook_networks",
+            Kind::Networks,
+            "private addresses that this receiver may have; it may have public ones anyway",
+        ),
     ]
 };

@@ -304,6 +304,8 @@ impl RedisConfig {
 pub struct EventsConfig {
     /// 0: for ever.
     pub retention_days: u32,
+    /// `None`: what is old is dropped.
+    pub archive_dir: Option<PathBuf>,
     pub stream: StreamConfig,
     pub amqp: AmqpConfig,
 }
@@ -330,6 +332,7 @@ pub struct AmqpConfig {
     pub first_retry: Duration,
     #[serde(rename = "catch_up_seconds", with = "seconds")]
     pub catch_up: time::Duration,
+    pub dead_letters: u32,
 }
 
 impl EventsConfig {
@@ -629,6 +632,19 @@ pub struct PerformanceConfig {
     /// Between two times that what was measured is written down.
     #[serde(rename = "interval_ms", with = "millis")]
     pub interval: Duration,
+    // No key of this section has a default, so the section itself may be absent.
+    #[serde(default)]
+    pub alerts: AlertsConfig,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[expect(clippy::struct_field_names, reason = "as the keys are called")]
+pub struct AlertsConfig {
+    /// `None`: nothing is posted.
+    pub webhook_url: Option<String>,
+    pub webhook_secret: Option<Secret>,
+    pub webhook_networks: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fairlead_api::Recorder;
+use fairlead_api::{AlertRounds, Recorder};
 use fairlead_auth::KeyRing;
 use fairlead_domain::upstreams::BreakerSharing;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::breakers;
 use super::events::Events;
+use super::{breakers, memory};
 use crate::stores::Stores;
 
 /// Often enough that a key written two minutes before its moment is known everywhere by then.
@@ -34,11 +34,19 @@ impl Background {
         events: &Events,
         sharing: Option<BreakerSharing>,
         recorder: Recorder,
+        rounds: AlertRounds,
     ) -> Self {
         let system = &stores.system;
-        let mut tasks = vec![system.spawn_refresh(), reload_keys(Arc::clone(keys))];
+        let mut tasks = vec![
+            system.spawn_refresh(),
+            reload_keys(Arc::clone(keys)),
+            fairlead_telemetry::spawn(memory::settle()),
+        ];
         tasks.extend(events.spawn());
         tasks.extend(sharing.map(breakers::spawn));
+        tasks.push(fairlead_telemetry::spawn_supervised("judge-alerts", move || {
+            rounds.clone().run()
+        }));
         let recording = {
             let recorder = recorder.clone();
             fairlead_telemetry::spawn_supervised("record-performance", move || recorder.clone().run())

@@ -15,7 +15,7 @@ use fairlead_domain::cache::{ActiveTenants, CacheControl as _, Namespace, Policy
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::store::{Store, StoreError};
 
-use crate::config::{CacheConfig, CacheEviction, Config, RedisConfig, Role, Secret};
+use crate::config::{CacheConfig, CacheEviction, Config, MonitorConfig, RedisConfig, Role, Secret};
 use crate::{derived_key, tls};
 
 /// Starts the cache; `None` when answers are not to be kept and there is no Redis, either: by that processes also tell
@@ -27,13 +27,20 @@ pub(super) fn start(config: &Config, secret: &Secret) -> anyhow::Result<Option<T
     let settings = CacheSettings {
         shared: shared_settings(config, secret)?,
         load_limit: config.database.statement_timeout,
-        // Commits are told within a second, and the primary is looked at every so often.
-        sight_lag: Duration::from_secs(1) + config.database.monitor.interval,
+        sight_lag: sight_lag(&config.database.monitor),
         memory: memory(config),
         ..settings(&config.cache)
     };
     let cache = TieredCache::start(settings).context("cannot start the cache (cache.redis.url)")?;
     Ok(Some(cache))
+}
+
+/// How old may be what a read of the primary says that it has seen.
+///
+/// Commits are told within a second. What is known of the primary is from the moment before a look was sent; that may have
+/// taken its time, and the next one may be on its way for as long. After that nothing is known.
+fn sight_lag(monitor: &MonitorConfig) -> Duration {
+    Duration::from_secs(1) + monitor.interval.max(monitor.timeout) + monitor.timeout
 }
 
 /// How Redis is used, if there is one.
@@ -189,6 +196,22 @@ mod tests {
             ..Input::default()
         };
         load(&input).unwrap().config.cache
+    }
+
+    #[test]
+    fn what_a_read_says_that_it_has_seen_is_from_before_two_slow_looks_at_the_most() {
+        let monitor = |interval, timeout| MonitorConfig {
+            interval: Duration::from_millis(interval),
+            timeout: Duration::from_millis(timeout),
+            ..crate::config::load(&Input::default())
+                .unwrap()
+                .config
+                .database
+                .monitor
+        };
+
+        assert_eq!(sight_lag(&monitor(100, 2_000)), Duration::from_secs(5));
+        assert_eq!(sight_lag(&monitor(10_000, 50)), Duration::from_millis(11_050));
     }
 
     #[test]

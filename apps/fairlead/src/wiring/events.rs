@@ -98,7 +98,8 @@ impl Events {
 /// How RabbitMQ is used, if it is at `url`.
 pub(crate) fn broker_settings(config: &AmqpConfig, url: &Secret) -> anyhow::Result<RabbitMqSettings> {
     let mut settings = RabbitMqSettings::new(url.expose(), &config.prefix, config.first_retry)
-        .context("cannot use RabbitMQ (events.amqp)")?;
+        .context("cannot use RabbitMQ (events.amqp)")?
+        .keeping_dead_letters(config.dead_letters);
     if let Some(file) = &config.ca_file {
         let authorities = tls::authorities(file);
         settings = authorities

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use fairlead_api::{JobServices, LeadFileWriter};
 use fairlead_cache::Warmer;
 use fairlead_domain::clock::Clock;
+use fairlead_domain::events::EventArchive;
 use fairlead_domain::jobs::{
     JobHandler, Missed, NewJob, Overlap, Queue, QueueSettings, Retry, Schedule, Timing,
 };
@@ -15,6 +16,7 @@ use fairlead_worker::{JobSignal, JobWorker, JobWorkerParts, SchedulerParts, Zone
 use super::upstreams::Called;
 use super::webhooks::Webhooks;
 use super::{billing, events};
+use crate::archive::FileArchive;
 use crate::config::{Config, QueueConfig, Role};
 use crate::stores::Stores;
 
@@ -27,12 +29,15 @@ pub(super) fn handlers(
     called: &Called,
     warmer: Option<Arc<Warmer>>,
 ) -> Vec<Arc<dyn JobHandler>> {
-    let mut handlers = stores.system.maintenance(Retention {
+    let retention = Retention {
         events: config.events.retention(),
         completed_jobs: config.jobs.completed_retention.unsigned_abs(),
         dead_jobs: config.jobs.dead_retention.unsigned_abs(),
         webhook_deliveries: config.webhooks.delivery_retention(),
-    });
+    };
+    let archive = config.events.archive_dir.clone().map(FileArchive::new);
+    let archive = archive.map(|archive| Arc::new(archive) as Arc<dyn EventArchive>);
+    let mut handlers = stores.system.maintenance(retention, archive.as_ref());
     let pause = config.jobs.imports.backoff;
     handlers.push(fairlead_worker::imports(stores.store.clone(), pause));
     handlers.push(fairlead_worker::exports(

@@ -1,7 +1,23 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 use fairlead_api::{AllocatorUsage, MemoryKeeper, ReleasedMemory};
 use fairlead_cache::TieredCache;
 use fairlead_telemetry::process;
+use tokio::time::sleep;
+
+/// By then what is begun at the start, besides what serves, has been done for the first time.
+const START_TAKES: Duration = Duration::from_secs(5);
+
+/// Gives back what the start alone needed. The allocator would, too, but parts of it only when it is called again, which
+/// in a process that has nothing to do may be long.
+pub(super) async fn settle() {
+    sleep(START_TAKES).await;
+    // It looks at all that is free.
+    if let Ok(Some(bytes)) = fairlead_telemetry::spawn_blocking(purge).await {
+        tracing::debug!(bytes, "what the start needed is given back");
+    }
+}
 
 /// Gives back what this process holds for nothing.
 #[derive(Debug)]

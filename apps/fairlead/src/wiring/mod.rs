@@ -4,6 +4,7 @@
 //! safe, connects the stores, and serves; [`Running::stop`] takes it all down in the opposite order.
 
 mod admission;
+mod alerts;
 mod background;
 mod billing;
 mod breakers;
@@ -27,9 +28,9 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
 use fairlead_api::{
-    Connections, ImportPlaces, JobServices, Offer, OpenConnections, OperationWatches, Performance,
-    PerformanceSettings, PlanCalls, Recorder, RequestTimes, Services, Shortcuts, SlowRequests, TenantMeters,
-    VoiceMeters,
+    AlertRounds, Connections, ImportPlaces, JobServices, Offer, OpenConnections, OperationWatches,
+    Performance, PerformanceSettings, PlanCalls, Recorder, RequestTimes, Services, Shortcuts, SlowRequests,
+    TenantMeters, VoiceMeters,
 };
 use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
 use fairlead_cache::Warmer;
@@ -38,6 +39,7 @@ use fairlead_domain::clock::{Clock, Ids};
 use fairlead_domain::database::DatabaseNodes as _;
 use fairlead_domain::events::{EventLog as _, EventsMonitor as _};
 use fairlead_domain::store::Store;
+use fairlead_postgres::PgQueryPlans;
 use fairlead_worker::{JobTasks, Live, Observing, Worker};
 use socket2::SockRef;
 use tokio::task::JoinHandle;
@@ -98,6 +100,7 @@ pub struct Running {
     job_limit: Duration,
     worker: Worker,
     live: Live,
+    performance: Performance,
     stores: Stores,
     caching: Caching,
     brokering: Brokering,
@@ -134,6 +137,7 @@ struct Assembled {
     job_limit: Duration,
     worker: Worker,
     live: Live,
+    performance: Performance,
     stores: Stores,
     caching: Caching,
     brokering: Brokering,
@@ -152,6 +156,7 @@ impl Assembled {
             job_limit,
             worker,
             live,
+            performance,
             stores,
             caching,
             brokering,
@@ -167,6 +172,7 @@ impl Assembled {
             job_limit,
             worker,
             live,
+            performance,
             stores,
             caching,
             brokering,
@@ -218,7 +224,8 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         let lately = Arc::clone(&stores.system) as _;
         cache::warmer(config, cache, store, lately, edge.cursors.clone())
     });
-    let handlers = jobs::handlers(config, &stores, &parts.clock, &webhooks, &called, warmer.clone());
+    let mut handlers = jobs::handlers(config, &stores, &parts.clock, &webhooks, &called, warmer.clone());
+    handlers.extend(alerts::handler(config, &parts.clock, &webhooks)?);
     let ready = Ready {
         keys: &keys,
         health,
@@ -244,6 +251,8 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         Offer::Health
     };
     let recorder = Recorder::new(services.clone(), Arc::new(jobs.clone()));
+    let rounds = AlertRounds::new(services.clone());
+    let performance = services.performance.clone();
     let cluster = Arc::clone(&stores.cluster);
     let started = fairlead_api::serve(services, offer, vec![listener], move || cluster.keep_open_here());
     let (server, handle) = match started {
@@ -256,7 +265,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         }
     };
     // Last, because nobody would end these if a step after them failed.
-    let background = Background::start(&stores, &keys, &events, breakers, recorder);
+    let background = Background::start(&stores, &keys, &events, breakers, recorder, rounds);
     let jobs = jobs.spawn();
     Ok(Assembled {
         address,
@@ -269,6 +278,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         job_limit: config.jobs.stop_timeout,
         worker,
         live,
+        performance,
         stores,
         caching,
         brokering: Brokering::of(config),
@@ -372,9 +382,13 @@ fn services(
         performance: Performance::new(
             stores.system.clone(),
             stores.system.clone(),
+            stores.system.clone(),
+            Arc::new(PgQueryPlans::new(stores.cluster.clone())),
             PerformanceSettings {
                 interval: config.performance.interval,
                 most_clients: config.events.stream.max as u64,
+                data_dir: config.data_dir.as_path().into(),
+                channels: alerts::channels(config),
             },
         ),
         plan_calls: PlanCalls::default(),
@@ -464,6 +478,7 @@ impl Running {
         self.jobs.close();
         // Streams would go on for ever.
         self.live.close();
+        self.performance.close_streams();
         self.handle.stop(true).await;
         if let Some(metrics) = self.metrics {
             metrics.stop().await;

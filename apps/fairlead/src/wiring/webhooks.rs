@@ -20,7 +20,7 @@ use crate::stores::Stores;
 #[derive(Clone, Debug)]
 pub(super) struct Webhooks {
     sender: Arc<HttpWebhookSender>,
-    secrets: Arc<SealedSigningSecrets>,
+    pub(super) secrets: Arc<SealedSigningSecrets>,
     clock: Arc<dyn Clock>,
     pub(super) meters: Arc<WebhookMeters>,
 }

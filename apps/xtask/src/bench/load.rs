@@ -7,6 +7,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
+use super::processors::Processors;
 use super::workload::Workload;
 use crate::child;
 
@@ -18,6 +19,8 @@ const PATIENCE_SECONDS: u32 = 120;
 /// What wrk is to send to one server.
 #[derive(Debug)]
 pub(crate) struct Load<'a> {
+    /// `None`: on all of them.
+    pub(crate) processors: Option<&'a Processors>,
     pub(crate) workload: Workload,
     /// Paths or bodies, one a line.
     pub(crate) lines: &'a Path,
@@ -59,7 +62,10 @@ pub(crate) fn install(folder: &Path) -> Result<PathBuf> {
 }
 
 pub(crate) fn run(script: &Path, load: &Load<'_>) -> Result<Seen> {
-    let mut wrk = Command::new("wrk");
+    let mut wrk = match load.processors {
+        Some(processors) => processors.client("wrk".as_ref()),
+        None => Command::new("wrk"),
+    };
     wrk.arg("--threads=2")
         .arg(format!("--connections={}", load.connections))
         .arg(format!("--duration={}s", load.seconds))

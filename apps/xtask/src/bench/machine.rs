@@ -36,13 +36,22 @@ impl Machine {
             cores: thread::available_parallelism().map_or(0, usize::from),
             memory_gib: memory_kib.div_ceil(1 << 20),
             kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
-            load_average: read("/proc/loadavg")
-                .split(' ')
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
+            load_average: load_average(),
         }
     }
+
+    /// The same with the load as it is now.
+    pub(crate) fn with_load(self) -> Self {
+        Self {
+            load_average: load_average(),
+            ..self
+        }
+    }
+}
+
+fn load_average() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or_default().to_owned()
 }
 
 impl fmt::Display for Machine {

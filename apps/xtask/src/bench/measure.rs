@@ -179,6 +179,7 @@ fn take_turn(stage: &Stage, field: &Field, series: &Series, round: u32, seconds:
         Subject::PgBare => return by_pgbench(stage, field, series.workload, Extent::Bare, seconds),
     };
     let load = Load {
+        processors: None,
         workload: series.workload,
         lines: &field.lines(series.workload),
         port: server.port,

@@ -13,6 +13,7 @@ mod measure;
 mod overload;
 mod pgbench;
 mod process;
+mod processors;
 mod report;
 mod server;
 mod soak;

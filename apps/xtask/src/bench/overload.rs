@@ -17,6 +17,7 @@ use super::field::{POOL, is_rate, known_keys};
 use super::load::{self, Load};
 use super::machine::{Machine, Occasion};
 use super::measure::median;
+use super::processors::Processors;
 use super::server::{Server, free_port};
 use super::stage::{self, Owner, Size, Stage};
 use super::workload::Workload;
@@ -216,6 +217,7 @@ impl<'a> Launch<'a> {
 /// What all measurements share.
 struct Field<'a> {
     crowd: &'a Path,
+    processors: &'a Processors,
     folder: &'a Path,
     seconds: u32,
     rounds: u32,
@@ -238,7 +240,11 @@ impl Field<'_> {
             "port": server.port, "seconds": self.seconds, "warmUpSeconds": 2, "usefulMs": USEFUL_MS, "parties": parties,
         });
         // By the environment, so that no token is in the process list.
-        let text = child::read(Command::new(self.crowd).env("CROWD", crowd.to_string()))?;
+        let text = child::read(
+            self.processors
+                .client(self.crowd.as_os_str())
+                .env("CROWD", crowd.to_string()),
+        )?;
         server.forget_log()?;
         serde_json::from_str(&text).context("the crowd prints no report")
     }
@@ -274,6 +280,8 @@ pub(crate) fn run(args: &OverloadArgs) -> Result<ExitCode> {
     phases.run("looking for programs", || packages::ensure(Need::Bench))?;
     let binaries = phases.run("building", build)?;
     let occasion = Occasion::now()?;
+    let machine = Machine::look();
+    let processors = Processors::share_out()?;
     let folder = data_dir.join("files");
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
 
@@ -284,6 +292,7 @@ pub(crate) fn run(args: &OverloadArgs) -> Result<ExitCode> {
     let (pair, tokens) = phases.run("starting the servers", || start(&launch, &stage))?;
     let field = Field {
         crowd: &binaries.crowd,
+        processors: &processors,
         folder: &folder,
         seconds: args.seconds.unwrap_or(if args.quick { 2 } else { 5 }),
         rounds: args.rounds.unwrap_or(if args.quick { 1 } else { 3 }),
@@ -306,7 +315,7 @@ pub(crate) fn run(args: &OverloadArgs) -> Result<ExitCode> {
         "Commit `{}`, measured {} on {}.\n{text}",
         occasion.commit,
         occasion.taken,
-        Machine::look()
+        machine.with_load(),
     );
     fs::write(data_dir.join("overload.md"), &text).context("cannot write overload.md")?;
     println!("\n{text}");
@@ -458,6 +467,7 @@ fn cached(field: &Field<'_>, pair: &Pair) -> Result<String> {
             let seen = load::run(
                 &script,
                 &Load {
+                    processors: Some(field.processors),
                     workload: Workload::W7,
                     lines: &lines,
                     port: server.port,
@@ -487,8 +497,13 @@ fn cached(field: &Field<'_>, pair: &Pair) -> Result<String> {
 fn introduction(field: &Field<'_>, stage: &Stage) -> String {
     format!(
         "PostgreSQL {}; {} tenants, of which A has {} leads; {POOL} connections to the database.\n\
-         Medians of {} rounds of {} s, each after 2 s that are not counted.\n",
-        stage.version, stage.data.tenants, stage.data.leads, field.rounds, field.seconds,
+         {} Medians of {} rounds of {} s, each after 2 s that are not counted.\n",
+        stage.version,
+        stage.data.tenants,
+        stage.data.leads,
+        field.processors.told(),
+        field.rounds,
+        field.seconds,
     )
 }
 

@@ -72,6 +72,7 @@ pub(crate) fn run(field: &Field, minutes: u32) -> Result<Soak> {
 
 fn load(field: &Field, server: &Server, workload: Workload, connections: u32, minutes: u32) -> Result<Seen> {
     let load = Load {
+        processors: None,
         workload,
         lines: &field.lines(workload),
         port: server.port,

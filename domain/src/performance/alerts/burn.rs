@@ -4,6 +4,7 @@ use time::ext::NumericalDuration as _;
 
 use super::{Severity, Timing, Verdict};
 use crate::performance::statistics::{real_u64, share};
+use crate::performance::{Figures, Series};
 
 /// Which share of requests is to be good, over thirty days.
 ///
@@ -13,7 +14,17 @@ use crate::performance::statistics::{real_u64, share};
 #[derive(Clone, Debug, PartialEq)]
 pub struct Objective {
     pub name: String,
+    pub promise: Promise,
     target: f64,
+}
+
+/// What makes a request good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promise {
+    /// It was answered with no status from 500.
+    Answered,
+    /// It was answered within this time, however it was.
+    Within(std::time::Duration),
 }
 
 /// An objective must leave something to be spent.
@@ -52,15 +63,18 @@ impl Objective {
     pub const PERIOD: Duration = Duration::days(30);
     /// Where there are few requests a single failure is a fast burn: fewer failures than these are no incident.
     pub const FEWEST_BAD: u64 = 10;
+    /// What their keys begin with, and no rule's.
+    pub const KEYS: &str = "burn-";
 
     /// # Errors
     ///
     /// When nothing is promised, or everything.
-    pub fn new(name: impl Into<String>, target: f64) -> Result<Self, WrongObjective> {
+    pub fn new(name: impl Into<String>, promise: Promise, target: f64) -> Result<Self, WrongObjective> {
         let is_sound = target > 0.0 && target < 1.0;
         is_sound
             .then(|| Self {
                 name: name.into(),
+                promise,
                 target,
             })
             .ok_or(WrongObjective)
@@ -68,6 +82,16 @@ impl Objective {
 
     pub fn target(&self) -> f64 {
         self.target
+    }
+
+    /// Names what watches how fast its budget is spent, beside the rules.
+    pub fn key(&self) -> String {
+        Self::key_of(&self.name)
+    }
+
+    /// The same by its name.
+    pub fn key_of(name: &str) -> String {
+        format!("{}{name}", Self::KEYS)
     }
 
     /// What is told at once because it spends 2 % of the budget in an hour or 5 % in six, and what can wait because it
@@ -145,5 +169,25 @@ impl Objective {
     fn burn(&self, requests: &Requests) -> f64 {
         let failed = share(real_u64(requests.bad), real_u64(requests.total)).unwrap_or_default();
         failed / (1.0 - self.target)
+    }
+}
+
+impl Promise {
+    /// How many requests were measured, and how many of them were not good.
+    pub fn tally(self, measured: &[(Series, Figures)]) -> (u64, u64) {
+        let mut tally = (0, 0);
+        for (series, figures) in measured {
+            let (Series::Route(route), Figures::Times(times)) = (series, figures) else {
+                continue;
+            };
+            let bad = match self {
+                Self::Answered if route.class >= 5 => times.count(),
+                Self::Answered => 0,
+                Self::Within(bound) => times.longer_than(bound),
+            };
+            tally.0 += times.count();
+            tally.1 += bad;
+        }
+        tally
     }
 }

@@ -16,6 +16,21 @@ impl Severity {
             Self::Critical => "critical",
         }
     }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Warning, Self::Critical]
+            .into_iter()
+            .find(|severity| severity.as_str() == text)
+    }
+}
+
+impl Escalation {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Worse => "worse",
+            Self::Lasting => "lasting",
+        }
+    }
 }
 
 /// Something is wrong, and is not known to be well again.

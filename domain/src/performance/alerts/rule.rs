@@ -1,43 +1,8 @@
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use time::Duration;
 use time::ext::NumericalDuration as _;
 
-use super::Severity;
-
-/// What is watched. Its unit is part of its name, as it is everywhere where a bare number crosses a border.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Metric {
-    ResponseP95Ms,
-    ErrorShare,
-    QueryP95Ms,
-    PoolShare,
-    MemoryShare,
-    /// By how many bytes the process has grown in an hour.
-    MemoryGrowthBytes,
-    CpuShare,
-    Sockets,
-    SocketMessagesPerMinute,
-    CacheHitShare,
-    /// How many entries had to go for others, of those that were stored.
-    CacheEvictionShare,
-    QueueDepth,
-    QueueWaitSeconds,
-    /// How much is used of what there is.
-    CapacityShare,
-    /// In how many days a limit is likely to be reached.
-    CapacityDaysLeft,
-    BreakersOpen,
-}
-
-/// On which side of its thresholds a value is bad.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Bad {
-    Above,
-    Below,
-}
+use super::{Bad, Metric, Severity};
 
 /// How long things must last to matter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,7 +23,6 @@ pub struct Rule {
     pub key: String,
     pub metric: Metric,
     pub timing: Timing,
-    bad: Bad,
     warning: Option<f64>,
     critical: Option<f64>,
 }
@@ -114,7 +78,6 @@ impl Rule {
     pub fn new(
         key: impl Into<String>,
         metric: Metric,
-        bad: Bad,
         warning: Option<f64>,
         critical: Option<f64>,
         timing: Timing,
@@ -127,7 +90,7 @@ impl Rule {
             return Err(WrongRule::Threshold);
         }
         if let (Some(warning), Some(critical)) = (warning, critical)
-            && !bad.is_worse(critical, warning)
+            && !metric.bad().is_worse(critical, warning)
         {
             return Err(WrongRule::Order);
         }
@@ -138,14 +101,14 @@ impl Rule {
             key: key.into(),
             metric,
             timing,
-            bad,
             warning,
             critical,
         })
     }
 
+    /// On which side of its thresholds a value is bad.
     pub fn bad(&self) -> Bad {
-        self.bad
+        self.metric.bad()
     }
 
     pub fn warning(&self) -> Option<f64> {
@@ -164,7 +127,7 @@ impl Rule {
             return Verdict::Unknown;
         }
         let reached =
-            |threshold: Option<f64>| threshold.is_some_and(|limit| !self.bad.is_worse(limit, value));
+            |threshold: Option<f64>| threshold.is_some_and(|limit| !self.bad().is_worse(limit, value));
         let severity = if reached(self.critical) {
             Severity::Critical
         } else if reached(self.warning) {
@@ -181,21 +144,11 @@ impl Rule {
         let Some(mildest) = self.warning.or(self.critical) else {
             return false;
         };
-        let well = match self.bad {
+        let well = match self.bad() {
             Bad::Above => mildest * (1.0 - Self::MARGIN),
             Bad::Below => mildest * (1.0 + Self::MARGIN),
         };
-        self.bad.is_worse(value, well)
-    }
-}
-
-impl Bad {
-    /// Whether one value is worse than another.
-    pub fn is_worse(self, value: f64, than: f64) -> bool {
-        match self {
-            Self::Above => value > than,
-            Self::Below => value < than,
-        }
+        self.bad().is_worse(value, well)
     }
 }
 

@@ -17,7 +17,6 @@ fn rule() -> Rule {
     Rule::new(
         "response-time",
         Metric::ResponseP95Ms,
-        Bad::Above,
         Some(200.0),
         Some(500.0),
         timing,
@@ -83,6 +82,55 @@ fn an_incident_is_opened_once_escalated_once_and_resolved_once() {
     assert_eq!((incident.number, incident.worst), (1, 900.0));
     assert_eq!(incident.since, NOON + 4.minutes());
     assert!(watched.watch.incident().is_none());
+}
+
+#[test]
+fn a_watch_that_was_lost_goes_on_with_its_incident() {
+    let mut watched = Watched::default();
+    watched.hold(0..10, 300.0);
+    assert_eq!(watched.told(), [(5, "opened", Warning)]);
+
+    watched.watch = Watch::resumed(watched.watch.incident().unwrap());
+    watched.hold(10..20, 300.0);
+    watched.hold(20..30, 900.0);
+    watched.hold(30..45, 100.0);
+
+    assert_eq!(
+        watched.told()[1..],
+        [(25, "escalated", Critical), (40, "resolved", Critical)]
+    );
+    watched.hold(45..60, 100.0);
+    watched.hold(60..120, 300.0);
+    assert_eq!(watched.told.last().unwrap().1.incident().number, 2);
+}
+
+#[test]
+fn what_could_not_be_written_down_counts_when_it_was() {
+    use crate::performance::{Figures, LatencySketch, RouteSeries, Series};
+
+    let failed = |count| {
+        let mut times = LatencySketch::default();
+        for _ in 0..count {
+            times.note(std::time::Duration::from_millis(1));
+        }
+        let route = RouteSeries {
+            method: "GET".into(),
+            route: "/leads".into(),
+            class: 5,
+        };
+        [(Series::Route(route), Figures::Times(times))]
+    };
+    let mut counts = Counts::default();
+    counts.note(NOON + 4.minutes(), &failed(3));
+    counts.note(NOON + 4.minutes() + 59.seconds(), &failed(4));
+    let mut later = Counts::default();
+    later.note(NOON + 5.minutes(), &failed(5));
+    later.note(NOON + 6.minutes(), &[]);
+    counts.merge(later);
+
+    let of = counts.iter().filter(|(_, name, _)| *name == "availability");
+    let of: Vec<_> = of.map(|(at, _, count)| (at, count.total, count.bad)).collect();
+    assert_eq!(of, [(NOON, 7, 7), (NOON + 5.minutes(), 5, 5)]);
 }
 
 #[test]
@@ -246,23 +294,20 @@ fn the_default_rules_and_objectives_make_sense() {
 
 #[test]
 fn rules_that_make_no_sense_are_refused() {
-    let rule = |bad, warning, critical, timing| {
-        Rule::new("x", Metric::CpuShare, bad, warning, critical, timing).unwrap_err()
-    };
+    let rule =
+        |metric, warning, critical, timing| Rule::new("x", metric, warning, critical, timing).unwrap_err();
+    let (above, below) = (Metric::CpuShare, Metric::CacheHitShare);
     let usual = Timing::usual();
 
-    assert_eq!(rule(Bad::Above, None, None, usual), WrongRule::NoThreshold);
-    assert_eq!(
-        rule(Bad::Above, Some(f64::NAN), None, usual),
-        WrongRule::Threshold
-    );
-    assert_eq!(rule(Bad::Above, Some(0.9), Some(0.8), usual), WrongRule::Order);
-    assert_eq!(rule(Bad::Below, Some(0.8), Some(0.9), usual), WrongRule::Order);
+    assert_eq!(rule(above, None, None, usual), WrongRule::NoThreshold);
+    assert_eq!(rule(above, Some(f64::NAN), None, usual), WrongRule::Threshold);
+    assert_eq!(rule(above, Some(0.9), Some(0.8), usual), WrongRule::Order);
+    assert_eq!(rule(below, Some(0.8), Some(0.9), usual), WrongRule::Order);
     let endless = Timing {
         hold: 8.days(),
         ..usual
     };
-    assert_eq!(rule(Bad::Above, Some(0.9), None, endless), WrongRule::Timing);
+    assert_eq!(rule(above, Some(0.9), None, endless), WrongRule::Timing);
 }
 
 fn requests(bad: impl Fn(Duration) -> u64) -> Vec<Requests> {
@@ -276,7 +321,7 @@ fn requests(bad: impl Fn(Duration) -> u64) -> Vec<Requests> {
 
 #[test]
 fn a_budget_burns_by_both_windows_or_not_at_all() {
-    let objective = Objective::new("availability", 0.999).unwrap();
+    let objective = Objective::new("availability", Promise::Answered, 0.999).unwrap();
     let judge = |bad: &dyn Fn(Duration) -> u64| objective.judge(&requests(bad)).verdict;
 
     // 1.5 % of all requests fail: 15 times what the budget allows.
@@ -308,7 +353,7 @@ fn a_budget_burns_by_both_windows_or_not_at_all() {
 
 #[test]
 fn a_few_failures_of_few_requests_are_no_incident() {
-    let objective = Objective::new("availability", 0.999).unwrap();
+    let objective = Objective::new("availability", Promise::Answered, 0.999).unwrap();
     let requests: Vec<Requests> = Objective::windows()
         .into_iter()
         .map(|window| Requests {
@@ -321,6 +366,120 @@ fn a_few_failures_of_few_requests_are_no_incident() {
     let Burning { verdict, .. } = objective.judge(&requests);
 
     assert!(matches!(verdict, Verdict::Well { .. }));
+}
+
+#[test]
+fn requests_are_as_promised_or_not() {
+    use std::time::Duration as StdDuration;
+
+    use crate::performance::{Figures, LatencySketch, RouteSeries, Series};
+
+    let of = |class, millis: &[u64]| {
+        let mut times = LatencySketch::default();
+        for millis in millis {
+            times.note(StdDuration::from_millis(*millis));
+        }
+        let (method, route) = ("GET".into(), "/leads".into());
+        (
+            Series::Route(RouteSeries { method, route, class }),
+            Figures::Times(times),
+        )
+    };
+    let measured = [
+        of(2, &[5, 50, 150]),
+        of(5, &[1, 700]),
+        (Series::Statements, Figures::Times(LatencySketch::default())),
+        (Series::Counter("hits".into()), Figures::Count(9)),
+    ];
+    let within = |millis| Promise::Within(StdDuration::from_millis(millis));
+
+    assert_eq!(Promise::Answered.tally(&measured), (5, 2));
+    assert_eq!(within(100).tally(&measured), (5, 2));
+    assert_eq!(within(500).tally(&measured), (5, 1));
+    assert_eq!(within(500).tally(&[]), (0, 0));
+}
+
+#[test]
+fn what_nobody_watches_any_more_is_over_and_told_so_once() {
+    let mut watched = Watched::default();
+    watched.hold(0..10, 300.0);
+
+    let notice = watched.watch.withdraw(NOON + 10.minutes());
+
+    assert!(matches!(notice, Some(Notice::Resolved { .. })));
+    assert_eq!(watched.watch.withdraw(NOON + 11.minutes()), None);
+    assert!(watched.watch.incident().is_none());
+    // One that was not told is over without a word.
+    let silence = Silence::new("ann", "why", NOON, NOON + 1.hours()).unwrap();
+    let mut silent = Watched {
+        silence: Some(silence),
+        ..Watched::default()
+    };
+    silent.hold(0..10, 300.0);
+    assert!(silent.watch.incident().is_some());
+    assert_eq!(silent.watch.withdraw(NOON + 10.minutes()), None);
+    assert!(silent.watch.incident().is_none());
+}
+
+#[test]
+fn what_an_operator_says_of_a_rule_is_held_to_what_makes_sense() {
+    let draft = RuleDraft {
+        key: "search-time".to_owned(),
+        metric: Metric::QueryP95Ms,
+        warning: Some(100.0),
+        critical: None,
+        timing: Timing::usual(),
+    };
+    let fields = |draft: &RuleDraft| -> Vec<String> {
+        let faults = draft.clone().parse().unwrap_err().0;
+        faults.into_iter().map(|fault| fault.field.into_owned()).collect()
+    };
+
+    assert_eq!(draft.clone().parse().unwrap().key, "search-time");
+    for key in ["", "Search", "1st", "burn-availability", &"a".repeat(65), "a b"] {
+        let key = key.to_owned();
+        assert_eq!(fields(&RuleDraft { key, ..draft.clone() }), ["key"]);
+    }
+    let wrong = RuleDraft {
+        warning: Some(-1.0),
+        critical: Some(f64::INFINITY),
+        timing: Timing {
+            hold: -1.seconds(),
+            calm: 8.days(),
+            ..Timing::usual()
+        },
+        ..draft.clone()
+    };
+    assert_eq!(
+        fields(&wrong),
+        ["warning", "critical", "timing.holdSeconds", "timing.calmSeconds"]
+    );
+    let warning = None;
+    assert_eq!(
+        fields(&RuleDraft {
+            warning,
+            ..draft.clone()
+        }),
+        ["critical"]
+    );
+    let critical = Some(50.0);
+    assert_eq!(fields(&RuleDraft { critical, ..draft }), ["critical"]);
+}
+
+#[test]
+fn words_are_read_as_they_are_written() {
+    for metric in Metric::ALL {
+        assert_eq!(Metric::parse(metric.as_str()), Some(metric));
+        let json = serde_json::to_value(metric).unwrap();
+        assert_eq!(json, metric.as_str());
+    }
+    for kind in NoticeKind::ALL {
+        assert_eq!(NoticeKind::parse(kind.as_str()), Some(kind));
+    }
+    for severity in [Warning, Critical] {
+        assert_eq!(Severity::parse(severity.as_str()), Some(severity));
+    }
+    assert_eq!(Metric::parse("other"), None);
 }
 
 fn reading() -> impl Strategy<Value = Reading> {

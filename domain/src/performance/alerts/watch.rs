@@ -58,6 +58,25 @@ impl Watch {
     /// When it was not stepped for longer than this, nobody knows what was meanwhile.
     pub const GAP: Duration = Duration::minutes(5);
 
+    /// Goes on with an incident of which nothing else is known any more: whatever was rising or calming down begins anew.
+    pub fn resumed(incident: &Incident) -> Self {
+        let is_worse = incident
+            .told
+            .is_some_and(|told| told.severity < incident.severity);
+        Self {
+            state: State::Open(Open {
+                incident: incident.clone(),
+                why: is_worse.then_some(Escalation::Worse),
+                critical_since: None,
+                well_since: None,
+            }),
+            incidents: incident.number,
+            openings: vec![Moment(incident.opened)],
+            told: None,
+            stepped: None,
+        }
+    }
+
     /// What is wrong, if anything is.
     pub fn incident(&self) -> Option<&Incident> {
         match &self.state {
@@ -125,6 +144,18 @@ impl Watch {
             }
         };
         if is_silent { None } else { self.tell(now, timing) }
+    }
+
+    /// Ends what is under way because nobody watches any more, and returns what is to be told of that.
+    pub fn withdraw(&mut self, now: OffsetDateTime) -> Option<Notice> {
+        match std::mem::take(&mut self.state) {
+            State::Calm | State::Rising { .. } => None,
+            State::Open(Open { incident, .. }) => {
+                let told = incident.told?;
+                self.told = Some((told.severity, Moment(now)));
+                Some(Notice::Resolved { incident, at: now })
+            }
+        }
     }
 
     /// Forgets since when it was so: it is not known to have been so all the time.

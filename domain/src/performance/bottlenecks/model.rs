@@ -40,6 +40,21 @@ impl Cause {
             Self::Exhaustion { .. } => "exhaustion",
         }
     }
+
+    /// Which one; `None` where there is one only.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Self::SlowQuery(name)
+            | Self::RepeatedQuery(name)
+            | Self::Pool(name)
+            | Self::CacheMisses(name)
+            | Self::Upstream(name)
+            | Self::Queue(name)
+            | Self::Lock { relation: name, .. }
+            | Self::Exhaustion { name, .. } => Some(name),
+            Self::Cpu => None,
+        }
+    }
 }
 
 /// A step from what is slow to why.

@@ -1,6 +1,6 @@
 use time::OffsetDateTime;
 
-use super::Point;
+use super::{Forecast, Point};
 
 /// How much there is of a resource.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,5 +55,20 @@ pub(super) fn reach(limit: &Limit, latest: f64, points: &[Point]) -> Reach {
     Reach {
         limit: limit.clone(),
         when,
+    }
+}
+
+impl Forecast {
+    /// In how many days the first of its limits is likely to be reached. One that is not within the forecast is not reached
+    /// before that ends.
+    pub fn days_left(&self, now: OffsetDateTime) -> f64 {
+        let end = self.points.last().map_or(now, |point| point.at);
+        let reached = self.limits.iter().map(|reach| match reach.when {
+            Reached::Already => now,
+            Reached::NotWithin => end,
+            Reached::Within { likely, .. } => likely.unwrap_or(end),
+        });
+        let first = reached.min().unwrap_or(end);
+        ((first - now).as_seconds_f64() / 86_400.0).max(0.0)
     }
 }

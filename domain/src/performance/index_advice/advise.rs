@@ -25,6 +25,17 @@ pub struct IndexAdvice {
     pub risks: Vec<Risk>,
 }
 
+impl IndexAdvice {
+    /// What makes the index while others write.
+    pub fn statement(&self) -> String {
+        format!(
+            "CREATE INDEX CONCURRENTLY {} ON {}",
+            self.index.name(),
+            self.index
+        )
+    }
+}
+
 /// Why an index that would pay might not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Risk {

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::fmt::Write as _;
 
 use super::{Key, Sorted, Table};
 
@@ -29,6 +30,11 @@ const EXPRESSION_BYTES: f64 = 32.0;
 /// How long it takes to keep one entry up to date: a B-tree's, and one of the many of a document.
 const BTREE_WRITE_MS: f64 = 0.01;
 const GIN_WRITE_MS: f64 = 0.1;
+
+/// PostgreSQL cuts off names behind 63 bytes, and nine of them are a hash (FNV-1a, 32 bits).
+const MOST_NAMED: usize = 54;
+const FNV_OFFSET: u32 = 0x811c_9dc5;
+const FNV_PRIME: u32 = 0x0100_0193;
 
 impl Index {
     /// How large it would be, when it has this share of rows.
@@ -62,6 +68,26 @@ impl Index {
             && other.include.iter().all(|column| self.has(column))
             // Of others than B-trees each key stands for itself, and in any order.
             && (self.method == Method::Btree || self.keys.len() == other.keys.len())
+    }
+
+    /// A name for it: of its table and its keys, and of all that it is.
+    pub fn name(&self) -> String {
+        let whole = self.to_string();
+        let hash = whole.bytes().fold(FNV_OFFSET, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(FNV_PRIME)
+        });
+        let mut name = format!("idx_{}", self.table);
+        for key in self.keys.iter().filter_map(|sorted| sorted.key.column()) {
+            name.push('_');
+            name.push_str(key);
+        }
+        let plain = name.chars().map(|letter| match letter {
+            'a'..='z' | '0'..='9' | '_' => letter,
+            _ => '_',
+        });
+        let mut name: String = plain.take(MOST_NAMED).collect();
+        let _ = write!(name, "_{hash:08x}");
+        name
     }
 
     /// Whether it is a B-tree of columns, whose comparisons are leakproof.

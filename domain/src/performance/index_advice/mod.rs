@@ -14,12 +14,16 @@ mod candidates;
 mod cost;
 mod existing;
 mod index;
+mod migration;
 mod shape;
+mod verification;
 
 pub use advise::{IndexAdvice, Risk, Served, Workload, advise};
 pub use existing::{ExistingIndex, IndexFinding, findings};
 pub use index::{Index, Method};
+pub use migration::{Migration, migration};
 pub use shape::{Column, Fixed, Key, Search, Shape, Sorted, Table, Term};
+pub use verification::{Costs, Verification};
 
 #[cfg(test)]
 mod cases;

@@ -191,3 +191,72 @@ fn advice_of(workload: &Workload, index: &Index) -> bool {
         .iter()
         .any(|other| other.index != *index && other.index.replaces(index))
 }
+
+#[test]
+fn an_index_has_a_name_of_its_own_that_postgresql_takes_whole() {
+    let plain = btree("leads", "tenant_id, status");
+    let partial = Index {
+        only: vec!["done".to_owned()],
+        ..plain.clone()
+    };
+
+    assert!(
+        plain.name().starts_with("idx_leads_tenant_id_status_"),
+        "{}",
+        plain.name()
+    );
+    assert_ne!(plain.name(), partial.name());
+    assert_eq!(plain.name(), plain.clone().name());
+    let long = btree(&"t".repeat(100), "tenant_id");
+    assert_eq!(long.name().len(), 63);
+}
+
+#[test]
+fn what_is_advised_becomes_a_step_of_the_schema_with_its_evidence() {
+    let case = shared()
+        .into_iter()
+        .find(|case| case.name == "what is there does not sort")
+        .unwrap();
+    let advice = advise(&case.workload);
+    let now = time::macros::datetime!(2026-11-23 07:05:09 UTC);
+
+    let step = migration(&advice, std::time::Duration::from_mins(90), now);
+
+    let name = advice[0].index.name();
+    assert_eq!(step.name, "m20261123_070509_advised_indexes");
+    assert!(
+        step.up
+            .contains(&format!("\nCREATE INDEX IF NOT EXISTS {name} ON leads (")),
+        "{}",
+        step.up
+    );
+    assert!(step.up.contains("within 1.5 hours until 2026-11-23") && step.up.contains("-- Statement q: "));
+    assert!(
+        step.up.contains("Not needed beside it any more: by_status."),
+        "{}",
+        step.up
+    );
+    assert!(step.down.ends_with(&format!("DROP INDEX IF EXISTS {name};\n")));
+    assert!(step.ahead[0].starts_with("CREATE INDEX CONCURRENTLY IF NOT EXISTS "));
+    assert_eq!(
+        step.ahead_of_down,
+        [format!("DROP INDEX CONCURRENTLY IF EXISTS {name}")]
+    );
+    // Each line but the statements is a comment, so it is one text for the server.
+    let is_comment = |line: &str| line.is_empty() || line.starts_with("--");
+    assert_eq!(
+        step.up.lines().filter(|line| !is_comment(line)).count(),
+        advice.len()
+    );
+}
+
+#[test]
+fn the_planner_verifies_what_saves_a_good_part() {
+    let costs = |after| Costs { before: 100.0, after };
+    assert_eq!(Verification::of(costs(60.0)), Verification::Verified(costs(60.0)));
+    assert_eq!(Verification::of(costs(90.0)), Verification::Refuted(costs(90.0)));
+    assert_eq!(
+        Verification::of(costs(100.0)),
+        Verification::Refuted(costs(100.0))
+    );
+}

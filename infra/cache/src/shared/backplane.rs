@@ -128,7 +128,10 @@ async fn take_in(inner: &Arc<Inner>, peers: &mut Peers, message: Message) {
                 shared.suspect_memory();
             }
         }
-        Message::Era => keeper::read_eras(inner).await,
+        Message::Era => {
+            // When it cannot be learnt, the shared level is not trusted any more, and the keeper tries again.
+            keeper::read_eras(inner).await.ok();
+        }
     }
 }
 

@@ -30,6 +30,9 @@ const QUICK_BEATS: u32 = 5;
 const QUICK_BEAT_EVERY: Duration = Duration::from_millis(15);
 /// How often a server that was left alone is tried.
 const TRY_EVERY: Duration = Duration::from_millis(100);
+/// One failure may be chance.
+const ATTEMPTS: u32 = 3;
+const ERAS_UNKNOWN: &str = "nobody knows whether what was kept has been dropped";
 /// Debts that are on their way to Redis at a time.
 const PAID_AT_ONCE: usize = 64;
 
@@ -68,7 +71,8 @@ pub(super) async fn keep(cache: Weak<Inner>) {
 
 /// Finds out what others may have done unheard.
 async fn look_around(inner: &Arc<Inner>, shared: &Shared) {
-    read_eras(inner).await;
+    // When they cannot be read, the shared level is not trusted any more.
+    read_eras(inner).await.ok();
     shared.sign_in().await.ok();
 }
 
@@ -124,7 +128,9 @@ async fn recover(inner: &Arc<Inner>, shared: &Shared) -> bool {
     if make_sure_of_server(inner, shared).await.is_err() {
         return false;
     }
-    read_eras(inner).await;
+    if read_eras(inner).await.is_err() {
+        return false;
+    }
     let is_well = pay_all(inner, shared).await.unwrap_or(false);
     if !is_well {
         shared.is_paying.store(false, Ordering::Release);
@@ -161,6 +167,11 @@ async fn pay_all(inner: &Arc<Inner>, shared: &Shared) -> Result<bool, LinkError>
         // Looked at again, because the listener may have ended just before it could take trust away.
         if !shared.is_subscribed.load(Ordering::Acquire) {
             shared.distrust("the changes of others are not heard");
+            return Ok(false);
+        }
+        // One may have begun meanwhile, and nobody could read which.
+        if !shared.are_eras_known.load(Ordering::Acquire) {
+            shared.distrust(ERAS_UNKNOWN);
             return Ok(false);
         }
         // So is this: who has told of it since may have found that nobody takes it.
@@ -276,8 +287,7 @@ pub(crate) async fn begin_era(
         commands.query_async::<()>(&mut connection).await
     });
     begun.await?;
-    read_eras(inner).await;
-    Ok(())
+    read_eras(inner).await
 }
 
 /// Drops everything that is of another timeline than this process knows of, unless somebody has told of the same.
@@ -298,16 +308,49 @@ pub(super) async fn begin_timeline(inner: &Arc<Inner>, shared: &Shared) -> Resul
         .link
         .run(|mut connection| async move { call.invoke_async::<bool>(&mut connection).await });
     if begun.await? {
-        read_eras(inner).await;
+        read_eras(inner).await?;
     }
     Ok(())
 }
 
 /// Learns which eras it is; when one has begun, everything in memory is dropped.
-pub(super) async fn read_eras(inner: &Arc<Inner>) {
-    let Some(shared) = &inner.shared else { return };
+///
+/// # Errors
+/// Nobody knows which eras it is, so the shared level is not trusted until they have been read.
+pub(super) async fn read_eras(inner: &Arc<Inner>) -> Result<(), LinkError> {
+    let Some(shared) = &inner.shared else {
+        return Ok(());
+    };
+    let mut attempts = 1;
+    let mut names = loop {
+        match ask_for_eras(shared).await {
+            Ok(names) => break names,
+            Err(error) if attempts == ATTEMPTS => {
+                shared.are_eras_known.store(false, Ordering::Release);
+                shared.distrust(ERAS_UNKNOWN);
+                return Err(error);
+            }
+            Err(_) => attempts += 1,
+        }
+    };
+    let floor = names.remove("floor").and_then(|text| parse_position(&text));
+    // Whoever has told of another began an era with it.
+    names.remove("timeline");
+    shared.are_eras_known.store(true, Ordering::Release);
+    let eras = super::Eras { names, floor };
+    let mut known = shared.eras();
+    if *known != eras {
+        *known = eras;
+        drop(known);
+        inner.take_floor(floor);
+        inner.generations.bump_everything();
+    }
+    Ok(())
+}
+
+async fn ask_for_eras(shared: &Shared) -> Result<HashMap<String, String>, LinkError> {
     let name = shared.names.eras();
-    let read = shared.run(|mut connection| async move {
+    let read = shared.try_run(|mut connection| async move {
         redis::pipe()
             .atomic()
             .cmd("HSETNX")
@@ -320,16 +363,5 @@ pub(super) async fn read_eras(inner: &Arc<Inner>) {
             .query_async::<(HashMap<String, String>,)>(&mut connection)
             .await
     });
-    let Some((mut names,)) = read.await else { return };
-    let floor = names.remove("floor").and_then(|text| parse_position(&text));
-    // Whoever has told of another began an era with it.
-    names.remove("timeline");
-    let eras = super::Eras { names, floor };
-    let mut known = shared.eras();
-    if *known != eras {
-        *known = eras;
-        drop(known);
-        inner.take_floor(floor);
-        inner.generations.bump_everything();
-    }
+    read.await.map(|(names,)| names)
 }

@@ -53,8 +53,8 @@ impl Shared {
             .await;
     }
 
-    /// The keys that saved the most, most first.
-    pub(crate) async fn learned(&self, most: usize) -> Vec<(TenantId, CacheKey)> {
+    /// The keys that saved the most, most first; `None` when Redis does not tell.
+    pub(crate) async fn learned(&self, most: usize) -> Option<Vec<(TenantId, CacheKey)>> {
         let name = self.names.learned();
         let read = self.run(|mut connection| async move {
             redis::cmd("ZREVRANGE")
@@ -64,11 +64,11 @@ impl Shared {
                 .query_async::<Vec<String>>(&mut connection)
                 .await
         });
-        let members = read.await.unwrap_or_default();
+        let members = read.await?;
         let parse = |member: &String| {
             let (tenant, key) = member.split_once(' ')?;
             Some((tenant.parse().ok()?, CacheKey::parse(key)?))
         };
-        members.iter().filter_map(parse).collect()
+        Some(members.iter().filter_map(parse).collect())
     }
 }

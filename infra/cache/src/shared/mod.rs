@@ -74,6 +74,8 @@ pub(crate) struct Shared {
     owed: Mutex<Owed>,
     sequence: Sequence,
     eras: Mutex<Eras>,
+    /// Whether the last attempt to read them has succeeded.
+    are_eras_known: AtomicBool,
     /// Wakes the keeper: trust was lost, or something was sent.
     wake: Notify,
     is_subscribed: AtomicBool,
@@ -138,6 +140,7 @@ impl Shared {
             owed: Mutex::default(),
             sequence: Sequence::default(),
             eras: Mutex::default(),
+            are_eras_known: AtomicBool::new(false),
             wake: Notify::new(),
             is_subscribed: AtomicBool::new(false),
             is_anybody_late: AtomicBool::new(true),
@@ -235,19 +238,28 @@ impl Shared {
     where
         F: Future<Output = redis::RedisResult<T>> + Send,
     {
-        match self.link.run(commands).await {
-            Ok(value) => Some(value),
-            Err(error) => {
-                tracing::debug!(error = %error, "a command to the shared cache failed");
-                // Behind the next connection may be another server.
-                if error.is_broken() {
-                    self.distrust("a connection broke");
-                } else if self.link.is_failing() {
-                    self.distrust("commands failed in a row");
-                }
-                None
+        self.try_run(commands).await.ok()
+    }
+
+    /// The same, for whom it matters why.
+    async fn try_run<T, F>(
+        &self,
+        commands: impl FnOnce(redis::aio::MultiplexedConnection) -> F + Send,
+    ) -> Result<T, LinkError>
+    where
+        F: Future<Output = redis::RedisResult<T>> + Send,
+    {
+        let result = self.link.run(commands).await;
+        if let Err(error) = &result {
+            tracing::debug!(error = %error, "a command to the shared cache failed");
+            // Behind the next connection may be another server.
+            if error.is_broken() {
+                self.distrust("a connection broke");
+            } else if self.link.is_failing() {
+                self.distrust("commands failed in a row");
             }
         }
+        result
     }
 }
 

@@ -53,6 +53,7 @@ fn committed(event: u64, lsn: u64) -> LogPosition {
 fn stretch(events: impl IntoIterator<Item = (u32, Event)>, as_of: LogPosition) -> Stretch {
     let (transactions, events) = events.into_iter().unzip();
     Stretch {
+        asked: Instant::now(),
         events,
         transactions,
         is_full: false,
@@ -175,17 +176,20 @@ async fn a_log_is_followed_once_it_was_read_to_its_end() {
     let start = Instant::now();
     let at = |seconds| start + Duration::from_secs(seconds);
     let as_of = LogPosition::new(1, 9);
-    let whole = || stretch([(7, event(1, "lead"))], as_of);
+    let whole = |asked| Stretch {
+        asked: at(asked),
+        ..stretch([], as_of)
+    };
     let held = Stretch {
         is_held: true,
-        ..whole()
+        ..whole(20)
     };
     let full = Stretch {
         is_full: true,
-        ..whole()
+        ..whole(21)
     };
 
-    inner.observe(&whole(), at(10));
+    inner.observe(&whole(10), at(10));
     inner.observe(&held, at(20));
     inner.observe(&full, at(21));
 
@@ -195,8 +199,38 @@ async fn a_log_is_followed_once_it_was_read_to_its_end() {
         !inner.heard.has_followed(at(10), at(11)),
         "something may be left to read"
     );
-    inner.observe(&whole(), at(22));
+    inner.observe(&whole(22), at(25));
     assert!(inner.heard.has_followed(at(10), at(22)));
+    assert!(
+        !inner.heard.has_followed(at(10), at(23)),
+        "what was committed after the question may not be in the answer"
+    );
+}
+
+/// Whoever asks for what was committed in between must not be given what was there before.
+#[tokio::test]
+async fn what_is_found_and_not_bumped_yet_is_not_followed() {
+    let reader = Reader::new(Origin::open(), CacheSettings::default());
+    let inner = &reader.cache.inner;
+    let (start, as_of) = (Instant::now(), LogPosition::new(1, 9));
+    let at = |millis| start + Duration::from_millis(millis);
+    let brings = |asked, events| {
+        let asked = at(asked);
+        let stretch = Stretch {
+            asked,
+            ..stretch(events, as_of)
+        };
+        inner.observe(&stretch, asked);
+    };
+    brings(0, vec![]);
+    brings(100, vec![(7, event(70, "lead"))]);
+
+    assert!(inner.heard.has_followed(at(0), at(0)), "what is found came later");
+    assert!(!inner.heard.has_followed(at(0), at(1)));
+    brings(200, vec![]);
+    assert!(!inner.heard.has_followed(at(0), at(1)));
+    brings(350, vec![]);
+    assert!(inner.heard.has_followed(at(0), at(350)), "it is bumped");
 }
 
 #[tokio::test]

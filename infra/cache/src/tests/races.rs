@@ -11,7 +11,7 @@ use fairlead_domain::cache::{
 };
 use fairlead_domain::consistency::{Consistency, LogPosition};
 use fairlead_domain::store::StoreError;
-use fairlead_telemetry::request::{self, RequestContext};
+use fairlead_telemetry::request::{self, Place, RequestContext};
 use fairlead_telemetry::spawn;
 
 use super::origin::{Origin, Reader, position, scope, value};
@@ -287,6 +287,32 @@ async fn a_load_that_others_may_join_has_more_time_than_who_asked_first() {
         "it shares the deadline of who asked: {had:?}"
     );
     assert_eq!(asks.database_work().round_trips, 1, "nobody pays for it");
+}
+
+/// The database works for it all the same.
+#[tokio::test]
+async fn what_a_request_takes_up_is_given_back_when_its_load_is_over_though_its_client_is_gone() {
+    let reader = Reader::new(Origin::held(), CacheSettings::default());
+    let asks = Arc::new(RequestContext::from_headers(None, None, None));
+    let place: Arc<Place> = Arc::new(());
+    let taken = Arc::downgrade(&place);
+    asks.take_up(&place);
+    let client = spawn(request::scope(asks, {
+        let reader = reader.clone();
+        async move { reader.value().await }
+    }));
+    reader.origin.until_held(1).await;
+
+    client.abort();
+    assert!(client.await.unwrap_err().is_cancelled());
+    drop(place);
+
+    assert!(taken.upgrade().is_some(), "another would be let in beside it");
+    reader.origin.release(1);
+    while reader.is_loading() {
+        tokio::task::yield_now().await;
+    }
+    assert!(taken.upgrade().is_none());
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The log of all tenants, for the platform's own readers.
 
 use std::convert::Infallible;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::wire::{Error, Row};
 use async_trait::async_trait;
@@ -79,6 +79,7 @@ const TELL: &str = "SELECT pg_notify('fairlead_events', $1)";
 impl EventLog for PgSystemStore {
     #[tracing::instrument(level = "debug", name = "db.event_log.read", skip_all)]
     async fn read(&self, after: EventCursor, limit: u32) -> Result<Stretch, StoreError> {
+        let asked = Instant::now();
         let connection = self.cluster().system();
         let rows = connection
             .sql(READ)
@@ -113,6 +114,7 @@ impl EventLog for PgSystemStore {
         };
         let as_of = connection.commit().await?;
         Ok(Stretch {
+            asked,
             events,
             transactions,
             is_full,

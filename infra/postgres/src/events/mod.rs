@@ -5,6 +5,7 @@
 //! are read by one statement, in one snapshot.
 
 mod active;
+mod archive;
 mod inbox;
 mod leadership;
 mod lease;

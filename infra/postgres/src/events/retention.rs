@@ -1,12 +1,18 @@
-//! Drops the events of months that are long over, once everybody has done them.
+//! Drops the events of months that are long over, once everybody has done them, and they are archived where that is wanted.
 
-use fairlead_domain::events::HANDLE_EVENT;
+use std::time::Duration as Pause;
+
+use fairlead_domain::events::{EventArchive, HANDLE_EVENT};
 use fairlead_domain::jobs::Queue;
 use fairlead_domain::store::StoreError;
 use fairlead_domain::webhooks::DispatchEvents;
 use time::{Date, Duration, OffsetDateTime};
+use tokio::time::sleep;
 
+use super::archive::{self, Archived};
+use crate::connection::Connection;
 use crate::error::SqlError;
+use crate::statement::Xid;
 use crate::system::PgSystemStore;
 
 /// The months that are over by `$1` and have a partition, the oldest first.
@@ -86,7 +92,7 @@ const NOTE: &str = "
 
 const DROP: &str = "SELECT drop_event_partition($1)";
 
-/// What lies in no month has no partition to be dropped with.
+/// What lies in no month has no partition to be dropped with. Not what may have come since the month was dropped.
 const CLEAR_ASTRAY: &str = "
     DELETE FROM events_default
     WHERE (tenant_id, id) IN (
@@ -95,17 +101,29 @@ const CLEAR_ASTRAY: &str = "
             SELECT e.tenant_id, e.id FROM events_default AS e
             WHERE e.tenant_id = t.id
               AND e.id < uuid_v7_floor(($1::date + interval '1 month') AT TIME ZONE 'UTC')
+              AND e.xid < $3
             ORDER BY e.id
             LIMIT $2) AS astray
         LIMIT $2)";
 
+const HORIZON: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())";
+
 /// Events per statement.
 const BATCH: i64 = 10_000;
+/// Whoever reads events keeps their table from being changed, and whoever writes waits behind that change: so it is tried
+/// for less than a tenth of a second each time, and so many times.
+const TRIES: u32 = 20;
+const BETWEEN_TRIES: Pause = Pause::from_millis(500);
 
 impl PgSystemStore {
     /// Drops whole months whose last day is older than `retention`, up to the first that somebody still needs, and what
-    /// lies in no month, because nobody had made its partition in time. Returns how many partitions.
-    pub async fn drop_old_events(&self, retention: Duration) -> Result<u32, StoreError> {
+    /// lies in no month, because nobody had made its partition in time. Where there is an `archive` a month is dropped once
+    /// it is there. Returns how many partitions.
+    pub async fn drop_old_events(
+        &self,
+        retention: Duration,
+        archive: Option<&dyn EventArchive>,
+    ) -> Result<u32, StoreError> {
         let mut dropped = 0;
         let keep_from: OffsetDateTime = self.now() - retention;
         let connection = self.cluster().system();
@@ -113,7 +131,7 @@ impl PgSystemStore {
         connection.commit().await?;
         for row in rows {
             let month: Date = row.try_get(0).map_err(SqlError::from)?;
-            if !self.drop_up_to(month).await? {
+            if !self.drop_up_to(month, archive).await? {
                 return Ok(dropped);
             }
             dropped += 1;
@@ -124,37 +142,43 @@ impl PgSystemStore {
         connection.commit().await?;
         let (are_astray, last_month) = (row.try_get(0), row.try_get(1));
         if are_astray.map_err(SqlError::from)? {
-            self.drop_up_to(last_month.map_err(SqlError::from)?).await?;
+            let last_month = last_month.map_err(SqlError::from)?;
+            self.drop_up_to(last_month, archive).await?;
         }
         Ok(dropped)
     }
 
-    /// Drops a month, and all that lies before it in no month. Returns whether nobody needs any of it.
-    async fn drop_up_to(&self, month: Date) -> Result<bool, StoreError> {
+    /// Drops a month, and all that lies before it in no month. Returns whether nobody needs any of it, and it is archived.
+    async fn drop_up_to(&self, month: Date, archive: Option<&dyn EventArchive>) -> Result<bool, StoreError> {
         let connection = self.cluster().system();
-        let needed_by = connection
-            .sql(NEEDED_BY)
-            .bind(month)
-            .bind(Queue::Maintenance.as_str())
-            .bind(HANDLE_EVENT)
-            .bind(Queue::Webhooks.as_str())
-            .bind(DispatchEvents::JOB);
-        let row = needed_by.fetch_one().await?;
-        let why: Option<String> = row.try_get(0).map_err(SqlError::from)?;
-        if let Some(why) = why {
-            tracing::warn!(%month, why, "old events are kept");
+        if is_needed(&connection, month).await? {
             return Ok(false);
         }
-        // Whoever reads from now on is told that they are gone, whether the rows are or not.
-        connection.sql(NOTE).bind(month).execute().await?;
-        connection.sql(DROP).bind(month).execute().await?;
         connection.commit().await?;
+        let archived = match archive {
+            Some(archive) => match archive::write(self, month, archive).await? {
+                Some(archived) => Some(archived),
+                None => return Ok(false),
+            },
+            None => None,
+        };
+        let mut tries = 0;
+        let horizon = loop {
+            tries += 1;
+            match self.drop_month(month, archived).await {
+                Ok(Some(horizon)) => break horizon,
+                Ok(None) => return Ok(false),
+                Err(StoreError::Contended) if tries < TRIES => sleep(BETWEEN_TRIES).await,
+                Err(error) => return Err(error),
+            }
+        };
         loop {
             let connection = self.cluster().system();
             let cleared = connection
                 .sql(CLEAR_ASTRAY)
                 .bind(month)
                 .bind(BATCH)
+                .bind(horizon)
                 .execute()
                 .await?;
             connection.commit().await?;
@@ -163,4 +187,42 @@ impl PgSystemStore {
             }
         }
     }
+
+    /// Returns what was recorded before all that was looked at; `None`: it must stay.
+    async fn drop_month(&self, month: Date, archived: Option<Archived>) -> Result<Option<Xid>, StoreError> {
+        let connection = self.cluster().system();
+        if is_needed(&connection, month).await? {
+            return Ok(None);
+        }
+        let row = connection.sql(HORIZON).fetch_one().await?;
+        let horizon = row.try_get(0).map_err(SqlError::from)?;
+        if let Some(Archived { events }) = archived {
+            let now = archive::count(&connection, month).await?;
+            if now != events {
+                tracing::warn!(%month, archived = events.count, now = now.count, "events were added to a month while it was archived: it is archived anew");
+                return Ok(None);
+            }
+        }
+        // Whoever reads from now on is told that they are gone, whether the rows are or not.
+        connection.sql(NOTE).bind(month).execute().await?;
+        connection.sql(DROP).bind(month).execute().await?;
+        connection.commit().await?;
+        Ok(Some(horizon))
+    }
+}
+
+async fn is_needed(connection: &Connection, month: Date) -> Result<bool, StoreError> {
+    let needed_by = connection
+        .sql(NEEDED_BY)
+        .bind(month)
+        .bind(Queue::Maintenance.as_str())
+        .bind(HANDLE_EVENT)
+        .bind(Queue::Webhooks.as_str())
+        .bind(DispatchEvents::JOB);
+    let row = needed_by.fetch_one().await?;
+    let why: Option<String> = row.try_get(0).map_err(SqlError::from)?;
+    if let Some(why) = &why {
+        tracing::warn!(%month, why, "old events are kept");
+    }
+    Ok(why.is_some())
 }

@@ -17,25 +17,28 @@ use crate::wire::{Error, Row};
 ///
 /// A cursor that the primary has not come to is of another server, or of a time that was lost: what was behind it is gone. A
 /// replica may be behind.
-macro_rules! after {
-    ($($condition:literal)*) => {
+///
+/// `beyond` is the last event that was looked at, where there may be more behind it.
+macro_rules! page {
+    ($beyond:literal, $looked:literal, $($condition:literal)*) => {
         concat!(
             "
     WITH settled AS (
         SELECT xid, position FROM events
         WHERE tenant_id = $1 AND xid < pg_snapshot_xmin(pg_current_snapshot())
         ORDER BY xid DESC, position DESC
-        LIMIT 1)
-    SELECT s.xid, s.position, d.xid, d.position,
-           $2 >= pg_snapshot_xmax(pg_current_snapshot()) AND NOT pg_is_in_recovery(), e.*
+        LIMIT 1),
+    beyond AS (", $beyond, ")
+    SELECT COALESCE(b.xid, s.xid), COALESCE(b.position, s.position), d.xid, d.position,
+           $2 >= pg_snapshot_xmax(pg_current_snapshot()) AND NOT pg_is_in_recovery(), b.xid IS NOT NULL, e.*
     FROM (VALUES (TRUE)) AS always
     LEFT JOIN settled AS s ON TRUE
+    LEFT JOIN beyond AS b ON TRUE
     LEFT JOIN events_dropped AS d ON d.tenant_id = $1
     LEFT JOIN LATERAL (
         SELECT xid, position, id, type, version, aggregate_type, aggregate_id, source, actor, data::text,
                trace_context, occurred_at
-        FROM events
-        WHERE tenant_id = $1 AND (xid, position) > ($2, $3) AND xid < pg_snapshot_xmin(pg_current_snapshot())",
+        FROM ", $looked,
             $("
           AND ", $condition,)*
             "
@@ -46,15 +49,64 @@ macro_rules! after {
     };
 }
 
-const ALL: &str = after!();
-const OF_TYPE: &str = after!("type = $5");
-const OF_KIND: &str = after!("aggregate_type = $6");
-const OF_KIND_AND_TYPE: &str = after!("aggregate_type = $6" "type = $5");
-const OF_ONE: &str = after!("aggregate_type = $6" "aggregate_id = $7");
-const OF_ONE_AND_TYPE: &str = after!("aggregate_type = $6" "aggregate_id = $7" "type = $5");
-const OF_TYPES: &str = after!("type = ANY($8)");
-const OF_KIND_AND_TYPES: &str = after!("aggregate_type = $6" "type = ANY($8)");
-const OF_ONE_AND_TYPES: &str = after!("aggregate_type = $6" "aggregate_id = $7" "type = ANY($8)");
+macro_rules! after {
+    ($($condition:literal)*) => {
+        page!(
+            "SELECT NULL::xid8 AS xid, NULL::bigint AS position WHERE FALSE",
+            "events
+        WHERE tenant_id = $1 AND (xid, position) > ($2, $3) AND xid < pg_snapshot_xmin(pg_current_snapshot())",
+            $($condition)*
+        )
+    };
+}
+
+/// So many events are looked at in their order, whatever they are: some milliseconds' worth. Where the last of them is is
+/// read from the index alone.
+///
+/// The place is hidden from the planner. Behind one that is newer than its statistics, or in the middle of a transaction
+/// that recorded much, it believes that there is next to nothing, and then looks up all there is to sort it.
+macro_rules! along {
+    ($($condition:literal)*) => {
+        page!(
+            "
+        SELECT xid, position FROM events
+        WHERE tenant_id = $1 AND (xid, position) > ((SELECT $2::xid8), (SELECT $3::bigint))
+          AND xid < pg_snapshot_xmin(pg_current_snapshot())
+        ORDER BY xid, position
+        OFFSET 3999 LIMIT 1",
+            "(
+            SELECT * FROM events
+            WHERE tenant_id = $1 AND (xid, position) > ((SELECT $2::xid8), (SELECT $3::bigint))
+          AND xid < pg_snapshot_xmin(pg_current_snapshot())
+            ORDER BY xid, position
+            LIMIT 4000) AS looked
+        WHERE TRUE",
+            $($condition)*
+        )
+    };
+}
+
+/// The same for each way of reading.
+macro_rules! by_filter {
+    ($name:ident, $way:ident) => {
+        fn $name(filter: &EventFilter) -> &'static str {
+            match (filter.aggregate, &filter.types[..]) {
+                (None, []) => after!(),
+                (None, [_]) => $way!("type = $5"),
+                (None, _) => $way!("type = ANY($8)"),
+                (Some(AggregateFilter { id: None, .. }), []) => $way!("aggregate_type = $6"),
+                (Some(AggregateFilter { id: None, .. }), [_]) => $way!("aggregate_type = $6" "type = $5"),
+                (Some(AggregateFilter { id: None, .. }), _) => $way!("aggregate_type = $6" "type = ANY($8)"),
+                (Some(_), []) => $way!("aggregate_type = $6" "aggregate_id = $7"),
+                (Some(_), [_]) => $way!("aggregate_type = $6" "aggregate_id = $7" "type = $5"),
+                (Some(_), _) => $way!("aggregate_type = $6" "aggregate_id = $7" "type = ANY($8)"),
+            }
+        }
+    };
+}
+
+by_filter!(reading_after, after);
+by_filter!(reading_along, along);
 
 const ONE: &str = "
     SELECT xid, position, id, type, version, aggregate_type, aggregate_id, source, actor, data::text, trace_context,
@@ -70,20 +122,6 @@ const SOME: &str = "
 
 const DROPPED: &str = "SELECT xid, position FROM events_dropped WHERE tenant_id = $1";
 
-fn statement(filter: &EventFilter) -> &'static str {
-    match (filter.aggregate, &filter.types[..]) {
-        (None, []) => ALL,
-        (None, [_]) => OF_TYPE,
-        (None, _) => OF_TYPES,
-        (Some(AggregateFilter { id: None, .. }), []) => OF_KIND,
-        (Some(AggregateFilter { id: None, .. }), [_]) => OF_KIND_AND_TYPE,
-        (Some(AggregateFilter { id: None, .. }), _) => OF_KIND_AND_TYPES,
-        (Some(_), []) => OF_ONE,
-        (Some(_), [_]) => OF_ONE_AND_TYPE,
-        (Some(_), _) => OF_ONE_AND_TYPES,
-    }
-}
-
 #[async_trait]
 impl Events for PgUnitOfWork {
     #[tracing::instrument(level = "debug", name = "db.events.after", skip_all)]
@@ -93,20 +131,31 @@ impl Events for PgUnitOfWork {
         after: Option<EventCursor>,
         limit: u32,
     ) -> Result<EventPage, StoreError> {
+        let statement = reading_after(filter);
         let page = self
-            .stretch(filter, after.unwrap_or(EventCursor::START), limit)
+            .stretch(statement, filter, after.unwrap_or(EventCursor::START), limit)
             .await?;
         if after.is_some() || !page.is_cut {
             return Ok(page);
         }
         // Who begins anew is owed nothing of what is gone, and begins behind it: a cursor from before would be of no use.
         let dropped = self.dropped().await?;
-        let page = self.stretch(filter, dropped, limit).await?;
+        let page = self.stretch(statement, filter, dropped, limit).await?;
         // More may be dropped between the two.
         Ok(EventPage {
             is_cut: false,
             ..page
         })
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.events.along", skip_all)]
+    async fn along(
+        &mut self,
+        filter: &EventFilter,
+        after: EventCursor,
+        limit: u32,
+    ) -> Result<EventPage, StoreError> {
+        self.stretch(reading_along(filter), filter, after, limit).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.events.dropped", skip_all)]
@@ -149,6 +198,7 @@ impl Events for PgUnitOfWork {
 impl PgUnitOfWork {
     async fn stretch(
         &self,
+        statement: &'static str,
         filter: &EventFilter,
         after: EventCursor,
         limit: u32,
@@ -156,7 +206,7 @@ impl PgUnitOfWork {
         let of = filter.aggregate;
         let rows = self
             .connection
-            .sql(statement(filter))
+            .sql(statement)
             .bind(self.tenant_id())
             .bind(Xid(after.xid))
             .bind(after.position)
@@ -169,26 +219,27 @@ impl PgUnitOfWork {
             .fetch_all()
             .await?;
         let mut events = Vec::with_capacity(rows.len());
-        let (mut settled, mut dropped, mut is_ahead) = (None, None, false);
+        let (mut settled, mut dropped, mut is_ahead, mut is_beyond) = (None, None, false, false);
         for row in &rows {
             settled = known_cursor(row, 0).map_err(SqlError::from)?;
             dropped = known_cursor(row, 2).map_err(SqlError::from)?;
             is_ahead = row.try_get(4).map_err(SqlError::from)?;
-            let id: Option<Uuid> = row.try_get(7).map_err(SqlError::from)?;
+            is_beyond = row.try_get(5).map_err(SqlError::from)?;
+            let id: Option<Uuid> = row.try_get(8).map_err(SqlError::from)?;
             if id.is_some() {
-                events.push(event(row, 5, self.tenant)?);
+                events.push(event(row, 6, self.tenant)?);
             }
         }
-        let has_more = events.len() > limit as usize;
+        let is_full = events.len() > limit as usize;
         events.truncate(limit as usize);
         let next = match events.last() {
-            Some(last) if has_more => last.cursor,
+            Some(last) if is_full => last.cursor,
             _ => settled.map_or(after, |settled| settled.max(after)),
         };
         Ok(EventPage {
             events,
             next,
-            has_more,
+            has_more: is_full || is_beyond,
             is_cut: is_ahead || dropped.is_some_and(|dropped| after < dropped),
         })
     }

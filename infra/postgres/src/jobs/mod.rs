@@ -1,8 +1,9 @@
 //! Jobs: enqueued and finished in the transactions of those who do something (`unit_of_work`), claimed in turns
 //! (`claim`), kept moving (`store`), heard of from other processes (`hearing`), enqueued again and again (`schedules`),
-//! and steered by operators (`operations`, `pauses`).
+//! and steered by operators (`operations`, `pauses`, `dead`).
 
 mod claim;
+mod dead;
 mod hearing;
 mod operations;
 mod pauses;

@@ -1,6 +1,6 @@
 //! Jobs as operators see them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::wire::Row;
 use async_trait::async_trait;
@@ -12,16 +12,11 @@ use fairlead_domain::jobs::{
 use fairlead_domain::store::StoreError;
 use serde_json::value::RawValue;
 
-use super::pauses;
+use super::{dead, pauses};
 use crate::error::{SqlError, corrupt, unexpected};
 use crate::statement::milliseconds;
 use crate::system::PgSystemStore;
 
-/// Dead jobs that are retried by one request, which has a deadline, and by a statement, which takes long where the
-/// database does not know yet how many there are.
-const MOST_RETRIED: u64 = 10_000;
-const RETRY_BATCH: i64 = 500;
-const RETRY_FOR: Duration = Duration::from_secs(4);
 const MOST_GROUPS: i64 = 100;
 
 // One pass over an index for each state, for all queues together.
@@ -68,30 +63,6 @@ const STOP: &str = "
     RETURNING mode, reason, operator, since, until";
 
 const RESUME: &str = "DELETE FROM job_queues WHERE queue = $1 RETURNING until IS NULL OR until > now()";
-
-// `OFFSET 0` has each dead job looked up by its key: otherwise the planner makes joins of that. And by rows, which only
-// `jobs_dead_key` begins with: of other conditions it believes, before it has learnt how many keys there are, that an
-// index over all dead jobs of the queue serves as well.
-const RETRY: &str = "
-    UPDATE jobs
-    SET state = 'waiting', attempts = 0, run_at = now(), finished_at = NULL
-    WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM jobs AS d
-        WHERE queue = $1 AND state = 'dead' AND ($2::text IS NULL OR kind = $2)
-          AND ($3::uuid IS NULL OR tenant_id = $3) AND ($4::uuid IS NULL OR id = $4)
-          AND NOT EXISTS (
-              SELECT FROM jobs AS like_it
-              WHERE like_it.tenant_id = d.tenant_id AND like_it.queue = d.queue AND like_it.unique_key = d.unique_key
-                AND like_it.state IN ('delayed', 'waiting', 'active')
-              OFFSET 0)
-          AND NOT EXISTS (
-              SELECT FROM jobs AS newer
-              WHERE (newer.tenant_id, newer.queue, newer.unique_key, newer.id)
-                    > (d.tenant_id, d.queue, d.unique_key, d.id)
-                AND (newer.tenant_id, newer.queue, newer.unique_key) <= (d.tenant_id, d.queue, d.unique_key)
-                AND newer.unique_key IS NOT NULL AND newer.state = 'dead'
-              OFFSET 0)
-        LIMIT $5 FOR UPDATE SKIP LOCKED))";
 
 const DEAD_GROUPS: &str = "
     SELECT kind, alike, COUNT(*), COUNT(DISTINCT tenant_id), MIN(finished_at), MAX(finished_at),
@@ -195,29 +166,7 @@ impl JobOperations for PgSystemStore {
 
     #[tracing::instrument(level = "debug", name = "db.job_operations.retry_dead", skip_all)]
     async fn retry_dead(&self, queue: Queue, which: &Which) -> Result<Retried, StoreError> {
-        let mut all = Retried::default();
-        let began = Instant::now();
-        loop {
-            let connection = self.cluster().system();
-            let retried = connection
-                .sql(RETRY)
-                .bind(queue.as_str())
-                .bind(which.kind.as_deref())
-                .bind(which.owner.map(JobOwner::as_uuid))
-                .bind(which.id.map(Id::as_uuid))
-                .bind(RETRY_BATCH)
-                .execute()
-                .await
-                .map_err(meanwhile)?;
-            connection.commit().await?;
-            all.jobs += retried;
-            all.has_more = retried == RETRY_BATCH.unsigned_abs();
-            if !all.has_more || all.jobs >= MOST_RETRIED || began.elapsed() > RETRY_FOR {
-                break;
-            }
-        }
-        self.tell_workers().await?;
-        Ok(all)
+        dead::retry(self, queue, which).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.job_operations.dead_groups", skip_all)]
@@ -297,14 +246,6 @@ impl JobOperations for PgSystemStore {
         let payload = RawValue::from_string(row.try_get(17).map_err(SqlError::from)?)
             .map_err(|error| corrupt("jobs", id.as_uuid(), format!("its payload is no JSON: {error}")))?;
         Ok(Some((record(&row)?, payload)))
-    }
-}
-
-/// One like it was enqueued between the look and the write: the same request works now.
-fn meanwhile(error: SqlError) -> StoreError {
-    match error.constraint() {
-        Some("jobs_unique_key") => StoreError::Contended,
-        _ => error.into(),
     }
 }
 

@@ -3,8 +3,11 @@
 //! PostgreSQL tells when the last transaction that a replica has replayed was committed, but on a quiet primary that
 //! grows old without any lag. So the positions of the primary are remembered with the time they were seen at: a replica
 //! at one of them has all that was written until then.
+//!
+//! While nobody sees the primary it may write any amount, so how far replicas are behind is not known: it is not 0.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,7 +18,19 @@ use fairlead_domain::database::Lag;
 const SAMPLES: usize = 900;
 
 #[derive(Debug, Default)]
-pub(super) struct History(Mutex<VecDeque<Sample>>);
+pub(super) struct History {
+    samples: Mutex<VecDeque<Sample>>,
+    /// Whether the last look at the primary was answered.
+    in_sight: AtomicBool,
+}
+
+/// How far a replica is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Behind {
+    Known(Lag),
+    /// The primary is out of sight. When it was seen last, this much was there that the replica does not have by now.
+    AtLeast(Lag),
+}
 
 #[derive(Clone, Copy, Debug)]
 struct Sample {
@@ -26,8 +41,26 @@ struct Sample {
     until: Instant,
 }
 
+impl Behind {
+    /// `None` when it is not known.
+    pub(super) fn known(self) -> Option<Lag> {
+        match self {
+            Self::Known(lag) => Some(lag),
+            Self::AtLeast(_) => None,
+        }
+    }
+
+    /// What is known to be missing.
+    pub(super) fn at_least(self) -> Lag {
+        match self {
+            Self::Known(lag) | Self::AtLeast(lag) => lag,
+        }
+    }
+}
+
 impl History {
-    pub(super) fn saw(&self, position: LogPosition, now: Instant) {
+    /// Takes note of where the primary was at `now`; returns whether it has come into sight by this.
+    pub(super) fn saw(&self, position: LogPosition, now: Instant) -> bool {
         let mut samples = self.samples();
         if samples
             .back()
@@ -55,6 +88,13 @@ impl History {
                 });
             }
         }
+        // Under the lock, as it is read.
+        !self.in_sight.swap(true, Ordering::AcqRel)
+    }
+
+    /// The primary could not be looked at: what it writes from now on nobody knows.
+    pub(super) fn lose_sight(&self) {
+        self.in_sight.store(false, Ordering::Release);
     }
 
     /// Where the primary was seen last, and when it was asked.
@@ -62,34 +102,42 @@ impl History {
         self.samples().back().map(|last| (last.position, last.until))
     }
 
-    /// `None` when the primary has not been seen yet, or is on another timeline.
-    pub(super) fn lag(&self, replayed: LogPosition, now: Instant) -> Option<Lag> {
+    /// `None` when the primary has not been seen yet, or is on another timeline. A look at it that is older than `sight`
+    /// is as good as none: the next one may be on its way for long.
+    pub(super) fn behind(&self, replayed: LogPosition, now: Instant, sight: Duration) -> Option<Behind> {
         let samples = self.samples();
         let latest = samples.back()?;
         if latest.position.timeline != replayed.timeline {
             return None;
         }
-        let bytes = latest.position.lsn.saturating_sub(replayed.lsn);
-        if bytes == 0 {
-            return Some(Lag {
-                bytes,
-                time: Duration::ZERO,
-            });
-        }
-        let behind = samples.partition_point(|sample| sample.position.lsn <= replayed.lsn);
-        let left = match behind.checked_sub(1) {
-            Some(last) => samples[last].until,
-            // Behind all that is remembered: it was already when that began.
-            None => samples.front()?.since,
-        };
-        Some(Lag {
-            bytes,
-            time: now.saturating_duration_since(left),
+        let in_sight =
+            self.in_sight.load(Ordering::Acquire) && now.saturating_duration_since(latest.until) <= sight;
+        Some(if in_sight {
+            Behind::Known(missing(&samples, replayed, now))
+        } else {
+            Behind::AtLeast(missing(&samples, replayed, latest.until))
         })
     }
 
     fn samples(&self) -> MutexGuard<'_, VecDeque<Sample>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.samples.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How much of what the primary had by `now` is not there where a replica has come to.
+fn missing(samples: &VecDeque<Sample>, replayed: LogPosition, now: Instant) -> Lag {
+    let written = samples.back().map_or(0, |latest| latest.position.lsn);
+    let bytes = written.saturating_sub(replayed.lsn);
+    let known = samples.partition_point(|sample| sample.position.lsn <= replayed.lsn);
+    let left = match known.checked_sub(1) {
+        Some(last) => samples.get(last).map(|sample| sample.until),
+        // Behind all that is remembered: it was already when that began.
+        None => samples.front().map(|sample| sample.since),
+    };
+    let time = left.map_or(Duration::ZERO, |left| now.saturating_duration_since(left));
+    Lag {
+        bytes,
+        time: if bytes == 0 { Duration::ZERO } else { time },
     }
 }
 
@@ -99,6 +147,14 @@ mod tests {
 
     fn at(lsn: u64) -> LogPosition {
         LogPosition::new(1, lsn)
+    }
+
+    /// Long enough for the looks of these tests.
+    const SIGHT: Duration = Duration::from_secs(5);
+
+    fn known(history: &History, lsn: u64, now: Instant) -> Lag {
+        let behind = history.behind(at(lsn), now, SIGHT).unwrap();
+        behind.known().unwrap()
     }
 
     fn seconds(seconds: u64) -> Duration {
@@ -112,7 +168,7 @@ mod tests {
             history.saw(at(lsn), start + seconds(second));
         }
         let now = start + seconds(8);
-        let lag = |lsn| history.lag(at(lsn), now).unwrap();
+        let lag = |lsn| known(&history, lsn, now);
 
         assert_eq!((lag(400).bytes, lag(400).time), (0, Duration::ZERO));
         assert_eq!((lag(399).bytes, lag(399).time), (1, seconds(2)));
@@ -129,20 +185,56 @@ mod tests {
             history.saw(at(100), start + seconds(second));
         }
 
-        assert_eq!(history.lag(at(99), start + seconds(9)).unwrap().time, seconds(9));
+        assert_eq!(known(&history, 99, start + seconds(9)).time, seconds(9));
     }
 
     #[test]
     fn nothing_is_known_before_the_primary_was_seen_and_across_timelines() {
         let history = History::default();
         let now = Instant::now();
-        assert_eq!(history.lag(at(1), now), None);
+        assert_eq!(history.behind(at(1), now, SIGHT), None);
 
         history.saw(at(5), now);
         history.saw(LogPosition::new(2, 3), now);
 
-        assert_eq!(history.lag(at(5), now), None);
-        assert_eq!(history.lag(LogPosition::new(2, 3), now).unwrap().bytes, 0);
+        assert_eq!(history.behind(at(5), now, SIGHT), None);
+        let of_this = history.behind(LogPosition::new(2, 3), now, SIGHT).unwrap();
+        assert_eq!(of_this.known().unwrap().bytes, 0);
+    }
+
+    #[test]
+    fn while_the_primary_is_out_of_sight_nobody_knows_how_far_replicas_are_behind() {
+        let (history, start) = (History::default(), Instant::now());
+        assert!(history.saw(at(100), start), "it comes into sight");
+        assert!(!history.saw(at(200), start + seconds(1)));
+        let behind = |lsn, second| history.behind(at(lsn), start + seconds(second), SIGHT).unwrap();
+        assert_eq!(behind(200, 2).known().unwrap().bytes, 0);
+
+        history.lose_sight();
+
+        assert_eq!(behind(200, 2).known(), None, "it may have gone on");
+        assert_eq!(behind(900, 2).known(), None, "also beyond what was seen");
+        // That it lacked something when the primary was seen last stays known, and does not grow by itself.
+        for second in [2, 60] {
+            let missing = Behind::AtLeast(Lag {
+                bytes: 50,
+                time: seconds(1),
+            });
+            assert_eq!(behind(150, second), missing);
+        }
+        assert!(history.saw(at(300), start + seconds(60)), "it is seen again");
+        assert_eq!(behind(200, 60).known().unwrap().time, seconds(59));
+    }
+
+    #[test]
+    fn a_look_that_does_not_come_back_is_no_sight() {
+        let (history, start) = (History::default(), Instant::now());
+        history.saw(at(100), start);
+
+        let behind = |after| history.behind(at(100), start + after, SIGHT).unwrap();
+
+        assert!(behind(SIGHT).known().is_some());
+        assert!(behind(SIGHT + seconds(1)).known().is_none());
     }
 
     #[test]

@@ -9,7 +9,8 @@ use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::store::WriteObserver;
 
-/// A replica that is further behind is out of the rotation long before: `database.monitor.max_lag_ms` is at most half.
+/// A replica that is further behind is out of the rotation long before: `database.monitor.max_lag_ms` is at most half. Not
+/// while the primary is gone; but then a write that no replica has would keep its tenant from reading at all.
 const KEPT_FOR: Duration = Duration::from_mins(1);
 /// Writers of different tenants rarely meet at one lock.
 const SHARDS: usize = 16;
@@ -67,6 +68,17 @@ impl LastWrites {
             })
     }
 
+    /// Holds all reads to a position for as long as a write is kept: what tenants wrote before is not known here, and it lies
+    /// below. For a process that starts, and one that was cut off from the primary.
+    pub(super) fn note_all_before(&self, position: LogPosition) {
+        let now = Instant::now();
+        let write = Write { position, noted: now };
+        for shard in &self.shards {
+            let mut shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.floor = Some(write.over(shard.floor, now));
+        }
+    }
+
     fn note(&self, tenant: TenantId, position: LogPosition, now: Instant) {
         let mut shard = self.shard(tenant);
         if let Some(known) = shard.tenants.get_mut(&tenant) {
@@ -107,11 +119,11 @@ impl Shard {
         let mut noted: Vec<Instant> = self.tenants.values().map(|write| write.noted).collect();
         noted.sort_unstable();
         let oldest = noted[full / 4];
-        let mut floor = self.floor.filter(|write| !write.is_over(now));
+        let mut floor = self.floor;
         self.tenants.retain(|_, write| {
             let stays = write.noted > oldest;
             if !stays {
-                floor = Some(floor.map_or(*write, |floor| floor.and(*write)));
+                floor = Some(write.over(floor, now));
             }
             stays
         });
@@ -124,10 +136,14 @@ impl Write {
         now.saturating_duration_since(self.noted) >= KEPT_FOR
     }
 
-    fn and(self, other: Self) -> Self {
-        Self {
-            position: self.position.latest(other.position),
-            noted: self.noted.max(other.noted),
+    /// A floor that holds for this one, too.
+    fn over(self, floor: Option<Self>, now: Instant) -> Self {
+        match floor {
+            Some(floor) if !floor.is_over(now) => Self {
+                position: self.position.latest(floor.position),
+                noted: self.noted.max(floor.noted),
+            },
+            _ => self,
         }
     }
 }
@@ -169,6 +185,20 @@ mod tests {
         // A new one counts even if it is lower: after a failover positions start again.
         writes.note_write(tenant(1), at(10));
         assert_eq!(writes.of(tenant(1)), at(10));
+    }
+
+    #[test]
+    fn all_tenants_see_what_was_there_when_the_primary_came_into_sight() {
+        let writes = LastWrites::default();
+
+        writes.note_all_before(at(20));
+        writes.note_write(tenant(1), at(30));
+        // Told late, of before.
+        writes.note_write(tenant(2), at(10));
+
+        assert_eq!(writes.of(tenant(1)), at(30));
+        assert_eq!(writes.of(tenant(2)), at(20));
+        assert_eq!(writes.of(tenant(3)), at(20));
     }
 
     #[test]

@@ -28,6 +28,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use crate::config::{PgConfig, PoolConfig};
 use crate::connection::{Connection, PgStatementMeters, Reach, ReadsById};
+use crate::plans::Turns;
 use crate::pool::{
     ConnectError, KnownReplay, Pool, PoolName, StatementLimits, Target, target, wait_for_database,
 };
@@ -62,6 +63,8 @@ pub struct Cluster {
     /// How often pools are brought to the size they should have.
     reap_every: Duration,
     turn: AtomicUsize,
+    /// To plan something on a connection of its own.
+    planning: Turns,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -77,6 +80,7 @@ impl Cluster {
         let statements = PgStatementMeters::default();
         let history = Arc::new(History::default());
         let timelines = Arc::new(OnceLock::new());
+        let last_writes = Arc::new(LastWrites::default());
         let mut monitors = Vec::new();
         let mut watched = |name: NodeName, role, target: Target, pool: &PoolConfig| {
             let return_after = match role {
@@ -91,6 +95,7 @@ impl Cluster {
                 config: config.monitor.clone(),
                 seen: Arc::clone(&seen),
                 history: Arc::clone(&history),
+                last_writes: Arc::clone(&last_writes),
                 timelines: Arc::clone(&timelines),
                 conversation: None,
                 known: None,
@@ -146,12 +151,13 @@ impl Cluster {
                 statements,
                 None,
             ),
-            last_writes: Arc::default(),
+            last_writes,
             timelines,
             history,
             silence: config.monitor.timeout,
             reap_every: config.reap_every,
             turn: AtomicUsize::new(0),
+            planning: Turns::default(),
             tasks: Mutex::default(),
         });
         cluster.watch(monitors).await;
@@ -232,6 +238,10 @@ impl Cluster {
     /// Where the role that works across tenants connects to, for connections that are not of the pool.
     pub(crate) fn system_target(&self) -> &Target {
         self.system.target()
+    }
+
+    pub(crate) fn planning(&self) -> &Turns {
+        &self.planning
     }
 
     pub(crate) fn primary(&self) -> &Node {

@@ -11,7 +11,8 @@ use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::history::History;
+use super::history::{Behind, History};
+use super::last_writes::LastWrites;
 use super::node::Seen;
 use super::rotation::{Fault, Standing};
 use crate::config::MonitorConfig;
@@ -52,6 +53,8 @@ pub(super) struct Monitor {
     pub(super) seen: Arc<Seen>,
     /// Of the primary, by whose positions lag is measured.
     pub(super) history: Arc<History>,
+    /// Told of how far the primary is whenever it comes into sight.
+    pub(super) last_writes: Arc<LastWrites>,
     /// Who is told of the primary's timeline, if anybody is.
     pub(super) timelines: Arc<OnceLock<Arc<dyn TimelineObserver>>>,
     pub(super) conversation: Option<Conversation>,
@@ -104,9 +107,10 @@ impl Monitor {
             }
             Ok(Err(error)) => {
                 tracing::debug!(db.node = %self.name, error = &error as &dyn std::error::Error, "cannot look");
+                let received = self.seen.received();
                 self.lose_sight();
                 if error.is_want_of_room() {
-                    self.judge_unseen()
+                    self.judge_unseen(received)
                 } else {
                     Err(Fault::Refuses)
                 }
@@ -122,9 +126,21 @@ impl Monitor {
         }
     }
 
+    /// What was seen of the node says nothing of what it does from now on.
     fn lose_sight(&mut self) {
         self.conversation = None;
         self.seen.saw_latency(None);
+        match self.role {
+            NodeRole::Primary => self.lose_primary(),
+            NodeRole::Replica | NodeRole::Analytics => self.seen.saw_replica(None, None),
+        }
+    }
+
+    /// Whoever reads the primary while it is out of sight sees more than it had when it was seen last, and nobody knows
+    /// how much more: a position that old would be taken for what there is.
+    fn lose_primary(&self) {
+        self.history.lose_sight();
+        self.seen.position.store(LogPosition::UNKNOWN);
     }
 
     /// Asks over the connection there is; when that one broke, over a new one.
@@ -158,9 +174,13 @@ impl Monitor {
     fn judge(&self, look: &Look, asked: Instant) -> Result<(), Fault> {
         if self.role == NodeRole::Primary {
             if look.is_standby {
+                self.lose_primary();
                 return Err(Fault::NotThePrimary);
             }
-            self.history.saw(look.position, asked);
+            if self.history.saw(look.position, asked) {
+                // Whatever was acknowledged before, by whomever, lies below.
+                self.last_writes.note_all_before(look.position);
+            }
             // A commit is written to the log before others can see it. One byte less, and it is not promised yet: the
             // position that its writer is told is taken afterwards, so it is this one at the least.
             self.seen.position.store(LogPosition {
@@ -175,28 +195,31 @@ impl Monitor {
         }
         if !look.is_standby {
             self.seen.position.store(LogPosition::UNKNOWN);
-            self.seen.saw_replica(0, None);
+            self.seen.saw_replica(None, None);
             return Err(Fault::NotAReplica);
         }
         self.seen.position.store(look.position);
-        self.judge_lag(look.position, look.received)
+        self.judge_lag(look.position, Some(look.received))
     }
 
     /// Says whether a node may serve that is there, and has no room for the connection by which it is looked at: those
     /// of the pools work. It is as it was seen last, but a replica is behind by all that was written since.
-    fn judge_unseen(&self) -> Result<(), Fault> {
+    fn judge_unseen(&self, received: Option<u64>) -> Result<(), Fault> {
         match self.seen.standing() {
             Standing::Unknown => Err(Fault::Refuses),
             Standing::Out(fault @ (Fault::NotAReplica | Fault::NotThePrimary)) => Err(fault),
             _ if self.role == NodeRole::Primary => Ok(()),
-            _ => self.judge_lag(self.seen.position.load(), self.seen.received()),
+            _ => self.judge_lag(self.seen.position.load(), received),
         }
     }
 
-    fn judge_lag(&self, replayed: LogPosition, received: u64) -> Result<(), Fault> {
-        let lag = self.history.lag(replayed, Instant::now());
-        self.seen.saw_replica(received, lag);
-        match lag {
+    fn judge_lag(&self, replayed: LogPosition, received: Option<u64>) -> Result<(), Fault> {
+        // Whoever has all that the primary had then is behind by no more than the time since, and that is within the limit;
+        // where the limit is below the time between two looks, nobody can tell any better.
+        let sight = self.config.max_lag + 2 * self.config.interval;
+        let behind = self.history.behind(replayed, Instant::now(), sight);
+        self.seen.saw_replica(received, behind.and_then(Behind::known));
+        match behind.map(Behind::at_least) {
             None => Err(Fault::Diverged),
             Some(lag) if lag.time > self.config.max_lag => Err(Fault::Lagging),
             Some(_) => Ok(()),

@@ -32,14 +32,14 @@ pub(super) struct Seen {
     /// Woken when the server goes out of reach.
     lost: Notify,
     pub(super) position: AtomicPosition,
-    /// Of a replica: bytes received, applied or not.
+    /// Of a replica: bytes received, applied or not; [`UNKNOWN`] like the lag.
     received: AtomicU64,
     lag_bytes: AtomicU64,
     lag_micros: AtomicU64,
     latency_micros: AtomicU64,
 }
 
-/// A lag or latency that is not known.
+/// A figure that is not known.
 const UNKNOWN: u64 = u64::MAX;
 
 /// The node gets no work.
@@ -58,7 +58,7 @@ impl Seen {
             return_after,
             lost: Notify::new(),
             position: AtomicPosition::default(),
-            received: AtomicU64::new(0),
+            received: AtomicU64::new(UNKNOWN),
             lag_bytes: AtomicU64::new(UNKNOWN),
             lag_micros: AtomicU64::new(UNKNOWN),
             latency_micros: AtomicU64::new(UNKNOWN),
@@ -81,8 +81,10 @@ impl Seen {
         (before, now)
     }
 
-    pub(super) fn saw_replica(&self, received: u64, lag: Option<Lag>) {
-        self.received.store(received, Ordering::Relaxed);
+    /// Takes in what a replica has received, and how far it is behind, as far as either is known.
+    pub(super) fn saw_replica(&self, received: Option<u64>, lag: Option<Lag>) {
+        self.received
+            .store(received.unwrap_or(UNKNOWN), Ordering::Relaxed);
         let (bytes, time) = lag.map_or((UNKNOWN, UNKNOWN), |lag| (lag.bytes, micros(lag.time)));
         self.lag_bytes.store(bytes, Ordering::Relaxed);
         self.lag_micros.store(time, Ordering::Relaxed);
@@ -93,8 +95,8 @@ impl Seen {
             .store(latency.map_or(UNKNOWN, micros), Ordering::Relaxed);
     }
 
-    pub(super) fn received(&self) -> u64 {
-        self.received.load(Ordering::Relaxed)
+    pub(super) fn received(&self) -> Option<u64> {
+        known(&self.received)
     }
 
     pub(super) fn lag(&self) -> Option<Lag> {
@@ -123,11 +125,16 @@ impl Node {
         self.standing() == Standing::Serving
     }
 
+    /// Whether it is known how far the node is behind, so that a limit of lag holds for it.
+    pub(super) fn has_known_lag(&self) -> bool {
+        self.seen.lag().is_some()
+    }
+
     pub(crate) fn is_primary(&self) -> bool {
         self.role == NodeRole::Primary
     }
 
-    /// A position of the log that whatever begins here now sees.
+    /// A position of the log that whatever begins here now sees; unknown of a primary that is out of sight.
     pub(crate) fn position(&self) -> LogPosition {
         self.seen.position.load()
     }

@@ -1,5 +1,6 @@
 //! The nodes as operators see them.
 
+use fairlead_domain::consistency::LogPosition;
 use fairlead_domain::database::{DatabaseNodes, NodeReport};
 use fairlead_domain::performance::{Fingerprint, StatementMeters, StatementReport};
 
@@ -29,14 +30,21 @@ impl Cluster {
         if node.is_primary() {
             pools.push(self.system_pool().report());
         }
-        let (position, standing) = (node.position(), node.standing());
+        let standing = node.standing();
+        let position = if node.is_primary() {
+            self.written()
+                .map_or(LogPosition::UNKNOWN, |written| written.position)
+        } else {
+            node.position()
+        };
+        let received = node.seen.received().filter(|_| !node.is_primary());
         NodeReport {
             name: node.name.clone(),
             role: node.role,
             is_serving: standing == Standing::Serving,
             standing: standing.as_str(),
             position,
-            unapplied_bytes: (!node.is_primary()).then(|| node.seen.received().saturating_sub(position.lsn)),
+            unapplied_bytes: received.map(|received| received.saturating_sub(position.lsn)),
             lag: node.seen.lag(),
             latency: node.seen.latency(),
             pools,

@@ -108,6 +108,9 @@ fn is_among(nodes: &[Arc<Node>], node: &Arc<Node>) -> bool {
 
 /// The node for a read: the least loaded of the replicas that are fresh enough, of the kind the work prefers; else the
 /// primary. Without a primary, whichever replica is fresh enough.
+///
+/// While the primary is out of sight, nobody knows how far replicas are behind. Reads that would rely on a limit go to the
+/// primary then; if that is gone, what a replica has is all there is, and a position that is asked for still holds.
 fn choose(cluster: &Cluster, intent: ReadIntent, tried: &[Arc<Node>]) -> Arc<Node> {
     let primary = &cluster.primary;
     let needed = match intent.consistency {
@@ -122,7 +125,7 @@ fn choose(cluster: &Cluster, intent: ReadIntent, tried: &[Arc<Node>]) -> Arc<Nod
     };
     let least_loaded = |role| {
         fresh()
-            .filter(|node| node.role == role)
+            .filter(|node| node.role == role && node.has_known_lag())
             .min_by_key(|node| node.busy())
     };
     let preferred = match intent.workload {

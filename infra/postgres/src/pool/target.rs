@@ -107,7 +107,7 @@ impl Target {
     }
 
     /// Has the server give up the statement that runs on a connection, by a word over another one.
-    pub(super) async fn cancel(&self, conversation: &Conversation) -> Result<(), Error> {
+    pub(crate) async fn cancel(&self, conversation: &Conversation) -> Result<(), Error> {
         self.handshake.cancel(conversation).await
     }
 }

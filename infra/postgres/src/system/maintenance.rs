@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use fairlead_domain::events::EventArchive;
 use fairlead_domain::jobs::{Done, Finished, Job, JobError, JobHandler, JobStore as _, Queue};
 use fairlead_domain::store::StoreError;
 
-use super::PgSystemStore;
+use super::{PgSystemStore, alerts};
 
 /// How long things are kept.
 #[derive(Clone, Copy, Debug)]
@@ -36,7 +37,8 @@ pub enum Chore {
     ClearOperations,
     /// What is sent to webhooks by nobody any more, and what became long ago of what was.
     ClearWebhookDeliveries,
-    /// How large the database is is measured, and what was measured long ago becomes hours and days; what tenants took more than 400 days ago is forgotten.
+    /// How large the database and its tables are is measured, and what was measured long ago becomes hours and days; what
+    /// tenants took more than 400 days ago is forgotten, and alerts that were over by then.
     ThinSamples,
 }
 
@@ -70,16 +72,22 @@ struct Maintenance {
     store: PgSystemStore,
     chore: Chore,
     retention: Retention,
+    archive: Option<Arc<dyn EventArchive>>,
 }
 
 impl PgSystemStore {
-    /// Those who do the chores.
-    pub fn maintenance(&self, retention: Retention) -> Vec<Arc<dyn JobHandler>> {
+    /// Those who do the chores. What is dropped of events goes to `archive` before, if there is one.
+    pub fn maintenance(
+        &self,
+        retention: Retention,
+        archive: Option<&Arc<dyn EventArchive>>,
+    ) -> Vec<Arc<dyn JobHandler>> {
         let handler = |chore| -> Arc<dyn JobHandler> {
             Arc::new(Maintenance {
                 store: self.clone(),
                 chore,
                 retention,
+                archive: archive.cloned(),
             })
         };
         Chore::ALL.map(handler).into()
@@ -91,7 +99,10 @@ impl PgSystemStore {
                 (Finished::Completed, retention.completed_jobs),
                 (Finished::Dead, retention.dead_jobs),
             ] {
-                self.clear(queue, finished, older).await?;
+                let jobs = self.clear(queue, finished, older).await?;
+                if finished == Finished::Dead && jobs > 0 {
+                    tracing::warn!(%queue, jobs, "dead jobs were forgotten: nobody retried them in time");
+                }
             }
         }
         Ok(())
@@ -114,7 +125,8 @@ impl JobHandler for Maintenance {
             Chore::MakePartitions => self.store.make_partitions().await?,
             Chore::DropOldEvents => {
                 if let Some(retention) = self.retention.events {
-                    self.store.drop_old_events(retention).await?;
+                    let archive = self.archive.as_deref();
+                    self.store.drop_old_events(retention, archive).await?;
                 }
             }
             Chore::ClearJobs => self.store.clear_jobs(self.retention).await?,
@@ -127,6 +139,8 @@ impl JobHandler for Maintenance {
                 self.store.measure_database().await?;
                 self.store.thin_samples().await?;
                 self.store.clear_tenant_usage().await?;
+                alerts::clear_requests(&self.store).await?;
+                alerts::clear_alerts(&self.store).await?;
             }
         }
         Ok(Done::Now)

@@ -1,7 +1,9 @@
 //! What is rightly cross-tenant: sign-up and login, operators, the database itself.
 
 mod accounts;
+mod alerts;
 mod background;
+mod catalog;
 mod jobs;
 mod lead_counters;
 mod ledger;
@@ -24,6 +26,7 @@ use fairlead_domain::events::Recorded;
 use fairlead_domain::identity::{Accounts, LoginThrottle, Operators, Platform, SessionId, TenantId};
 use fairlead_domain::jobs::{Jobs, Priorities, Queue};
 use fairlead_domain::leads::LeadCounters;
+use fairlead_domain::performance::alerts::Alerts;
 use fairlead_domain::store::{LogEnd, StoreError, SystemStore, SystemUnitOfWork};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -174,6 +177,10 @@ impl SystemUnitOfWork for PgSystemUnitOfWork {
     }
 
     fn lead_counters(&mut self) -> &mut dyn LeadCounters {
+        self
+    }
+
+    fn alerts(&mut self) -> &mut dyn Alerts {
         self
     }
 

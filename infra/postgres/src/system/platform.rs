@@ -1,6 +1,6 @@
 use crate::wire::Row;
 use async_trait::async_trait;
-use fairlead_domain::identity::{DatabaseSize, Platform, TableSize};
+use fairlead_domain::identity::{DatabaseSize, ExtensionState, Platform, Preparation, TableSize};
 use fairlead_domain::store::StoreError;
 
 use super::PgSystemUnitOfWork;
@@ -21,6 +21,29 @@ const TABLES: &str = "
     WHERE part.relkind = 'r' AND space.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast')
     GROUP BY root.oid, root.relname
     ORDER BY SUM(pg_total_relation_size(part.oid)) DESC, root.relname";
+
+// To make one takes a lock that those who write to the table hold, and whoever waits for it holds up all who come next.
+const WAIT: &str = "SELECT set_config('lock_timeout', '500ms', true)";
+
+const MAKE_PARTITIONS: &str = "SELECT make_partitions(3)::bigint";
+
+// With the default one of each.
+const PARTITIONS: &str = "
+    SELECT count(*) FROM pg_inherits
+    WHERE inhparent IN ('public.events'::regclass, 'public.audit_log'::regclass)";
+
+const NEEDED: &str = "
+    SELECT name, to_regclass(name) IS NOT NULL
+    FROM unnest(ARRAY['perf.samples', 'perf.objective_counts', 'perf.alert_turn', 'perf.alert_rules', 'perf.objectives',
+                      'perf.alert_watches', 'perf.alerts', 'perf.alert_notices', 'public.tenant_usage']) AS name
+    ORDER BY name";
+
+const EXTENSIONS: &str = "
+    SELECT e.name, x.extname IS NOT NULL, a.name IS NOT NULL
+    FROM unnest(ARRAY['pg_stat_statements', 'hypopg']) AS e (name)
+    LEFT JOIN pg_extension AS x ON x.extname = e.name
+    LEFT JOIN pg_available_extensions AS a ON a.name = e.name
+    ORDER BY e.name";
 
 #[async_trait]
 impl Platform for PgSystemUnitOfWork {
@@ -43,6 +66,38 @@ impl Platform for PgSystemUnitOfWork {
             .collect::<Result<_, crate::wire::Error>>()
             .map_err(SqlError::from)?;
         Ok(DatabaseSize { total_bytes, tables })
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.platform.prepare", skip_all)]
+    async fn prepare(&mut self) -> Result<Preparation, StoreError> {
+        let found = self.connection.sql(PARTITIONS).fetch_one().await?;
+        self.connection.sql(WAIT).enqueue().await?;
+        let made = self.connection.sql(MAKE_PARTITIONS).fetch_one().await?;
+        let tables = self.connection.sql(NEEDED).fetch_all().await?;
+        let extensions = self.connection.sql(EXTENSIONS).fetch_all().await?;
+        let read = || -> Result<Preparation, crate::wire::Error> {
+            Ok(Preparation {
+                tables: tables
+                    .iter()
+                    .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
+                    .collect::<Result<_, crate::wire::Error>>()?,
+                partitions_found: bytes(found.try_get(0)?),
+                partitions_made: bytes(made.try_get(0)?),
+                extensions: extensions
+                    .iter()
+                    .map(|row| {
+                        let (is_installed, is_available) = (row.try_get(1)?, row.try_get(2)?);
+                        let state = match (is_installed, is_available) {
+                            (true, _) => ExtensionState::Installed,
+                            (false, true) => ExtensionState::Available,
+                            (false, false) => ExtensionState::Missing,
+                        };
+                        Ok((row.try_get(0)?, state))
+                    })
+                    .collect::<Result<_, crate::wire::Error>>()?,
+            })
+        };
+        Ok(read().map_err(SqlError::from)?)
     }
 }
 

@@ -2,13 +2,14 @@
 
 use async_trait::async_trait;
 use fairlead_domain::identity::TenantId;
+use fairlead_domain::performance::alerts::Counts;
 use fairlead_domain::performance::{
     Figures, Grain, LatencySketch, Level, RouteSeries, Sample, Samples, Series, SeriesKind, Taken, thin,
 };
 use fairlead_domain::store::StoreError;
 use time::{Duration, OffsetDateTime};
 
-use super::{PgSystemStore, ledger};
+use super::{PgSystemStore, alerts, ledger};
 use crate::connection::Connection;
 use crate::error::{SqlError, unexpected};
 use crate::wire::{Error, Row};
@@ -45,6 +46,20 @@ const MEASURE_DATABASE: &str = "
     FROM (SELECT pg_database_size(current_database())::double precision AS size) AS measured
     ON CONFLICT ON CONSTRAINT samples_pkey DO NOTHING";
 
+// The same of each table with its indexes; a partitioned one is the sum of its partitions.
+const MEASURE_TABLES: &str = "
+    INSERT INTO perf.samples (grain, at, process, kind, name, class, looks, sum, highest)
+    SELECT 1, date_trunc('hour', $1, 'UTC'), '', 'gauge', 'table.bytes.' || name, 0, 1, size, size
+    FROM (
+        SELECT root.relname AS name, SUM(pg_total_relation_size(part.oid))::double precision AS size
+        FROM pg_class AS part
+        JOIN pg_class AS root ON root.oid = COALESCE(pg_partition_root(part.oid), part.oid)
+        JOIN pg_namespace AS space ON space.oid = root.relnamespace
+        WHERE part.relkind = 'r' AND space.nspname IN ('public', 'perf')
+        GROUP BY root.relname
+    ) AS measured
+    ON CONFLICT ON CONSTRAINT samples_pkey DO NOTHING";
+
 const OLDEST: &str = "SELECT min(at) FROM perf.samples WHERE grain = $1 AND at < $2";
 
 // With what is there already of the same interval, when some came late.
@@ -59,10 +74,12 @@ impl Samples for PgSystemStore {
         &self,
         at: OffsetDateTime,
         measured: &[(Series, Figures)],
+        counts: &Counts,
         taken: &[(TenantId, Taken)],
     ) -> Result<(), StoreError> {
         let connection = self.cluster.system();
         ledger::add(&connection, at, taken).await?;
+        alerts::add_requests(&connection, counts).await?;
         let rows = measured
             .iter()
             .map(|(series, figures)| Stored::new(at, series, figures));
@@ -173,15 +190,14 @@ impl PgSystemStore {
         Ok(())
     }
 
-    /// Writes down how large the database is, unless that is known of this hour.
+    /// Writes down how large the database and its tables are, unless that is known of this hour.
     #[tracing::instrument(level = "debug", name = "db.samples.measure_database", skip_all)]
     pub(super) async fn measure_database(&self) -> Result<(), StoreError> {
         let connection = self.cluster.system();
-        connection
-            .sql(MEASURE_DATABASE)
-            .bind(self.now())
-            .execute()
-            .await?;
+        let now = self.now();
+        for text in [MEASURE_DATABASE, MEASURE_TABLES] {
+            connection.sql(text).bind(now).execute().await?;
+        }
         connection.commit().await?;
         Ok(())
     }

@@ -39,7 +39,7 @@ const GIVE_UP_DELIVERIES: &str = "
 
 // As above. There is one for each webhook at the most.
 const STOP_REPLAYS: &str = "
-    UPDATE webhook_replays AS r SET state = $1, ended_at = $2
+    UPDATE webhook_replays AS r SET state = $1, ended_at = $2, given_up = TRUE
     WHERE r.state = 'RUNNING'
       AND (SELECT TRUE FROM jobs AS j
            WHERE j.tenant_id = r.tenant_id AND j.queue = $3 AND j.unique_key = $4 || r.id
@@ -98,7 +98,7 @@ impl PgSystemStore {
 
     /// Or else no other can be begun for their webhooks.
     async fn stop_replays(&self) -> Result<(), StoreError> {
-        let stopped = ReplayState::Stopped { at: self.now() };
+        let stopped = ReplayState::GivenUp { at: self.now() };
         let connection = self.cluster.system();
         let replays = connection
             .sql(STOP_REPLAYS)

@@ -21,12 +21,12 @@ const INSERT: &str = "
 
 const FIND: &str = "
     SELECT id, webhook_id, place_xid, place_position, until_xid, until_position, state, ended_at, deliveries, created_at,
-           until_xid < pg_snapshot_xmin(pg_current_snapshot())
+           until_xid < pg_snapshot_xmin(pg_current_snapshot()), given_up
     FROM webhook_replays WHERE tenant_id = $1 AND id = $2 AND webhook_id = $3";
 
 const FIND_FOR_UPDATE: &str = "
     SELECT id, webhook_id, place_xid, place_position, until_xid, until_position, state, ended_at, deliveries, created_at,
-           until_xid < pg_snapshot_xmin(pg_current_snapshot())
+           until_xid < pg_snapshot_xmin(pg_current_snapshot()), given_up
     FROM webhook_replays WHERE tenant_id = $1 AND id = $2 FOR NO KEY UPDATE";
 
 // Of what may be hundreds of thousands only those are counted that were not taken: no more than a thousand wait at a time,
@@ -42,12 +42,18 @@ const PROGRESS: &str = "
 
 const UPDATE: &str = "
     UPDATE webhook_replays
-    SET place_xid = $3, place_position = $4, state = $5, ended_at = $6, deliveries = $7
+    SET place_xid = $3, place_position = $4, state = $5, ended_at = $6, deliveries = $7, given_up = $8
     WHERE tenant_id = $1 AND id = $2";
 
+const RESUME: &str = "
+    UPDATE webhook_replays SET state = 'RUNNING', ended_at = NULL, given_up = FALSE
+    WHERE tenant_id = $1 AND id = $2 AND given_up
+      AND NOT EXISTS (
+          SELECT FROM webhook_replays WHERE tenant_id = $1 AND webhook_id = $3 AND state = 'RUNNING')";
+
 const STOP: &str = "
-    UPDATE webhook_replays SET state = 'STOPPED', ended_at = $3
-    WHERE tenant_id = $1 AND webhook_id = $2 AND state = 'RUNNING'";
+    UPDATE webhook_replays SET state = 'STOPPED', ended_at = COALESCE(ended_at, $3), given_up = FALSE
+    WHERE tenant_id = $1 AND webhook_id = $2 AND (state = 'RUNNING' OR given_up)";
 
 #[async_trait]
 impl WebhookReplays for PgUnitOfWork {
@@ -134,8 +140,22 @@ impl WebhookReplays for PgUnitOfWork {
             .bind(replay.state.as_str())
             .bind(replay.state.ended_at())
             .bind(i64::try_from(replay.deliveries).unwrap_or(i64::MAX))
+            .bind(replay.state.is_given_up())
             .enqueue()
             .await
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.webhook_replays.resume", skip_all)]
+    async fn resume(&mut self, replay: &Replay) -> Result<bool, StoreError> {
+        let resumed = self
+            .connection
+            .sql(RESUME)
+            .bind(self.tenant_id())
+            .bind(replay.id.as_uuid())
+            .bind(replay.webhook.as_uuid())
+            .execute()
+            .await?;
+        Ok(resumed == 1)
     }
 
     #[tracing::instrument(level = "debug", name = "db.webhook_replays.stop", skip_all)]
@@ -160,7 +180,7 @@ fn replay(row: &Row) -> Result<Replay, StoreError> {
     };
     let read = || -> Result<(Uuid, Option<ReplayState>, Replay), Error> {
         let id = row.try_get(0)?;
-        let state = ReplayState::of(row.try_get(6)?, row.try_get(7)?);
+        let state = ReplayState::of(row.try_get(6)?, row.try_get(7)?, row.try_get(11)?);
         let replay = Replay {
             id: Id::from_uuid(id),
             webhook: Id::from_uuid(row.try_get(1)?),

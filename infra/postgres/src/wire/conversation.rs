@@ -282,6 +282,23 @@ impl Conversation {
         self.is_broken
     }
 
+    /// Takes no answer with a message that is longer.
+    pub(crate) fn hear_at_most(&mut self, bytes: usize) {
+        self.messages.limit(bytes);
+    }
+
+    /// Whether the server has not answered all yet.
+    pub(crate) fn is_owed(&self) -> bool {
+        self.owed > 0
+    }
+
+    /// Says farewell behind all that was asked, and waits until the server has let go: then nothing of it is left there.
+    pub(crate) async fn end(mut self) {
+        frontend::terminate(self.messages.out());
+        self.is_broken = true;
+        self.messages.end().await;
+    }
+
     /// Says farewell, and waits until that is sent.
     pub(crate) async fn close(mut self) {
         frontend::terminate(self.messages.out());

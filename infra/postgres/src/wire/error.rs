@@ -27,6 +27,9 @@ pub enum Error {
     Undone,
     #[error("the protocol does not have that there: {0}")]
     Protocol(&'static str),
+    /// Longer than whoever asked expects; the rest is not read.
+    #[error("the answer is longer than it may be")]
+    TooLong,
 }
 
 /// An error as a server tells it. Its DETAIL is left out: it shows values, which may be personal.
@@ -57,6 +60,14 @@ impl Error {
         }
     }
 
+    /// What the server says, without the values that it shows.
+    pub(crate) fn message(&self) -> Option<&str> {
+        match self {
+            Self::Server(error) => Some(&error.message),
+            _ => None,
+        }
+    }
+
     /// Whether the connection has ended, or never came about, for a reason other than an answer of the server's.
     pub(crate) fn is_of_link(&self) -> bool {
         match self {
@@ -64,9 +75,12 @@ impl Error {
             Self::Open(error) => {
                 error.is_closed() || error.source().is_some_and(<dyn StdError>::is::<io::Error>)
             }
-            Self::Server(_) | Self::Column { .. } | Self::Request(_) | Self::Undone | Self::Protocol(_) => {
-                false
-            }
+            Self::Server(_)
+            | Self::Column { .. }
+            | Self::Request(_)
+            | Self::Undone
+            | Self::Protocol(_)
+            | Self::TooLong => false,
         }
     }
 
@@ -74,7 +88,7 @@ impl Error {
     pub(crate) fn ends_connection(&self) -> bool {
         match self {
             Self::Server(error) => matches!(error.severity.as_str(), "FATAL" | "PANIC"),
-            Self::Protocol(_) => true,
+            Self::Protocol(_) | Self::TooLong => true,
             _ => self.is_of_link(),
         }
     }

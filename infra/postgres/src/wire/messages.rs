@@ -16,7 +16,7 @@ const HEADER: usize = 5;
 const READ: usize = 16 * 1024;
 /// Buffers that have grown beyond are given back when everything is answered.
 const KEPT: usize = 128 * 1024;
-/// No row of ours is nearly as long.
+/// No row of ours is nearly as long; whoever asks for what is not ours expects less.
 const LONGEST: usize = 256 * 1024 * 1024;
 
 /// Messages there and back. Whoever stops waiting in the middle loses none.
@@ -28,6 +28,8 @@ pub(super) struct Messages {
     is_flushed: bool,
     /// Heard, and not yet taken apart.
     heard: BytesMut,
+    /// How long a message may be.
+    longest: usize,
     /// The most bytes that a buffer had to hold since they were given back.
     largest: usize,
     /// Why nothing more can be sent. The server may have said why before.
@@ -44,6 +46,7 @@ impl Messages {
             out: BytesMut::new(),
             is_flushed: true,
             heard: BytesMut::new(),
+            longest: LONGEST,
             largest: 0,
             broken: None,
         }
@@ -86,6 +89,19 @@ impl Messages {
         let _ = self.poll_send(&mut Context::from_waker(Waker::noop()));
     }
 
+    /// Takes no message that is longer from now on: it is an error as soon as its length is heard.
+    pub(super) fn limit(&mut self, longest: usize) {
+        self.longest = longest.min(LONGEST);
+    }
+
+    /// Sends what is yet to be sent, and waits until the server has closed. What it says meanwhile is of no interest.
+    pub(super) async fn end(&mut self) {
+        self.heard.clear();
+        while poll_fn(|context| self.poll_move(context)).await.is_ok() {
+            self.heard.clear();
+        }
+    }
+
     /// Sends what is yet to be sent, and closes.
     pub(super) async fn close(&mut self) -> io::Result<()> {
         poll_fn(|context| self.poll_send(context)).await?;
@@ -109,6 +125,9 @@ impl Messages {
         let length = usize::try_from(length).ok();
         let length = length.filter(|length| (HEADER - 1..LONGEST).contains(length));
         let whole = length.ok_or_else(|| Error::Protocol("a message of such a length"))? + 1;
+        if whole > self.longest {
+            return Err(Error::TooLong);
+        }
         if self.heard.len() < whole {
             return Ok(None);
         }

@@ -1,6 +1,7 @@
+use std::any::Any;
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::cost::{Phase, Phases, Statements};
@@ -41,7 +42,12 @@ pub struct RequestContext {
     /// Whose work this is: what it costs the database is put down to that one.
     part_of: Option<Arc<Self>>,
     write: Mutex<Option<String>>,
+    /// What it takes up from others.
+    place: OnceLock<Weak<Place>>,
 }
+
+/// Something that a request takes up from others; dropping it gives it back.
+pub type Place = dyn Any + Send + Sync;
 
 impl RequestContext {
     /// `deadline` is when the answer is of no use any more; `None`: whenever.
@@ -58,6 +64,7 @@ impl RequestContext {
             tenant: OnceLock::new(),
             part_of: None,
             write: Mutex::default(),
+            place: OnceLock::new(),
         }
     }
 
@@ -182,6 +189,18 @@ impl RequestContext {
     /// The name of the last write that the request has made.
     pub fn write_name(&self) -> Option<String> {
         self.write.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says what the request takes up from others while it is worked on; the first to say so counts.
+    pub fn take_up(&self, place: &Arc<Place>) {
+        // One request passes one gate.
+        let _ = self.place.set(Arc::downgrade(place));
+    }
+
+    /// What the request takes up, for work that may go on when the request is given up: whoever has this is still at it.
+    /// `None` when it takes up nothing, or nothing any more.
+    pub fn hold(&self) -> Option<Arc<Place>> {
+        self.whole().place.get().and_then(Weak::upgrade)
     }
 
     /// What the request has cost the database so far.

@@ -9,7 +9,7 @@ mod hex;
 mod request_id;
 mod trace;
 
-pub use context::{DatabaseWork, RequestContext, current, scope, sync_scope};
+pub use context::{DatabaseWork, Place, RequestContext, current, scope, sync_scope};
 pub use cost::{Phase, StatementWork};
 pub use request_id::RequestId;
 pub use trace::{InvalidTraceparent, SpanId, TraceContext, TraceId};

@@ -1,6 +1,7 @@
 //! The log as a stream that goes on: server-sent events.
 //! <https://html.spec.whatwg.org/multipage/server-sent-events.html>
 
+use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, get};
 use fairlead_domain::access::ViewEvents;
 use fairlead_domain::events::{Event, EventFilter, EventsDropped, FollowError, Shown};
+use fairlead_domain::store::StoreError;
 use futures_util::FutureExt as _;
 use futures_util::stream::try_unfold;
 use tokio::time::{Instant, Interval};
@@ -157,7 +159,7 @@ struct Chunk {
 }
 
 impl EventStream {
-    async fn next(mut self) -> Result<Option<(Bytes, Self)>, Problem> {
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>, Infallible> {
         // Whoever asks for more has taken what was there.
         self.follower.open().note_heard();
         let mut chunk = Chunk::default();
@@ -167,13 +169,13 @@ impl EventStream {
         }
         while chunk.text.is_empty() && !self.is_over {
             if self.follower.is_behind() {
-                let step = self.follower.step(|event, shown| chunk.add(event, shown)).await?;
+                let step = self.follower.step(|event, shown| chunk.add(event, shown)).await;
                 self.heed(step, &mut chunk);
                 if self.ticks.tick().now_or_never().is_some() {
                     self.check(&mut chunk).await;
                 }
             } else {
-                self.wait(&mut chunk).await?;
+                self.wait(&mut chunk).await;
             }
         }
         if chunk.text.is_empty() {
@@ -185,25 +187,36 @@ impl EventStream {
     }
 
     /// Waits for what comes.
-    async fn wait(&mut self, chunk: &mut Chunk) -> Result<(), Problem> {
+    async fn wait(&mut self, chunk: &mut Chunk) {
         let step = tokio::select! {
             biased;
-            _ = self.ticks.tick() => {
-                self.check(chunk).await;
-                return Ok(());
-            }
-            step = self.follower.step(|event, shown| chunk.add(event, shown)) => step?,
+            _ = self.ticks.tick() => return self.check(chunk).await,
+            step = self.follower.step(|event, shown| chunk.add(event, shown)) => step,
         };
         self.heed(step, chunk);
-        Ok(())
     }
 
-    fn heed(&mut self, step: Step, chunk: &mut Chunk) {
-        if step != Step::GoesOn {
-            chunk.text.push_str(&retry());
-            chunk.text.push('\n');
-            self.is_over = true;
+    fn heed(&mut self, step: Result<Step, StoreError>, chunk: &mut Chunk) {
+        match step {
+            Ok(Step::GoesOn) => {}
+            Ok(Step::Closing | Step::Ended | Step::Dropped) => self.send_away(None, chunk),
+            Err(error) => {
+                let connection = self.follower.open().connection();
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, connection.id = %connection.id, "a client cannot be told of events");
+                self.send_away(Some("the events cannot be read just now"), chunk);
+            }
         }
+    }
+
+    /// Has the client come back later, and tells it from where to go on: it may have come far without an event.
+    fn send_away(&mut self, why: Option<&str>, Chunk { text, .. }: &mut Chunk) {
+        writeln!(text, "{}id: {}", retry(), self.place()).expect("a String takes any text");
+        if let Some(why) = why {
+            writeln!(text, ": {why}").expect("a String takes any text");
+        }
+        text.push('\n');
+        self.is_over = true;
     }
 
     fn place(&mut self) -> String {
@@ -212,24 +225,32 @@ impl EventStream {
     }
 
     /// Ends the stream of one who may not follow any more, and shows others that it lives.
-    async fn check(&mut self, Chunk { text, .. }: &mut Chunk) {
+    async fn check(&mut self, chunk: &mut Chunk) {
         if self.is_over {
             return;
         }
-        let standing = stay::still_may(&self.credential, self.follower.services()).await;
+        let standing = tokio::select! {
+            biased;
+            // Whoever is sent away does not wait for a database that does not answer: the next step tells why.
+            () = self.follower.is_to_leave() => return,
+            standing = stay::still_may(&self.credential, self.follower.services()) => standing,
+        };
         if standing == Standing::Unknown {
-            text.push_str(&retry());
-            text.push_str(": whether the credential counts cannot be found out just now\n\n");
-            self.is_over = true;
+            self.send_away(
+                Some("whether the credential counts cannot be found out just now"),
+                chunk,
+            );
         } else if standing == Standing::MayNot {
-            text.push_str(": the credential has expired, or was revoked\n\n");
+            chunk
+                .text
+                .push_str(": the credential has expired, or was revoked\n\n");
             self.is_over = true;
         } else if self
             .sent
             .is_some_and(|sent| sent.elapsed() + stay::CHECK_EVERY > PING_EVERY)
         {
             // With the id: whoever wants few events need not be given the others again to see that they are none.
-            write!(text, "id: {}\n: ping\n\n", self.place()).expect("a String takes any text");
+            write!(chunk.text, "id: {}\n: ping\n\n", self.place()).expect("a String takes any text");
         }
     }
 }

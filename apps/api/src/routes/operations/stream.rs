@@ -150,7 +150,12 @@ impl OperationStream {
         let kind = self.kind;
         let may =
             |caller: &_| OperationsPermit::of(caller).is_ok_and(|permit| permit.kinds().contains(&kind));
-        let standing = stay::still_may_so(&self.credential, self.watcher.services(), may).await;
+        let standing = tokio::select! {
+            biased;
+            // Whoever is sent away does not wait for a database that does not answer: what comes next tells why.
+            () = self.watcher.is_to_leave() => return,
+            standing = stay::still_may_so(&self.credential, self.watcher.services(), may) => standing,
+        };
         if standing == Standing::Unknown {
             text.push_str(&retry());
             text.push_str(": whether the credential counts cannot be found out just now\n\n");

@@ -38,13 +38,14 @@ struct NodeView {
     standing: &'static str,
     /// Timeline and log position: of the primary as of the last look, of a replica as far as it has replayed.
     position: String,
-    /// How many bytes of the log a replica is behind; `null` of the primary, and when it is not known.
+    /// How many bytes of the log a replica is behind; `null` of the primary, and when it is not known: while either of the
+    /// two is out of sight.
     #[schema(required = true, minimum = 0)]
     lag_bytes: Option<u64>,
     /// How long a replica is behind at the most; `null` of the primary, and when it is not known.
     #[schema(required = true, minimum = 0)]
     lag_ms: Option<f64>,
-    /// Received by a replica and not replayed yet; `null` of the primary.
+    /// Received by a replica and not replayed yet; `null` of the primary, and while the replica is out of sight.
     #[schema(required = true, minimum = 0)]
     unapplied_bytes: Option<u64>,
     /// How long the last look took; `null` when it had no answer.

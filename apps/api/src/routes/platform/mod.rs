@@ -1,14 +1,17 @@
 //! The platform as its operators see it.
 
 mod admission;
+mod alerts;
 mod billing;
 mod cache;
 mod capacity;
 mod circuit_breakers;
 mod connection_pool;
 mod connections;
+mod database;
 mod database_size;
 mod health;
+mod initialize;
 mod jobs;
 mod memory;
 mod memory_stats;
@@ -28,15 +31,18 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(connections::clean_up)
         .service(connections::end)
         .service(health::performance_health)
+        .service(initialize::initialize)
         .service(memory::release)
         .service(rate_limits::rate_limits)
         .service(memory_stats::stats)
         .service(billing::refund)
         .service(tenant_use::tenants)
         .service(neighbours::noisy)
+        .configure(alerts::configure)
         .configure(cache::configure)
         .configure(capacity::configure)
         .configure(circuit_breakers::configure)
+        .configure(database::configure)
         .configure(jobs::configure)
         .configure(requests::configure);
 }

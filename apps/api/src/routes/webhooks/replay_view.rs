@@ -24,7 +24,7 @@ impl From<ReplayState> for StateName {
         match state {
             ReplayState::Running => Self::Running,
             ReplayState::Completed { .. } => Self::Completed,
-            ReplayState::Stopped { .. } => Self::Stopped,
+            ReplayState::Stopped { .. } | ReplayState::GivenUp { .. } => Self::Stopped,
             ReplayState::Expired { .. } => Self::Expired,
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use fairlead_domain::consistency::NodeName;
+use fairlead_domain::database::Lag;
 
 use super::*;
 use crate::config::PoolConfig;
@@ -16,6 +17,11 @@ const ANALYTICS: ReadIntent = ReadIntent {
     workload: Workload::Analytics,
 };
 
+const NONE: Lag = Lag {
+    bytes: 0,
+    time: Duration::ZERO,
+};
+
 fn at(lsn: u64) -> LogPosition {
     LogPosition::new(1, lsn)
 }
@@ -25,6 +31,7 @@ fn node(name: &str, role: NodeRole, lsn: u64) -> Arc<Node> {
     let seen = Seen::new(Duration::ZERO);
     seen.look(Ok(()));
     seen.position.store(at(lsn));
+    seen.saw_replica(None, Some(NONE));
     Arc::new(Node {
         name: NodeName::new(name),
         role,
@@ -69,6 +76,7 @@ fn cluster(replicas: impl Into<Vec<Arc<Node>>>) -> Cluster {
         silence: Duration::from_secs(1),
         reap_every: Duration::from_secs(1),
         turn: std::sync::atomic::AtomicUsize::new(0),
+        planning: crate::plans::Turns::default(),
         tasks: std::sync::Mutex::default(),
     }
 }
@@ -138,6 +146,25 @@ async fn who_is_out_of_the_rotation_gets_nothing() {
     assert_eq!(chosen(&cluster, INTERACTIVE, &[]), ["primary"]);
     named(&cluster, "analytics").fail(Fault::Silent);
     assert_eq!(chosen(&cluster, ANALYTICS, &[]), ["primary"]);
+}
+
+#[tokio::test]
+async fn a_replica_whose_lag_nobody_knows_serves_when_the_primary_is_gone() {
+    let cluster = three();
+    for name in ["one", "two", "analytics"] {
+        named(&cluster, name).seen.saw_replica(None, None);
+    }
+
+    for intent in [INTERACTIVE, ANALYTICS, at_least(95, INTERACTIVE)] {
+        assert_eq!(chosen(&cluster, intent, &[]), ["primary"], "{intent:?}");
+    }
+    named(&cluster, "primary").fail(Fault::Refuses);
+    assert_eq!(chosen(&cluster, at_least(91, INTERACTIVE), &[]), ["two"]);
+    assert_eq!(
+        chosen(&cluster, at_least(96, INTERACTIVE), &[]),
+        ["primary"],
+        "nobody is known to have it"
+    );
 }
 
 #[tokio::test]

@@ -322,7 +322,12 @@ impl Socket {
         let settings = &self.follower.services().settings;
         let (ping, silence) = (settings.socket_ping, settings.socket_silence);
         let is_older = |since: Option<Instant>, limit| since.is_some_and(|since| since.elapsed() > limit);
-        let standing = self.standing().await;
+        let standing = select! {
+            biased;
+            // Whoever is sent away does not wait for a database that does not answer: the next step tells why.
+            () = self.follower.is_to_leave() => return,
+            standing = self.standing() => standing,
+        };
         if standing == Standing::MayNot {
             self.close(
                 CREDENTIAL_ENDED,

@@ -49,13 +49,15 @@ impl From<WarmBody> for WarmWish {
 #[serde(rename_all = "camelCase")]
 #[schema(as = CacheWarmed, example = json!({"tenants": 1, "tookMs": 12.5, "datasets": [{
     "name": "recent-leads", "loaded": 3, "taken": 0, "kept": 0, "failed": 0, "unknown": 0, "tookMs": 9.1,
-}]}))]
+}], "notes": []}))]
 struct WarmedView {
     #[schema(minimum = 0)]
     tenants: usize,
     #[schema(minimum = 0)]
     took_ms: f64,
     datasets: Vec<DatasetView>,
+    /// Why something was not loaded that was asked for: `learned: nothing has been learnt yet`.
+    notes: Vec<&'static str>,
 }
 
 /// What was loaded of one dataset.
@@ -117,6 +119,7 @@ impl From<WarmReport> for WarmedView {
             tenants: report.tenants,
             took_ms: milliseconds(report.took),
             datasets: report.datasets.into_iter().map(DatasetView::from).collect(),
+            notes: report.notes,
         }
     }
 }

@@ -138,17 +138,6 @@ impl BottleneckView {
 
 impl CauseView {
     fn new(cause: &Cause, statements: &dyn StatementMeters) -> Self {
-        let name = match cause {
-            Cause::SlowQuery(name)
-            | Cause::RepeatedQuery(name)
-            | Cause::Pool(name)
-            | Cause::CacheMisses(name)
-            | Cause::Upstream(name)
-            | Cause::Queue(name)
-            | Cause::Exhaustion { name, .. } => Some(name.clone()),
-            Cause::Lock { relation, .. } => Some(relation.clone()),
-            Cause::Cpu => None,
-        };
         let text = match cause {
             Cause::SlowQuery(fingerprint) | Cause::RepeatedQuery(fingerprint) => {
                 let all = statements.statements().into_iter();
@@ -161,7 +150,7 @@ impl CauseView {
         };
         Self {
             kind: cause.kind(),
-            name,
+            name: cause.name().map(str::to_owned),
             text: text.map(String::from),
         }
     }

@@ -1,11 +1,5 @@
-use std::time::Duration;
-
 use actix_web::{HttpResponse, get, web};
-use fairlead_domain::performance::bottlenecks::Resource;
-use fairlead_domain::performance::forecast::{
-    Forecast, History, Limit, Months, Observation, Step, TooLittle, forecast,
-};
-use fairlead_domain::store::StoreError;
+use fairlead_domain::performance::forecast::{Months, Step};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -13,15 +7,13 @@ use super::view::{LackView, MadeView};
 use super::{NoSuchResource, PathResource, ResourceName, unit};
 use crate::Services;
 use crate::authentication::Operator;
-use crate::performance::capacity::{gauge, in_use};
+use crate::performance::capacity::gauge;
+use crate::performance::foretell::{Past, limits};
 use crate::problem::{Kind, Problem};
 use crate::query::{FromQuery, QueryOf, QueryReader};
 use crate::spec::Problems;
 
 const DEFAULT_MONTHS: u8 = 6;
-/// How far a history goes back at the most. Before that, a forecast by the hour would not know what an hour was like.
-const DAYS: time::Duration = time::Duration::days(1_000);
-const HOURS: time::Duration = time::Duration::days(90);
 
 /// What a [`ForecastQuery`] is read from, for the specification.
 #[derive(IntoParams)]
@@ -82,70 +74,6 @@ struct ForecastView {
     forecast: Option<MadeView>,
 }
 
-/// By the day, or where the history is too short for that by the hour.
-#[derive(Debug)]
-struct Past {
-    days: Vec<Observation>,
-    hours: Vec<Observation>,
-}
-
-impl Past {
-    async fn read(services: &Services, gauge: &str) -> Result<Self, StoreError> {
-        Ok(Self {
-            days: observed(services, gauge, DAYS, Duration::from_hours(24)).await?,
-            hours: observed(services, gauge, HOURS, Duration::from_hours(1)).await?,
-        })
-    }
-
-    fn foretell(&self, months: Months, limits: &[Limit]) -> (Step, Result<Forecast, TooLittle>) {
-        let by = |step, observations| {
-            History::new(step, observations).and_then(|history| forecast(&history, months, limits))
-        };
-        match by(Step::Day, &self.days) {
-            Ok(forecast) => (Step::Day, Ok(forecast)),
-            Err(too_little) => match by(Step::Hour, &self.hours) {
-                Ok(forecast) => (Step::Hour, Ok(forecast)),
-                // What is missing of days will be there first where there is much of it.
-                Err(_) => (Step::Day, Err(too_little)),
-            },
-        }
-    }
-}
-
-/// The means of whole steps: the one that is under way would say little of itself.
-async fn observed(
-    services: &Services,
-    gauge: &str,
-    reach: time::Duration,
-    step: Duration,
-) -> Result<Vec<Observation>, StoreError> {
-    let now = services.clock.now();
-    let levels = services
-        .performance
-        .samples
-        .levels(gauge, now - reach, step)
-        .await?;
-    let whole = levels.into_iter().filter(|(at, _)| *at + step <= now);
-    Ok(whole
-        .filter_map(|(at, level)| {
-            let value = level.mean()?;
-            Some(Observation { at, value })
-        })
-        .collect())
-}
-
-fn limits(services: &Services, resource: Resource) -> Vec<Limit> {
-    let all = in_use(services).into_iter();
-    let of = all.filter(|of| of.resource == resource);
-    let limits = of.filter_map(|of| {
-        Some(Limit {
-            name: resource.as_str().to_owned(),
-            value: of.limit?,
-        })
-    });
-    limits.collect()
-}
-
 /// Tell what a resource will need, and when its limit is reached.
 ///
 /// By the model that would have forecast its history best so far, with the error that it would have made. Where the history
@@ -172,15 +100,8 @@ pub(super) async fn capacity_forecast(
     let name = gauge(resource).ok_or(NoSuchResource)?;
     let past = Past::read(&services, name).await?;
     let limits = limits(&services, resource);
-    let turn = services.performance.forecasting.clone().acquire_owned().await;
-    let made = fairlead_telemetry::spawn_blocking(move || {
-        let made = past.foretell(months, &limits);
-        drop(turn);
-        made
-    });
-    let (step, made) = made
-        .await
-        .map_err(|error| Problem::server(Kind::Internal, error))?;
+    let made = past.foretell(&services, months, limits).await;
+    let (step, made) = made.map_err(|error| Problem::server(Kind::Internal, error))?;
     let (forecast, missing) = match made {
         Ok(forecast) => (Some(MadeView::from(forecast)), Vec::new()),
         Err(too_little) => (None, LackView::all(too_little)),

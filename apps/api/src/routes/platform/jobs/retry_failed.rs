@@ -1,8 +1,9 @@
 use actix_web::{HttpResponse, post, web};
 use fairlead_domain::Id;
-use fairlead_domain::jobs::Which;
+use fairlead_domain::jobs::{LeftDead, Which, WhyLeft};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
 
 use super::list::which;
 use super::{NoSuchQueue, PathQueue, QueueName};
@@ -43,24 +44,70 @@ impl FromQuery for RetryQuery {
 /// What comes of it.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[schema(as = RetriedJobs, example = json!({"retried": 17, "hasMore": false}))]
+#[schema(as = RetriedJobs, example = json!({"retried": 17, "hasMore": false, "left": [{
+    "id": "01934f6e-7b1a-7cc3-98a4-0242ac120009", "tenantId": "01934f6e-7b1a-7cc3-98a4-0242ac120002",
+    "kind": "score-leads", "uniqueKey": "score:7", "reason": "like-it",
+    "likeId": "01934f6e-7b1a-7cc3-98a4-0242ac12000a",
+}], "hasMoreLeft": false}))]
 struct RetriedView {
     /// Jobs that wait again.
     retried: u64,
     /// Whether there are likely to be more than one request retries: ask again.
     has_more: bool,
+    /// Those that stay dead, who died last first; empty while there are more to be retried.
+    #[schema(max_items = 100)]
+    left: Vec<LeftView>,
+    /// Whether others stay dead, too.
+    has_more_left: bool,
+}
+
+/// A job that stays dead.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = LeftJob)]
+struct LeftView {
+    id: Uuid,
+    /// `null`: the platform's own.
+    #[schema(required = true)]
+    tenant_id: Option<Uuid>,
+    kind: String,
+    #[schema(required = true)]
+    unique_key: Option<String>,
+    /// `like-it`: one with the same unique key is not finished, and does the same. `held`: somebody else is changing it,
+    /// or enqueuing one like it, at this very moment: ask again.
+    reason: &'static str,
+    /// The job that is like it.
+    #[schema(required = true)]
+    like_id: Option<Uuid>,
+}
+
+impl From<LeftDead> for LeftView {
+    fn from(left: LeftDead) -> Self {
+        let (reason, like_id) = match left.why {
+            WhyLeft::LikeIt(id) => ("like-it", Some(id.as_uuid())),
+            WhyLeft::Held => ("held", None),
+        };
+        Self {
+            id: left.id.as_uuid(),
+            tenant_id: left.owner.tenant().map(Id::as_uuid),
+            kind: left.kind,
+            unique_key: left.unique_key,
+            reason,
+            like_id,
+        }
+    }
 }
 
 /// Retry jobs that were given up.
 ///
 /// They wait again, with all their attempts. Of several with one unique key the last one does, and none while one like it
-/// is not finished.
+/// is not finished: those are told, and keep no others back.
 #[utoipa::path(
     tag = "platform",
     operation_id = "retryFailedJobs",
     params(("queue" = inline(QueueName), Path, description = "The queue."), RetryParameters),
     responses(
-        (status = 200, description = "How many.", body = RetriedView),
+        (status = 200, description = "How many, and which were left.", body = RetriedView),
         Problems<NoSuchQueue>,
     ),
     extensions(("x-permit" = json!("Operator"))),
@@ -78,10 +125,13 @@ pub(super) async fn retry_failed(
         operator = operator.0.operator(),
         queue = %queue.0,
         retried = retried.jobs,
+        left = retried.left.len(),
         "dead jobs were retried"
     );
     Ok(HttpResponse::Ok().json(RetriedView {
         retried: retried.jobs,
         has_more: retried.has_more,
+        left: retried.left.into_iter().map(LeftView::from).collect(),
+        has_more_left: retried.has_more_left,
     }))
 }

@@ -1,13 +1,16 @@
 use actix_web::{HttpResponse, get, web};
+use fairlead_domain::performance::bottlenecks::find;
 use fairlead_telemetry::process;
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
+use super::super::alerts::view::AlertView;
 use super::view::{LatencyView, per_second, ratio};
 use crate::Services;
 use crate::authentication::Operator;
-use crate::performance::Interval;
+use crate::performance::alerts::Seen;
+use crate::performance::{Interval, Performance};
 
 /// How this process fares now.
 #[derive(Debug, Serialize, ToSchema)]
@@ -28,8 +31,19 @@ use crate::performance::Interval;
     "pools": [{"node": "primary", "role": "app", "active": 2, "max": 20, "waiting": 0, "timeouts": 0}],
     "cache": {"hitRatio": 0.95, "entries": 1_204, "usedBytes": 8_100_000, "maxBytes": 67_108_864},
     "webSockets": 12, "streams": 3,
+    "alerts": {"at": "2026-11-22T09:59:40Z", "active": [{
+        "id": "01934f6e-7b1a-7cc3-98a4-0242ac120002", "rule": "response-time", "metric": "responseP95Ms",
+        "state": "active", "severity": "warning", "since": "2026-11-22T09:50:00Z", "openedAt": "2026-11-22T09:55:00Z",
+        "resolvedAt": null, "value": 212.5, "worst": 240.0, "isFlapping": false,
+        "told": {"severity": "warning", "since": "2026-11-22T09:55:00Z"}, "acknowledgedAt": null,
+        "acknowledgedBy": null, "silencedUntil": null,
+    }]},
+    "recommendations": [{
+        "cause": "slow-query", "name": "9ae16a3b2f90404f", "ratio": 0.61, "act": "add-index",
+        "text": "look at its plan for an index that it lacks",
+    }],
 }))]
-struct DashboardView {
+pub(super) struct DashboardView {
     #[serde(with = "time::serde::rfc3339")]
     at: OffsetDateTime,
     /// The last interval of measuring that is over; `null` before the first.
@@ -46,6 +60,37 @@ struct DashboardView {
     cache: Option<CacheView>,
     web_sockets: u64,
     streams: u64,
+    /// What is wrong, of all processes; `null`: this process has not looked yet.
+    #[schema(required = true)]
+    alerts: Option<AlertsView>,
+    /// What would help with what held requests up within the interval: the worst first, and none where all is well.
+    recommendations: Vec<RecommendationView>,
+}
+
+/// What is wrong, as it was seen last.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DashboardAlerts)]
+struct AlertsView {
+    /// When that was.
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    /// The newest first.
+    active: Vec<AlertView>,
+}
+
+/// What would help; `listBottlenecks` has what says so.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Recommendation)]
+struct RecommendationView {
+    cause: &'static str,
+    /// Which one; `null` where there is one only.
+    #[schema(required = true)]
+    name: Option<String>,
+    /// The part of the time of all requests that it takes; of a resource, how much of it is used.
+    #[schema(minimum = 0)]
+    ratio: f64,
+    act: &'static str,
+    text: String,
 }
 
 /// What was measured within an interval.
@@ -109,7 +154,7 @@ impl From<Interval> for IntervalView {
 }
 
 impl DashboardView {
-    fn new(services: &Services) -> Self {
+    pub(super) fn new(services: &Services) -> Self {
         let usage = process::usage();
         let clients = services.connections.by_tenant();
         let cache = services.cache_control.as_ref().map(|cache| {
@@ -142,8 +187,36 @@ impl DashboardView {
             cache,
             web_sockets: clients.iter().map(|of| of.sockets).sum(),
             streams: clients.iter().map(|of| of.streams).sum(),
+            alerts: services.performance.active_alerts.seen().map(AlertsView::from),
+            recommendations: recommendations(services),
         }
     }
+}
+
+impl From<Seen> for AlertsView {
+    fn from(Seen { at, alerts, silenced }: Seen) -> Self {
+        let active = alerts.into_iter().map(|alert| {
+            let until = silenced.get(&alert.rule).copied();
+            AlertView::new(alert, until)
+        });
+        Self {
+            at,
+            active: active.collect(),
+        }
+    }
+}
+
+fn recommendations(services: &Services) -> Vec<RecommendationView> {
+    let evidence = Performance::evidence(services);
+    let found = evidence.as_ref().map(find).unwrap_or_default();
+    let all = found.into_iter().map(|bottleneck| RecommendationView {
+        cause: bottleneck.cause.kind(),
+        name: bottleneck.cause.name().map(str::to_owned),
+        ratio: bottleneck.impact.share,
+        act: bottleneck.advice.act.as_str(),
+        text: bottleneck.advice.text,
+    });
+    all.collect()
 }
 
 /// Tell how this process fares now, at a glance.

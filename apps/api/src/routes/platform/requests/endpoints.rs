@@ -12,7 +12,8 @@ use super::period::{PeriodParameters, PeriodQuery};
 use super::view::{LatencyView, per_second, ratio};
 use crate::Services;
 use crate::authentication::Operator;
-use crate::middleware::{MOST_CALLS, RequestTimes, StatementOfRoute};
+use crate::middleware::{MOST_CALLS, StatementOfRoute};
+use crate::performance::counted::Counted;
 use crate::problem::Problem;
 use crate::query::QueryOf;
 use crate::units::milliseconds;
@@ -36,7 +37,7 @@ use crate::units::milliseconds;
     }],
 }]}))]
 struct EndpointsView {
-    /// For how long was counted: since the start of this process, or for as much of the period as something is known of.
+    /// For how long was counted: since the start of this process or the last reset, or for as much of the period as something is known of.
     seconds: f64,
     /// Those whose requests took most time altogether come first.
     items: Vec<EndpointView>,
@@ -125,10 +126,10 @@ impl Endpoint {
     }
 }
 
-/// Of this process, since it started.
-fn counted(times: &RequestTimes) -> Endpoints {
+/// Of this process.
+fn counted(counted: Counted) -> Endpoints {
     let mut all = Endpoints::new();
-    for (series, times) in times.all() {
+    for (series, times) in counted.times {
         let key = (series.method.into(), series.route);
         let endpoint = all.entry(key).or_default();
         endpoint.add(
@@ -219,7 +220,11 @@ pub(super) async fn endpoints(
     query: QueryOf<PeriodQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (all, span) = match query.0.0 {
-        None => (counted(&services.times), services.times.age()),
+        None => {
+            let of_process = Counted::of(&services);
+            let span = of_process.span;
+            (counted(of_process), span)
+        }
         Some(period) => {
             let now = services.clock.now();
             let (mut all, mut oldest) = (Endpoints::new(), now);

@@ -8,9 +8,11 @@ mod history;
 mod list_slow;
 pub(super) mod period;
 mod report;
+mod reset;
 mod slow_queries;
 mod stats;
 mod status;
+mod stream;
 mod sum;
 mod trends;
 mod view;
@@ -24,6 +26,8 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(trends::trends)
         .service(report::performance_report)
         .service(stats::stats)
+        .service(reset::reset)
+        .service(stream::stream)
         .service(endpoints::endpoints)
         .service(list_slow::list)
         .service(get_slow::get)

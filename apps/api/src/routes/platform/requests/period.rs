@@ -19,7 +19,7 @@ pub(in crate::routes::platform) enum Period {
 #[expect(dead_code, reason = "documents parameters")]
 pub(super) struct PeriodParameters {
     /// How far to look back: at what all processes have written down. Without it, what this process has counted since it
-    /// started is told, up to this moment.
+    /// started, or was reset, is told, up to this moment.
     #[param(nullable = false, inline)]
     period: Option<PeriodName>,
 }

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use actix_web::{HttpResponse, get, web};
 use fairlead_domain::performance::{Fingerprint, StatementReport};
@@ -8,7 +8,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::view::LatencyView;
 use crate::Services;
 use crate::authentication::Operator;
-use crate::middleware::RequestTimes;
+use crate::middleware::{Series, Times};
+use crate::performance::counted::Counted;
 use crate::query::{FromQuery, QueryOf, QueryReader};
 use crate::units::milliseconds;
 
@@ -146,9 +147,9 @@ impl SlowQueryView {
     }
 }
 
-fn routes(times: &RequestTimes) -> HashMap<Fingerprint, Vec<RouteView>> {
+fn routes(times: BTreeMap<Series, Times>) -> HashMap<Fingerprint, Vec<RouteView>> {
     let mut all: HashMap<_, Vec<RouteView>> = HashMap::new();
-    for (series, times) in times.all() {
+    for (series, times) in times {
         let route = Some(series.route).filter(|route| !route.is_empty());
         for statement in times.statements {
             let views = all.entry(statement.fingerprint).or_default();
@@ -189,7 +190,7 @@ fn routes(times: &RequestTimes) -> HashMap<Fingerprint, Vec<RouteView>> {
     tag = "platform",
     operation_id = "listSlowQueries",
     params(StatementsParameters),
-    responses((status = 200, description = "Since this process started.", body = SlowQueriesView)),
+    responses((status = 200, description = "Since this process started, or the last reset.", body = SlowQueriesView)),
     extensions(("x-permit" = json!("Operator"))),
 )]
 #[get("/performance/database/slow-queries")]
@@ -200,7 +201,11 @@ pub(super) async fn slow_queries(
 ) -> HttpResponse {
     let StatementsQuery { sort, limit } = query.0;
     // The longest first by their sum.
-    let mut statements = services.statements.statements();
+    let Counted {
+        times,
+        mut statements,
+        span,
+    } = Counted::of(&services);
     let calls = statements.iter().map(|report| report.times.count()).sum();
     let time = statements.iter().map(|report| report.times.sum()).sum();
     match sort {
@@ -210,13 +215,13 @@ pub(super) async fn slow_queries(
     }
     let has_more = statements.len() > limit;
     statements.truncate(limit);
-    let mut routes = routes(&services.times);
+    let mut routes = routes(times);
     let items = statements.into_iter().map(|report| {
         let routes = routes.remove(&report.fingerprint).unwrap_or_default();
         SlowQueryView::new(report, routes)
     });
     HttpResponse::Ok().json(SlowQueriesView {
-        seconds: services.times.age().as_secs_f64(),
+        seconds: span.as_secs_f64(),
         calls,
         time_ms: milliseconds(time),
         items: items.collect(),

@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use crate::Services;
 use crate::authentication::Operator;
+use crate::performance::counted::Counted;
 use crate::units::milliseconds;
 
 /// Whether what is told of performance can be relied on.
@@ -15,7 +16,7 @@ use crate::units::milliseconds;
     "routes": 41, "statements": 122, "slowRequests": 57, "slowRequestMs": 200.0,
 }))]
 struct StatusView {
-    /// How long this process has counted.
+    /// How long this process has counted: since its start, or the last reset.
     counting_for_seconds: f64,
     /// How often it writes down what it has measured.
     interval_seconds: f64,
@@ -47,13 +48,14 @@ struct StatusView {
 #[get("/performance/status")]
 pub(super) async fn status(services: web::Data<Services>, _operator: Operator) -> HttpResponse {
     let lately = services.performance.lately();
+    let counted = Counted::of(&services);
     HttpResponse::Ok().json(StatusView {
-        counting_for_seconds: services.times.age().as_secs_f64(),
+        counting_for_seconds: counted.span.as_secs_f64(),
         interval_seconds: services.performance.settings.interval.as_secs_f64(),
         written_at: lately.written_at,
         failing_since: lately.failing_since,
-        routes: services.times.all().len(),
-        statements: services.statements.statements().len(),
+        routes: counted.times.len(),
+        statements: counted.statements.len(),
         slow_requests: services.slow.all().len(),
         slow_request_ms: milliseconds(services.settings.slow_request),
     })

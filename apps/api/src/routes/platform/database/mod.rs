@@ -1,0 +1,68 @@
+//! How the database does what it is asked, and what would have it do better.
+
+mod analyze_query;
+mod growth;
+mod index_suggestions;
+mod indexing_strategy;
+mod plan_view;
+mod suggestion;
+mod table_stats;
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::problem::{Kind, Problem};
+use crate::spec::Problematic;
+
+/// PostgreSQL cuts off names that are longer.
+const MOST_LETTERS: usize = 63;
+
+pub(super) fn configure(config: &mut ServiceConfig) {
+    config
+        .service(table_stats::table_stats)
+        .service(indexing_strategy::indexing_strategy)
+        .service(analyze_query::analyze_query)
+        .service(index_suggestions::index_suggestions)
+        .service(index_suggestions::index_migration);
+}
+
+/// The `{tableName}` of a path: one that a table could have, and no more is known of it.
+#[derive(Debug)]
+struct PathTable(String);
+
+impl FromRequest for PathTable {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let name = request.match_info().get("tableName").unwrap_or_default();
+        let could_be = (1..=MOST_LETTERS).contains(&name.len())
+            && name
+                .bytes()
+                .all(|letter| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == b'_');
+        ready(if could_be {
+            Ok(Self(name.to_owned()))
+        } else {
+            Err(NoSuchTable.into())
+        })
+    }
+}
+
+/// The product has no table of this name.
+#[derive(Clone, Copy, Debug)]
+struct NoSuchTable;
+
+impl From<NoSuchTable> for Problem {
+    fn from(_: NoSuchTable) -> Self {
+        let detail =
+            "the product has no table of this name; `GET /api/v1/performance/database/size` lists them";
+        Self::client(Kind::NotFound, detail)
+    }
+}
+
+impl Problematic for NoSuchTable {
+    const KINDS: &'static [Kind] = &[Kind::NotFound];
+}

@@ -1,0 +1,28 @@
+//! What the catalog says of the tables of the product. Partitions are summed up: nobody made them by name.
+
+mod indexing;
+mod table;
+
+use async_trait::async_trait;
+use fairlead_domain::performance::catalog::{Catalog, Indexing, Measured, TableReport};
+use fairlead_domain::store::StoreError;
+
+use super::PgSystemStore;
+
+#[async_trait]
+impl Catalog for PgSystemStore {
+    #[tracing::instrument(level = "debug", name = "db.catalog.table", skip_all)]
+    async fn table(&self, name: &str) -> Result<Option<TableReport>, StoreError> {
+        table::report(self.cluster(), name).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.catalog.indexing", skip_all)]
+    async fn indexing(&self, measured: Measured) -> Result<Indexing, StoreError> {
+        indexing::indexing(self.cluster(), self.now(), measured).await
+    }
+}
+
+/// Sizes and counts are never negative.
+fn count(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or_default()
+}
