@@ -50,18 +50,21 @@ async fn starve(app: &TestApp, blocker: &mut PgConnection, acme: &TestTenant) ->
         .collect();
     let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
     wait_until("every connection waits", async || {
-        waiting_for(&mut superuser, "login_failures").await == i64::from(CONNECTIONS)
+        waiting_for(&mut superuser, ATTEMPT).await == i64::from(CONNECTIONS)
     })
     .await;
     logins
 }
 
-/// How many statements that name a table wait for a lock.
-async fn waiting_for(superuser: &mut PgConnection, table: &str) -> i64 {
+/// What every attempt to log in does first. The chore that forgets failures waits as well, by a pool of its own.
+const ATTEMPT: &str = "INSERT INTO login_failures";
+
+/// How many statements that have this in them wait for a lock.
+async fn waiting_for(superuser: &mut PgConnection, part: &str) -> i64 {
     let waiting = "SELECT count(*) FROM pg_stat_activity
                    WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%' || $1 || '%'";
     sqlx::query_scalar(waiting)
-        .bind(table)
+        .bind(part)
         .fetch_one(superuser)
         .await
         .unwrap()
@@ -196,7 +199,7 @@ async fn a_session_that_is_ended_elsewhere_is_refused_within_seconds_though_no_c
     // The logins wait for a minute.
     assert!(took < std::time::Duration::from_secs(15), "{took:?}");
     assert_eq!(
-        waiting_for(&mut elsewhere, "login_failures").await,
+        waiting_for(&mut elsewhere, ATTEMPT).await,
         i64::from(CONNECTIONS),
         "no connection was free meanwhile"
     );
