@@ -67,6 +67,8 @@ impl Pgbench {
                 ("PGUSER", "fairlead_app"),
                 ("PGDATABASE", "fairlead"),
                 ("PGPASSWORD", self.password.reveal()),
+                // As the product does: a plan is made once, and not for each tenant and status anew.
+                ("PGOPTIONS", "-c plan_cache_mode=force_generic_plan"),
             ]);
         let report = child::read(&mut pgbench);
         let durations = self.take_durations()?;
