@@ -256,7 +256,11 @@ async fn dead_letters_are_grouped_by_what_they_failed_of_and_can_be_retried() {
     assert_eq!(retry("").await, 2);
 
     assert_eq!(
-        count(&mut superuser, "state = 'waiting' AND attempts = 0").await,
+        count(
+            &mut superuser,
+            "queue = 'lead-processing' AND state = 'waiting' AND attempts = 0"
+        )
+        .await,
         5
     );
     assert_eq!(
