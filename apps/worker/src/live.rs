@@ -409,30 +409,64 @@ async fn end(worker: &crate::Shared) -> Option<EventCursor> {
     }
 }
 
+/// The history of the server that the log is read from. A replica that takes over begins another, in which numbers of
+/// transactions that it had not come to are given anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Timeline {
+    #[default]
+    Unknown,
+    Known(u32),
+    /// It is another's from now on, of which nothing was read yet.
+    Left,
+}
+
+impl Timeline {
+    fn is_another(self, stretch: &Stretch) -> bool {
+        let of_stretch = stretch.as_of.timeline;
+        matches!(self, Self::Known(known) if of_stretch != 0 && of_stretch != known)
+    }
+
+    fn note(&mut self, stretch: &Stretch) {
+        if stretch.as_of.timeline != 0 {
+            *self = Self::Known(stretch.as_of.timeline);
+        } else if *self == Self::Left {
+            *self = Self::Unknown;
+        }
+    }
+}
+
 /// Returns when nobody follows any more, nor observes.
 async fn tell_from(mut place: EventCursor, worker: &crate::Shared, waiter: &mut Waiter) {
     let mut looks = Looks::default();
     let mut failures = 0;
+    let mut timeline = Timeline::default();
     loop {
         let written = worker.log.written();
         match worker.log.read(place, STRETCH).await {
-            Ok(stretch) if stretch.is_ahead => {
+            Ok(stretch) if stretch.is_ahead || timeline.is_another(&stretch) => {
                 tracing::warn!(
-                    "the log of events ends before what was told of it: another server has taken over, which had not \
-                     come so far; those who follow look again"
+                    is_ahead = stretch.is_ahead,
+                    "another server has taken over the log of events, and may not have come as far as was told of it; \
+                     those who follow look again"
                 );
                 looks.note_more();
                 let Some(end) = end(worker).await else {
                     continue;
                 };
                 place = end;
+                timeline = Timeline::Left;
                 worker.live.begin_anew(place);
             }
             Ok(stretch) => {
                 failures = 0;
                 if let Some(Observing { observer, .. }) = &worker.observing {
+                    // Behind the end that it goes on from, so that all up to there was committed before.
+                    if timeline == Timeline::Left {
+                        observer.observe_anew();
+                    }
                     observer.observe(&stretch);
                 }
+                timeline.note(&stretch);
                 let Stretch {
                     events,
                     is_held,

@@ -13,4 +13,8 @@ pub trait EventObserver: Debug + Send + Sync {
 
     /// Is told instead, every so often, that there was nothing behind the last stretch until a moment.
     fn observe_nothing(&self, until: Instant);
+
+    /// Is told instead of the events up to the stretch that comes next: another server has taken over, and which of them
+    /// were given already nobody can say, as it gives the numbers of transactions anew that it had not come to.
+    fn observe_anew(&self);
 }

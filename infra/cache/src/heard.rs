@@ -49,8 +49,8 @@ enum Followed {
         /// When there was nothing more: not while a transaction holds the log up, or many wait to be read.
         flowed: Instant,
     },
-    /// A failover may have lost transactions that were read, and gives their numbers away anew: what is recorded by
-    /// them is passed over.
+    /// A failover may have lost transactions that were read, and gives their numbers away anew: until the log is followed
+    /// anew, what is recorded by them is passed over.
     Unsure,
 }
 
@@ -135,6 +135,12 @@ impl Heard {
         *lock(&self.followed) = Followed::Unsure;
     }
 
+    /// Forgets what was found, all of which is bumped: the log is followed from here on.
+    fn begin_anew(&self) {
+        lock(&self.untold).clear();
+        *lock(&self.followed) = Followed::NotYet;
+    }
+
     fn note_followed(&self, stretch: &Stretch, now: Instant) {
         if let followed @ Followed::NotYet = &mut *lock(&self.followed) {
             *followed = Followed::Since {
@@ -210,6 +216,11 @@ impl Heard {
 }
 
 impl Untold {
+    fn clear(&mut self) {
+        self.commits.clear();
+        self.latest.clear();
+    }
+
     /// The mark of a commit is that of its first event.
     fn mark_of(&mut self, event: &Event, transaction: u32) -> NonZeroU32 {
         let known = self.latest.iter().rev().find(|(known, _)| *known == transaction);
@@ -238,9 +249,22 @@ impl EventObserver for TieredCache {
         self.inner.heard.note_flowed(until);
         self.inner.tell_untold(Instant::now());
     }
+
+    fn observe_anew(&self) {
+        self.inner.observe_anew();
+    }
 }
 
 impl Inner {
+    /// Drops what is kept here: it may depend on what the log has and was not given. Others, who follow the log as well, do
+    /// so themselves.
+    fn observe_anew(&self) {
+        self.take_floor(Some(LogPosition::UNKNOWN));
+        self.heard.begin_anew();
+        // Invariant: last. Whose load began before may not have seen what was passed over.
+        self.generations.bump_everything();
+    }
+
     pub(crate) fn observe(self: &Arc<Self>, stretch: &Stretch, now: Instant) {
         self.heard.find(stretch, now);
         self.heard.note_followed(stretch, now);

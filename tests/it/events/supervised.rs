@@ -28,6 +28,8 @@ impl EventObserver for Beset {
     }
 
     fn observe_nothing(&self, _: Instant) {}
+
+    fn observe_anew(&self) {}
 }
 
 async fn next(events: &mut Box<dyn LiveEvents>) -> String {

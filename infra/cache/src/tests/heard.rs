@@ -245,8 +245,21 @@ async fn after_a_failover_nobody_is_sure_of_what_was_followed() {
 
     reader.cache.note_timeline(2);
 
-    inner.observe(&whole, now + Duration::from_secs(1));
+    let later = now + Duration::from_secs(1);
+    inner.observe(&whole, later);
     assert!(!inner.heard.has_followed(now, now));
+
+    // Until the log is followed on the other timeline.
+    reader.value().await;
+    reader.cache.observe_anew();
+    assert_eq!(
+        source(&reader).await,
+        Source::Loader,
+        "what was passed over may concern it"
+    );
+    inner.observe(&whole, later);
+    assert!(!inner.heard.has_followed(now, now));
+    assert!(inner.heard.has_followed(later, whole.asked));
 }
 
 /// Others have as long to tell of it themselves, and nobody shows for longer what was there before.
