@@ -69,7 +69,8 @@ pub(super) fn ask_for_consistency(operation: &mut Value) {
         "in": "header",
         "required": false,
         "description": "What an answer to a write gave under this name: the read sees at least that write. Or \
-                        `strong`: it sees everything that was written before. Without it, what the tenant wrote \
+                        `strong`, as which a token counts that cannot be read any more: it sees everything that was \
+                        written before. Without it, what the tenant wrote \
                         through this server within the last minute is seen.",
         "schema": {"type": "string", "pattern": format!("^(strong|[A-Za-z0-9_-]{{{length}}})$")},
         "example": "strong",
