@@ -1,6 +1,7 @@
 //! What a read shows, and the forms in which it is sent.
 
 use std::cell::RefCell;
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use actix_web::http::StatusCode;
@@ -29,6 +30,8 @@ pub(crate) struct Representation {
 const JSON: &str = "application/json";
 /// The most bytes that a thread keeps to write answers to.
 const LONGEST_KEPT: usize = 256 << 10;
+/// From here on a form is made beside the threads that serve: in less than a millisecond it is made where it is shown.
+const LARGE: usize = 64 << 10;
 /// `Last-Modified` has whole seconds, and a change can become visible up to a deadline after the moment it bears. So it
 /// is told, and trusted, only once no change can still appear that bears the same moment or an earlier one.
 const SETTLED_AFTER: Duration = Duration::MINUTE;
@@ -102,6 +105,33 @@ fn to_bytes(view: &impl Serialize) -> Bytes {
     })
 }
 
+/// The form of a large answer that has yet to be made for a client: it takes a thread for milliseconds, or, where an answer
+/// has megabytes, for tenths of a second.
+fn missing(entry: &Entry, headers: &HeaderMap, compression: &Compression) -> Option<Coding> {
+    if entry.body().len() < LARGE {
+        return None;
+    }
+    let coding = compression.choose(headers, entry.body().len())?;
+    // Who may know the answer is likely to be sent none.
+    let may_know = headers.contains_key(header::IF_NONE_MATCH) && known(entry, headers, None).is_some();
+    (!may_know && !entry.is_made(coding.into())).then_some(coding)
+}
+
+/// Whether [`show`] would hold up the thread, and with it whoever else it serves.
+pub(crate) fn is_slow_to_show(entry: &Entry, headers: &HeaderMap, compression: &Compression) -> bool {
+    missing(entry, headers, compression).is_some()
+}
+
+/// Makes what is slow to be made for [`show`], on a thread that serves nobody.
+pub(crate) async fn prepare(entry: &Arc<Entry>, headers: &HeaderMap, compression: &Compression) {
+    let Some(coding) = missing(entry, headers, compression) else {
+        return;
+    };
+    let (entry, compression) = (Arc::clone(entry), *compression);
+    // Should that fail, it is made where it is shown.
+    let _ = fairlead_telemetry::spawn_blocking(move || encoded(&entry, coding, &compression)).await;
+}
+
 /// Answers a GET with what is kept: 304 when the client has it already, else 200 in the form that the client likes most.
 ///
 /// The answer shares the entry's bytes. A coding is made when it is first asked for, and kept with the entry.
@@ -112,7 +142,11 @@ pub(crate) fn show(
     now: OffsetDateTime,
 ) -> HttpResponse {
     let headers = request.headers();
-    let coding = compression.choose(headers, entry.body().len());
+    // What hardly shrinks is not worth making again and again.
+    let is_worth_it = |coding: &Coding| entry.body().len() < LARGE || !entry.is_too_large((*coding).into());
+    let coding = compression
+        .choose(headers, entry.body().len())
+        .filter(is_worth_it);
     let modified = entry.modified().filter(|&at| now - at >= SETTLED_AFTER);
 
     let mut response = HttpResponse::Ok();

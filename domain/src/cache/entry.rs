@@ -68,6 +68,16 @@ impl Entry {
         self.loaded.as_of
     }
 
+    /// Whether somebody has asked for this form, be it kept or not.
+    pub fn is_made(&self, encoding: Encoding) -> bool {
+        self.encoded[encoding as usize].get().is_some()
+    }
+
+    /// Whether the form was made and not kept, so that [`Entry::encoded`] makes it each time.
+    pub fn is_too_large(&self, encoding: Encoding) -> bool {
+        matches!(self.encoded[encoding as usize].get(), Some(None))
+    }
+
     /// The body in `encoding`; made by `encode` when it is first asked for, and by one caller alone.
     ///
     /// It is kept as long as all codings together take no more than the plain form: who weighs an entry need not know
@@ -133,6 +143,8 @@ mod tests {
             .iter()
             .filter(|kept| matches!(kept.get(), Some(Some(_))));
         assert_eq!(kept.count(), 1);
+        assert!(entry.is_made(Encoding::Gzip) && entry.is_too_large(Encoding::Gzip));
+        assert!(entry.is_made(Encoding::Zstd) && !entry.is_too_large(Encoding::Zstd));
         assert_eq!(entry.encoded_bytes.into_inner(), 60);
     }
 }

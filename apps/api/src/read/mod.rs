@@ -28,6 +28,7 @@ use shown::{show_found, show_loaded, wants_no_cache};
 
 use crate::authentication::{Authenticated, Permitted};
 use crate::problem::{Kind, Problem};
+use crate::representation::prepare;
 use crate::state::Services;
 
 /// A read by a caller who may do `A`.
@@ -119,6 +120,7 @@ async fn answer<Q: Question>(
     checks: Option<&[Check]>,
 ) -> Result<HttpResponse, Problem> {
     let services = Services::of(request);
+    let compression = &services.settings.compression;
     let consistency = services.consistency.asked(request, scope)?;
     let kept = match &services.cache {
         Some(cache) if !wants_no_cache(request.headers()) => question.key().map(|key| (cache, key)),
@@ -126,8 +128,9 @@ async fn answer<Q: Question>(
     };
     let Some((cache, key)) = kept else {
         let asked = Asked::new(services.origin(), scope.clone(), question);
-        let loaded = asked.load(consistency).await?;
-        return Ok(show_loaded(request, &Entry::new(loaded), asked.node()));
+        let entry = Arc::new(Entry::new(asked.load(consistency).await?));
+        prepare(&entry, request.headers(), compression).await;
+        return Ok(show_loaded(request, &entry, asked.node()));
     };
     if let Some(found) = cache.find(scope, &key, consistency) {
         if let Some((checks, target)) = checks.zip(request.uri().path_and_query()) {
@@ -136,6 +139,7 @@ async fn answer<Q: Question>(
                 .shortcuts
                 .learn(scope, target.as_str(), key, route, checks);
         }
+        prepare(&found.entry, request.headers(), compression).await;
         return Ok(show_found(request, &found, None));
     }
     let asked = Arc::new(Asked::new(services.origin(), scope.clone(), question));
@@ -146,7 +150,10 @@ async fn answer<Q: Question>(
         consistency,
     };
     match cache.get_or_load(scope, read, asked.clone()).await {
-        Ok(found) => Ok(show_found(request, &found, asked.node())),
+        Ok(found) => {
+            prepare(&found.entry, request.headers(), compression).await;
+            Ok(show_found(request, &found, asked.node()))
+        }
         // All who waited for the load share its problem.
         Err(failure) => Err(match failure.cause::<Problem>() {
             Some(problem) => problem.clone(),

@@ -14,6 +14,7 @@ use fairlead_domain::identity::TenantId;
 use moka::sync::Cache;
 
 use super::shown::{show_found, wants_no_cache};
+use crate::representation::is_slow_to_show;
 use crate::state::Services;
 
 /// How many targets are remembered; those used least go first.
@@ -98,8 +99,12 @@ pub(crate) fn take(
     caller: &Caller,
     services: &Services,
 ) -> Option<(HttpResponse, Arc<str>)> {
+    let is_quick = |found: &Found| {
+        let compression = &services.settings.compression;
+        !is_slow_to_show(&found.entry, request.headers(), compression)
+    };
     answer(request, caller, services, |cache, scope, key, consistency| {
-        cache.find(scope, key, consistency)
+        cache.find(scope, key, consistency).filter(is_quick)
     })
 }
 
