@@ -100,7 +100,7 @@ pub use plan_calls::PlanCalls;
 pub use rate_limits::{Enforcement, RateLimits};
 pub use read::Shortcuts;
 pub use realtime::{Connections, OperationWatches};
-pub use routes::{ConfirmationKey, ImportPlaces, LeadFileWriter, VoiceMeters};
+pub use routes::{ConfirmationKey, ImportPlaces, LeadFileWriter, VoiceMeters, WarmTurn};
 pub use serve::{Offer, OpenConnections, serve};
 pub use state::{
     AllocatorUsage, ApiSettings, BillingServices, HealthCheck, HealthProbe, HealthReport, HealthStatus,

@@ -38,7 +38,7 @@ use crate::plan_calls::PlanCalls;
 use crate::rate_limits::RateLimits;
 use crate::read::{Origin, Shortcuts};
 use crate::realtime::{Connections, OperationWatches};
-use crate::routes::{ConfirmationKey, ImportPlaces, VoiceMeters};
+use crate::routes::{ConfirmationKey, ImportPlaces, VoiceMeters, WarmTurn};
 use crate::serve::OpenConnections;
 
 /// All that handlers need from outside; made once by the wiring and shared by every worker.
@@ -51,6 +51,7 @@ pub struct Services {
     /// The operators' side of it; there when it is.
     pub cache_control: Option<Arc<dyn CacheControl>>,
     pub cache_warming: Option<Arc<dyn CacheWarming>>,
+    pub warm_turn: WarmTurn,
     pub memory: Arc<dyn MemoryKeeper>,
     pub hasher: Arc<dyn PasswordHasher>,
     pub tokens: Arc<dyn AccessTokens>,

@@ -27,6 +27,7 @@ pub(crate) mod questions {
 
 pub use leads::{ImportPlaces, LeadFileWriter};
 pub(crate) use pages::configure as configure_pages;
+pub use platform::WarmTurn;
 use utoipa_actix_web::scope;
 use utoipa_actix_web::service_config::ServiceConfig;
 pub(crate) use voice::VOICE_COUNTERS;

@@ -30,7 +30,7 @@ use anyhow::Context as _;
 use fairlead_api::{
     AlertRounds, Connections, ImportPlaces, JobServices, Offer, OpenConnections, OperationWatches,
     Performance, PerformanceSettings, PlanCalls, Recorder, RequestTimes, Services, Shortcuts, SlowRequests,
-    TenantMeters, VoiceMeters,
+    TenantMeters, VoiceMeters, WarmTurn,
 };
 use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
 use fairlead_cache::Warmer;
@@ -366,6 +366,7 @@ fn services(
         cache: cache.clone().map(|cache| Arc::new(cache) as _),
         cache_control: cache.clone().map(|cache| Arc::new(cache) as _),
         cache_warming: ready.warmer.map(|warmer| warmer as _),
+        warm_turn: WarmTurn::default(),
         memory: Arc::new(memory::ProcessMemory { cache }),
         hasher: Arc::new(Argon2PasswordHasher::new(hasher_limits(config))),
         tokens: Arc::new(JwtAccessTokens::new(Arc::clone(ready.keys), tokens)),

@@ -20,6 +20,8 @@ mod rate_limits;
 mod requests;
 mod tenant_use;
 
+pub use cache::WarmTurn;
+
 use utoipa_actix_web::service_config::ServiceConfig;
 
 pub(super) fn configure(config: &mut ServiceConfig) {

@@ -24,5 +24,11 @@ pub(super) async fn clear(
     services: web::Data<Services>,
     operator: Operator,
 ) -> Result<HttpResponse, Problem> {
-    drop_answers(&services, &operator, vec![Invalidate::Everything]).await
+    drop_answers(
+        &services,
+        &operator,
+        vec![Invalidate::Everything],
+        Problem::not_found,
+    )
+    .await
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use actix_web::{HttpResponse, post, web};
 use fairlead_domain::Id;
 use fairlead_domain::cache::{CacheKey, Invalidate, Namespace, Tag};
@@ -8,7 +10,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::view::InvalidatedView;
-use super::{NoCache, control, pattern};
+use super::{NoCache, control, is_known, pattern};
 use crate::Services;
 use crate::authentication::Operator;
 use crate::json::JsonBody;
@@ -133,27 +135,66 @@ pub(super) async fn invalidate(
     operator: Operator,
     body: JsonBody<InvalidationBody>,
 ) -> Result<HttpResponse, Problem> {
+    let field = if body.value.pattern.is_some() {
+        "pattern"
+    } else {
+        "tenantId"
+    };
     let meant = body.value.parse()?;
-    drop_answers(&services, &operator, meant).await
+    let unknown = || Invalid::field(field, "must name a tenant; there is none of this id").into();
+    drop_answers(&services, &operator, meant, unknown).await
 }
 
-/// Drops answers on an operator's behalf, and tells what.
+/// Drops answers on an operator's behalf, and tells what; `unknown` is the problem of a tenant that there is not.
+///
+/// Where that cannot be looked up, as the database is away, the answers are dropped: they may be why it is called.
 pub(super) async fn drop_answers(
     services: &Services,
     operator: &Operator,
     meant: Vec<Invalidate>,
+    unknown: impl FnOnce() -> Problem,
 ) -> Result<HttpResponse, Problem> {
     let control = control(services)?;
+    let mut notes = Vec::new();
+    let tenants: BTreeSet<_> = meant.iter().filter_map(tenant_of).collect();
+    for tenant in tenants {
+        match is_known(services, tenant).await {
+            Ok(true) => {}
+            Ok(false) => return Err(unknown()),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, %tenant, "whether there is such a tenant cannot be looked up");
+                notes.push(format!(
+                    "whether there is a tenant {tenant} could not be looked up"
+                ));
+            }
+        }
+    }
     let mut invalidated = Vec::with_capacity(meant.len());
     for what in meant {
+        // A key has what was searched for in it, which may be a person's name: the operator is told it, the log is not.
+        let logged = match &what {
+            Invalidate::Key(tenant, key) => {
+                format!("a key of {} of tenant {tenant}", key.namespace().as_str())
+            }
+            other => describe(other),
+        };
         let described = describe(&what);
         control.invalidate(what).await;
         tracing::info!(
             operator = operator.0.operator(),
-            what = described,
+            what = logged,
             "answers were dropped"
         );
         invalidated.push(described);
     }
-    Ok(HttpResponse::Ok().json(InvalidatedView { invalidated }))
+    Ok(HttpResponse::Ok().json(InvalidatedView { invalidated, notes }))
+}
+
+fn tenant_of(what: &Invalidate) -> Option<TenantId> {
+    match what {
+        Invalidate::Key(tenant, _) | Invalidate::Tag(tenant, _) | Invalidate::Tenant(tenant) => Some(*tenant),
+        Invalidate::Namespace(tenant, _) => *tenant,
+        Invalidate::Everything => None,
+    }
 }

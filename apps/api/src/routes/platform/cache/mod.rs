@@ -10,7 +10,12 @@ mod tenant;
 mod view;
 mod warm;
 
+pub use warm::WarmTurn;
+
+use fairlead_domain::access::SystemScope;
 use fairlead_domain::cache::CacheControl;
+use fairlead_domain::identity::TenantId;
+use fairlead_domain::store::StoreError;
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::Services;
@@ -43,6 +48,18 @@ impl From<NoCache> for Problem {
 
 impl Problematic for NoCache {
     const KINDS: &'static [Kind] = &[Kind::Conflict];
+}
+
+/// Whether there is such a tenant. One that there is not was most likely mistyped: an operator who is told that its
+/// answers were dropped, or loaded, believes it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "operators see the platform across tenants"
+)]
+async fn is_known(services: &Services, tenant: TenantId) -> Result<bool, StoreError> {
+    let scope = SystemScope::new("operator: see to the answers of a tenant");
+    let mut uow = services.system.begin(&scope).await?;
+    Ok(uow.accounts().find_owner(tenant).await?.is_some())
 }
 
 fn control(services: &Services) -> Result<&dyn CacheControl, NoCache> {

@@ -8,8 +8,15 @@ use super::{NoCache, control};
 use crate::Services;
 use crate::authentication::Operator;
 use crate::path::PathId;
-use crate::problem::Problem;
-use crate::spec::Problems;
+use crate::problem::{Kind, Problem};
+use crate::spec::{Problematic, Problems};
+
+/// None that was ever there.
+struct NoSuchTenant;
+
+impl Problematic for NoSuchTenant {
+    const KINDS: &'static [Kind] = &[Kind::NotFound];
+}
 
 /// Tell what is kept of a tenant in this process, and what it saves.
 #[utoipa::path(
@@ -40,6 +47,7 @@ pub(super) async fn stats(
     params(("id" = uuid::Uuid, Path, description = "The tenant's id.")),
     responses(
         (status = 200, description = "What was dropped.", body = InvalidatedView),
+        Problems<NoSuchTenant>,
         Problems<NoCache>,
     ),
     extensions(("x-permit" = json!("Operator"))),
@@ -50,5 +58,11 @@ pub(super) async fn clear(
     operator: Operator,
     id: PathId<Tenant>,
 ) -> Result<HttpResponse, Problem> {
-    drop_answers(&services, &operator, vec![Invalidate::Tenant(id.0)]).await
+    drop_answers(
+        &services,
+        &operator,
+        vec![Invalidate::Tenant(id.0)],
+        Problem::not_found,
+    )
+    .await
 }

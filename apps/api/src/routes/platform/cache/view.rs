@@ -142,8 +142,10 @@ impl From<&(&'static str, Times)> for TimesView {
 
 /// What was dropped.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = Invalidated, example = json!({"invalidated": ["leads.list of every tenant"]}))]
+#[schema(as = Invalidated, example = json!({"invalidated": ["leads.list of every tenant"], "notes": []}))]
 pub(super) struct InvalidatedView {
     /// In words, one for each thing.
     pub(super) invalidated: Vec<String>,
+    /// What could not be made sure of.
+    pub(super) notes: Vec<String>,
 }

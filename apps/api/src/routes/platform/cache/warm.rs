@@ -1,19 +1,42 @@
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, get, post, web};
-use fairlead_domain::access::SystemScope;
 use fairlead_domain::cache::{CacheWarming, DatasetReport, WarmReport, WarmWish, WarmedKey};
-use fairlead_domain::identity::TenantId;
 use fairlead_domain::invalid::Invalid;
 use serde::{Deserialize, Serialize};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::NoCache;
+use super::{NoCache, is_known};
 use crate::Services;
 use crate::authentication::Operator;
 use crate::json::JsonBody;
 use crate::problem::{Kind, Problem};
 use crate::spec::Problems;
 use crate::units::milliseconds;
+
+/// Whose order to warm is carried out: of one after the other, as each may load a thousand answers of hundreds of tenants.
+/// Clones are the same turn.
+#[derive(Clone, Debug)]
+pub struct WarmTurn(Arc<Semaphore>);
+
+impl Default for WarmTurn {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(1)))
+    }
+}
+
+impl WarmTurn {
+    fn take(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        Arc::clone(&self.0).try_acquire_owned().map_err(|_| {
+            Problem::client(
+                Kind::Conflict,
+                "an order to warm is being carried out in this process; give yours when it is done, which its log tells",
+            )
+        })
+    }
+}
 
 /// What is to be loaded ahead of need: every dataset, unless `datasets`, `keys` or `learned` says otherwise.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -151,7 +174,7 @@ impl From<WarmedKey> for WarmedKeyView {
     }
 }
 
-fn warming(services: &Services) -> Result<&std::sync::Arc<dyn CacheWarming>, NoCache> {
+fn warming(services: &Services) -> Result<&Arc<dyn CacheWarming>, NoCache> {
     services.cache_warming.as_ref().ok_or(NoCache)
 }
 
@@ -171,31 +194,24 @@ pub(super) async fn warm(
 ) -> Result<HttpResponse, Problem> {
     let warming = warming(&services)?.clone();
     let request = WarmWish::from(body.value).parse(&warming.datasets())?;
-    if let Some(tenant) = request.tenant {
-        require_known(&services, tenant).await?;
+    if let Some(tenant) = request.tenant
+        && !is_known(&services, tenant).await?
+    {
+        return Err(
+            Invalid::field("tenantId", "must be the id of a tenant; there is none of this id").into(),
+        );
     }
+    let turn = services.warm_turn.take()?;
     // It goes on when the operator goes away: what is loaded serves others.
-    let warmed = fairlead_telemetry::spawn(async move { warming.warm(request).await });
+    let warmed = fairlead_telemetry::spawn(async move {
+        let warmed = warming.warm(request).await;
+        drop(turn);
+        warmed
+    });
     let report = warmed
         .await
         .map_err(|error| Problem::server(Kind::Internal, error))??;
     Ok(HttpResponse::Ok().json(WarmedView::from(report)))
-}
-
-/// One that there is not has nothing to be loaded, and was most likely mistyped.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "operators see the platform across tenants"
-)]
-async fn require_known(services: &Services, tenant: TenantId) -> Result<(), Problem> {
-    let scope = SystemScope::new("operator: warm the cache");
-    let mut uow = services.system.begin(&scope).await?;
-    match uow.accounts().find_owner(tenant).await? {
-        Some(_) => Ok(()),
-        None => {
-            Err(Invalid::field("tenantId", "must be the id of a tenant; there is none of this id").into())
-        }
-    }
 }
 
 /// Tell what each warmed answer has earned.
