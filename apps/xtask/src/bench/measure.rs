@@ -152,9 +152,13 @@ fn one(
     }
     for round in 1..=plan.rounds {
         let mut line = format!("{} {connections} connections, round {round}:", workload.name());
-        for series in &mut results {
+        // Nobody always stands behind the same one.
+        let first = (round as usize - 1) % results.len();
+        for turn in 0..results.len() {
             interrupt::check()?;
-            let measurement = take_turn(stage, field, series, round, seconds)?;
+            let index = (first + turn) % results.len();
+            let measurement = take_turn(stage, field, &results[index], round, seconds)?;
+            let series = &mut results[index];
             let _ = write!(line, " {:?} {:.0}/s", series.subject, measurement.per_second);
             if measurement.errors > 0 {
                 let _ = write!(line, " with {} errors", measurement.errors);
@@ -232,9 +236,11 @@ fn by_pgbench(
     seconds: u32,
 ) -> Result<Measurement> {
     let cpu = stage.cpu()?;
-    let done = field
-        .pgbench
-        .run(&field.folder.join(script_name(workload, extent)), seconds)?;
+    let done = field.pgbench.run(
+        &field.folder.join(script_name(workload, extent)),
+        workload.plans(),
+        seconds,
+    )?;
     let cpu = stage.cpu()?.saturating_sub(cpu);
     stage.settle()?;
     Ok(Measurement {

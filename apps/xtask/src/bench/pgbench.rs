@@ -22,6 +22,22 @@ pub(crate) struct Pgbench {
     tenant: String,
 }
 
+/// Whether PostgreSQL plans a statement anew for each tenant and value where it thinks that better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Plans {
+    Kept,
+    AsItThinksBest,
+}
+
+impl Plans {
+    fn option(self) -> &'static str {
+        match self {
+            Self::Kept => "-c plan_cache_mode=force_generic_plan",
+            Self::AsItThinksBest => "-c plan_cache_mode=auto",
+        }
+    }
+}
+
 /// What pgbench did; times in microseconds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Done {
@@ -51,7 +67,7 @@ impl Pgbench {
     }
 
     /// Runs a script over and over; fails if a transaction does.
-    pub(crate) fn run(&self, script: &Path, seconds: u32) -> Result<Done> {
+    pub(crate) fn run(&self, script: &Path, plans: Plans, seconds: u32) -> Result<Done> {
         let prefix = self.folder.join("pgbench");
         let mut pgbench = Command::new(&self.program);
         pgbench
@@ -67,8 +83,7 @@ impl Pgbench {
                 ("PGUSER", "fairlead_app"),
                 ("PGDATABASE", "fairlead"),
                 ("PGPASSWORD", self.password.reveal()),
-                // As the product does: a plan is made once, and not for each tenant and status anew.
-                ("PGOPTIONS", "-c plan_cache_mode=force_generic_plan"),
+                ("PGOPTIONS", plans.option()),
             ]);
         let report = child::read(&mut pgbench);
         let durations = self.take_durations()?;

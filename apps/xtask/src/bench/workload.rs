@@ -3,6 +3,8 @@
 use clap::ValueEnum;
 use serde::Serialize;
 
+use super::pgbench::Plans;
+
 /// One kind of request. DESIGN speaks of them by these names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ValueEnum)]
 #[value(rename_all = "UPPER")]
@@ -45,6 +47,14 @@ impl Workload {
             Self::W6 => "W6",
             Self::W7 => "W7",
             Self::W8 => "W8",
+        }
+    }
+
+    /// As the product has its statements planned.
+    pub(crate) fn plans(self) -> Plans {
+        match self {
+            Self::W1 | Self::W2 | Self::W3 => Plans::Kept,
+            Self::W4 | Self::W5 | Self::W6 | Self::W7 | Self::W8 => Plans::AsItThinksBest,
         }
     }
 
