@@ -51,6 +51,7 @@ mod repeats;
 mod replicas;
 mod responses;
 mod rolling;
+mod round_trips;
 mod schema;
 mod serve;
 mod serve_roles;

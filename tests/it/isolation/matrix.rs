@@ -281,12 +281,12 @@ fn silence(_: usize) -> Value {
 
 /// An operation as the specification has it.
 #[derive(Clone, Debug)]
-pub(super) struct Operation {
+pub(crate) struct Operation {
     pub(super) id: String,
-    method: Method,
-    path: String,
+    pub(crate) method: Method,
+    pub(crate) path: String,
     /// The actions of which one must be permitted; none: any caller will do.
-    pub(super) permits: Vec<String>,
+    pub(crate) permits: Vec<String>,
     /// The names of the credentials it takes; none: it is public.
     pub(super) credentials: BTreeSet<String>,
     pub(super) takes_key: bool,
@@ -308,7 +308,7 @@ impl Operation {
     }
 }
 
-pub(super) fn operations() -> Vec<Operation> {
+pub(crate) fn operations() -> Vec<Operation> {
     let document: Value = serde_json::from_str(&spec::openapi_json()).expect("the specification is JSON");
     let paths = document["paths"]
         .as_object()

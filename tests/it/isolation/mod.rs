@@ -13,7 +13,8 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use support::{Response, TestApp};
 
-use matrix::{CASES, call, lets_in, make, matrix, operations};
+pub(crate) use matrix::operations;
+use matrix::{CASES, call, lets_in, make, matrix};
 
 /// Operations that need no credential. The list may only shrink.
 const PUBLIC: [&str; 10] = [
