@@ -55,7 +55,8 @@ pub struct UpstreamReport {
     pub hold: Option<Hold>,
     /// When a call is let through to find out whether it is well; `None` while it is closed, or is held without an end.
     pub next_probe: Option<OffsetDateTime>,
-    /// Whether a call was refused here because another process is to find out whether the service is back.
+    /// Whether a call was refused here because another process is to find out whether the service is back, or is finding that
+    /// out here because none was.
     pub awaits_turn: bool,
     /// How many failures there were within the time that counts, and how many open the breaker.
     pub failures: usize,

@@ -35,6 +35,8 @@ pub struct Posted {
     pub found: Option<Numbered>,
     /// The latest that an operator has decided.
     pub decided: Option<Numbered>,
+    /// Whether a process has the turn to find out whether the service is back.
+    pub is_probed: bool,
 }
 
 /// News with a number that is greater than those of all earlier ones of its kind.
@@ -96,6 +98,8 @@ struct Known {
     decided: u64,
     /// For how many rounds it is our turn.
     turns_left: u32,
+    /// For how many rounds it has been time to find out whether the service is back.
+    rounds_half_open: u32,
 }
 
 impl BreakerSharing {
@@ -134,11 +138,12 @@ impl BreakerSharing {
         }
         let names: Vec<&'static str> = reports.iter().map(|report| report.name).collect();
         let posted = self.board.read(&names).await?;
+        let probed: Vec<bool> = posted.iter().map(|posted| posted.is_probed).collect();
         for (name, posted) in names.iter().zip(posted) {
             self.learn(name, posted).await?;
         }
-        for report in self.upstreams.report() {
-            let turn = self.turn(&report).await?;
+        for (report, is_probed) in self.upstreams.report().into_iter().zip(probed) {
+            let turn = self.turn(&report, is_probed).await?;
             self.upstreams.give_turn(report.name, turn);
         }
         Ok(())
@@ -216,20 +221,33 @@ impl BreakerSharing {
         }
     }
 
-    async fn turn(&mut self, report: &UpstreamReport) -> Result<ProbeTurn, BoardUnavailable> {
+    /// Whose turn it is. Where calls are seldom, whoever asks for it has no call any more by the time it has it, and the call
+    /// after that comes to another process: so nobody would ever find out, did each wait for its turn.
+    async fn turn(
+        &mut self,
+        report: &UpstreamReport,
+        is_probed: bool,
+    ) -> Result<ProbeTurn, BoardUnavailable> {
         let known = self.known.entry(report.name).or_default();
         if report.state != BreakerState::HalfOpen {
             known.turns_left = 0;
+            known.rounds_half_open = 0;
             return Ok(ProbeTurn::Others);
         }
         known.turns_left = known.turns_left.saturating_sub(1);
+        known.rounds_half_open = known.rounds_half_open.saturating_add(1);
         // Whoever has nothing to ask keeps it from nobody.
         if report.awaits_turn && self.board.claim_probe(report.name, Self::LEASE).await? {
             known.turns_left = Self::ROUNDS_OF_A_LEASE;
         }
-        Ok(match known.turns_left {
-            0 => ProbeTurn::Others,
-            _ => ProbeTurn::Ours,
+        let is_seldom = !is_probed && known.rounds_half_open > Self::ROUNDS_OF_A_LEASE;
+        Ok(if known.turns_left > 0 {
+            ProbeTurn::Ours
+        } else if is_seldom && !report.awaits_turn {
+            // For as long as somebody could have had a turn nobody has found out, and nobody wants to now.
+            ProbeTurn::Anybodys
+        } else {
+            ProbeTurn::Others
         })
     }
 }

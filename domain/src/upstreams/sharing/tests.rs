@@ -56,7 +56,11 @@ impl Seat {
 #[async_trait]
 impl BreakerBoard for Seat {
     async fn read(&self, _: &[&'static str]) -> Result<Vec<Posted>, BoardUnavailable> {
-        Ok(vec![self.reach()?.posted.clone()])
+        let board = self.reach()?;
+        Ok(vec![Posted {
+            is_probed: board.prober.is_some(),
+            ..board.posted.clone()
+        }])
     }
 
     async fn post(&self, _: &'static str, news: &BreakerNews) -> Result<u64, BoardUnavailable> {
@@ -305,6 +309,51 @@ fn one_process_at_a_time_finds_out_whether_the_service_is_back_and_only_one_that
     fleet.breakers[0].await_turn();
     fleet.rounds(1);
     assert_eq!(fleet.turns()[0], ProbeTurn::Ours);
+}
+
+#[test]
+fn where_calls_are_seldom_whichever_comes_next_finds_out_in_whatever_process() {
+    let mut fleet = Fleet::of(3);
+    for breaker in &fleet.breakers {
+        breaker.change(HalfOpen);
+    }
+
+    // One call comes, and none for a minute.
+    fleet.breakers[1].await_turn();
+    fleet.rounds(20);
+    assert!(!fleet.turns().contains(&ProbeTurn::Anybodys), "it has the turn");
+    fleet.board.0.lock().unwrap().prober = None;
+    fleet.rounds(40);
+    assert_eq!(fleet.turns(), [ProbeTurn::Anybodys; 3]);
+
+    // The next one is made at once. For as long as it takes, it is its turn alone.
+    fleet.breakers[2].await_turn();
+    fleet.rounds(2);
+    assert_eq!(
+        fleet.turns(),
+        [ProbeTurn::Others, ProbeTurn::Others, ProbeTurn::Ours]
+    );
+    fleet.breakers[2].change(Closed);
+    fleet.rounds(2);
+    assert_eq!(fleet.states(), [Closed; 3]);
+}
+
+#[test]
+fn where_no_call_comes_at_all_the_first_one_finds_out() {
+    let mut fleet = Fleet::of(2);
+    for breaker in &fleet.breakers {
+        breaker.change(HalfOpen);
+    }
+
+    fleet.rounds(12);
+    assert_eq!(
+        fleet.turns(),
+        [ProbeTurn::Others; 2],
+        "many may come at this moment"
+    );
+    fleet.rounds(1);
+
+    assert_eq!(fleet.turns(), [ProbeTurn::Anybodys; 2]);
 }
 
 #[test]

@@ -102,7 +102,7 @@ impl BreakerBoard for RedisBreakerBoard {
         let mut pipe = redis::pipe();
         pipe.cmd("TIME");
         for name in names {
-            for what in ["found", "decided"] {
+            for what in ["found", "decided", "probe"] {
                 pipe.cmd("GET").arg(self.key(name, what));
             }
         }
@@ -121,9 +121,10 @@ impl BreakerBoard for RedisBreakerBoard {
             .await;
         let (now, texts) = self.note(answers)?;
         let read = |text: &Option<String>| text.as_deref().and_then(|text| record::read(text, now));
-        let posted = texts.chunks_exact(2).map(|pair| Posted {
-            found: read(&pair[0]),
-            decided: read(&pair[1]),
+        let posted = texts.chunks_exact(3).map(|of_one| Posted {
+            found: read(&of_one[0]),
+            decided: read(&of_one[1]),
+            is_probed: of_one[2].is_some(),
         });
         Ok(posted.collect())
     }

@@ -47,7 +47,7 @@ struct Inner {
 struct Turn {
     whose: ProbeTurn,
     heard: Instant,
-    /// Whether a call would have been made were it ours.
+    /// Whether a call would have been made were it ours, or is made where it is anybody's.
     is_awaited: bool,
 }
 
@@ -166,6 +166,10 @@ impl Breaker {
             number,
             expires: now + self.settings.probe_timeout,
         });
+        // Other processes leave it to this call from the next round on.
+        if inner.turn.whose == ProbeTurn::Anybodys {
+            inner.turn.is_awaited = true;
+        }
         Some(Admission {
             breaker: self,
             epoch,
@@ -358,13 +362,17 @@ impl FailurePolicy for FailuresWithin {
         if seen.learned.is_some() {
             return seen.learned;
         }
+        let is_probe = seen.state == BreakerState::HalfOpen;
         let failures = &mut seen.failures;
         failures.push_back(now);
         if failures.len() > allowed {
             failures.pop_front();
         }
         let is_recent = |failure: &Instant| now.duration_since(*failure) < window;
-        (failures.len() == allowed && failures.iter().all(is_recent)).then_some(recovery)
+        let are_too_many = failures.len() == allowed && failures.iter().all(is_recent);
+        // Without a time of ours the machine opens it for as long as before: where another process had told of the failure,
+        // for what was left of that one's time, which may be next to nothing.
+        (are_too_many || is_probe).then_some(recovery)
     }
 
     fn revived(&mut self) {

@@ -115,6 +115,57 @@ fn a_probe_that_never_ends_expires_and_is_not_listened_to() {
 }
 
 #[test]
+fn a_probe_that_fails_keeps_it_open_for_the_whole_time_however_it_has_opened() {
+    let breaker = breaker();
+    // Another process opened it, and this one has heard of that at the end.
+    breaker.learn_open(Duration::from_millis(1));
+    sleep(Duration::from_millis(5));
+
+    breaker.admit().unwrap().fail();
+    sleep(Duration::from_millis(10));
+
+    assert_eq!(breaker.standing().state, BreakerState::Open);
+    until_half_open();
+    assert_eq!(breaker.standing().state, BreakerState::HalfOpen);
+}
+
+#[test]
+fn calls_that_are_seldom_open_it_never_and_close_it_by_the_first_that_is_well() {
+    let window = Duration::from_millis(30);
+    let breaker = breaker_with(window, Duration::from_millis(10));
+
+    // Each is the only one within the window, but for one.
+    for _ in 0..12 {
+        fail(&breaker, 1);
+        sleep(window / 2);
+        assert_eq!(breaker.standing().state, BreakerState::Closed);
+    }
+    sleep(window);
+    fail(&breaker, 5);
+    // Long after it might have been asked, by a call that takes longer than a probe may and that nobody comes after.
+    sleep(RECOVERY * 3);
+    let seldom = breaker.admit().unwrap();
+    sleep(Duration::from_millis(20));
+    seldom.succeed();
+
+    let standing = breaker.standing();
+    assert_eq!((standing.state, standing.failures), (BreakerState::Closed, 0));
+}
+
+#[test]
+fn a_call_that_finds_out_in_anybodys_turn_tells_that_it_does() {
+    let breaker = breaker();
+    fail(&breaker, 5);
+    until_half_open();
+    breaker.give_turn(ProbeTurn::Anybodys);
+    assert!(!breaker.standing().awaits_turn);
+
+    let _probe = breaker.admit().unwrap();
+
+    assert!(breaker.standing().awaits_turn);
+}
+
+#[test]
 fn what_was_begun_before_it_opened_says_nothing_about_the_service_as_it_is_now() {
     let breaker = breaker();
     let [early, late] = [(); 2].map(|()| breaker.admit().unwrap());
