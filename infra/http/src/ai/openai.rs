@@ -65,7 +65,7 @@ pub(super) fn recording(model: &str, recording: &Recording) -> (String, Bytes) {
         AudioType::Flac => "recording.flac",
         AudioType::WebM => "recording.webm",
     };
-    let boundary = boundary(&recording.bytes);
+    let boundary = boundary();
     let part = |name: &str| format!("--{boundary}\r\ncontent-disposition: form-data; name=\"{name}\"");
     let mut body = format!(
         "{}\r\n\r\n{model}\r\n{}\r\n\r\njson\r\n{}; filename=\"{file}\"\r\ncontent-type: {}\r\n\r\n",
@@ -80,14 +80,9 @@ pub(super) fn recording(model: &str, recording: &Recording) -> (String, Bytes) {
     (format!("multipart/form-data; boundary={boundary}"), body.into())
 }
 
-/// A line that the recording does not have.
-fn boundary(bytes: &[u8]) -> String {
-    let is_absent = |boundary: &String| {
-        let boundary = boundary.as_bytes();
-        !bytes.windows(boundary.len()).any(|part| part == boundary)
-    };
-    let mut boundaries = (0_u64..).map(|number| format!("fairlead-{number}"));
-    boundaries.find(is_absent).expect("no recording has all of them")
+/// A line that nobody knows who has made the recording, so nobody can end its part early: 128 random bits.
+fn boundary() -> String {
+    format!("fairlead-{:032x}", rand::random::<u128>())
 }
 
 #[derive(Deserialize)]
@@ -119,21 +114,41 @@ impl From<Transcription> for ModelAnswer {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_form_is_parted_by_what_its_file_does_not_have() {
+    fn form(bytes: &[u8]) -> (String, Vec<u8>) {
         let (media_type, body) = recording(
             "whisper-1",
             &Recording {
                 audio: AudioType::Ogg,
-                bytes: b"\xff--fairlead-0 and fairlead-1\r\n".as_slice().into(),
+                bytes: bytes.to_owned().into(),
             },
         );
+        let boundary = media_type.strip_prefix("multipart/form-data; boundary=").unwrap();
+        (boundary.to_owned(), body.to_vec())
+    }
 
-        assert_eq!(media_type, "multipart/form-data; boundary=fairlead-2");
-        let expected = b"--fairlead-2\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n\
-            --fairlead-2\r\ncontent-disposition: form-data; name=\"response_format\"\r\n\r\njson\r\n\
-            --fairlead-2\r\ncontent-disposition: form-data; name=\"file\"; filename=\"recording.ogg\"\r\n\
-            content-type: audio/ogg\r\n\r\n\xff--fairlead-0 and fairlead-1\r\n\r\n--fairlead-2--\r\n";
-        assert_eq!(body.as_ref(), expected.as_slice());
+    #[test]
+    fn a_form_has_the_recording_as_it_is_between_lines_that_nobody_could_know() {
+        // Whoever knew of boundaries that are numbered would end the part here, and name another model.
+        let audio = b"\xff\r\n--fairlead-0\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nother\r\n--fairlead-0--\r\n";
+
+        let (boundary, body) = form(audio);
+
+        let head = format!(
+            "--{boundary}\r\ncontent-disposition: form-data; name=\"model\"\r\n\r\nwhisper-1\r\n\
+             --{boundary}\r\ncontent-disposition: form-data; name=\"response_format\"\r\n\r\njson\r\n\
+             --{boundary}\r\ncontent-disposition: form-data; name=\"file\"; filename=\"recording.ogg\"\r\n\
+             content-type: audio/ogg\r\n\r\n"
+        );
+        let tail = format!("\r\n--{boundary}--\r\n");
+        assert_eq!(body, [head.as_bytes(), audio, tail.as_bytes()].concat());
+    }
+
+    #[test]
+    fn no_two_forms_have_the_same_boundary() {
+        let [(one, _), (other, _)] = [form(b"RIFF"), form(b"RIFF")];
+
+        assert_ne!(one, other);
+        // RFC 2046, section 5.1.1: 70 characters at the most.
+        assert!((32..=70).contains(&one.len()), "{one}");
     }
 }
