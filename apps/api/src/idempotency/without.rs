@@ -11,6 +11,15 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
+    #[cfg(test)]
+    const ALL: [Self; 5] = [
+        Self::NobodyIsKnown,
+        Self::EndsItself,
+        Self::NamesItself,
+        Self::SetsState,
+        Self::WritesNothing,
+    ];
+
     pub(crate) const fn text(self) -> &'static str {
         match self {
             Self::NobodyIsKnown => "nobody is known yet whose it could be",
@@ -67,4 +76,28 @@ pub(crate) const WITHOUT: &[(&str, Reason)] = &[
 pub(crate) fn reason(operation: &str) -> Option<Reason> {
     let found = WITHOUT.iter().find(|(id, _)| *id == operation);
     found.map(|(_, reason)| *reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GUIDE: &str = include_str!("../../../../docs/idempotency.md");
+
+    #[test]
+    fn the_guide_names_the_operations_without_a_key_and_no_others() {
+        let row = |reason: Reason| {
+            let of_it = WITHOUT.iter().filter(|(_, why)| *why == reason);
+            let ids: Vec<String> = of_it.map(|(id, _)| format!("`{id}`")).collect();
+            format!("| {} | {} |", reason.text(), ids.join(", "))
+        };
+        let expected: Vec<String> = Reason::ALL.map(row).into();
+
+        let table = GUIDE
+            .lines()
+            .skip_while(|line| *line != "| because | operations |");
+        let told: Vec<&str> = table.skip(2).take_while(|line| line.starts_with('|')).collect();
+
+        assert_eq!(told, expected, "docs/idempotency.md");
+    }
 }
