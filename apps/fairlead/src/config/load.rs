@@ -192,18 +192,7 @@ fn conflicts(loaded: &Loaded) -> Vec<Fault> {
             origin("ai.provider"),
         ));
     }
-    let redis = &config.cache.redis;
-    let encrypted = redis.encrypted_kinds().into_iter().flatten();
-    let compressed = redis.compressed_kinds().into_iter().flatten();
-    let named = encrypted
-        .map(|kind| ("cache.redis.encrypt_only", kind))
-        .chain(compressed.map(|kind| ("cache.redis.compress_only", kind)));
-    for (key, unknown) in named.filter(|(_, kind)| !config.cache.ttl_seconds.contains_key(*kind)) {
-        found.push(format!(
-            "`{key}` ({}) names `{unknown}`, but there is no `cache.ttl_seconds.{unknown}`",
-            origin(key),
-        ));
-    }
+    found.extend(conflicts_of_kinds(config, &origin));
     let urls = ["database.url", "database.system_url", "database.owner_url"];
     let (set, missing): (Vec<&str>, Vec<&str>) =
         urls.into_iter().partition(|path| loaded.value(path).is_some());
@@ -229,6 +218,41 @@ fn conflicts(loaded: &Loaded) -> Vec<Fault> {
         ));
     }
     found.into_iter().map(Fault::Conflict).collect()
+}
+
+/// Those of the kinds of answers that are kept otherwise in Redis. Whoever names some to be encrypted must not find out later
+/// that none was.
+fn conflicts_of_kinds<'l>(config: &Config, origin: &impl Fn(&str) -> &'l str) -> Vec<String> {
+    let redis = &config.cache.redis;
+    let [encrypted, compressed] = [&redis.encrypt_only, &redis.compress_only].map(Option::as_deref);
+    let named = [
+        ("cache.redis.encrypt", redis.encrypt, encrypted),
+        ("cache.redis.compress", redis.compress, compressed),
+    ];
+    let mut found = Vec::new();
+    for (switch, is_on, kinds) in named {
+        let Some(kinds) = kinds else { continue };
+        let key = format!("{switch}_only");
+        if !is_on {
+            found.push(format!(
+                "`{key}` is set ({}), but `{switch}` is false ({}), so none of these kinds is: set `{switch}` to true, or leave \
+                 `{key}` out",
+                origin(&key),
+                origin(switch),
+            ));
+        }
+        let unknown = kinds
+            .split(',')
+            .map(str::trim)
+            .filter(|kind| !config.cache.ttl_seconds.contains_key(*kind));
+        found.extend(unknown.map(|unknown| {
+            format!(
+                "`{key}` ({}) names `{unknown}`, but there is no `cache.ttl_seconds.{unknown}`",
+                origin(&key),
+            )
+        }));
+    }
+    found
 }
 
 /// Those of what takes payments, where anything does.

@@ -127,7 +127,10 @@ fn every_key_can_be_set_from_the_environment() {
                 (&variable, value),
                 ("FAIRLEAD__BILLING__SUCCESS_URL", "https://example.com"),
             ],
-            Kind::Text if key.path.ends_with("_only") => &[(&variable, "me,users_list")],
+            Kind::Text if key.path.ends_with("_only") => &[
+                (&variable, "me,users_list"),
+                ("FAIRLEAD__CACHE__REDIS__ENCRYPT", "true"),
+            ],
             _ => &[(&variable, value)],
         };
 
@@ -149,6 +152,33 @@ fn a_kind_of_answer_that_there_is_not_is_not_left_unencrypted() {
         error.to_string().contains("cache.ttl_seconds.user_list"),
         "{error}"
     );
+}
+
+#[test]
+fn kinds_of_answers_that_are_named_for_nothing_are_refused_with_the_key_that_is_missing() {
+    let load_with = |variables: &[(&str, &str)]| load(&environment(variables)).map(drop);
+    let only = ("FAIRLEAD__CACHE__REDIS__ENCRYPT_ONLY", "me,users_list");
+
+    let error = load_with(&[only]).unwrap_err().to_string();
+
+    assert!(
+        error.contains("`cache.redis.encrypt_only` is set (env:"),
+        "{error}"
+    );
+    assert!(
+        error.contains("`cache.redis.encrypt` is false (default)"),
+        "{error}"
+    );
+    assert!(error.contains("set `cache.redis.encrypt` to true"), "{error}");
+    load_with(&[only, ("FAIRLEAD__CACHE__REDIS__ENCRYPT", "true")]).unwrap();
+
+    let error = load_with(&[
+        ("FAIRLEAD__CACHE__REDIS__COMPRESS", "false"),
+        ("FAIRLEAD__CACHE__REDIS__COMPRESS_ONLY", "me"),
+    ])
+    .unwrap_err()
+    .to_string();
+    assert!(error.contains("set `cache.redis.compress` to true"), "{error}");
 }
 
 const REPLICAS: &str = r#"[{"name": "near", "url": "postgres://a@near/c"},
