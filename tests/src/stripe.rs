@@ -3,7 +3,7 @@
 //! It is strict where the real one is: it knows a call again by its key, refuses the key with other words, and wants forms
 //! and a version. What it was made to do is counted, so that a test sees what was done twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -35,6 +35,10 @@ pub struct Account {
     pub refunds: Vec<(String, String)>,
     /// By customer.
     pub subscriptions: BTreeMap<String, Vec<Value>>,
+    /// Customers that were removed.
+    pub removed: BTreeSet<String>,
+    /// With what it refuses whatever it is asked.
+    pub refuses: Option<u16>,
 }
 
 /// A page to pay on.
@@ -181,6 +185,13 @@ impl Account {
         }
         let customer = form(query).remove("customer").unwrap_or_default();
         match path {
+            "/v1/subscriptions" if self.removed.contains(&customer) => (
+                400,
+                json!({"error": {
+                    "type": "invalid_request_error", "code": "resource_missing", "param": "customer",
+                    "message": "No such customer.",
+                }}),
+            ),
             "/v1/subscriptions" => {
                 let all = self.subscriptions.get(&customer).cloned().unwrap_or_default();
                 (200, json!({"object": "list", "has_more": false, "data": all}))
@@ -209,6 +220,9 @@ impl Answers for Account {
         }
         if header("stripe-version") != Some("2025-09-30.clover") {
             return error(400, "invalid_request_error", "version");
+        }
+        if let Some(status) = self.refuses {
+            return error(status, "invalid_request_error", "refused");
         }
         match asked.method.as_str() {
             "POST" => self.once(asked),

@@ -35,7 +35,8 @@ pub trait PaymentProvider: Debug + Send + Sync {
     /// Pays back; returns the provider's id of that.
     async fn refund(&self, key: &str, refund: &NewRefund<'_>) -> Result<String, PaymentFault>;
 
-    /// The subscriptions of a customer, ended ones included, the newest first.
+    /// The subscriptions of a customer, ended ones included, the newest first; none, too, of one that the provider does not
+    /// know any more.
     async fn subscriptions(&self, customer: &str) -> Result<Vec<ProviderSubscription>, PaymentFault>;
 }
 

@@ -5,7 +5,10 @@ use time::OffsetDateTime;
 
 use super::make::{MOST_ATTEMPTS, scope};
 use super::snapshot::SubscriptionSnapshot;
-use super::{PaymentFault, PaymentProvider, PaymentState, Prices, ProviderSubscription, Subscription};
+use super::{
+    PaymentFault, PaymentProvider, PaymentState, Prices, ProviderSubscription, Subscription,
+    SubscriptionStatus,
+};
 use crate::access::Actor;
 use crate::consistency::ReadIntent;
 use crate::events::{Aggregate, Recorded, Source};
@@ -83,8 +86,9 @@ impl JobHandler for SyncSubscription {
 
         let mut uow = self.store.begin_behind(&scope).await?;
         let wanted_by_now = uow.billing().syncs_wanted().await?;
-        if let Some(found) = choose(&found) {
-            keep(&mut *uow, self.read(found)).await?;
+        match choose(&found) {
+            Some(found) => keep(&mut *uow, self.read(found)).await?,
+            None => end(&mut *uow).await?,
         }
         if wanted_by_now != wanted {
             uow.jobs()
@@ -128,6 +132,22 @@ pub(super) fn choose(found: &[ProviderSubscription]) -> Option<&ProviderSubscrip
             &found.id,
         )
     })
+}
+
+/// Ends what was subscribed to of which the provider knows nothing any more: with the customer it removes all that was the
+/// customer's.
+async fn end(uow: &mut dyn UnitOfWork) -> Result<(), StoreError> {
+    let before = uow.billing().subscription().await?;
+    match before.filter(|before| !before.status.is_over()) {
+        Some(before) => {
+            let ended = Subscription {
+                status: SubscriptionStatus::Canceled,
+                ..before
+            };
+            keep(uow, ended).await
+        }
+        None => Ok(()),
+    }
 }
 
 async fn keep(uow: &mut dyn UnitOfWork, mut after: Subscription) -> Result<(), StoreError> {

@@ -201,6 +201,75 @@ async fn a_subscription_of_another_customer_in_the_answer_is_taken_for_none() {
 }
 
 #[tokio::test]
+async fn a_customer_that_stripe_does_not_know_any_more_has_no_plan_that_costs() {
+    let stripe = Stripe::stripe().await;
+    let app = TestApp::start_with(sells(&stripe)).await;
+    for (name, is_known) in [("acme", false), ("umbrella", true)] {
+        let (tenant, id) = customer(&app, &stripe, name).await;
+        let shown = stripe.with(|account| account.subscribe(&id, BUSINESS));
+        tell(&app, &format!("evt_{name}"), UPDATED, &shown)
+            .await
+            .expect(200);
+        has_plan(&tenant, "BUSINESS").await;
+
+        // Its customer was removed, or all that it had is gone.
+        stripe.with(|account| {
+            account.subscriptions.remove(&id);
+            if !is_known {
+                account.removed.insert(id.clone());
+            }
+        });
+        let event = format!("evt_{name}_gone");
+        tell(&app, &event, "customer.subscription.deleted", &shown)
+            .await
+            .expect(200);
+
+        has_plan(&tenant, "FREE").await;
+        assert_eq!(status(&tenant.owner).await, "CANCELED");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_of_stripe_takes_no_plan_away_and_is_asked_about_again() {
+    let stripe = Stripe::stripe().await;
+    let app = TestApp::start_with(sells(&stripe)).await;
+    let (acme, id) = customer(&app, &stripe, "acme").await;
+    let shown = stripe.with(|account| account.subscribe(&id, TEAM));
+    tell(&app, "evt_1", UPDATED, &shown).await.expect(200);
+    has_plan(&acme, "TEAM").await;
+
+    // It says no to the question, and nothing of the subscription.
+    for status in [402, 403, 404] {
+        stripe.with(|account| {
+            account.change(&id, |subscription| subscription["status"] = json!("canceled"));
+            account.refuses = Some(status);
+        });
+        let asked = stripe.asked().len();
+        tell(&app, &format!("evt_{status}"), UPDATED, &shown)
+            .await
+            .expect(200);
+        wait_until("it was asked more than once", async || {
+            stripe.asked().len() > asked + 1
+        })
+        .await;
+        let meanwhile = acme.owner.get(SUBSCRIPTION).await.expect(200);
+        assert_eq!(
+            (&meanwhile["plan"], &meanwhile["status"]),
+            (&json!("TEAM"), &json!("ACTIVE")),
+            "{status}"
+        );
+        stripe.with(|account| account.refuses = None);
+        has_plan(&acme, "FREE").await;
+
+        stripe.with(|account| account.change(&id, |subscription| subscription["status"] = json!("active")));
+        tell(&app, &format!("evt_{status}_again"), UPDATED, &shown)
+            .await
+            .expect(200);
+        has_plan(&acme, "TEAM").await;
+    }
+}
+
+#[tokio::test]
 async fn without_a_secret_nothing_is_taken() {
     let stripe = Stripe::stripe().await;
     let app = TestApp::start_with(|config| {

@@ -148,7 +148,12 @@ impl PaymentProvider for StripeProvider {
             .add("status", "all")
             .add("limit", MOST_SUBSCRIPTIONS);
         let call = look(format!("/v1/subscriptions?{}", query.finish()));
-        let found: wire::Subscriptions = self.send(&call).await?;
+        let found = match self.upstream.call_for_more::<wire::Subscriptions>(&call).await {
+            Ok(found) => found,
+            // Whoever was removed there has none.
+            Err(failed) if wire::is_missing_customer(&failed.refusal) => return Ok(Vec::new()),
+            Err(failed) => return Err(fault(&failed)),
+        };
         let read = |subscription: wire::Subscription| subscription.read(customer);
         found
             .data

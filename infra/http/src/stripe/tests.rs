@@ -88,3 +88,15 @@ fn a_refusal_is_told_by_its_fixed_words() {
     );
     assert!(matches!(refused(409, json!({})), PaymentFault::Later { .. }));
 }
+
+#[test]
+fn a_customer_that_is_not_known_is_told_from_anything_else_that_is_missing() {
+    let is_missing = |code: &str, param: &str| {
+        let error = json!({"error": {"type": "invalid_request_error", "code": code, "param": param}});
+        wire::is_missing_customer(error.to_string().as_bytes())
+    };
+
+    assert!(is_missing("resource_missing", "customer"));
+    assert!(!is_missing("resource_missing", "price"));
+    assert!(!is_missing("api_key_expired", "customer"));
+}

@@ -145,6 +145,14 @@ struct Error {
     param: Option<String>,
 }
 
+/// Whether a refusal says that there is no such customer.
+pub(super) fn is_missing_customer(refusal: &[u8]) -> bool {
+    let errors: Option<Errors> = serde_json::from_slice(refusal).ok();
+    errors.is_some_and(|Errors { error }| {
+        error.code.as_deref() == Some("resource_missing") && error.param.as_deref() == Some("customer")
+    })
+}
+
 /// What a refusal says, by its fixed words alone: its message may repeat what was sent.
 pub(super) fn told(body: &[u8]) -> Option<String> {
     let Errors { error } = serde_json::from_slice(body).ok()?;
