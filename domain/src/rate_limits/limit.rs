@@ -18,11 +18,13 @@ pub enum Limit {
 pub enum LimitedOperation {
     AcceptInvitation,
     BeginLeadExport,
+    BeginLeadScoring,
     CreateLeads,
     ExportLeads,
     ImportLeads,
     LogIn,
     PingWebhook,
+    SayCommand,
     ScoreLead,
     SearchLeads,
     SignUp,
@@ -70,14 +72,16 @@ impl Limit {
 }
 
 impl LimitedOperation {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 14] = [
         Self::AcceptInvitation,
         Self::BeginLeadExport,
+        Self::BeginLeadScoring,
         Self::CreateLeads,
         Self::ExportLeads,
         Self::ImportLeads,
         Self::LogIn,
         Self::PingWebhook,
+        Self::SayCommand,
         Self::ScoreLead,
         Self::SearchLeads,
         Self::SignUp,
@@ -90,11 +94,13 @@ impl LimitedOperation {
         match self {
             Self::AcceptInvitation => "acceptInvitation",
             Self::BeginLeadExport => "beginLeadExport",
+            Self::BeginLeadScoring => "beginLeadScoring",
             Self::CreateLeads => "createLeads",
             Self::ExportLeads => "exportLeads",
             Self::ImportLeads => "importLeads",
             Self::LogIn => "login",
             Self::PingWebhook => "pingWebhook",
+            Self::SayCommand => "sayCommand",
             Self::ScoreLead => "scoreLead",
             Self::SearchLeads => "searchLeads",
             Self::SignUp => "signUp",

@@ -23,6 +23,8 @@ pub(crate) fn limited_operation(method: &Method, path: &str) -> Option<LimitedOp
             "leads/bulk" => Some(Operation::CreateLeads),
             "leads/export" => Some(Operation::BeginLeadExport),
             "leads/import" => Some(Operation::ImportLeads),
+            "leads/score" => Some(Operation::BeginLeadScoring),
+            "voice/commands" => Some(Operation::SayCommand),
             _ => of_one(path),
         },
         _ => None,
@@ -68,5 +70,20 @@ mod tests {
         let mut all = LimitedOperation::ALL.map(LimitedOperation::id);
         all.sort_unstable();
         assert_eq!(recognised, all);
+    }
+
+    #[test]
+    fn whatever_asks_a_model_has_a_limit_of_its_own() {
+        for id in [
+            "sayCommand",
+            "beginLeadScoring",
+            "scoreLead",
+            "summarizeActivities",
+        ] {
+            assert!(
+                LimitedOperation::ALL.iter().any(|limited| limited.id() == id),
+                "{id}"
+            );
+        }
     }
 }

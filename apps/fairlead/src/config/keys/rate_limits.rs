@@ -70,6 +70,11 @@ pub(super) const KEYS: &[Key] = &[
         "exports in the background within the window that one tenant begins",
     ),
     operation(
+        "rate_limits.operations.begin_lead_scoring",
+        "10",
+        "scorings of many within the window that one tenant begins; each asks a model about up to 5,000 leads",
+    ),
+    operation(
         "rate_limits.operations.create_leads",
         "600",
         "bulk creations within the window of one tenant",
@@ -93,6 +98,11 @@ pub(super) const KEYS: &[Key] = &[
         "rate_limits.operations.ping_webhook",
         "60",
         "pings of webhooks within the window of one tenant",
+    ),
+    operation(
+        "rate_limits.operations.say_command",
+        "300",
+        "voice commands within the window of one tenant; one with a recording asks two models",
     ),
     operation(
         "rate_limits.operations.score_lead",
