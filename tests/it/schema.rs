@@ -17,7 +17,7 @@ const PLATFORM_TABLES: [&str; 8] = [
 ];
 
 /// Indexes that do not lead with the tenant, and why.
-const OTHER_LEADING_COLUMNS: [(&str, &str); 22] = [
+const OTHER_LEADING_COLUMNS: [(&str, &str); 24] = [
     (
         "billing_customers_provider",
         "what the payment provider tells names its customer alone",
@@ -60,6 +60,11 @@ const OTHER_LEADING_COLUMNS: [(&str, &str); 22] = [
         "operators look at an hour of all tenants, and housekeeping clears them by age",
     ),
     ("tenants_slug", "a slug names one tenant of the platform"),
+    ("usage_reports_done", "housekeeping clears all tenants by age"),
+    (
+        "usage_reports_waiting",
+        "what waits to be reported is told in turn, of all tenants",
+    ),
     (
         "webhook_deliveries_ended",
         "housekeeping clears all tenants by age",

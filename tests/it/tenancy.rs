@@ -75,6 +75,8 @@ const ONE_OF_EACH: &str = "
     INSERT INTO subscriptions (tenant_id, id, provider_id, status, cancel_at_period_end, updated_at)
         VALUES ('{t}', '{t}', 'sub_1', 'ACTIVE', false, now());
     INSERT INTO billing_events (tenant_id, id, type, received_at) VALUES ('{t}', '{t}', 'invoice.paid', now());
+    INSERT INTO usage_reports (tenant_id, id, month, meter, customer, calls, used_at, state, created_at)
+        VALUES ('{t}', '{t}', '2026-11-01', 'api_calls', 'cus_{t}', 1, now(), 'PENDING', now());
     INSERT INTO lead_subscriptions (tenant_id, id, lead_id, email, tags, state, consent_by, created_at)
         VALUES ('{t}', '{t}', '{t}', 'jane@{t}.test', '{}', 'PENDING', 'system', now());
     ANALYZE";

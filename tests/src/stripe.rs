@@ -18,6 +18,8 @@ pub const KEY: &str = "sk_test_of_the_tests";
 pub const TEAM: &str = "price_team";
 pub const BUSINESS: &str = "price_business";
 pub const SECRET: &str = "whsec_of_the_tests";
+/// The event name of its meter.
+pub const METER: &str = "api_calls";
 
 pub type Stripe = Service<Account>;
 
@@ -35,10 +37,23 @@ pub struct Account {
     pub refunds: Vec<(String, String)>,
     /// By customer.
     pub subscriptions: BTreeMap<String, Vec<Value>>,
+    /// What was metered, by the identifiers of its events.
+    pub metered: BTreeMap<String, Metered>,
+    /// Whether the meter takes no events any more.
+    pub is_archived: bool,
     /// Customers that were removed.
     pub removed: BTreeSet<String>,
     /// With what it refuses whatever it is asked.
     pub refuses: Option<u16>,
+}
+
+/// An event of the meter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Metered {
+    pub customer: String,
+    pub value: u64,
+    /// In seconds since 1970.
+    pub at: i64,
 }
 
 /// A page to pay on.
@@ -87,6 +102,55 @@ impl Account {
         change(all.last_mut().expect("it has one"));
     }
 
+    /// How much a customer is billed for.
+    pub fn used(&self, customer: &str) -> u64 {
+        let events = self.metered.values();
+        let of_it = events.filter(|event| event.customer == customer);
+        of_it.map(|event| event.value).sum()
+    }
+
+    /// Forgets what was answered under keys, as the real one does after a day.
+    pub fn forget_keys(&mut self) {
+        self.keys.clear();
+    }
+
+    /// <https://docs.stripe.com/api/billing/meter-event/create>
+    fn meter(&mut self, form: &BTreeMap<String, String>) -> Said {
+        let field = |name: &str| form.get(name).cloned().unwrap_or_default();
+        let (identifier, name, customer) = (
+            field("identifier"),
+            field("event_name"),
+            field("payload[stripe_customer_id]"),
+        );
+        let numbers = (
+            field("payload[value]").parse::<u64>(),
+            field("timestamp").parse::<i64>(),
+        );
+        let (Ok(value), Ok(at)) = numbers else {
+            return error(400, "invalid_request_error", "parameter_invalid_integer");
+        };
+        if name != METER || identifier.is_empty() || !customer.starts_with("cus_") {
+            return error(400, "invalid_request_error", "parameter_missing");
+        }
+        if self.is_archived {
+            return error(400, "invalid_request_error", "archived_meter");
+        }
+        if self.metered.contains_key(&identifier) {
+            let message = format!("An event already exists with identifier {identifier}.");
+            return (
+                400,
+                json!({"error": {"type": "invalid_request_error", "message": message}}),
+            );
+        }
+        let shown = json!({
+            "object": "billing.meter_event", "created": at, "event_name": name, "identifier": identifier,
+            "livemode": false, "timestamp": at,
+            "payload": {"stripe_customer_id": customer, "value": value.to_string()},
+        });
+        self.metered.insert(identifier, Metered { customer, value, at });
+        (200, shown)
+    }
+
     fn id(&mut self, prefix: &str) -> String {
         self.next += 1;
         format!("{prefix}_test_{}", self.next)
@@ -130,6 +194,7 @@ impl Account {
             };
         }
         match path {
+            "/v1/billing/meter_events" => self.meter(form),
             "/v1/customers" => {
                 let id = self.id("cus");
                 self.customers.push(key.to_owned());

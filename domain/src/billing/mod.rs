@@ -6,6 +6,9 @@
 //!
 //! What the provider tells by itself decides nothing (`event`): it is a reason to ask for the subscription, and what is
 //! answered then is kept (`sync`).
+//!
+//! What tenants use is told the provider in the same way: it is a row before it is told, and told again under its id
+//! (`usage`).
 
 mod checkout;
 mod event;
@@ -20,6 +23,7 @@ mod snapshot;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 pub use checkout::{CheckoutError, CheckoutSettings, start_checkout};
 pub use event::{EventSignatures, ProviderEvent, Received, UnsignedEvent, receive};
@@ -29,7 +33,7 @@ pub use model::{
 };
 pub use port::{Billing, BillingDirectory, RequestConflict};
 pub use provider::{
-    CheckoutSession, NewCheckout, NewCustomer, NewRefund, Payment, PaymentFault, PaymentProvider,
+    CheckoutSession, NewCheckout, NewCustomer, NewRefund, NewUsage, Payment, PaymentFault, PaymentProvider,
     ProviderSubscription, SessionState,
 };
 pub use refund::{RefundDraft, RefundError, request_refund};
@@ -37,3 +41,4 @@ pub use request::{
     CheckoutOrder, PaymentOrder, PaymentRequest, PaymentRequestId, PaymentResult, PaymentState, RefundOrder,
 };
 pub use sync::SyncSubscription;
+pub use usage::{ReportUsage, UsageReport, UsageReports, UsageState};

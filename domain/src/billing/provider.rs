@@ -35,6 +35,9 @@ pub trait PaymentProvider: Debug + Send + Sync {
     /// Pays back; returns the provider's id of that.
     async fn refund(&self, key: &str, refund: &NewRefund<'_>) -> Result<String, PaymentFault>;
 
+    /// Says that a customer has used so much of what is metered, in one attempt. It counts once for each key.
+    async fn report_usage(&self, key: &str, usage: &NewUsage<'_>) -> Result<(), PaymentFault>;
+
     /// The subscriptions of a customer, ended ones included, the newest first; none, too, of one that the provider does not
     /// know any more.
     async fn subscriptions(&self, customer: &str) -> Result<Vec<ProviderSubscription>, PaymentFault>;
@@ -88,6 +91,16 @@ pub struct NewRefund<'a> {
     pub payment: &'a str,
     /// In the smallest unit of the currency of the payment; `None`: all that is left of it.
     pub amount: Option<u64>,
+}
+
+/// What somebody has used.
+#[derive(Clone, Copy, Debug)]
+pub struct NewUsage<'a> {
+    /// What the provider calls that by which it adds up.
+    pub meter: &'a str,
+    pub customer: &'a str,
+    pub value: u64,
+    pub at: OffsetDateTime,
 }
 
 /// A subscription as the provider has it.

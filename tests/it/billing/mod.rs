@@ -9,3 +9,4 @@ mod faults;
 mod interrupted;
 mod limits;
 mod refunds;
+mod usage;

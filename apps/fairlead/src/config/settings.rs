@@ -491,6 +491,8 @@ pub struct StripeConfig {
     /// `None`: nothing that it tells is taken.
     pub webhook_secret: Option<Secret>,
     pub old_webhook_secret: Option<Secret>,
+    /// `None`: it is not told what tenants use.
+    pub meter_event_name: Option<String>,
 }
 
 /// What costs nothing has no price.

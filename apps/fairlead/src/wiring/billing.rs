@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use fairlead_api::BillingServices;
 use fairlead_auth::StripeSignatures;
-use fairlead_domain::billing::{CheckoutSettings, Limits, MakePayment, PlanLimits, Prices, SyncSubscription};
+use fairlead_domain::billing::{
+    CheckoutSettings, Limits, MakePayment, PlanLimits, Prices, ReportUsage, SyncSubscription,
+};
 use fairlead_domain::clock::Clock;
-use fairlead_domain::jobs::{JobHandler, Retry};
+use fairlead_domain::jobs::{JobHandler, Missed, NewJob, Overlap, Queue, Retry, Schedule, Timing};
 
 use super::upstreams::Called;
 use crate::config::{Config, Secret};
@@ -42,15 +44,56 @@ pub(super) fn handlers(
     };
     let store = stores.store.clone();
     let provider = Arc::new(provider.clone());
-    vec![
+    let mut handlers: Vec<Arc<dyn JobHandler>> = vec![
         Arc::new(MakePayment::new(
             store.clone(),
             provider.clone(),
             Arc::clone(clock),
             retry,
         )),
-        Arc::new(SyncSubscription::new(store, provider, prices(config), retry)),
-    ]
+        Arc::new(SyncSubscription::new(
+            store,
+            provider.clone(),
+            prices(config),
+            retry,
+        )),
+    ];
+    if let Some(meter) = &config.billing.stripe.meter_event_name {
+        handlers.push(Arc::new(ReportUsage::new(
+            stores.system.clone(),
+            provider,
+            Arc::clone(clock),
+            meter.clone(),
+            // Before it is cut off it is to have noted what became of the last one.
+            config.jobs.integrations.timeout / 2,
+        )));
+    }
+    handlers
+}
+
+/// When it is told what tenants have used; `None`: it is not.
+pub(super) fn schedule(config: &Config, clock: &dyn Clock) -> Option<Schedule> {
+    let stripe = &config.billing.stripe;
+    if stripe.api_key.is_none() || stripe.meter_event_name.is_none() {
+        return None;
+    }
+    let job = NewJob::new(Queue::Integrations, ReportUsage::KIND, &());
+    Some(Schedule {
+        name: ReportUsage::KIND.to_owned(),
+        queue: job.queue,
+        kind: job.kind.to_owned(),
+        payload: job.payload,
+        timing: Timing {
+            // More often than there are new rows: what could not be told goes on.
+            cron: "*/5 * * * *".to_owned(),
+            time_zone: "UTC".to_owned(),
+        },
+        missed: Missed::Once,
+        overlap: Overlap::Skip,
+        created_by: "system".to_owned(),
+        next_at: clock.now(),
+        last_at: None,
+    })
 }
 
 fn checkout(config: &Config) -> CheckoutSettings {

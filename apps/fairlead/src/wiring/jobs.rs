@@ -124,7 +124,7 @@ pub(super) fn settings(config: &QueueConfig) -> QueueSettings {
     }
 }
 
-/// The chores of the platform, each once an hour, and not all at once.
+/// The chores of the platform, each once an hour, and not all at once; and when usage is reported.
 fn schedules(config: &Config, clock: &dyn Clock) -> Vec<Schedule> {
     let minute = |chore: Chore| match chore {
         Chore::ClearExpired => Some(7),
@@ -153,5 +153,6 @@ fn schedules(config: &Config, clock: &dyn Clock) -> Vec<Schedule> {
             last_at: None,
         })
     };
-    Chore::ALL.into_iter().filter_map(schedule).collect()
+    let chores = Chore::ALL.into_iter().filter_map(schedule);
+    chores.chain(billing::schedule(config, clock)).collect()
 }

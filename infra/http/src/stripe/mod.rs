@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use fairlead_domain::billing::{
-    CheckoutSession, NewCheckout, NewCustomer, NewRefund, Payment, PaymentFault, PaymentProvider,
+    CheckoutSession, NewCheckout, NewCustomer, NewRefund, NewUsage, Payment, PaymentFault, PaymentProvider,
     ProviderSubscription, SessionState,
 };
 use fairlead_domain::upstreams::UpstreamFault;
@@ -138,6 +138,28 @@ impl PaymentProvider for StripeProvider {
             return Err(PaymentFault::Refused("the refund failed".to_owned()));
         }
         made.named.id_beginning_with("re_").ok_or_else(malformed)
+    }
+
+    /// <https://docs.stripe.com/api/billing/meter-event/create>. One whose identifier is known is refused: it was taken.
+    #[tracing::instrument(level = "debug", name = "http.stripe.report_usage", skip_all)]
+    async fn report_usage(&self, key: &str, usage: &NewUsage<'_>) -> Result<(), PaymentFault> {
+        let form = Form::default()
+            .add("event_name", usage.meter)
+            .add("identifier", key)
+            .add("timestamp", usage.at.unix_timestamp())
+            .add("payload[stripe_customer_id]", usage.customer)
+            .add("payload[value]", usage.value);
+        // Not tried again here: what came of the last attempt would say nothing of the one before.
+        let call = Call {
+            repeat: Repeat::Never,
+            ..change("/v1/billing/meter_events", key, form)
+        };
+        match self.upstream.call_for_more::<wire::MeterEvent>(&call).await {
+            Ok(taken) if taken.identifier == key => Ok(()),
+            Ok(_) => Err(malformed()),
+            Err(failed) if wire::is_known_event(&failed.refusal, key) => Ok(()),
+            Err(failed) => Err(fault(&failed)),
+        }
     }
 
     /// <https://docs.stripe.com/api/subscriptions/list>

@@ -90,6 +90,20 @@ fn a_refusal_is_told_by_its_fixed_words() {
 }
 
 #[test]
+fn a_meter_event_that_is_known_is_told_from_one_that_is_refused() {
+    let refusal = |message: &str| {
+        let error = json!({"error": {"type": "invalid_request_error", "message": message}});
+        error.to_string()
+    };
+    let is_known = |message: &str| wire::is_known_event(refusal(message).as_bytes(), "0192-a");
+
+    assert!(is_known("An event already exists with identifier 0192-a."));
+    assert!(!is_known("An event already exists with identifier 0192-b."));
+    assert!(!is_known("No active meter found for event name 0192-a."));
+    assert!(!wire::is_known_event(b"nonsense", "0192-a"));
+}
+
+#[test]
 fn a_customer_that_is_not_known_is_told_from_anything_else_that_is_missing() {
     let is_missing = |code: &str, param: &str| {
         let error = json!({"error": {"type": "invalid_request_error", "code": code, "param": param}});

@@ -132,6 +132,12 @@ impl Subscription {
     }
 }
 
+/// What somebody has used, as it was taken.
+#[derive(Deserialize)]
+pub(super) struct MeterEvent {
+    pub(super) identifier: String,
+}
+
 #[derive(Deserialize)]
 struct Errors {
     error: Error,
@@ -143,6 +149,8 @@ struct Error {
     kind: String,
     code: Option<String>,
     param: Option<String>,
+    #[serde(default)]
+    message: String,
 }
 
 /// Whether a refusal says that there is no such customer.
@@ -150,6 +158,15 @@ pub(super) fn is_missing_customer(refusal: &[u8]) -> bool {
     let errors: Option<Errors> = serde_json::from_slice(refusal).ok();
     errors.is_some_and(|Errors { error }| {
         error.code.as_deref() == Some("resource_missing") && error.param.as_deref() == Some("customer")
+    })
+}
+
+/// Whether a refusal says that an event of this identifier was taken before. It has no code of its own.
+pub(super) fn is_known_event(refusal: &[u8], identifier: &str) -> bool {
+    let errors: Option<Errors> = serde_json::from_slice(refusal).ok();
+    errors.is_some_and(|Errors { error }| {
+        let known = format!("An event already exists with identifier {identifier}");
+        error.kind == "invalid_request_error" && error.message.starts_with(&known)
     })
 }
 

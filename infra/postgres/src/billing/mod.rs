@@ -1,9 +1,10 @@
 //! What tenants pay for: requests to the provider (`requests`), what it has told, and whose customer is whose
-//! (`directory`).
+//! (`directory`), and what is reported of what they use (`usage`).
 
 mod directory;
 mod plan_limits;
 mod requests;
+mod usage;
 
 use async_trait::async_trait;
 use fairlead_domain::billing::{

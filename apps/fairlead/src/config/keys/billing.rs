@@ -28,6 +28,11 @@ pub(super) const KEYS: &[Key] = &[
         "the one before, which counts as well while secrets are rotated",
     ),
     Key::optional(
+        "billing.stripe.meter_event_name",
+        Kind::Text,
+        "the event name of the meter of Stripe by which calls of the API are billed; without it Stripe is not told of them",
+    ),
+    Key::optional(
         "billing.success_url",
         Kind::HttpUrl,
         "where payers are led when they have paid; needed with billing.stripe.api_key",
