@@ -53,6 +53,11 @@ impl Provider {
         self.0.be(mood);
     }
 
+    /// From now on its model that listens does so, as OpenAI speaks.
+    pub fn listen_so(&self, mood: Mood) {
+        self.0.be_at("/v1/audio/transcriptions", mood);
+    }
+
     /// From now on its model says this.
     pub fn say(&self, text: impl Into<String>) {
         self.0.with(|model| model.says = text.into());
@@ -147,7 +152,10 @@ fn answer(asked: &Received, says: &str, usage: Usage) -> Said {
     }
     let gemini = format!("/v1beta/models/{MODEL}");
     match path {
-        "/v1/models" => (200, json!({"object": "list", "data": [openai_model()]})),
+        "/v1/models" => (
+            200,
+            json!({"object": "list", "data": [openai_model(MODEL), openai_model(LISTENER)]}),
+        ),
         "/v1/chat/completions" if body["model"] == MODEL && body["messages"].is_array() => (
             200,
             json!({
@@ -193,8 +201,8 @@ fn answer(asked: &Received, says: &str, usage: Usage) -> Said {
     }
 }
 
-fn openai_model() -> Value {
-    json!({"id": MODEL, "object": "model", "created": 1_763_800_000, "owned_by": "test"})
+fn openai_model(id: &str) -> Value {
+    json!({"id": id, "object": "model", "created": 1_763_800_000, "owned_by": "test"})
 }
 
 fn error(status: u16, message: &str) -> Said {

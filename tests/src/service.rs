@@ -1,6 +1,6 @@
 //! A service of this machine that fails as it is told. What it answers when it is well, others say.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -71,6 +71,8 @@ struct State<A> {
     mood: Mood,
     /// For so many requests; then it is well.
     next: VecDeque<Mood>,
+    /// Of what is asked for at a path.
+    at: BTreeMap<&'static str, Mood>,
     answers: A,
     asked: Vec<Received>,
     flooded_bytes: usize,
@@ -83,6 +85,7 @@ impl<A: Answers> Service<A> {
         let state = Arc::new(Mutex::new(State {
             mood: Mood::Well,
             next: VecDeque::new(),
+            at: BTreeMap::new(),
             answers,
             asked: Vec::new(),
             flooded_bytes: 0,
@@ -107,6 +110,11 @@ impl<A: Answers> Service<A> {
     /// From now on it fares so.
     pub fn be(&self, mood: Mood) {
         lock(&self.state).mood = mood;
+    }
+
+    /// From now on it fares so where it is asked for this path.
+    pub fn be_at(&self, path: &'static str, mood: Mood) {
+        lock(&self.state).at.insert(path, mood);
     }
 
     /// The next requests find it so, one after the other.
@@ -147,7 +155,9 @@ async fn serve<A: Answers>(mut stream: TcpStream, state: Arc<Mutex<State<A>>>) {
     while let Some(asked) = request(&mut stream, &mut read).await {
         let (mood, said) = {
             let mut state = lock(&state);
-            let mood = state.next.pop_front().unwrap_or(state.mood);
+            let there = state.at.get(asked.path.as_str()).copied();
+            let next = state.next.pop_front();
+            let mood = next.or(there).unwrap_or(state.mood);
             let said = match mood {
                 Mood::Well | Mood::Cuts => state.answers.answer(&asked),
                 _ => state.answers.failed(),

@@ -101,8 +101,12 @@ impl Asker {
         let Some(model) = self.model.clone().filter(can_answer) else {
             return Ok(Prepared(Err(Degraded::NotConfigured)));
         };
+        let is_callable = match inquiry {
+            Inquiry::Question(_) => model.is_callable(),
+            Inquiry::Recording(_) => model.can_listen_now(),
+        };
         // What is not asked costs nothing: no row, and no lock of the tenant's.
-        if !model.is_callable() {
+        if !is_callable {
             return Ok(Prepared(Err(Degraded::Unavailable(UpstreamFault::Open))));
         }
         let call = AiCall {

@@ -22,6 +22,9 @@ pub trait LanguageModel: Debug + Send + Sync {
     /// Whether it can be asked what is said in recordings.
     fn listens(&self) -> bool;
 
+    /// Whether it would be asked so now: who listens may be away while who answers questions is not.
+    fn can_listen_now(&self) -> bool;
+
     /// Asks what is said in a recording, likewise; the answer is that alone.
     async fn transcribe(&self, tenant: TenantId, recording: &Recording)
     -> Result<ModelAnswer, UpstreamFault>;

@@ -21,7 +21,7 @@ mod upstream;
 mod webhooks;
 mod witness;
 
-pub use ai::{AiWire, HttpLanguageModel};
+pub use ai::{AiWire, HttpLanguageModel, Listener};
 pub use api::{
     ApiClient, ApiCredential, ApiDownload, ApiError, ApiEvent, ApiEvents, ApiFault, ApiProblem, ApiUpload,
 };

@@ -25,6 +25,13 @@ pub(crate) async fn breaker(operator: &Client) -> Value {
     operator.get(BREAKERS).await.expect(200)["items"][0].clone()
 }
 
+/// The same of the service of this name.
+pub(crate) async fn breaker_of(operator: &Client, name: &str) -> Value {
+    let all = operator.get(BREAKERS).await.expect(200);
+    let mut items = all["items"].as_array().unwrap().iter();
+    items.find(|item| item["name"] == name).unwrap().clone()
+}
+
 /// Has a lead scored.
 pub(super) async fn score(client: &Client, lead: &str) -> Value {
     let path = format!("/api/v1/leads/{lead}/score");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use support::TestDatabase;
 use support::process::Program;
-use support::provider::{KEY, MODEL, Mood, Provider};
+use support::provider::{KEY, LISTENER, MODEL, Mood, Provider};
 
 /// What it says of the provider.
 async fn check(program: &Program) -> Value {
@@ -44,6 +44,17 @@ async fn the_doctor_asks_for_the_model_and_says_what_mends_what_it_finds() {
         let denied = check(&program.clone().with("FAIRLEAD__AI__API_KEY", "wrong")).await;
         assert!(mended_by(&denied, "fail", "ai.api_key"), "{denied}");
     }
+    assert_eq!(named(&program, "ai-audio").await, None, "nobody listens");
+    let listens = program
+        .clone()
+        .with("FAIRLEAD__AI__TRANSCRIPTION_MODEL", LISTENER);
+    let well = named(&listens, "ai-audio").await.unwrap();
+    assert_eq!(well["detail"], json!(format!("the provider has {LISTENER}")));
+    let listens = program.clone().with("FAIRLEAD__AI__TRANSCRIPTION_MODEL", "other");
+    let unknown = named(&listens, "ai-audio").await.unwrap();
+    assert!(mended_by(&unknown, "fail", "ai.transcription_model"), "{unknown}");
+    let itself = named(&gemini, "ai-audio").await.unwrap();
+    assert_eq!(itself["detail"], json!(format!("the provider has {MODEL}")));
     let elsewhere = format!("{}/elsewhere", provider.openai());
     let misled = check(&program.clone().with("FAIRLEAD__AI__URL", &elsewhere)).await;
     assert!(mended_by(&misled, "fail", "ai.url"), "{misled}");

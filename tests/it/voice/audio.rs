@@ -1,14 +1,16 @@
 //! What is said in recordings.
 
+use std::time::{Duration, Instant};
+
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use fairlead::config::AiProvider;
 use serde_json::{Value, json};
 use support::provider::{LISTENER, Mood, Provider};
-use support::{Client, Response, TestApp};
+use support::{Client, Response, TestApp, wait_until};
 
-use super::super::upstreams::bench::{calls, ledger};
-use super::bench::{COMMANDS, audited};
+use super::super::upstreams::bench::{breaker_of, calls, ledger};
+use super::bench::{COMMANDS, audited, say};
 
 async fn play(client: &Client, recording: &[u8]) -> Response {
     let audio = json!({ "mediaType": "audio/wav", "data": BASE64_STANDARD.encode(recording) });
@@ -119,4 +121,63 @@ async fn where_nobody_listens_it_is_said_so_and_what_it_took_is_written_down() {
     assert!(detail.as_str().unwrap().contains("used up"), "{detail}");
     let huge = play(&acme.owner, &vec![7; (2 << 20) + 1]).await;
     assert_eq!(huge.problem(), "invalid-input");
+}
+
+#[tokio::test]
+async fn a_provider_that_hangs_on_recordings_takes_nothing_from_who_asks_by_text() {
+    const SAID: &str = "how many leads do we have";
+    let provider = Provider::start().await;
+    let app = TestApp::start_with(|config| {
+        calls(&provider)(config);
+        config.ai.transcription_model = Some(LISTENER.to_owned());
+        config.ai.transcription_timeout = Duration::from_millis(900);
+        config.upstreams.timeout = Duration::from_millis(800);
+        config.upstreams.breaker.recovery = Duration::from_millis(1_500);
+        // One of them is the tenant's.
+        config.upstreams.max_in_flight = 2;
+    })
+    .await;
+    app.expect_server_errors();
+    let (acme, operator) = (app.tenant("acme").await, app.operator("olga").await);
+    provider.say(r#"{"intent": "statistics"}"#);
+    provider.hear(SAID);
+    provider.listen_so(Mood::Hangs);
+
+    for _ in 0..5 {
+        let owner = acme.owner.clone();
+        let begun = Instant::now();
+        let waiting = fairlead_telemetry::spawn(async move { play(&owner, b"hello").await });
+        wait_until("the recording is listened to", async || {
+            breaker_of(&operator, "ai-audio").await["inFlight"] == 1
+        })
+        .await;
+        let by_text = say(&acme.owner, SAID).await;
+        assert_eq!(by_text["degraded"], false, "{by_text}");
+        assert_eq!(waiting.await.unwrap().problem(), "not-transcribed");
+        let took = begun.elapsed();
+        assert!(took < Duration::from_secs(3), "{took:?}");
+    }
+
+    let (text, audio) = (
+        breaker_of(&operator, "ai").await,
+        breaker_of(&operator, "ai-audio").await,
+    );
+    assert_eq!(
+        (&text["state"], &text["failures"], &audio["state"]),
+        (&json!("closed"), &json!(0), &json!("open"))
+    );
+    let begun = Instant::now();
+    assert_eq!(play(&acme.owner, b"hello").await.problem(), "not-transcribed");
+    assert!(begun.elapsed() < Duration::from_millis(600), "nobody is asked");
+    let asked = provider.asked();
+    let listened = asked
+        .iter()
+        .filter(|asked| asked.path.ends_with("/transcriptions"));
+    assert_eq!(listened.count(), 5);
+    assert_eq!(say(&acme.owner, SAID).await["degraded"], false);
+    provider.listen_so(Mood::Well);
+    wait_until("recordings are listened to again", async || {
+        play(&acme.owner, b"hello").await.status == 200
+    })
+    .await;
 }

@@ -185,6 +185,16 @@ fn conflicts(loaded: &Loaded) -> Vec<Fault> {
             origin("http.request_timeout_ms"),
         ));
     }
+    if config.ai.listener().is_some()
+        && config.ai.transcription_timeout + AFTERWARDS > config.http.request_timeout
+    {
+        found.push(format!(
+            "`ai.transcription_timeout_ms` ({}) is not 1,000 less than `http.request_timeout_ms` ({}): requests would end \
+             before a service that hangs is seen to do so",
+            origin("ai.transcription_timeout_ms"),
+            origin("http.request_timeout_ms"),
+        ));
+    }
     found.extend(conflicts_of_payments(config, &origin));
     if config.ai.provider.is_some() && config.ai.model.is_none() {
         found.push(format!(

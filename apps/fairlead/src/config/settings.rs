@@ -452,11 +452,25 @@ pub struct AiConfig {
     pub api_key: Option<Secret>,
     pub model: Option<String>,
     pub transcription_model: Option<String>,
+    #[serde(rename = "transcription_timeout_ms", with = "millis")]
+    pub transcription_timeout: Duration,
     /// For a million tokens.
     pub input_price_cents: u64,
     pub output_price_cents: u64,
     pub monthly_tokens_per_tenant: u64,
     pub monthly_cents_per_tenant: u64,
+}
+
+impl AiConfig {
+    /// The model that listens to recordings; `None`: none does. As Gemini speaks, the one that is asked does so itself where
+    /// no other one is named.
+    pub fn listener(&self) -> Option<&str> {
+        let named = self.transcription_model.as_deref();
+        match self.provider? {
+            AiProvider::OpenAi => named,
+            AiProvider::Gemini => named.or(self.model.as_deref()),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -12,6 +12,7 @@ use crate::system::SystemClock;
 use crate::wiring;
 
 const NAME: &str = "ai";
+const AUDIO: &str = "ai-audio";
 const STRIPE: &str = "stripe";
 const KIT: &str = "kit";
 
@@ -33,30 +34,67 @@ pub(super) fn check_url(config: &Config) -> Option<Check> {
     })
 }
 
-/// Asks for the model, where one is configured: that costs nothing.
-pub(super) async fn check(config: &Config) -> Option<Check> {
+/// Asks for the models, where they are configured: that costs nothing.
+pub(super) async fn check(config: &Config) -> Vec<Check> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let model = match wiring::language_model(config, &clock) {
-        Ok(None) => return None,
+        Ok(None) => return Vec::new(),
         Ok(Some((_, model))) => model,
-        Err(error) => return Some(Check::fail(NAME, chain(error.as_ref()), "correct it")),
+        Err(error) => return vec![Check::fail(NAME, chain(error.as_ref()), "correct it")],
     };
-    let name = config.ai.model.as_deref().unwrap_or_default();
-    Some(match model.is_known().await {
-        Ok(true) => Check::ok(NAME, format!("the provider has {name}")),
-        Ok(false) => Check::fail(
-            NAME,
-            format!("the provider does not have {name}"),
-            "name one that it has in ai.model",
-        ),
-        Err(fault @ UpstreamFault::Denied(_)) => Check::fail(NAME, fault.to_string(), "correct ai.api_key"),
-        Err(fault @ UpstreamFault::Refused(_)) => Check::fail(NAME, fault.to_string(), "correct ai.url"),
-        Err(fault) => Check::warn(
-            NAME,
-            fault.to_string(),
-            "start it, or correct ai.url; rules answer in its place meanwhile",
-        ),
-    })
+    let asked = Model {
+        check: NAME,
+        name: config.ai.model.as_deref().unwrap_or_default(),
+        key: "ai.model",
+        meanwhile: "rules answer in its place meanwhile",
+    };
+    let mut checks = vec![asked.check(model.is_known().await)];
+    if let Some(is_known) = model.is_listener_known().await {
+        let listener = Model {
+            check: AUDIO,
+            name: config.ai.listener().unwrap_or_default(),
+            key: "ai.transcription_model",
+            meanwhile: "nobody listens to recordings meanwhile",
+        };
+        checks.push(listener.check(is_known));
+    }
+    checks
+}
+
+/// A model that is configured.
+struct Model<'c> {
+    check: &'static str,
+    name: &'c str,
+    key: &'static str,
+    meanwhile: &'static str,
+}
+
+impl Model<'_> {
+    fn check(&self, is_known: Result<bool, UpstreamFault>) -> Check {
+        let Self {
+            check,
+            name,
+            key,
+            meanwhile,
+        } = *self;
+        match is_known {
+            Ok(true) => Check::ok(check, format!("the provider has {name}")),
+            Ok(false) => Check::fail(
+                check,
+                format!("the provider does not have {name}"),
+                format!("name one that it has in {key}"),
+            ),
+            Err(fault @ UpstreamFault::Denied(_)) => {
+                Check::fail(check, fault.to_string(), "correct ai.api_key")
+            }
+            Err(fault @ UpstreamFault::Refused(_)) => Check::fail(check, fault.to_string(), "correct ai.url"),
+            Err(fault) => Check::warn(
+                check,
+                fault.to_string(),
+                format!("start it, or correct ai.url; {meanwhile}"),
+            ),
+        }
+    }
 }
 
 /// Asks for the prices that are configured, where Stripe is: that costs nothing.

@@ -1,20 +1,22 @@
 //! Services that this installation calls.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use fairlead_domain::ai::{Asker, Budget, Prices};
 use fairlead_domain::clock::Clock;
 use fairlead_domain::upstreams::{BreakerState, Upstreams as _};
 use fairlead_http::{
-    AiWire, BreakerSettings, HttpLanguageModel, HttpUpstreams, KitMailingList, StripeProvider, Upstream,
-    UpstreamCredential, UpstreamSettings,
+    AiWire, BreakerSettings, HttpLanguageModel, HttpUpstreams, KitMailingList, Listener, StripeProvider,
+    Upstream, UpstreamCredential, UpstreamSettings,
 };
 
 use crate::config::{AiProvider, Config};
 
 const OPENAI: &str = "https://api.openai.com/v1";
 const AI: &str = "ai";
+const AI_AUDIO: &str = "ai-audio";
 const STRIPE: &str = "stripe";
 const KIT: &str = "kit";
 const GEMINI: &str = "https://generativelanguage.googleapis.com/v1beta";
@@ -32,7 +34,7 @@ pub(super) struct Called {
 
 impl Called {
     pub(super) fn new(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Self> {
-        let (upstream, model) = language_model(config, clock)?.unzip();
+        let (models, model) = language_model(config, clock)?.unzip();
         let (stripe, payments) = payment_provider(config, clock)?.unzip();
         let (kit, mailing_list) = mailing_list(config, clock)?.unzip();
         let ai = &config.ai;
@@ -45,7 +47,7 @@ impl Called {
             monthly_micros: ai.monthly_cents_per_tenant * 10_000,
         };
         Ok(Self {
-            upstreams: HttpUpstreams(upstream.into_iter().chain(stripe).chain(kit).collect()),
+            upstreams: HttpUpstreams(models.into_iter().flatten().chain(stripe).chain(kit).collect()),
             asker: Asker {
                 model: model.map(|model| Arc::new(model) as _),
                 budget,
@@ -62,6 +64,7 @@ impl Called {
         open.map(|report| {
             let meanwhile = match report.name {
                 AI => "what it would answer, rules do",
+                AI_AUDIO => "nobody listens to recordings",
                 _ => "what is for it waits",
             };
             format!("the service {} is not called for now: {meanwhile}", report.name)
@@ -69,11 +72,11 @@ impl Called {
     }
 }
 
-/// The service that answers what rules alone would answer otherwise; `None`: there is none.
+/// The services that answer what rules alone would answer otherwise, and listen to recordings; `None`: there is none.
 pub(crate) fn language_model(
     config: &Config,
     clock: &Arc<dyn Clock>,
-) -> anyhow::Result<Option<(Arc<Upstream>, HttpLanguageModel)>> {
+) -> anyhow::Result<Option<(Vec<Arc<Upstream>>, HttpLanguageModel)>> {
     let ai = &config.ai;
     let (Some(provider), Some(model)) = (ai.provider, ai.model.clone()) else {
         return Ok(None);
@@ -93,11 +96,25 @@ pub(crate) fn language_model(
     };
     let url = ai.url.clone().unwrap_or_else(|| url.to_owned());
     let credential = credential.map(|(header, value)| UpstreamCredential { header, value });
-    let settings = settings(config, AI, url, credential);
-    let upstream = Upstream::new(settings, Arc::clone(clock)).context("ai.api_key, ai.url")?;
-    let upstream = Arc::new(upstream);
-    let model = HttpLanguageModel::new(Arc::clone(&upstream), wire, model, ai.transcription_model.clone());
-    Ok(Some((upstream, model)))
+    let upstream = |name, timeout| {
+        let settings = settings(config, name, url.clone(), credential.clone(), timeout);
+        let upstream = Upstream::new(settings, Arc::clone(clock)).context("ai.api_key, ai.url")?;
+        anyhow::Ok(Arc::new(upstream))
+    };
+    let mut upstreams = vec![upstream(AI, config.upstreams.timeout)?];
+    let listener = match ai.listener() {
+        Some(model) => {
+            let upstream = upstream(AI_AUDIO, ai.transcription_timeout)?;
+            upstreams.push(Arc::clone(&upstream));
+            Some(Listener {
+                upstream,
+                model: model.to_owned(),
+            })
+        }
+        None => None,
+    };
+    let model = HttpLanguageModel::new(Arc::clone(&upstreams[0]), wire, model, listener);
+    Ok(Some((upstreams, model)))
 }
 
 /// Who takes money; `None`: nobody does.
@@ -113,7 +130,13 @@ pub(crate) fn payment_provider(
         header: "authorization",
         value: format!("Bearer {}", key.expose()),
     };
-    let settings = settings(config, STRIPE, stripe.url.clone(), Some(credential));
+    let settings = settings(
+        config,
+        STRIPE,
+        stripe.url.clone(),
+        Some(credential),
+        config.upstreams.timeout,
+    );
     let upstream =
         Upstream::new(settings, Arc::clone(clock)).context("billing.stripe.api_key, billing.stripe.url")?;
     let upstream = Arc::new(upstream);
@@ -133,7 +156,13 @@ pub(crate) fn mailing_list(
         header: "x-kit-api-key",
         value: key.expose().to_owned(),
     };
-    let settings = settings(config, KIT, config.kit.url.clone(), Some(credential));
+    let settings = settings(
+        config,
+        KIT,
+        config.kit.url.clone(),
+        Some(credential),
+        config.upstreams.timeout,
+    );
     let upstream = Upstream::new(settings, Arc::clone(clock)).context("kit.api_key, kit.url")?;
     let upstream = Arc::new(upstream);
     let list = KitMailingList::new(Arc::clone(&upstream));
@@ -145,6 +174,7 @@ fn settings(
     name: &'static str,
     url: String,
     credential: Option<UpstreamCredential>,
+    timeout: Duration,
 ) -> UpstreamSettings {
     let config = &config.upstreams;
     UpstreamSettings {
@@ -153,7 +183,7 @@ fn settings(
         user_agent: concat!("Fairlead/", env!("CARGO_PKG_VERSION")).to_owned(),
         credential,
         connect_timeout: config.connect_timeout,
-        timeout: config.timeout,
+        timeout,
         max_answer_bytes: config.max_answer_bytes,
         max_in_flight: config.max_in_flight,
         max_wait: config.max_wait,
@@ -163,7 +193,7 @@ fn settings(
             window: config.breaker.window,
             recovery: config.breaker.recovery,
             // It ends by then, but if nobody is left who could end it.
-            probe_timeout: 2 * (config.max_wait + config.timeout),
+            probe_timeout: 2 * (config.max_wait + timeout),
         },
     }
 }

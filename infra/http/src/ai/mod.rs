@@ -13,7 +13,6 @@ use fairlead_domain::identity::TenantId;
 use fairlead_domain::upstreams::UpstreamFault;
 use reqwest::Method;
 use serde::Deserialize;
-use serde_json::Value;
 
 use crate::Upstream;
 use crate::upstream::{Call, Denial, Repeat};
@@ -31,8 +30,16 @@ pub struct HttpLanguageModel {
     upstream: Arc<Upstream>,
     wire: AiWire,
     model: String,
-    /// Which one listens to recordings; `None`: none does.
-    listener: Option<String>,
+    /// `None`: nobody listens to recordings.
+    listener: Option<Listener>,
+}
+
+/// Who listens to recordings: an upstream of its own, though it may be of the same provider. A recording takes longer than a
+/// question, so neither its failures nor its places may be those of questions.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    pub upstream: Arc<Upstream>,
+    pub model: String,
 }
 
 /// <https://platform.openai.com/docs/api-reference/models/list>
@@ -53,12 +60,7 @@ struct GeminiModel {
 }
 
 impl HttpLanguageModel {
-    /// `listener` is the model that listens to recordings. As Gemini speaks, `model` does so itself where none is named.
-    pub fn new(upstream: Arc<Upstream>, wire: AiWire, model: String, listener: Option<String>) -> Self {
-        let listener = match wire {
-            AiWire::OpenAi => listener,
-            AiWire::Gemini => listener.or_else(|| Some(model.clone())),
-        };
+    pub fn new(upstream: Arc<Upstream>, wire: AiWire, model: String, listener: Option<Listener>) -> Self {
         Self {
             upstream,
             wire,
@@ -69,19 +71,29 @@ impl HttpLanguageModel {
 
     /// Asks whether the provider has the model: free of charge.
     pub async fn is_known(&self) -> Result<bool, UpstreamFault> {
+        self.has(&self.upstream, &self.model).await
+    }
+
+    /// The same of the model that listens to recordings; `None`: none does.
+    pub async fn is_listener_known(&self) -> Option<Result<bool, UpstreamFault>> {
+        let listener = self.listener.as_ref()?;
+        Some(self.has(&listener.upstream, &listener.model).await)
+    }
+
+    async fn has(&self, upstream: &Upstream, model: &str) -> Result<bool, UpstreamFault> {
         let look = Call {
-            path: self.look(),
+            path: self.look(model),
             repeat: Repeat::WhereFree,
             denial: self.denial(),
             ..Call::default()
         };
         match self.wire {
             AiWire::OpenAi => {
-                let models: OpenAiModels = self.upstream.call(&look).await?;
-                Ok(models.data.iter().any(|model| model.id == self.model))
+                let models: OpenAiModels = upstream.call(&look).await?;
+                Ok(models.data.iter().any(|known| known.id == model))
             }
-            AiWire::Gemini => match self.upstream.call::<GeminiModel>(&look).await {
-                Ok(model) => Ok(model.name == format!("models/{}", self.model)),
+            AiWire::Gemini => match upstream.call::<GeminiModel>(&look).await {
+                Ok(known) => Ok(known.name == format!("models/{model}")),
                 Err(UpstreamFault::Refused(404)) => Ok(false),
                 Err(fault) => Err(fault),
             },
@@ -89,10 +101,10 @@ impl HttpLanguageModel {
     }
 
     /// Where the provider says which models it has, or that it has this one.
-    fn look(&self) -> String {
+    fn look(&self, model: &str) -> String {
         match self.wire {
             AiWire::OpenAi => "/models".to_owned(),
-            AiWire::Gemini => format!("/models/{}", self.model),
+            AiWire::Gemini => format!("/models/{model}"),
         }
     }
 
@@ -104,26 +116,16 @@ impl HttpLanguageModel {
     }
 
     /// To be asked twice changes nothing, but may be charged twice: what came to nothing in passing was not.
-    fn post(&self, tenant: TenantId, path: String, body: &Value) -> Call {
-        self.post_bytes(tenant, path, body.to_string().into(), Vec::new())
-    }
-
-    fn post_bytes(
-        &self,
-        tenant: TenantId,
-        path: String,
-        body: Bytes,
-        headers: Vec<(&'static str, String)>,
-    ) -> Call {
+    fn post(&self, tenant: TenantId, model: &str, path: String, body: Bytes) -> Call {
         Call {
             method: Method::POST,
             path,
             body: Some(body),
-            headers,
             repeat: Repeat::WhereFree,
             tenant: Some(tenant),
-            herald: Some(self.look()),
+            herald: Some(self.look(model)),
             denial: self.denial(),
+            ..Call::default()
         }
     }
 }
@@ -140,16 +142,18 @@ impl LanguageModel for HttpLanguageModel {
 
     #[tracing::instrument(level = "debug", name = "http.ask_model", skip_all)]
     async fn ask(&self, tenant: TenantId, question: &Question) -> Result<ModelAnswer, UpstreamFault> {
+        let model = &self.model;
         match self.wire {
             AiWire::OpenAi => {
-                let body = openai::body(&self.model, question);
-                let call = self.post(tenant, "/chat/completions".to_owned(), &body);
+                let body = openai::body(model, question).to_string();
+                let call = self.post(tenant, model, "/chat/completions".to_owned(), body.into());
                 let completion: openai::Completion = self.upstream.call(&call).await?;
                 Ok(completion.into())
             }
             AiWire::Gemini => {
-                let path = format!("/models/{}:generateContent", self.model);
-                let call = self.post(tenant, path, &gemini::body(question));
+                let path = format!("/models/{model}:generateContent");
+                let body = gemini::body(question).to_string();
+                let call = self.post(tenant, model, path, body.into());
                 let generated: gemini::Generated = self.upstream.call(&call).await?;
                 Ok(generated.into())
             }
@@ -160,26 +164,37 @@ impl LanguageModel for HttpLanguageModel {
         self.listener.is_some()
     }
 
+    fn can_listen_now(&self) -> bool {
+        let listener = self.listener.as_ref();
+        listener.is_some_and(|listener| listener.upstream.is_callable())
+    }
+
     #[tracing::instrument(level = "debug", name = "http.transcribe", skip_all)]
     async fn transcribe(
         &self,
         tenant: TenantId,
         recording: &Recording,
     ) -> Result<ModelAnswer, UpstreamFault> {
-        // Nobody asks without one.
-        let listener = self.listener.as_deref().unwrap_or(&self.model);
+        let Some(Listener { upstream, model }) = &self.listener else {
+            // Nobody asks without one.
+            return Err(UpstreamFault::Open);
+        };
         match self.wire {
             AiWire::OpenAi => {
-                let (media_type, body) = openai::recording(listener, recording);
+                let (media_type, body) = openai::recording(model, recording);
                 let path = "/audio/transcriptions".to_owned();
-                let call = self.post_bytes(tenant, path, body, vec![("content-type", media_type)]);
-                let transcription: openai::Transcription = self.upstream.call(&call).await?;
+                let call = Call {
+                    headers: vec![("content-type", media_type)],
+                    ..self.post(tenant, model, path, body)
+                };
+                let transcription: openai::Transcription = upstream.call(&call).await?;
                 Ok(transcription.into())
             }
             AiWire::Gemini => {
-                let path = format!("/models/{listener}:generateContent");
-                let call = self.post(tenant, path, &gemini::recording(recording));
-                let generated: gemini::Generated = self.upstream.call(&call).await?;
+                let path = format!("/models/{model}:generateContent");
+                let body = gemini::recording(recording).to_string();
+                let call = self.post(tenant, model, path, body.into());
+                let generated: gemini::Generated = upstream.call(&call).await?;
                 Ok(generated.into())
             }
         }

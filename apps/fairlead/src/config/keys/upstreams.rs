@@ -89,6 +89,14 @@ pub(super) const KEYS: &[Key] = &[
          asked",
     ),
     Key::new(
+        "ai.transcription_timeout_ms",
+        range(1, 120_000),
+        "8000",
+        "how long an attempt to have a recording written down may take, from the connection to the end of the answer; less \
+         where the request that needs it ends before",
+    )
+    .unit("ms"),
+    Key::new(
         "ai.input_price_cents",
         range(0, 1_000_000),
         "0",
