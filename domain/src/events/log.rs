@@ -63,20 +63,13 @@ pub trait Events: Send {
     ///
     /// What is still being committed, and all behind it, is left for the next time, so a caller that goes on at
     /// [`EventPage::next`] meets each event once.
+    ///
+    /// Looks at no more than some thousands of events, wanted or not, so that it takes no longer where few are wanted of
+    /// many. A page with fewer than `limit`, or none, may have more behind it: it says so.
     async fn after(
         &mut self,
         filter: &EventFilter,
         after: Option<EventCursor>,
-        limit: u32,
-    ) -> Result<EventPage, StoreError>;
-
-    /// Likewise, but looks at no more than some thousands of events, wanted or not, so that it takes no longer where few
-    /// are wanted of many. A stretch in which fewer were found than `limit` may have more behind it: it says so, and
-    /// [`EventPage::next`] goes on, though nothing was found.
-    async fn along(
-        &mut self,
-        filter: &EventFilter,
-        after: EventCursor,
         limit: u32,
     ) -> Result<EventPage, StoreError>;
 

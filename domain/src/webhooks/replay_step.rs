@@ -120,7 +120,7 @@ async fn step(uow: &mut dyn UnitOfWork, replay: &mut Replay, webhook: &Webhook) 
         aggregate: None,
     };
     let room = STEP.min(MOST_PENDING - pending);
-    let page = uow.events().along(&wanted, replay.place, room).await?;
+    let page = uow.events().after(&wanted, Some(replay.place), room).await?;
     if page.is_cut {
         // Whoever asked for it is not told that all was sent.
         return Ok(Next::Ended(ReplayState::Expired { at: uow.now() }));

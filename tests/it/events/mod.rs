@@ -5,6 +5,7 @@ mod anew;
 mod archive;
 mod aside;
 mod beside;
+mod bounded;
 mod broker;
 mod consumers;
 mod cutter;

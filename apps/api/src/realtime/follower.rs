@@ -223,7 +223,7 @@ impl Follower {
             .as_ref()
             .expect("whoever catches up has said what it wants");
         let mut uow = self.read().await?;
-        uow.events().along(wanted, self.last, STRETCH).await
+        uow.events().after(wanted, Some(self.last), STRETCH).await
     }
 
     /// All that `live` does not tell was committed before: the primary shows it.

@@ -9,7 +9,8 @@ use crate::statement::Xid;
 use crate::store::PgUnitOfWork;
 use crate::wire::{Error, Row};
 
-/// A statement for each filter, so that each is planned for what it looks for.
+/// A statement for each filter, so that each is planned for what it looks for. Whatever it is, a bounded number of events
+/// is looked at.
 ///
 /// `settled` is the last event that a reader may know of: who finds nothing more of what is wanted goes on behind that
 /// one, and does not look at the same events again. It is an event, and not merely the oldest transaction under way,
@@ -18,19 +19,26 @@ use crate::wire::{Error, Row};
 /// A cursor that the primary has not come to is of another server, or of a time that was lost: what was behind it is gone. A
 /// replica may be behind.
 ///
-/// `beyond` is the last event that was looked at, where there may be more behind it.
+/// `beyond` is there where the bound was met: the last event that was looked at.
+///
+/// The place is hidden from the planner. Behind one that is newer than its statistics, or in the middle of a transaction
+/// that recorded much, it believes that there is next to nothing, and then looks up all there is to sort it.
 macro_rules! page {
-    ($beyond:literal, $looked:literal, $($condition:literal)*) => {
+    ($of:literal, $beyond:literal, $($looked:literal)+) => {
         concat!(
             "
     WITH settled AS (
         SELECT xid, position FROM events
         WHERE tenant_id = $1 AND xid < pg_snapshot_xmin(pg_current_snapshot())
         ORDER BY xid DESC, position DESC
-        LIMIT 1),
-    beyond AS (", $beyond, ")
+        LIMIT 1),",
+            $of,
+            "
+    beyond AS (",
+            $beyond,
+            ")
     SELECT COALESCE(b.xid, s.xid), COALESCE(b.position, s.position), d.xid, d.position,
-           $2 >= pg_snapshot_xmax(pg_current_snapshot()) AND NOT pg_is_in_recovery(), b.xid IS NOT NULL, e.*
+           $2 >= pg_snapshot_xmax(pg_current_snapshot()) AND NOT pg_is_in_recovery(), COALESCE(b.is_met, FALSE), e.*
     FROM (VALUES (TRUE)) AS always
     LEFT JOIN settled AS s ON TRUE
     LEFT JOIN beyond AS b ON TRUE
@@ -38,9 +46,8 @@ macro_rules! page {
     LEFT JOIN LATERAL (
         SELECT xid, position, id, type, version, aggregate_type, aggregate_id, source, actor, data::text,
                trace_context, occurred_at
-        FROM ", $looked,
-            $("
-          AND ", $condition,)*
+        FROM ",
+            $($looked,)+
             "
         ORDER BY xid, position
         LIMIT $4) AS e ON TRUE
@@ -49,27 +56,23 @@ macro_rules! page {
     };
 }
 
-macro_rules! after {
-    ($($condition:literal)*) => {
-        page!(
-            "SELECT NULL::xid8 AS xid, NULL::bigint AS position WHERE FALSE",
-            "events
-        WHERE tenant_id = $1 AND (xid, position) > ($2, $3) AND xid < pg_snapshot_xmin(pg_current_snapshot())",
-            $($condition)*
-        )
-    };
-}
+/// All of them are wanted: no more are looked at than are answered.
+const ALL: &str = page!(
+    "",
+    "SELECT NULL::xid8 AS xid, NULL::bigint AS position, FALSE AS is_met",
+    "events
+        WHERE tenant_id = $1 AND (xid, position) > ((SELECT $2::xid8), (SELECT $3::bigint))
+          AND xid < pg_snapshot_xmin(pg_current_snapshot())"
+);
 
 /// So many events are looked at in their order, whatever they are: some milliseconds' worth. Where the last of them is is
 /// read from the index alone.
-///
-/// The place is hidden from the planner. Behind one that is newer than its statistics, or in the middle of a transaction
-/// that recorded much, it believes that there is next to nothing, and then looks up all there is to sort it.
 macro_rules! along {
-    ($($condition:literal)*) => {
+    ($condition:literal) => {
         page!(
+            "",
             "
-        SELECT xid, position FROM events
+        SELECT xid, position, TRUE AS is_met FROM events
         WHERE tenant_id = $1 AND (xid, position) > ((SELECT $2::xid8), (SELECT $3::bigint))
           AND xid < pg_snapshot_xmin(pg_current_snapshot())
         ORDER BY xid, position
@@ -77,36 +80,54 @@ macro_rules! along {
             "(
             SELECT * FROM events
             WHERE tenant_id = $1 AND (xid, position) > ((SELECT $2::xid8), (SELECT $3::bigint))
-          AND xid < pg_snapshot_xmin(pg_current_snapshot())
+              AND xid < pg_snapshot_xmin(pg_current_snapshot())
             ORDER BY xid, position
             LIMIT 4000) AS looked
-        WHERE TRUE",
-            $($condition)*
+        WHERE " $condition
         )
     };
 }
 
-/// The same for each way of reading.
-macro_rules! by_filter {
-    ($name:ident, $way:ident) => {
-        fn $name(filter: &EventFilter) -> &'static str {
-            match (filter.aggregate, &filter.types[..]) {
-                (None, []) => after!(),
-                (None, [_]) => $way!("type = $5"),
-                (None, _) => $way!("type = ANY($8)"),
-                (Some(AggregateFilter { id: None, .. }), []) => $way!("aggregate_type = $6"),
-                (Some(AggregateFilter { id: None, .. }), [_]) => $way!("aggregate_type = $6" "type = $5"),
-                (Some(AggregateFilter { id: None, .. }), _) => $way!("aggregate_type = $6" "type = ANY($8)"),
-                (Some(_), []) => $way!("aggregate_type = $6" "aggregate_id = $7"),
-                (Some(_), [_]) => $way!("aggregate_type = $6" "aggregate_id = $7" "type = $5"),
-                (Some(_), _) => $way!("aggregate_type = $6" "aggregate_id = $7" "type = ANY($8)"),
-            }
-        }
+/// All events of one thing are looked up and put in order, wherever in the log they are: most things have few. Where the
+/// bound is met none is answered.
+///
+/// The thing is hidden from the planner, which would not use the index for one that has had a large share of all events.
+macro_rules! of_one {
+    ($condition:literal) => {
+        page!(
+            "
+    of_one AS MATERIALIZED (
+        SELECT * FROM events
+        WHERE tenant_id = $1 AND aggregate_type = $6 AND aggregate_id = (SELECT $7::uuid)
+        LIMIT 4000),",
+            "SELECT NULL::xid8 AS xid, NULL::bigint AS position, count(*) = 4000 AS is_met FROM of_one",
+            "of_one
+        WHERE (xid, position) > ($2, $3) AND xid < pg_snapshot_xmin(pg_current_snapshot()) AND " $condition
+        )
     };
 }
 
-by_filter!(reading_after, after);
-by_filter!(reading_along, along);
+/// Looks at the log in its order.
+fn reading_along(filter: &EventFilter) -> &'static str {
+    match (filter.aggregate, &filter.types[..]) {
+        (None, []) => ALL,
+        (None, _) => along!("type = ANY ($5)"),
+        (Some(AggregateFilter { id: None, .. }), []) => along!("aggregate_type = $6"),
+        (Some(AggregateFilter { id: None, .. }), _) => along!("aggregate_type = $6 AND type = ANY ($5)"),
+        (Some(_), []) => along!("aggregate_type = $6 AND aggregate_id = $7"),
+        (Some(_), _) => along!("aggregate_type = $6 AND aggregate_id = $7 AND type = ANY ($5)"),
+    }
+}
+
+/// Looks up what is wanted, where that is of one thing.
+fn reading_one(filter: &EventFilter) -> Option<&'static str> {
+    filter.aggregate?.id?;
+    Some(if filter.types.is_empty() {
+        of_one!("TRUE")
+    } else {
+        of_one!("type = ANY ($5)")
+    })
+}
 
 const ONE: &str = "
     SELECT xid, position, id, type, version, aggregate_type, aggregate_id, source, actor, data::text, trace_context,
@@ -131,31 +152,20 @@ impl Events for PgUnitOfWork {
         after: Option<EventCursor>,
         limit: u32,
     ) -> Result<EventPage, StoreError> {
-        let statement = reading_after(filter);
         let page = self
-            .stretch(statement, filter, after.unwrap_or(EventCursor::START), limit)
+            .page(filter, after.unwrap_or(EventCursor::START), limit)
             .await?;
         if after.is_some() || !page.is_cut {
             return Ok(page);
         }
         // Who begins anew is owed nothing of what is gone, and begins behind it: a cursor from before would be of no use.
         let dropped = self.dropped().await?;
-        let page = self.stretch(statement, filter, dropped, limit).await?;
+        let page = self.page(filter, dropped, limit).await?;
         // More may be dropped between the two.
         Ok(EventPage {
             is_cut: false,
             ..page
         })
-    }
-
-    #[tracing::instrument(level = "debug", name = "db.events.along", skip_all)]
-    async fn along(
-        &mut self,
-        filter: &EventFilter,
-        after: EventCursor,
-        limit: u32,
-    ) -> Result<EventPage, StoreError> {
-        self.stretch(reading_along(filter), filter, after, limit).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.events.dropped", skip_all)]
@@ -196,13 +206,30 @@ impl Events for PgUnitOfWork {
 }
 
 impl PgUnitOfWork {
-    async fn stretch(
+    async fn page(
+        &self,
+        filter: &EventFilter,
+        after: EventCursor,
+        limit: u32,
+    ) -> Result<EventPage, StoreError> {
+        if let Some(statement) = reading_one(filter) {
+            let looked = self.look(statement, filter, after, limit).await?;
+            if !looked.is_bounded {
+                return Ok(looked.page);
+            }
+        }
+        let mut looked = self.look(reading_along(filter), filter, after, limit).await?;
+        looked.page.has_more |= looked.is_bounded;
+        Ok(looked.page)
+    }
+
+    async fn look(
         &self,
         statement: &'static str,
         filter: &EventFilter,
         after: EventCursor,
         limit: u32,
-    ) -> Result<EventPage, StoreError> {
+    ) -> Result<Looked, StoreError> {
         let of = filter.aggregate;
         let rows = self
             .connection
@@ -212,19 +239,18 @@ impl PgUnitOfWork {
             .bind(after.position)
             // One more than wanted tells whether there are more.
             .bind(i64::from(limit) + 1)
-            .bind(filter.types.first().map(String::as_str))
+            .bind(filter.types.clone())
             .bind(of.map(|of| of.aggregate.as_str()))
             .bind(of.and_then(|of| of.id))
-            .bind(filter.types.clone())
             .fetch_all()
             .await?;
         let mut events = Vec::with_capacity(rows.len());
-        let (mut settled, mut dropped, mut is_ahead, mut is_beyond) = (None, None, false, false);
+        let (mut settled, mut dropped, mut is_ahead, mut is_bounded) = (None, None, false, false);
         for row in &rows {
             settled = known_cursor(row, 0).map_err(SqlError::from)?;
             dropped = known_cursor(row, 2).map_err(SqlError::from)?;
             is_ahead = row.try_get(4).map_err(SqlError::from)?;
-            is_beyond = row.try_get(5).map_err(SqlError::from)?;
+            is_bounded = row.try_get(5).map_err(SqlError::from)?;
             let id: Option<Uuid> = row.try_get(8).map_err(SqlError::from)?;
             if id.is_some() {
                 events.push(event(row, 6, self.tenant)?);
@@ -236,13 +262,21 @@ impl PgUnitOfWork {
             Some(last) if is_full => last.cursor,
             _ => settled.map_or(after, |settled| settled.max(after)),
         };
-        Ok(EventPage {
+        let page = EventPage {
             events,
             next,
-            has_more: is_full || is_beyond,
+            has_more: is_full,
             is_cut: is_ahead || dropped.is_some_and(|dropped| after < dropped),
-        })
+        };
+        Ok(Looked { page, is_bounded })
     }
+}
+
+/// What one statement has found.
+struct Looked {
+    page: EventPage,
+    /// Whether it has looked at as many events as it may.
+    is_bounded: bool,
 }
 
 /// Reads `xid, position`, where they are known.

@@ -79,6 +79,9 @@ impl Question for EventsQuery {
 ///
 /// The events of the tenant as CloudEvents, the oldest first, and what was done upon a change behind it. `nextCursor`
 /// is always there: ask again with it, and you get what has happened since.
+///
+/// A page looks at some thousands of events at the most. Where few of them are wanted it may have fewer than `limit`, or
+/// none, and say by `hasMore` that there are more to look at: go on from `nextCursor`.
 #[utoipa::path(
     tag = "events",
     operation_id = "listEvents",

@@ -67,7 +67,7 @@ pub(super) struct EventsView {
     /// Pass it as `cursor` to go on from here, now or later: for as long as what is behind it is kept. Whoever always
     /// does meets every event once.
     pub(super) next_cursor: String,
-    /// Whether there are more events already.
+    /// Whether there are more events already, or may be: also where `items` is empty.
     pub(super) has_more: bool,
 }
 
