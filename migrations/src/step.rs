@@ -60,6 +60,7 @@ const STEPS: &[Step] = steps![
     "m20261123_005100_drop_months_at_once",
     "m20261123_010000_alerts",
     "m20261123_030000_usage_reports",
+    "m20261123_040100_hold_event_month",
 ];
 
 /// SHA-256 over all SQL, in hexadecimal: two databases that were made from the same files have the same schema.

@@ -27,7 +27,7 @@ use super::retention::{make_month, record_in, system, until_done};
 const JANUARY: Date = date!(2020 - 01 - 01);
 
 /// So many events of a tenant in the middle of January 2020.
-async fn record_many(pool: &PgPool, tenant: &str, count: usize) {
+pub(super) async fn record_many(pool: &PgPool, tenant: &str, count: usize) {
     let record = format!(
         "INSERT INTO events (tenant_id, id, type, version, aggregate_type, aggregate_id, source, actor, data, occurred_at)
          SELECT '{tenant}', overlay(gen_random_uuid()::text
@@ -38,7 +38,7 @@ async fn record_many(pool: &PgPool, tenant: &str, count: usize) {
     pool.execute(AssertSqlSafe(record)).await.unwrap();
 }
 
-async fn ids_before_february(pool: &PgPool) -> BTreeSet<String> {
+pub(super) async fn ids_before_february(pool: &PgPool) -> BTreeSet<String> {
     let ids: Vec<String> = sqlx::query_scalar(
         "SELECT tenant_id || ' ' || id FROM events WHERE id < uuid_v7_floor('2020-02-01 00:00Z')",
     )
@@ -48,20 +48,20 @@ async fn ids_before_february(pool: &PgPool) -> BTreeSet<String> {
     ids.into_iter().collect()
 }
 
-async fn months(pool: &PgPool) -> i64 {
+pub(super) async fn months(pool: &PgPool) -> i64 {
     sqlx::query_scalar("SELECT count(*) FROM pg_class WHERE relkind = 'r' AND relname LIKE 'events_2020___'")
         .fetch_one(pool)
         .await
         .unwrap()
 }
 
-async fn drop_old(system: &PgSystemStore, archive: &FileArchive) -> Result<u32, String> {
+pub(super) async fn drop_old(system: &PgSystemStore, archive: &FileArchive) -> Result<u32, String> {
     let dropped = system.drop_old_events(Days::days(30), Some(archive)).await;
     dropped.map_err(|error| format!("{:?}", anyhow::Error::from(error)))
 }
 
 /// What a directory of the archive has: its manifest, whose files are as it says, and the tenants and ids in them.
-fn read(directory: &Path) -> (Value, Vec<String>) {
+pub(super) fn read(directory: &Path) -> (Value, Vec<String>) {
     let manifest = fs::read(directory.join("manifest.json")).unwrap();
     let manifest: Value = serde_json::from_slice(&manifest).unwrap();
     let mut ids = Vec::new();

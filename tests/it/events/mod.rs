@@ -3,6 +3,7 @@
 mod alarm;
 mod anew;
 mod archive;
+mod archive_races;
 mod aside;
 mod beside;
 mod bounded;

@@ -6,7 +6,7 @@ use fairlead_domain::events::EventSet;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Fault;
+use super::{Fault, private_file};
 
 const NAME: &str = "manifest.json";
 const NEXT: &str = "manifest.json.next";
@@ -85,7 +85,7 @@ impl Manifest {
         let write = || -> std::io::Result<()> {
             let mut json = serde_json::to_vec_pretty(self)?;
             json.push(b'\n');
-            let mut file = File::create(&path)?;
+            let mut file = private_file(&path)?;
             file.write_all(&json)?;
             file.sync_all()?;
             fs::rename(&path, directory.join(NAME))?;

@@ -8,11 +8,16 @@
 //!
 //! A file counts once the manifest names it, and the manifest is replaced as a whole, each after it has reached the
 //! disk. So whoever goes on after a crash begins behind the last file that counts, and writes the next one anew.
+//!
+//! All data of all tenants is in them, so they are the account's alone that the process runs as.
 
 mod manifest;
 mod month;
 
-use std::path::PathBuf;
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use fairlead_domain::events::{ArchiveError, ArchivedMonth, EventArchive, EventSet};
@@ -50,6 +55,31 @@ async fn blocking<T: Send + 'static>(
         Ok(done) => done.map_err(|fault| ArchiveError(Box::new(fault))),
         Err(error) => Err(ArchiveError(Box::new(error))),
     }
+}
+
+/// Makes a directory with those above it, where they are not there.
+fn private_directory(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    let is_private = path.metadata()?.permissions().mode() & 0o077 == 0;
+    if is_private {
+        return Ok(());
+    }
+    // One that was made with what the account usually gives away.
+    std::fs::set_permissions(path, Permissions::from_mode(0o700))
+}
+
+/// Makes a file anew.
+fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?;
+    // One that is there keeps what it had.
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(file)
 }
 
 /// Why a month cannot be written.

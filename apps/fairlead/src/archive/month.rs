@@ -14,7 +14,7 @@ use time::Date;
 use uuid::Uuid;
 
 use super::manifest::{Last, Manifest, Part};
-use super::{Fault, blocking};
+use super::{Fault, blocking, private_directory, private_file};
 
 const LOCK: &str = "lock";
 
@@ -66,9 +66,9 @@ pub(super) fn open(directory: &Path, month: Date, events: EventSet) -> Result<Mo
 }
 
 fn take(directory: &Path) -> Result<File, Fault> {
-    fs::create_dir_all(directory).map_err(io_fault(directory))?;
+    private_directory(directory).map_err(io_fault(directory))?;
     let path = directory.join(LOCK);
-    let lock = File::create(&path).map_err(io_fault(&path))?;
+    let lock = private_file(&path).map_err(io_fault(&path))?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(TryLockError::WouldBlock) => Err(Fault::Taken(directory.to_owned())),
@@ -145,7 +145,7 @@ impl ArchivedMonth for Month {
 /// Returns how long the file is, and its SHA-256.
 fn write(path: &Path, events: &[Event]) -> io::Result<(u64, String)> {
     let mut encoder = GzEncoder::new(
-        BufWriter::new(Hashed::new(File::create(path)?)),
+        BufWriter::new(Hashed::new(private_file(path)?)),
         Compression::default(),
     );
     for event in events {

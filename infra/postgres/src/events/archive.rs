@@ -49,6 +49,10 @@ pub(super) async fn write(
     let connection = store.cluster().system();
     let events = count(&connection, month).await?;
     connection.commit().await?;
+    if events.count == 0 {
+        // Another process has dropped it, perhaps; there is nothing to be kept, in any case.
+        return Ok(Some(Archived { events }));
+    }
     let mut archived = archive.open(month, events).await.map_err(failed)?;
     while !archived.is_whole() {
         let (tenant, id) = archived

@@ -92,6 +92,16 @@ const NOTE: &str = "
 
 const DROP: &str = "SELECT drop_event_partition($1)";
 
+const HOLD: &str = "SELECT hold_event_month($1)";
+
+/// Whether anything of the month was recorded since what was looked at: by the index of the log of all.
+const SINCE: &str = "
+    SELECT EXISTS (
+        SELECT FROM events AS e
+        WHERE e.id >= uuid_v7_floor($1::date AT TIME ZONE 'UTC')
+          AND e.id < uuid_v7_floor(($1::date + interval '1 month') AT TIME ZONE 'UTC')
+          AND GREATEST(e.xid, e.xid) >= $2)";
+
 /// What lies in no month has no partition to be dropped with. Not what may have come since the month was dropped.
 const CLEAR_ASTRAY: &str = "
     DELETE FROM events_default
@@ -131,11 +141,14 @@ impl PgSystemStore {
         connection.commit().await?;
         for row in rows {
             let month: Date = row.try_get(0).map_err(SqlError::from)?;
-            if !self.drop_up_to(month, archive).await? {
-                return Ok(dropped);
+            match self.drop_up_to(month, archive).await? {
+                Outcome::Kept => return Ok(dropped),
+                Outcome::WasGone => {}
+                Outcome::Dropped => {
+                    dropped += 1;
+                    tracing::info!(%month, "the events of a month were dropped");
+                }
             }
-            dropped += 1;
-            tracing::info!(%month, "the events of a month were dropped");
         }
         let connection = self.cluster().system();
         let row = connection.sql(ARE_ASTRAY).bind(keep_from).fetch_one().await?;
@@ -148,26 +161,30 @@ impl PgSystemStore {
         Ok(dropped)
     }
 
-    /// Drops a month, and all that lies before it in no month. Returns whether nobody needs any of it, and it is archived.
-    async fn drop_up_to(&self, month: Date, archive: Option<&dyn EventArchive>) -> Result<bool, StoreError> {
+    /// Drops a month, and all that lies before it in no month, where nobody needs any of it, and it is archived.
+    async fn drop_up_to(
+        &self,
+        month: Date,
+        archive: Option<&dyn EventArchive>,
+    ) -> Result<Outcome, StoreError> {
         let connection = self.cluster().system();
         if is_needed(&connection, month).await? {
-            return Ok(false);
+            return Ok(Outcome::Kept);
         }
         connection.commit().await?;
         let archived = match archive {
             Some(archive) => match archive::write(self, month, archive).await? {
                 Some(archived) => Some(archived),
-                None => return Ok(false),
+                None => return Ok(Outcome::Kept),
             },
             None => None,
         };
         let mut tries = 0;
-        let horizon = loop {
+        let (horizon, was_there) = loop {
             tries += 1;
             match self.drop_month(month, archived).await {
-                Ok(Some(horizon)) => break horizon,
-                Ok(None) => return Ok(false),
+                Ok(Some(dropped)) => break dropped,
+                Ok(None) => return Ok(Outcome::Kept),
                 Err(StoreError::Contended) if tries < TRIES => sleep(BETWEEN_TRIES).await,
                 Err(error) => return Err(error),
             }
@@ -183,19 +200,31 @@ impl PgSystemStore {
                 .await?;
             connection.commit().await?;
             if cleared < BATCH.unsigned_abs() {
-                return Ok(true);
+                return Ok(if was_there {
+                    Outcome::Dropped
+                } else {
+                    Outcome::WasGone
+                });
             }
         }
     }
 
-    /// Returns what was recorded before all that was looked at; `None`: it must stay.
-    async fn drop_month(&self, month: Date, archived: Option<Archived>) -> Result<Option<Xid>, StoreError> {
+    /// Returns behind what nothing was looked at, and whether there was such a month; `None`: it must stay.
+    ///
+    /// Whoever writes waits for a moment only, so what there is is looked at before that. What is recorded by a transaction
+    /// that had not ended when the looking began is behind the horizon, whenever it ends; once nobody writes to the month
+    /// any more it is seen there, and the month stays until the next time.
+    async fn drop_month(
+        &self,
+        month: Date,
+        archived: Option<Archived>,
+    ) -> Result<Option<(Xid, bool)>, StoreError> {
         let connection = self.cluster().system();
+        let row = connection.sql(HORIZON).fetch_one().await?;
+        let horizon: Xid = row.try_get(0).map_err(SqlError::from)?;
         if is_needed(&connection, month).await? {
             return Ok(None);
         }
-        let row = connection.sql(HORIZON).fetch_one().await?;
-        let horizon = row.try_get(0).map_err(SqlError::from)?;
         if let Some(Archived { events }) = archived {
             let now = archive::count(&connection, month).await?;
             if now != events {
@@ -203,12 +232,33 @@ impl PgSystemStore {
                 return Ok(None);
             }
         }
+        let row = connection.sql(HOLD).bind(month).fetch_one().await?;
+        let is_there = row.try_get(0).map_err(SqlError::from)?;
+        let row = connection
+            .sql(SINCE)
+            .bind(month)
+            .bind(horizon)
+            .fetch_one()
+            .await?;
+        if row.try_get(0).map_err(SqlError::from)? {
+            tracing::warn!(%month, "events were added to a month while it was to be dropped: it is kept until the next time");
+            return Ok(None);
+        }
         // Whoever reads from now on is told that they are gone, whether the rows are or not.
         connection.sql(NOTE).bind(month).execute().await?;
         connection.sql(DROP).bind(month).execute().await?;
         connection.commit().await?;
-        Ok(Some(horizon))
+        Ok(Some((horizon, is_there)))
     }
+}
+
+/// What has become of a month.
+enum Outcome {
+    /// Somebody needs it, or not all of it is archived.
+    Kept,
+    Dropped,
+    /// Another process has dropped it, or there was none.
+    WasGone,
 }
 
 async fn is_needed(connection: &Connection, month: Date) -> Result<bool, StoreError> {
