@@ -26,6 +26,7 @@ use crate::leads::{Assignments, LeadCounters, Leads};
 use crate::marketing::LeadSubscriptions;
 use crate::operations::{OperationOutputs, Operations};
 use crate::performance::alerts::Alerts;
+use crate::performance::vitals::WebVitals;
 use crate::webhooks::{WebhookDeliveries, WebhookReplays, Webhooks};
 
 /// Opens units of work for tenants.
@@ -103,6 +104,7 @@ pub trait UnitOfWork: Send {
     fn events(&mut self) -> &mut dyn Events;
     fn inbox(&mut self) -> &mut dyn Inbox;
     fn usage_by_day(&mut self) -> &mut dyn UsageByDay;
+    fn web_vitals(&mut self) -> &mut dyn WebVitals;
     fn jobs(&mut self) -> &mut dyn Jobs;
     fn operations(&mut self) -> &mut dyn Operations;
     fn operation_outputs(&mut self) -> &mut dyn OperationOutputs;

@@ -61,6 +61,9 @@ const STEPS: &[Step] = steps![
     "m20261123_010000_alerts",
     "m20261123_030000_usage_reports",
     "m20261123_040100_hold_event_month",
+    "m20261123_050000_web_vitals",
+    "m20261123_050010_samples_of_vitals",
+    "m20261123_050020_samples_of_vitals_hold",
 ];
 
 /// SHA-256 over all SQL, in hexadecimal: two databases that were made from the same files have the same schema.

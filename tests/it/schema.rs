@@ -17,7 +17,7 @@ const PLATFORM_TABLES: [&str; 8] = [
 ];
 
 /// Indexes that do not lead with the tenant, and why.
-const OTHER_LEADING_COLUMNS: [(&str, &str); 24] = [
+const OTHER_LEADING_COLUMNS: [(&str, &str); 25] = [
     (
         "billing_customers_provider",
         "what the payment provider tells names its customer alone",
@@ -64,6 +64,10 @@ const OTHER_LEADING_COLUMNS: [(&str, &str); 24] = [
     (
         "usage_reports_waiting",
         "what waits to be reported is told in turn, of all tenants",
+    ),
+    (
+        "web_vitals_ages",
+        "housekeeping makes days of hours of all tenants by age",
     ),
     (
         "webhook_deliveries_ended",
@@ -143,6 +147,7 @@ async fn every_tenant_table_is_keyed_by_tenant_and_id() {
             "tenant_calls PRIMARY KEY (tenant_id, month)",
             "tenant_usage PRIMARY KEY (tenant_id, hour)",
             "usage_by_day PRIMARY KEY (tenant_id, day, type, source)",
+            "web_vitals PRIMARY KEY (tenant_id, grain, at, page, vital, process)",
         ]
     );
 }

@@ -49,6 +49,8 @@ const ONE_OF_EACH: &str = "
     INSERT INTO tenant_usage (tenant_id, hour, requests, failed, request_micros, received_bytes, sent_bytes, statements,
                               rows, database_micros, job_micros, stay_micros)
         VALUES ('{t}', '2026-11-21 10:00Z', 1, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+    INSERT INTO web_vitals (tenant_id, grain, at, page, vital, process, sketch)
+        VALUES ('{t}', 1, '2026-11-21 10:00Z', '/leads', 'LCP', 'a process', '');
     INSERT INTO tenant_calls (tenant_id, month, calls) VALUES ('{t}', '2026-11-01', 1);
     INSERT INTO jobs (tenant_id, id, queue, kind, payload, priority, state)
         VALUES ('{t}', '{t}', 'lead-processing', 'a kind', '{}', 1, 'waiting');

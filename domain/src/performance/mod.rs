@@ -20,6 +20,7 @@ mod sketch;
 mod statement;
 mod statistics;
 pub mod trends;
+pub mod vitals;
 pub mod what_if;
 
 pub use ledger::{Taken, TenantLedger, TenantTaken};

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use super::alerts::Counts;
+use super::vitals::{Page, Vital};
 use super::{LatencySketch, Taken};
 use crate::identity::TenantId;
 use crate::store::StoreError;
@@ -27,6 +28,8 @@ pub enum Series {
     Route(RouteSeries),
     /// All statements together.
     Statements,
+    /// What browsers of all tenants have measured of a page.
+    Vital(Vital, Page),
     /// Something that has a level at each moment.
     Gauge(Box<str>),
     /// Something that happens so and so often.
@@ -66,6 +69,7 @@ pub struct Level {
 pub enum SeriesKind {
     Route,
     Statements,
+    Vital,
     Gauge,
     Counter,
 }
@@ -120,6 +124,7 @@ impl Series {
         match self {
             Self::Route(_) => SeriesKind::Route,
             Self::Statements => SeriesKind::Statements,
+            Self::Vital(..) => SeriesKind::Vital,
             Self::Gauge(_) => SeriesKind::Gauge,
             Self::Counter(_) => SeriesKind::Counter,
         }
@@ -127,13 +132,20 @@ impl Series {
 }
 
 impl SeriesKind {
-    pub const ALL: [Self; 4] = [Self::Route, Self::Statements, Self::Gauge, Self::Counter];
+    pub const ALL: [Self; 5] = [
+        Self::Route,
+        Self::Statements,
+        Self::Vital,
+        Self::Gauge,
+        Self::Counter,
+    ];
 
     /// As it is stored.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Route => "route",
             Self::Statements => "statements",
+            Self::Vital => "vital",
             Self::Gauge => "gauge",
             Self::Counter => "counter",
         }

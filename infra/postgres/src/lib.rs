@@ -38,6 +38,7 @@ mod system;
 mod tenants;
 mod usage_by_day;
 mod users;
+mod web_vitals;
 mod webhooks;
 mod wire;
 

@@ -17,6 +17,7 @@ use fairlead_domain::jobs::{Jobs, Priorities, Queue};
 use fairlead_domain::leads::{Assignments, Leads};
 use fairlead_domain::marketing::LeadSubscriptions;
 use fairlead_domain::operations::{OperationOutputs, Operations};
+use fairlead_domain::performance::vitals::WebVitals;
 use fairlead_domain::store::{CommitListener, Store, StoreError, UnitOfWork};
 use fairlead_domain::webhooks::{WebhookDeliveries, WebhookReplays, Webhooks};
 use time::OffsetDateTime;
@@ -234,6 +235,10 @@ impl UnitOfWork for PgUnitOfWork {
     }
 
     fn usage_by_day(&mut self) -> &mut dyn UsageByDay {
+        self
+    }
+
+    fn web_vitals(&mut self) -> &mut dyn WebVitals {
         self
     }
 

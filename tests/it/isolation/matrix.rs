@@ -170,6 +170,7 @@ pub(super) const CASES: &[Case] = &[
     case("getUsage"),
     case("getUsageByDay"),
     case("getUser").of(Thing::User),
+    case("getWebVitals"),
     case("getWebhook").of(Thing::Webhook),
     case("importLeads").text("text/csv", "name\nAnn\n"),
     case("invalidateCache").json(|_| json!({ "namespace": "leads.list" })),
@@ -202,6 +203,7 @@ pub(super) const CASES: &[Case] = &[
     case("listSlowRequests"),
     case("listTenantsTaken"),
     case("listUsers"),
+    case("listWebVitals"),
     case("listWebhooks"),
     case("logActivity")
         .of(Thing::Lead)
@@ -215,6 +217,8 @@ pub(super) const CASES: &[Case] = &[
         .of(Thing::Queue)
         .json(|_| json!({ "reason": "a test", "until": "2999-01-01T00:00:00Z" })),
     case("pingWebhook").of(Thing::Webhook),
+    case("recordWebVitals")
+        .json(|_| json!({ "items": [{ "name": "LCP", "value": 1200, "page": "/leads" }] })),
     case("releaseMemory"),
     case("replayEvents")
         .of(Thing::Webhook)

@@ -27,6 +27,7 @@ mod stream;
 mod suggestions;
 mod table_stats;
 mod turns;
+mod vitals;
 
 const SLOW: &str = "/api/v1/performance/slow-requests";
 const ENDPOINTS: &str = "/api/v1/performance/endpoints";

@@ -8,6 +8,7 @@ pub(crate) enum Reason {
     NamesItself,
     SetsState,
     WritesNothing,
+    CountsAmongMany,
 }
 
 impl Reason {
@@ -27,6 +28,7 @@ impl Reason {
             Self::NamesItself => "the body names what is done, and the same again is done once",
             Self::SetsState => "repeated, it leaves all as it is",
             Self::WritesNothing => "it changes no row",
+            Self::CountsAmongMany => "it is counted among many, where one more shows nothing",
         }
     }
 }
@@ -56,6 +58,7 @@ pub(crate) const WITHOUT: &[(&str, Reason)] = &[
     ("openCircuitBreaker", Reason::SetsState),
     ("pauseQueue", Reason::SetsState),
     ("receiveStripeEvent", Reason::NamesItself),
+    ("recordWebVitals", Reason::CountsAmongMany),
     ("refresh", Reason::NobodyIsKnown),
     ("releaseMemory", Reason::WritesNothing),
     ("requestRefund", Reason::NamesItself),

@@ -8,9 +8,10 @@ use crate::problem::Problem;
 use crate::query::{NoQuery, QueryReader};
 
 /// The operations that take a query; a test holds them to the specification, which is too large to be made for this.
-pub(super) const QUERIED: [(Method, &str); 37] = [
+pub(super) const QUERIED: [(Method, &str); 39] = [
     (Method::GET, "/api/v1/activities"),
     (Method::GET, "/api/v1/agents"),
+    (Method::GET, "/api/v1/analytics/vitals"),
     (Method::GET, "/api/v1/carriers"),
     (Method::GET, "/api/v1/events"),
     (Method::GET, "/api/v1/events/stream"),
@@ -42,6 +43,7 @@ pub(super) const QUERIED: [(Method, &str); 37] = [
     (Method::GET, "/api/v1/performance/stats"),
     (Method::GET, "/api/v1/performance/tenants"),
     (Method::GET, "/api/v1/performance/trends"),
+    (Method::GET, "/api/v1/performance/web-vitals"),
     (Method::POST, "/api/v1/performance/websocket/cleanup"),
     (Method::GET, "/api/v1/performance/websocket/connections"),
     (Method::GET, "/api/v1/tenant/api-keys"),

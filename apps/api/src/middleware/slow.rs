@@ -103,6 +103,14 @@ impl SlowRequests {
         all.find(|request| request.request_id == request_id)
     }
 
+    /// The last one with this id, if it was this tenant's.
+    pub(crate) fn find_of(&self, tenant: TenantId, request_id: &str) -> Option<Arc<SlowRequest>> {
+        let kept = self.lock();
+        let all = kept.recent.iter().chain(kept.slowest.values());
+        let own = all.filter(|request| request.request_id == request_id && request.tenant == Some(tenant));
+        own.max_by_key(|request| request.at).map(Arc::clone)
+    }
+
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -168,6 +176,9 @@ mod tests {
         let found = requests.find("a-9").unwrap();
         assert_eq!(found.path.len(), LONGEST_PATH);
         assert!(requests.find("a-5").is_none());
+        // It was nobody's.
+        let somebody = fairlead_domain::Id::from_uuid(uuid::Uuid::from_u128(1));
+        assert!(requests.find_of(somebody, "a-9").is_none());
     }
 
     #[test]

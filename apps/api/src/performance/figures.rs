@@ -5,6 +5,7 @@ use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use fairlead_domain::database::NodeReport;
+use fairlead_domain::performance::vitals::{Page, Vital};
 use fairlead_domain::performance::{Figures, LatencySketch, Level, RouteSeries, Series};
 use fairlead_domain::upstreams::BreakerState;
 use fairlead_telemetry::process;
@@ -20,6 +21,7 @@ pub(super) struct Measured {
     pub(super) at: Instant,
     pub(super) routes: BTreeMap<RouteSeries, LatencySketch>,
     pub(super) statements: LatencySketch,
+    vitals: BTreeMap<(Vital, Page), LatencySketch>,
     /// By method and route.
     pub(super) spent: BTreeMap<String, RouteSpent>,
     pub(super) pools: BTreeMap<&'static str, PoolSpent>,
@@ -72,6 +74,7 @@ impl Measured {
             at: Instant::now(),
             routes,
             statements,
+            vitals: services.performance.vitals.all(),
             spent,
             pools: pools(services),
             counters,
@@ -111,8 +114,13 @@ impl Measured {
             (Series::Route(series.clone()), times.since(before))
         });
         let statements = (Series::Statements, self.statements.since(&earlier.statements));
+        let vitals = self.vitals.iter().map(|(of, times)| {
+            let before = earlier.vitals.get(of).unwrap_or(&nothing);
+            (Series::Vital(of.0, of.1.clone()), times.since(before))
+        });
         let times = routes
             .chain([statements])
+            .chain(vitals)
             .filter(|(_, times)| times.count() > 0)
             .map(|(series, times)| (series, Figures::Times(times)));
         let counters = self.counters.iter().map(|(name, count)| {

@@ -10,6 +10,7 @@ mod neighbours;
 pub(crate) mod readings;
 mod recorder;
 pub(crate) mod series;
+mod vitals;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,6 +20,7 @@ use fairlead_domain::performance::alerts::Channel;
 use fairlead_domain::performance::bottlenecks::Evidence;
 use fairlead_domain::performance::catalog::Catalog;
 use fairlead_domain::performance::plans::QueryPlans;
+use fairlead_domain::performance::vitals::TenantVitals;
 use fairlead_domain::performance::{LatencySketch, Samples, TenantLedger};
 use time::OffsetDateTime;
 use tokio::sync::{Semaphore, watch};
@@ -29,6 +31,7 @@ use alerts::ActiveAlerts;
 use counted::Beginning;
 use neighbours::Neighbours;
 use recorder::Look;
+use vitals::Vitals;
 
 pub use alerts::AlertRounds;
 pub use recorder::Recorder;
@@ -47,6 +50,7 @@ pub struct Performance {
     /// One at a time: a forecast keeps a processor busy.
     pub(crate) forecasting: Arc<Semaphore>,
     pub(crate) neighbours: Neighbours,
+    pub(crate) vitals: Vitals,
     /// As they were seen last, for those who ask while the database is away.
     pub(crate) active_alerts: ActiveAlerts,
     /// From when on is shown what was counted.
@@ -68,6 +72,8 @@ pub struct PerformanceSettings {
     pub data_dir: Arc<Path>,
     /// Where alerts are told, beside the log.
     pub channels: Arc<[Channel]>,
+    /// How many of a hundred messages of browsers are taken note of.
+    pub web_vitals_percent: u8,
 }
 
 /// How writing down has gone.
@@ -103,9 +109,11 @@ impl Performance {
         ledger: Arc<dyn TenantLedger>,
         catalog: Arc<dyn Catalog>,
         plans: Arc<dyn QueryPlans>,
+        vitals: Arc<dyn TenantVitals>,
         settings: PerformanceSettings,
     ) -> Self {
         Self {
+            vitals: Vitals::new(vitals, settings.web_vitals_percent),
             samples,
             ledger,
             catalog,

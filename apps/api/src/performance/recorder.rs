@@ -100,6 +100,7 @@ impl Recorder {
                 // What belongs to this interval is written with the next.
                 Err(error) => self.note_failure(&error, at),
             }
+            self.write_vitals(at).await;
             if is_last {
                 return;
             }
@@ -178,6 +179,17 @@ impl Recorder {
             Err(_) => progress.in_doubt = Some((now, owed)),
         }
         written
+    }
+
+    /// What browsers have told stands by itself: what cannot be written stays, and is written whole the next time.
+    async fn write_vitals(&self, at: OffsetDateTime) {
+        if let Err(error) = self.services.performance.vitals.write(at).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::debug!(
+                error,
+                "what browsers have told cannot be written down; it is kept for the next interval"
+            );
+        }
     }
 
     fn note_success(&self, at: OffsetDateTime) {

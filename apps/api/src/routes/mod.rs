@@ -1,6 +1,7 @@
 //! The operations, a folder per context; each context mounts its own.
 
 mod activities;
+mod analytics;
 mod auth;
 mod billing;
 mod carriers;
@@ -51,6 +52,7 @@ pub(crate) fn configure(config: &mut ServiceConfig) {
                 .configure(activities::configure)
                 .configure(auth::configure)
                 .configure(tenant::configure)
+                .configure(analytics::configure)
                 .configure(users::configure)
                 .configure(carriers::configure)
                 .configure(events::configure)

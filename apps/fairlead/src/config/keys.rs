@@ -993,6 +993,13 @@ const GENERAL: &[Key] = {
         )
         .unit("ms")
         .aliases(&["METRICS_INTERVAL"]),
+        Key::new(
+            "performance.web_vitals_percent",
+            range(0, 100),
+            "100",
+            "how many of a hundred messages in which browsers tell how page views were are taken note of; 0: none",
+        )
+        .unit("%"),
         Key::optional(
             "performance.alerts.webhook_url",
             Kind::HttpUrl,

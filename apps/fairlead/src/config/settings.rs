@@ -648,6 +648,8 @@ pub struct PerformanceConfig {
     /// Between two times that what was measured is written down.
     #[serde(rename = "interval_ms", with = "millis")]
     pub interval: Duration,
+    /// How many of a hundred messages of browsers are taken note of.
+    pub web_vitals_percent: u8,
     // No key of this section has a default, so the section itself may be absent.
     #[serde(default)]
     pub alerts: AlertsConfig,

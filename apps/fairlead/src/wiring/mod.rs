@@ -385,11 +385,13 @@ fn services(
             stores.system.clone(),
             stores.system.clone(),
             Arc::new(PgQueryPlans::new(stores.cluster.clone())),
+            stores.system.clone(),
             PerformanceSettings {
                 interval: config.performance.interval,
                 most_clients: config.events.stream.max as u64,
                 data_dir: config.data_dir.as_path().into(),
                 channels: alerts::channels(config),
+                web_vitals_percent: config.performance.web_vitals_percent,
             },
         ),
         plan_calls: PlanCalls::default(),

@@ -37,8 +37,8 @@ pub enum Chore {
     ClearOperations,
     /// What is sent to webhooks by nobody any more, and what became long ago of what was.
     ClearWebhookDeliveries,
-    /// How large the database and its tables are is measured, and what was measured long ago becomes hours and days; what
-    /// tenants took more than 400 days ago is forgotten, and alerts that were over by then.
+    /// How large the database and its tables are is measured, and what was measured long ago, by us and by browsers,
+    /// becomes hours and days; what tenants took more than 400 days ago is forgotten, and alerts that were over by then.
     ThinSamples,
 }
 
@@ -138,6 +138,7 @@ impl JobHandler for Maintenance {
             Chore::ThinSamples => {
                 self.store.measure_database().await?;
                 self.store.thin_samples().await?;
+                self.store.thin_web_vitals().await?;
                 self.store.clear_tenant_usage().await?;
                 alerts::clear_requests(&self.store).await?;
                 alerts::clear_alerts(&self.store).await?;

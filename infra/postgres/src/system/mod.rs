@@ -13,6 +13,7 @@ mod operators;
 mod platform;
 mod samples;
 mod throttle;
+mod web_vitals;
 mod webhooks;
 
 use std::fmt;

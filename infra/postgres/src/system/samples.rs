@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::performance::alerts::Counts;
+use fairlead_domain::performance::vitals::{Page, Vital};
 use fairlead_domain::performance::{
     Figures, Grain, LatencySketch, Level, RouteSeries, Sample, Samples, Series, SeriesKind, Taken, thin,
 };
@@ -258,6 +259,7 @@ impl Stored {
             // A method has no space.
             Series::Route(of) => (format!("{} {}", of.method, of.route), of.class.into()),
             Series::Statements => (String::new(), 0),
+            Series::Vital(vital, page) => (format!("{} {page}", vital.as_str()), 0),
             Series::Gauge(name) | Series::Counter(name) => (name.to_string(), 0),
         };
         let whole = |count| i64::try_from(count).unwrap_or(i64::MAX);
@@ -321,6 +323,10 @@ fn sample_of(kind: &str, row: Stored) -> Option<Sample> {
             (Series::Route(route), times()?)
         }
         SeriesKind::Statements => (Series::Statements, times()?),
+        SeriesKind::Vital => {
+            let (vital, page) = row.name.split_once(' ')?;
+            (Series::Vital(Vital::parse(vital)?, Page::kept(page)), times()?)
+        }
         SeriesKind::Gauge => {
             let level = Level {
                 looks,

@@ -112,6 +112,11 @@ impl TraceId {
         Self(rand::random())
     }
 
+    /// As a number.
+    pub fn get(self) -> u128 {
+        self.0.get()
+    }
+
     fn hex(self) -> Hex<32> {
         Hex::of(self.0.get())
     }

@@ -19,10 +19,13 @@ mod neighbours;
 mod rate_limits;
 mod requests;
 mod tenant_use;
+mod web_vitals;
 
 pub use cache::WarmTurn;
 
 use utoipa_actix_web::service_config::ServiceConfig;
+
+pub(super) use requests::period::{Period, PeriodName};
 
 pub(super) fn configure(config: &mut ServiceConfig) {
     config
@@ -40,6 +43,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(billing::refund)
         .service(tenant_use::tenants)
         .service(neighbours::noisy)
+        .service(web_vitals::web_vitals)
         .configure(alerts::configure)
         .configure(cache::configure)
         .configure(capacity::configure)

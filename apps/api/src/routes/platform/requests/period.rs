@@ -6,7 +6,7 @@ use crate::query::{FromQuery, QueryReader};
 
 /// How far something looks back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::routes::platform) enum Period {
+pub(in crate::routes) enum Period {
     Hour,
     Day,
     Week,
@@ -27,7 +27,7 @@ pub(super) struct PeriodParameters {
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
 #[expect(dead_code, reason = "documents what `Period` is read from")]
-pub(in crate::routes::platform) enum PeriodName {
+pub(in crate::routes) enum PeriodName {
     Hour,
     Day,
     Week,
@@ -46,7 +46,7 @@ impl FromQuery for PeriodQuery {
 impl Period {
     const ALL: [Self; 4] = [Self::Hour, Self::Day, Self::Week, Self::Month];
 
-    pub(in crate::routes::platform) fn read(query: &mut QueryReader) -> Option<Self> {
+    pub(in crate::routes) fn read(query: &mut QueryReader) -> Option<Self> {
         query.choice("period", Self::parse, Self::ALL.map(Self::as_str))
     }
 
@@ -63,7 +63,7 @@ impl Period {
         Self::ALL.into_iter().find(|period| period.as_str() == text)
     }
 
-    pub(in crate::routes::platform) fn span(self) -> Duration {
+    pub(in crate::routes) fn span(self) -> Duration {
         match self {
             Self::Hour => Duration::from_hours(1),
             Self::Day => Duration::from_hours(24),

@@ -1,0 +1,1 @@
+ALTER TABLE perf.samples VALIDATE CONSTRAINT samples_kind;
