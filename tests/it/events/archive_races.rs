@@ -77,12 +77,12 @@ async fn what_a_transaction_writes_that_began_before_and_ends_while_a_month_is_d
         );
         late.execute(AssertSqlSafe(record)).await.unwrap();
 
-        let (dropper, to) = (system.clone(), archive.clone());
+        let (sweeper, to) = (system.clone(), archive.clone());
         let dropping = spawn(async move {
             if with_archive {
-                drop_old(&dropper, &to).await
+                drop_old(&sweeper, &to).await
             } else {
-                let dropped = dropper.drop_old_events(time::Duration::days(30), None).await;
+                let dropped = sweeper.drop_old_events(time::Duration::days(30), None).await;
                 dropped.map_err(|error| error.to_string())
             }
         });
@@ -176,12 +176,12 @@ async fn several_processes_that_drop_at_once_archive_each_event_once() {
 
     let mut droppers = Vec::new();
     for _ in 0..3 {
-        let (dropper, pool) = (system(&app.database).await, pool.clone());
+        let (sweeper, pool) = (system(&app.database).await, pool.clone());
         let archive = FileArchive::new(folder.path().to_owned());
         droppers.push(spawn(async move {
             let mut dropped = 0;
             while months(&pool).await > 0 {
-                match drop_old(&dropper, &archive).await {
+                match drop_old(&sweeper, &archive).await {
                     Ok(count) => dropped += count,
                     Err(error) => {
                         let is_taken =
@@ -195,8 +195,8 @@ async fn several_processes_that_drop_at_once_archive_each_event_once() {
         }));
     }
     let mut dropped = 0;
-    for dropper in droppers {
-        dropped += dropper.await.unwrap();
+    for sweeper in droppers {
+        dropped += sweeper.await.unwrap();
     }
 
     assert_eq!(archived(folder.path()), (expected, 1));

@@ -60,7 +60,8 @@ async fn blocking<T: Send + 'static>(
 /// Makes a directory with those above it, where they are not there.
 fn private_directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    let is_private = path.metadata()?.permissions().mode() & 0o077 == 0;
+    let of_others = path.metadata()?.permissions().mode() & 0o077;
+    let is_private = of_others == 0;
     if is_private {
         return Ok(());
     }
