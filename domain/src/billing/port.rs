@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
-use super::{CallsUsedUp, PaymentRequest, PaymentRequestId, PlanUsage, ProviderEvent, Subscription};
+use super::{CallsUsedUp, PaymentRequest, PaymentRequestId, Plan, PlanUsage, ProviderEvent, Subscription};
 use crate::identity::TenantId;
 use crate::store::StoreError;
 
@@ -58,4 +58,6 @@ pub trait BillingDirectory: Debug + Send + Sync {
     async fn tenant_of(&self, customer: &str) -> Result<Option<TenantId>, StoreError>;
     /// The tenants that have made all calls of the API that their plans allow in the month of this moment, by UTC.
     async fn calls_used_up(&self, at: OffsetDateTime) -> Result<HashMap<TenantId, CallsUsedUp>, StoreError>;
+    /// The plans in force of the tenants that pay for one.
+    async fn paid_plans(&self) -> Result<HashMap<TenantId, Plan>, StoreError>;
 }

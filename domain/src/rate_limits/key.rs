@@ -6,14 +6,17 @@ use uuid::Uuid;
 use super::{Limit, LimitedOperation};
 use crate::Id;
 use crate::access::TenantScope;
+use crate::billing::Plan;
 use crate::identity::{ApiKeyId, TenantId};
 use crate::network::client_network;
 
 /// Whose requests are counted, and for which limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct LimitKey {
     limit: Limit,
     whose: u128,
+    /// How much there is; what is counted stays the same when it changes.
+    plan: Plan,
 }
 
 impl LimitKey {
@@ -44,7 +47,21 @@ impl LimitKey {
     }
 
     const fn new(limit: Limit, whose: u128) -> Self {
-        Self { limit, whose }
+        Self {
+            limit,
+            whose,
+            plan: Plan::Free,
+        }
+    }
+
+    /// The same of a tenant that has this plan.
+    #[must_use]
+    pub const fn under(self, plan: Plan) -> Self {
+        Self { plan, ..self }
+    }
+
+    pub const fn plan(&self) -> Plan {
+        self.plan
     }
 
     pub const fn limit(&self) -> Limit {
@@ -71,6 +88,14 @@ pub enum Whose {
     Tenant(TenantId),
     ApiKey(ApiKeyId),
 }
+
+impl PartialEq for LimitKey {
+    fn eq(&self, other: &Self) -> bool {
+        (self.limit, self.whose) == (other.limit, other.whose)
+    }
+}
+
+impl Eq for LimitKey {}
 
 /// Asked for with each request, so no more is hashed than tells keys apart.
 impl Hash for LimitKey {

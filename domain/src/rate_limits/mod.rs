@@ -1,9 +1,8 @@
 //! How often clients may ask.
 //!
 //! A [`Limit`] says what is counted, a [`LimitKey`] whose requests they are, and a [`Quota`] how many there may be: its
-//! arithmetic is the generic cell rate algorithm, which keeps one moment per key. [`Quotas`] has the quota of each limit;
-//! were tenants to have plans of their own, they would differ there. Where moments are kept, and how processes share
-//! them, is behind [`RateLimiter`].
+//! arithmetic is the generic cell rate algorithm, which keeps one moment per key. [`Quotas`] has the quota of each limit
+//! for each plan that a tenant may have. Where moments are kept, and how processes share them, is behind [`RateLimiter`].
 
 mod key;
 mod limit;

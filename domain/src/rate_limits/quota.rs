@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::{Limit, LimitKey};
+use crate::billing::Plan;
 
 /// So many requests at once; they come back one by one, all of them within a window.
 ///
@@ -76,28 +77,37 @@ impl Quota {
     }
 }
 
-/// The quota of each limit.
+/// The quota of each limit, for each plan that a tenant may have.
 ///
-/// Every tenant has the same so far. A tenant's plan would be asked in [`Quotas::of`], which is told whose the limit is:
-/// it is the one place where that is decided, on the path of each request, so what it asks must lie in memory.
+/// [`Quotas::of`] is the one place where a plan says how much there is, on the path of each request; the plan comes with the
+/// key. Whoever is no tenant has the quotas of the first plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Quotas([Option<Quota>; Limit::COUNT]);
+pub struct Quotas([[Option<Quota>; Limit::COUNT]; Plan::ALL.len()]);
 
 impl Quotas {
-    /// Asks for the quota of each limit; `None`: it is not limited.
+    /// Asks for the quota of each limit, which is the same for all plans; `None`: it is not limited.
     pub fn new(of: impl Fn(Limit) -> Option<Quota>) -> Self {
-        Self(Limit::ALL.map(of))
+        Self::by_plan(|_, limit| of(limit))
+    }
+
+    /// Asks for the quota of each limit for each plan.
+    pub fn by_plan(of: impl Fn(Plan, Limit) -> Option<Quota>) -> Self {
+        Self(Plan::ALL.map(|plan| Limit::ALL.map(|limit| of(plan, limit))))
     }
 
     #[inline]
     pub const fn of(&self, key: &LimitKey) -> Option<Quota> {
-        self.of_limit(key.limit())
+        self.of_plan(key.plan(), key.limit())
     }
 
-    /// The quota of whoever has no other one.
     #[inline]
-    pub const fn of_limit(&self, limit: Limit) -> Option<Quota> {
-        self.0[limit.index()]
+    pub const fn of_plan(&self, plan: Plan, limit: Limit) -> Option<Quota> {
+        self.0[plan as usize][limit.index()]
+    }
+
+    /// Whether it matters which plan a tenant has.
+    pub fn differ(&self) -> bool {
+        self.0.iter().any(|of_plan| *of_plan != self.0[0])
     }
 }
 

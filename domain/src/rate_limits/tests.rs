@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::Id;
+use crate::billing::Plan;
 
 /// Requests that are out, by when each comes back: what the algorithm keeps in one number.
 #[derive(Debug, Default)]
@@ -149,6 +150,25 @@ fn the_quota_of_a_limit_is_that_of_all_its_keys() {
     assert_eq!(quotas.of(&address("192.0.2.1")), None);
     let key = LimitKey::api_key(Id::from_uuid(Uuid::from_u128(7)));
     assert_eq!(quotas.of(&key).unwrap().requests(), 3);
+}
+
+#[test]
+fn a_plan_has_quotas_of_its_own_and_changes_nothing_of_what_is_counted() {
+    let of = |plan: Plan, limit: Limit| {
+        let requests = match (plan, limit) {
+            (Plan::Business, Limit::ApiKey) => 50,
+            _ => 10,
+        };
+        Quota::new(requests, Duration::from_mins(1))
+    };
+    let quotas = Quotas::by_plan(of);
+    let key = LimitKey::api_key(Id::from_uuid(Uuid::from_u128(7)));
+    let of_plan = |plan| quotas.of(&key.under(plan)).unwrap().requests();
+
+    assert_eq!(Plan::ALL.map(of_plan), [10, 10, 50]);
+    assert!(quotas.differ() && !Quotas::new(|limit| of(Plan::Free, limit)).differ());
+    let (state, paid) = (RandomState::new(), key.under(Plan::Business));
+    assert_eq!((key, state.hash_one(key)), (paid, state.hash_one(paid)));
 }
 
 fn address(text: &str) -> LimitKey {

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod callers;
+mod plans;
 mod sharing;
 
 use std::time::Duration;

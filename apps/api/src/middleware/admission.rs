@@ -4,6 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use fairlead_domain::access::{Caller, VerifiedIdentity};
+use fairlead_domain::billing::Plan;
 use fairlead_domain::rate_limits::{Limit, LimitKey, LimitedOperation, Standing, Verdict};
 
 use super::client_address;
@@ -27,6 +28,7 @@ pub(super) struct Admission<'s> {
     at: Instant,
     taken: [Option<LimitKey>; MOST],
     asker: Asker,
+    plan: Plan,
     operation: Option<LimitedOperation>,
     tightest: Option<Standing>,
     /// Why the request will be refused, should it be no operator's.
@@ -42,6 +44,7 @@ impl<'s> Admission<'s> {
             at,
             taken: [None; MOST],
             asker: Asker::Stranger,
+            plan: Plan::Free,
             operation: None,
             tightest: None,
             unless_operator: None,
@@ -98,14 +101,17 @@ impl<'s> Admission<'s> {
     fn pass_caller(&mut self, caller: &Caller, request: &HttpRequest) -> Result<(), Problem> {
         self.operation = operation_of(request).filter(|operation| !operation.is_for_strangers());
         self.asker = Asker::User;
+        if let Some(limits) = self.limits {
+            self.plan = limits.plan(caller.scope());
+        }
         if let Some(operation) = self.operation {
-            self.take(LimitKey::operation(operation, caller.scope()))?;
+            self.take(LimitKey::operation(operation, caller.scope()).under(self.plan))?;
         }
         if let VerifiedIdentity::ApiKey { key, .. } = caller.identity() {
             self.asker = Asker::ApiKey;
-            self.take(LimitKey::api_key(*key))?;
+            self.take(LimitKey::api_key(*key).under(self.plan))?;
         }
-        self.take(LimitKey::tenant(caller.scope()))
+        self.take(LimitKey::tenant(caller.scope()).under(self.plan))
     }
 
     fn pass_stranger(&mut self, request: &HttpRequest, services: &Services) -> Result<(), Problem> {
@@ -178,7 +184,7 @@ impl<'s> Admission<'s> {
             standing.remaining += u32::from(costs_nothing);
             limits
                 .policies
-                .tell(headers, self.asker, self.operation, &standing);
+                .tell(headers, (self.asker, self.plan), self.operation, &standing);
         }
     }
 }

@@ -76,6 +76,7 @@ impl Recorder {
         ticks.tick().await;
         let mut last = self.look();
         self.learn_used_up(last.at).await;
+        self.learn_plans().await;
         let mut progress = Progress {
             before: Arc::clone(&last),
             owed: Owed::default(),
@@ -105,6 +106,7 @@ impl Recorder {
                 return;
             }
             self.learn_used_up(at).await;
+            self.learn_plans().await;
         }
     }
 
@@ -115,6 +117,21 @@ impl Recorder {
             Err(error) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::debug!(error, "it cannot be read who has used up the calls of its plan");
+            }
+        }
+    }
+
+    /// Reads which plans say how often tenants may ask. Where they cannot be read, those that were known stay.
+    async fn learn_plans(&self) {
+        let limits = self.services.rate_limits.as_ref();
+        let Some(plans) = limits.and_then(|limits| limits.plans.as_ref()) else {
+            return;
+        };
+        match self.services.billing.directory.paid_plans().await {
+            Ok(paid) => plans.put(paid),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::debug!(error, "it cannot be read which plans tenants have");
             }
         }
     }

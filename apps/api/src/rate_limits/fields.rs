@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use fairlead_domain::billing::Plan;
 use fairlead_domain::rate_limits::{Limit, LimitedOperation, Quota, Quotas, Standing};
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -19,36 +20,40 @@ pub(crate) enum Asker {
     ApiKey,
 }
 
-/// The value of `RateLimit-Policy` for each kind of request, made once.
+/// The value of `RateLimit-Policy` for each kind of request under each plan, made once.
 #[derive(Debug)]
 pub(crate) struct Policies(Vec<Option<HeaderValue>>);
 
+const ASKERS: usize = 3;
 const OPERATIONS: usize = LimitedOperation::ALL.len() + 1;
 
 impl Policies {
     pub(super) fn new(quotas: &Quotas) -> Self {
-        let askers = [Asker::Stranger, Asker::User, Asker::ApiKey];
+        let askers: [Asker; ASKERS] = [Asker::Stranger, Asker::User, Asker::ApiKey];
         let operations = || {
             let each = LimitedOperation::ALL.into_iter().map(Some);
             std::iter::once(None).chain(each)
         };
-        let of = |asker, operation| policy(&limits_of(asker, operation), quotas);
-        let all = askers
-            .into_iter()
-            .flat_map(|asker| operations().map(move |operation| of(asker, operation)));
-        Self(all.collect())
+        let of_plan = |plan| {
+            let of = move |asker, operation| policy(&limits_of(asker, operation), plan, quotas);
+            askers
+                .into_iter()
+                .flat_map(move |asker| operations().map(move |operation| of(asker, operation)))
+        };
+        Self(Plan::ALL.into_iter().flat_map(of_plan).collect())
     }
 
     /// Tells a client which limits its request came under, and how much is left of the one that will hold it up first.
     pub(crate) fn tell(
         &self,
         headers: &mut HeaderMap,
-        asker: Asker,
+        (asker, plan): (Asker, Plan),
         operation: Option<LimitedOperation>,
         tightest: &Standing,
     ) {
         let operation = operation.map_or(0, |operation| operation as usize + 1);
-        if let Some(Some(policy)) = self.0.get(asker as usize * OPERATIONS + operation) {
+        let of_plan = plan as usize * ASKERS + asker as usize;
+        if let Some(Some(policy)) = self.0.get(of_plan * OPERATIONS + operation) {
             headers.insert(RATE_LIMIT_POLICY, policy.clone());
         }
         if let Ok(value) = HeaderValue::from_maybe_shared(left(tightest)) {
@@ -69,10 +74,10 @@ fn limits_of(asker: Asker, operation: Option<LimitedOperation>) -> Vec<Limit> {
     all.chain(operation).collect()
 }
 
-fn policy(limits: &[Limit], quotas: &Quotas) -> Option<HeaderValue> {
+fn policy(limits: &[Limit], plan: Plan, quotas: &Quotas) -> Option<HeaderValue> {
     let mut text = String::new();
     for limit in limits {
-        if let Some(quota) = quotas.of_limit(*limit) {
+        if let Some(quota) = quotas.of_plan(plan, *limit) {
             let separator = if text.is_empty() { "" } else { ", " };
             let (name, requests, window) = (limit.name(), quota.requests(), whole_window(quota));
             write!(text, "{separator}\"{name}\";q={requests};w={window}").expect("a String takes all");
@@ -122,14 +127,19 @@ mod tests {
     use super::*;
 
     fn quotas() -> Quotas {
-        Quotas::new(|limit| match limit {
-            Limit::Address => None,
-            Limit::Operation(_) => Quota::new(7, Duration::from_mins(1)),
+        Quotas::by_plan(|plan, limit| match (limit, plan) {
+            (Limit::Address, _) => None,
+            (Limit::Operation(_), _) => Quota::new(7, Duration::from_mins(1)),
+            (_, Plan::Business) => Quota::new(9_000, Duration::from_mins(1)),
             _ => Quota::new(6_000, Duration::from_mins(1)),
         })
     }
 
     fn told(asker: Asker, operation: Option<LimitedOperation>) -> [Option<String>; 2] {
+        told_under(Plan::Free, asker, operation)
+    }
+
+    fn told_under(plan: Plan, asker: Asker, operation: Option<LimitedOperation>) -> [Option<String>; 2] {
         let standing = Standing {
             limit: Limit::Tenant,
             quota: Quota::new(6_000, Duration::from_mins(1)).unwrap(),
@@ -137,7 +147,7 @@ mod tests {
             reset: Duration::from_millis(9_600),
         };
         let mut headers = HeaderMap::new();
-        Policies::new(&quotas()).tell(&mut headers, asker, operation, &standing);
+        Policies::new(&quotas()).tell(&mut headers, (asker, plan), operation, &standing);
         [RATE_LIMIT_POLICY, RATE_LIMIT]
             .map(|name| headers.get(name).map(|value| value.to_str().unwrap().to_owned()))
     }
@@ -169,6 +179,14 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn each_plan_has_the_policies_of_its_own() {
+        let policy = |plan| told_under(plan, Asker::User, None)[0].clone().unwrap();
+
+        assert_eq!(policy(Plan::Team), "\"tenant\";q=6000;w=60");
+        assert_eq!(policy(Plan::Business), "\"tenant\";q=9000;w=60");
     }
 
     #[test]

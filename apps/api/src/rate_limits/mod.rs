@@ -5,17 +5,21 @@
 
 mod fields;
 mod operation;
+mod plans;
 mod refusal;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use fairlead_domain::access::TenantScope;
 use fairlead_domain::admission::Frequent;
+use fairlead_domain::billing::Plan;
 use fairlead_domain::rate_limits::{LimitKey, Quotas, RateLimiter};
 
 use fields::Policies;
 pub(crate) use fields::{Asker, whole_seconds, whole_window};
 pub(crate) use operation::limited_operation;
+pub(crate) use plans::TenantPlans;
 pub(crate) use refusal::RefusalLog;
 
 /// Keys that are told apart when it is told who asks too often.
@@ -46,6 +50,8 @@ pub struct RateLimits {
     pub(crate) enforcement: Enforcement,
     pub(crate) policies: Arc<Policies>,
     pub(crate) refusals: Arc<RefusalLog>,
+    /// `None`: all plans have the same quotas.
+    pub(crate) plans: Option<Arc<TenantPlans>>,
     most_refused: Arc<Mutex<Frequent<LimitKey>>>,
 }
 
@@ -57,8 +63,15 @@ impl RateLimits {
             enforcement,
             policies: Arc::new(Policies::new(quotas)),
             refusals: Arc::new(RefusalLog::new(Instant::now())),
+            plans: quotas.differ().then(Arc::default),
             most_refused: Arc::new(Mutex::new(Frequent::new(MOST_REFUSED))),
         }
+    }
+
+    /// The plan that says how often a tenant may ask.
+    pub(crate) fn plan(&self, scope: &TenantScope) -> Plan {
+        let plans = self.plans.as_ref();
+        plans.map_or(Plan::Free, |plans| plans.of(scope.tenant()))
     }
 
     /// Those that asked too often, most often first. Of more than are told apart, the last ones' counts are too high.

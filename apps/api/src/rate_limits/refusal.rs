@@ -51,7 +51,7 @@ impl RefusalLog {
 impl RateLimits {
     /// Counts what a tenant asks for otherwise than by a request.
     pub(crate) fn take_of_tenant(&self, scope: &TenantScope) -> Result<(), Problem> {
-        let (key, at) = (LimitKey::tenant(scope), Instant::now());
+        let (key, at) = (LimitKey::tenant(scope).under(self.plan(scope)), Instant::now());
         match self.limiter.take(key, at) {
             Verdict::Unlimited | Verdict::Admitted(_) => Ok(()),
             Verdict::Refused { standing, after } => {

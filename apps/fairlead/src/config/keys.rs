@@ -124,12 +124,14 @@ const MEBIBYTE: u64 = 1_048_576;
 
 /// Every key there is; none that nothing reads.
 pub static KEYS: &[Key] = {
-    const PARTS: [&[Key]; 9] = [
+    const PARTS: [&[Key]; 11] = [
         GENERAL,
         jobs::KEYS,
         webhooks::KEYS,
         upstreams::KEYS,
         rate_limits::KEYS,
+        rate_limits::OF_TEAM,
+        rate_limits::OF_BUSINESS,
         admission::KEYS,
         billing::KEYS,
         answers::KEYS,

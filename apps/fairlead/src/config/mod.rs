@@ -31,6 +31,6 @@ pub use settings::{
     CacheConfig, CacheEviction, CacheMemoryConfig, CacheWarmingConfig, CompressionConfig, Config,
     DatabaseConfig, DatabaseUrls, EventsConfig, ForwardedHeader, HttpConfig, JobsConfig, LockoutConfig,
     LogConfig, LogFormat, MetricsConfig, MonitorConfig, PoolConfig, QueueConfig, RateLimitsConfig,
-    ReadPoolConfig, RedisConfig, ResponseCacheConfig, SecurityConfig, SystemPoolConfig, UpstreamsConfig,
-    WebhooksConfig,
+    RatesConfig, ReadPoolConfig, RedisConfig, ResponseCacheConfig, SecurityConfig, SystemPoolConfig,
+    UpstreamsConfig, WebhooksConfig,
 };

@@ -556,6 +556,38 @@ pub struct RateLimitsConfig {
     pub capacity: usize,
     /// By operation, as its key names it.
     pub operations: BTreeMap<String, u32>,
+    // No key of these has a default.
+    #[serde(default)]
+    pub plans: PlanRatesConfig,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PlanRatesConfig {
+    pub team: RatesConfig,
+    pub business: RatesConfig,
+}
+
+/// How often tenants of a plan may ask. `None`: as any tenant.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RatesConfig {
+    pub tenant: Option<u32>,
+    pub api_key: Option<u32>,
+    /// By operation, as its key names it.
+    pub operations: BTreeMap<String, Option<u32>>,
+}
+
+impl Default for RatesConfig {
+    fn default() -> Self {
+        let keys = KEYS.iter();
+        let operations = keys.filter_map(|key| key.path.strip_prefix("rate_limits.plans.team.operations."));
+        Self {
+            tenant: None,
+            api_key: None,
+            operations: operations.map(|operation| (operation.to_owned(), None)).collect(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

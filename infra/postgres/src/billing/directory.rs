@@ -21,6 +21,11 @@ const CALLS_USED_UP: &str = "
     WHERE c.month = date_trunc('month', $1 AT TIME ZONE 'UTC')::date
       AND c.calls >= (SELECT MIN(max_calls) FROM plan_limits) AND c.calls >= l.max_calls";
 
+// As `plan_of` says of one.
+const PAID_PLANS: &str = "
+    SELECT tenant_id, plan FROM subscriptions
+    WHERE plan IS NOT NULL AND status IN ('TRIALING', 'ACTIVE', 'PAST_DUE')";
+
 #[async_trait]
 impl BillingDirectory for PgSystemStore {
     #[tracing::instrument(level = "debug", name = "db.billing_directory.tenant_of", skip_all)]
@@ -50,6 +55,22 @@ impl BillingDirectory for PgSystemStore {
                 let (tenant, plan, allowed, until) = read(row).map_err(SqlError::from)?;
                 let plan = plan.ok_or_else(|| unexpected("a plan that this version does not know"))?;
                 Ok((tenant, CallsUsedUp { plan, allowed, until }))
+            })
+            .collect()
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.billing_directory.paid_plans", skip_all)]
+    async fn paid_plans(&self) -> Result<HashMap<TenantId, Plan>, StoreError> {
+        let connection = self.cluster().system();
+        let rows = connection.sql(PAID_PLANS).fetch_all().await?;
+        connection.commit().await?;
+        rows.iter()
+            .map(|row| {
+                let tenant = Id::from_uuid(row.try_get(0).map_err(SqlError::from)?);
+                let plan: String = row.try_get(1).map_err(SqlError::from)?;
+                let plan = Plan::parse(&plan);
+                let plan = plan.ok_or_else(|| unexpected("a plan that this version does not know"))?;
+                Ok((tenant, plan))
             })
             .collect()
     }

@@ -58,7 +58,7 @@ struct LimitView {
     current: Option<u64>,
 }
 
-/// How often may be asked. What was used up comes back evenly.
+/// How often may be asked, as the tenant's plan has it. What was used up comes back evenly.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = RateLimit)]
@@ -204,15 +204,16 @@ pub(super) async fn limits(
 /// How the caller stands with each limit of how often it may ask, this request included.
 fn rates(kept: &RateLimits, address: IpAddr, caller: &Caller) -> Vec<RateView> {
     let scope = caller.scope();
-    let mut keys = vec![LimitKey::address(address), LimitKey::tenant(scope)];
+    let plan = kept.plan(scope);
+    let mut keys = vec![LimitKey::address(address), LimitKey::tenant(scope).under(plan)];
     if let VerifiedIdentity::ApiKey { key, .. } = caller.identity() {
-        keys.push(LimitKey::api_key(*key));
+        keys.push(LimitKey::api_key(*key).under(plan));
     }
     keys.extend(LimitedOperation::ALL.map(|operation| {
         if operation.is_for_strangers() {
             LimitKey::operation_of_strangers(operation, address)
         } else {
-            LimitKey::operation(operation, scope)
+            LimitKey::operation(operation, scope).under(plan)
         }
     }));
     let now = Instant::now();

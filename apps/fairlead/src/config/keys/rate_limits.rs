@@ -130,3 +130,52 @@ pub(super) const KEYS: &[Key] = &[
         "bulk changes within the window of one tenant",
     ),
 ];
+
+/// Those of a plan that is paid for. Strangers have none, so there is nothing of them here.
+macro_rules! of_plan {
+    ($plan:literal, $name:literal, [$($operation:literal),+]) => {
+        &[
+            Key::optional(
+                concat!("rate_limits.plans.", $plan, ".tenant"),
+                range(0, MOST),
+                concat!(
+                    "requests within the window of one tenant of the plan ", $name, "; not set, here and below: as many as \
+                     of any tenant"
+                ),
+            )
+            .unit("requests"),
+            Key::optional(
+                concat!("rate_limits.plans.", $plan, ".api_key"),
+                range(0, MOST),
+                concat!("requests within the window by one API key of a tenant of the plan ", $name),
+            )
+            .unit("requests"),
+            $(
+                Key::optional(
+                    concat!("rate_limits.plans.", $plan, ".operations.", $operation),
+                    range(0, MOST),
+                    concat!("the same of rate_limits.operations.", $operation, ", of a tenant of the plan ", $name),
+                )
+                .unit("requests"),
+            )+
+        ]
+    };
+    ($plan:literal, $name:literal) => {
+        of_plan!($plan, $name, [
+            "begin_lead_export",
+            "begin_lead_scoring",
+            "create_leads",
+            "export_leads",
+            "import_leads",
+            "ping_webhook",
+            "say_command",
+            "score_lead",
+            "search_leads",
+            "summarize_activities",
+            "update_leads"
+        ])
+    };
+}
+
+pub(super) const OF_TEAM: &[Key] = of_plan!("team", "TEAM");
+pub(super) const OF_BUSINESS: &[Key] = of_plan!("business", "BUSINESS");
