@@ -46,6 +46,7 @@ mod pools;
 mod problems;
 mod rate_limits;
 mod remote;
+mod remote_api;
 mod remote_faults;
 mod repeats;
 mod replicas;

@@ -1,5 +1,7 @@
 //! Calls to the API of a Fairlead server, for those who work with it from a terminal.
 
+mod call;
+
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,8 +12,8 @@ use futures_util::stream::unfold;
 use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::redirect::Policy;
 use reqwest::{Body, Client, Method, RequestBuilder, Response, StatusCode};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use url::Url;
@@ -29,6 +31,8 @@ const MAX_ANSWER: usize = 64 << 20;
 const MAX_EVENT: usize = 1 << 20;
 /// Names a write in its answer, and asks a read to see it.
 const CONSISTENCY: &str = "fairlead-consistency";
+
+pub use call::{ApiAnswer, ApiCall};
 
 /// By what a server knows who asks. It does not print.
 #[derive(Clone)]
@@ -71,7 +75,7 @@ pub enum ApiError {
 }
 
 /// Why a server refused (RFC 9457).
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct ApiProblem {
     #[serde(default)]
     pub status: u16,
@@ -79,16 +83,20 @@ pub struct ApiProblem {
     pub kind: String,
     #[serde(default)]
     pub title: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<ApiFault>,
 }
 
 /// What is wrong with one value.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct ApiFault {
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub parameter: Option<String>,
     pub detail: String,
 }
@@ -395,21 +403,31 @@ async fn chunk(answer: &mut Response) -> Result<Option<Bytes>, ApiError> {
 
 impl fmt::Display for ApiProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.detail.as_deref().unwrap_or(&self.title))?;
-        for ApiFault {
-            pointer,
-            parameter,
-            detail,
-        } in &self.errors
-        {
-            let place = parameter.as_deref().or(pointer.as_deref()).unwrap_or_default();
-            write!(f, "; {place} {detail}")?;
+        match &self.detail {
+            // Where one value is wrong the detail says again what is said of it, and where several are how many.
+            Some(detail) if self.errors.is_empty() => f.write_str(detail)?,
+            _ => f.write_str(&self.title)?,
+        }
+        for fault in &self.errors {
+            write!(f, "; {} {}", fault.place(), fault.detail)?;
         }
         write!(f, " ({}", self.status)?;
         if let Some(trace) = self.instance.as_deref().filter(|_| self.status >= 500) {
             write!(f, ", {trace}")?;
         }
         f.write_str(")")
+    }
+}
+
+impl ApiFault {
+    /// Which value it is: `status` of a query, `address/city` of a body.
+    pub fn place(&self) -> String {
+        let pointer = || Some(self.pointer.as_deref()?.trim_start_matches('/'));
+        self.parameter
+            .as_deref()
+            .or_else(pointer)
+            .unwrap_or_default()
+            .to_owned()
     }
 }
 
@@ -446,7 +464,8 @@ mod tests {
     fn a_problem_is_told_in_one_line() {
         let problem: ApiProblem = serde_json::from_str(
             r#"{"type": "https://fairlead.dev/problems/invalid-input", "title": "Invalid input", "status": 422,
-                "errors": [{"parameter": "status", "detail": "must be one of NEW, CLOSED"}]}"#,
+                "detail": "/status: must be one of NEW, CLOSED",
+                "errors": [{"pointer": "/status", "detail": "must be one of NEW, CLOSED"}]}"#,
         )
         .unwrap();
 

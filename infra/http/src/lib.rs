@@ -23,7 +23,8 @@ mod witness;
 
 pub use ai::{AiWire, HttpLanguageModel, Listener};
 pub use api::{
-    ApiClient, ApiCredential, ApiDownload, ApiError, ApiEvent, ApiEvents, ApiFault, ApiProblem, ApiUpload,
+    ApiAnswer, ApiCall, ApiClient, ApiCredential, ApiDownload, ApiError, ApiEvent, ApiEvents, ApiFault,
+    ApiProblem, ApiUpload,
 };
 pub use client::{BadClient, GuardedClient, GuardedClientSettings};
 pub use kit::KitMailingList;

@@ -4,7 +4,9 @@
 //! Exit codes: 0 it worked, 1 it did not, 2 the command line or the configuration is wrong. Commands that watch an
 //! operation also have 3 (done, but some rows were rejected), 4 (somebody cancelled it) and 130 (Ctrl-C; it goes on).
 
+mod api;
 mod bootstrap_sql;
+mod completions;
 mod config;
 mod demo;
 mod doctor;
@@ -12,6 +14,7 @@ mod events;
 mod export;
 mod import;
 mod keys;
+mod man;
 mod migrate;
 mod openapi;
 mod operations;
@@ -38,6 +41,7 @@ Examples:
   fairlead demo --tenant acme         a tenant full of believable leads
   fairlead import leads.csv           into a server that runs
   fairlead export --out leads.csv
+  fairlead api --list                 all that a server can be asked
   fairlead config explain             every key, and where its value is from
   fairlead doctor                     what is wrong, and what mends it
 
@@ -84,6 +88,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Write the leads of a tenant of a server to a file
     Export(export::ExportArgs),
+    /// Call any operation of a server, as the description of the API has it
+    Api(api::ApiArgs),
     /// List, show, watch and cancel what a server does in the background
     #[command(subcommand)]
     Operations(operations::OperationsCommand),
@@ -102,6 +108,10 @@ enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Print what has a shell complete the command line
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write one for each command
+    Man(man::ManArgs),
 }
 
 /// Runs the program and returns its exit code.
@@ -130,7 +140,7 @@ fn command() -> clap::Command {
     let mut command = Cli::command();
     // Until then a command has its own options alone.
     command.build();
-    let of_clients = ["import", "export", "operations"];
+    let of_clients = ["import", "export", "operations", "api", "completions", "man"];
     for below in command.get_subcommands_mut() {
         if of_clients.contains(&below.get_name()) {
             *below = hide_globals(std::mem::take(below));
@@ -145,6 +155,9 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         // None of these needs a configuration that holds.
         Command::BootstrapSql(args) => bootstrap_sql::run(&args)?,
         Command::Openapi(args) => openapi::run(&args)?,
+        Command::Completions(args) => completions::run(&args)?,
+        Command::Man(args) => man::run(&args)?,
+        Command::Api(args) => return Box::pin(api::run(&args)).await,
         Command::Import(args) => return import::run(&args).await,
         Command::Export(args) => return export::run(&args).await,
         Command::Operations(command) => return operations::run(&command).await,
@@ -244,7 +257,7 @@ mod tests {
         });
 
         assert!(shown.contains(&"serve".to_owned()) && shown.contains(&"fairlead".to_owned()));
-        for client in ["import", "export", "operations", "watch", "fetch"] {
+        for client in ["import", "export", "operations", "watch", "fetch", "api"] {
             assert!(!shown.contains(&client.to_owned()), "{client}");
         }
     }

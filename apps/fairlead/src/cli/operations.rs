@@ -208,7 +208,7 @@ pub(super) fn faults(operation: &Operation, most: usize) -> String {
     }
 }
 
-fn for_people(operation: &Operation) -> String {
+pub(super) fn for_people(operation: &Operation) -> String {
     let view = &operation.view;
     let percent = view.progress.percent.map(|percent| format!(" ({percent} %)"));
     let total = view.progress.total.map(|total| format!(" of {total}"));

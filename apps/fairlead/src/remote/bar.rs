@@ -31,10 +31,10 @@ impl RowsBar {
     /// Shows what the server says: how fast it is, and how long the rest takes, are the server's to know.
     pub(super) fn show(&self, operation: &Operation) {
         let view = &operation.view;
-        self.0.set_prefix(if view.kind.starts_with("export") {
-            "exporting"
-        } else {
-            "importing"
+        self.0.set_prefix(match view.kind.split('-').next() {
+            Some("export") => "exporting".to_owned(),
+            Some("import") => "importing".to_owned(),
+            _ => view.kind.clone(),
         });
         if let Some(total) = view.progress.total {
             if self.0.length() != Some(total) {

@@ -15,6 +15,7 @@ use crate::{output, tls};
 
 const URL: &str = "FAIRLEAD_URL";
 const KEY: &str = "FAIRLEAD_API_KEY";
+const OPERATOR_KEY: &str = "FAIRLEAD_OPERATOR_KEY";
 const PASSWORD: &str = "FAIRLEAD_PASSWORD";
 const CA_FILE: &str = "FAIRLEAD_CA_FILE";
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
@@ -100,20 +101,32 @@ impl Remote {
         done
     }
 
+    /// For what everybody may ask.
+    pub(crate) fn anonymous(args: &RemoteArgs) -> anyhow::Result<Self> {
+        let (client, _) = client(args)?;
+        Ok(Self::by(client))
+    }
+
+    /// For what operators of the platform may ask.
+    pub(crate) fn operator(args: &RemoteArgs, key_file: Option<&Path>) -> anyhow::Result<Self> {
+        let (client, _) = client(args)?;
+        let key = secret(key_file, OPERATOR_KEY, "--operator-key-file")?;
+        Ok(Self::by(
+            client.with(ApiCredential::Token(key.expose().to_owned())),
+        ))
+    }
+
+    fn by(client: ApiClient) -> Self {
+        Self {
+            client,
+            login: None,
+            tenant: String::new(),
+        }
+    }
+
     /// Finds out whether the server is there and lets us in, before anything is asked of it.
     async fn connect(args: &RemoteArgs) -> anyhow::Result<Self> {
-        let url = match (&args.url, environment(URL)) {
-            (Some(url), _) => url.clone(),
-            (None, given) => {
-                let text = given.unwrap_or_else(|| DEFAULT_URL.to_owned());
-                Url::parse(&text).map_err(|error| UsageError(format!("{URL} is no URL: {error}")))?
-            }
-        };
-        if !url.username().is_empty() || url.password().is_some() {
-            let told = "a URL with a user or password is shown to every process of this machine; see --email and --key-file";
-            return Err(UsageError(told.to_owned()).into());
-        }
-        warn_of_plain_text(&url);
+        let (client, where_it_is) = client(args)?;
         let login = match &args.email {
             Some(email) => Some(Login {
                 email: email.clone(),
@@ -122,14 +135,6 @@ impl Remote {
             }),
             None => None,
         };
-        let where_it_is = url.to_string();
-        let ca_file = args
-            .ca_file
-            .clone()
-            .or_else(|| environment(CA_FILE).map(PathBuf::from));
-        let authorities = ca_file.as_deref().map(tls::authorities).transpose()?;
-        let user_agent = concat!("fairlead/", env!("CARGO_PKG_VERSION"));
-        let client = ApiClient::new(url, user_agent, authorities.as_deref())?;
         let client = if login.is_some() {
             client
         } else {
@@ -191,6 +196,43 @@ impl Remote {
         self.client = anonymous.with(ApiCredential::Token(session.access_token));
         Ok(true)
     }
+}
+
+impl RemoteArgs {
+    /// Whether a user asks, rather than an API key.
+    pub(crate) fn is_user(&self) -> bool {
+        self.email.is_some()
+    }
+}
+
+/// Speaks to the server, as nobody yet; with where it is.
+fn client(args: &RemoteArgs) -> anyhow::Result<(ApiClient, String)> {
+    let (url, authorities) = place(args)?;
+    let where_it_is = url.to_string();
+    let user_agent = concat!("fairlead/", env!("CARGO_PKG_VERSION"));
+    let client = ApiClient::new(url, user_agent, authorities.as_deref())?;
+    Ok((client, where_it_is))
+}
+
+/// Where the server is, and the authorities that its certificate may be signed by.
+fn place(args: &RemoteArgs) -> anyhow::Result<(Url, Option<String>)> {
+    let url = match (&args.url, environment(URL)) {
+        (Some(url), _) => url.clone(),
+        (None, given) => {
+            let text = given.unwrap_or_else(|| DEFAULT_URL.to_owned());
+            Url::parse(&text).map_err(|error| UsageError(format!("{URL} is no URL: {error}")))?
+        }
+    };
+    if !url.username().is_empty() || url.password().is_some() {
+        let told = "a URL with a user or password is shown to every process of this machine; see --email and --key-file";
+        return Err(UsageError(told.to_owned()).into());
+    }
+    warn_of_plain_text(&url);
+    let ca_file = args
+        .ca_file
+        .clone()
+        .or_else(|| environment(CA_FILE).map(PathBuf::from));
+    Ok((url, ca_file.as_deref().map(tls::authorities).transpose()?))
 }
 
 fn warn_of_plain_text(url: &Url) {

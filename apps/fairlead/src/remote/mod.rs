@@ -8,6 +8,6 @@ mod watch;
 
 pub(crate) use bar::bytes_bar;
 pub(crate) use connect::{Remote, RemoteArgs, UsageError};
-pub(crate) use operation::{Operation, operation_path, parameters};
+pub(crate) use operation::{Operation, encoded, operation_path, parameters};
 pub(crate) use upload::{Source, upload};
 pub(crate) use watch::{Form, Watched, left, story, watch};

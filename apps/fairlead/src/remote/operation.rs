@@ -101,6 +101,7 @@ pub(crate) fn parameters(given: &[(&str, Option<&str>)]) -> String {
     query
 }
 
-fn encoded(text: &str) -> String {
+/// As it is written in a query.
+pub(crate) fn encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
