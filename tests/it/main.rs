@@ -37,6 +37,7 @@ mod isolation;
 mod jobs;
 mod leads;
 mod leads_in_bulk;
+mod loadtest;
 mod mailing_list;
 mod metrics;
 mod operations;

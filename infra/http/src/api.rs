@@ -1,6 +1,7 @@
 //! Calls to the API of a Fairlead server, for those who work with it from a terminal.
 
 mod call;
+mod socket;
 
 use std::fmt;
 use std::io;
@@ -33,6 +34,7 @@ const MAX_EVENT: usize = 1 << 20;
 const CONSISTENCY: &str = "fairlead-consistency";
 
 pub use call::{ApiAnswer, ApiCall};
+pub use socket::ApiSocket;
 
 /// By what a server knows who asks. It does not print.
 #[derive(Clone)]
@@ -64,6 +66,8 @@ pub enum ApiError {
     Unreachable(#[source] reqwest::Error),
     #[error("the connection broke")]
     Broken(#[source] reqwest::Error),
+    #[error("the WebSocket broke")]
+    Socket(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the server did not answer in time")]
     TimedOut,
     #[error("{0}")]
@@ -154,6 +158,11 @@ impl ApiClient {
             credential: ApiCredential::None,
             written: Arc::default(),
         })
+    }
+
+    /// Where the server is.
+    pub fn base(&self) -> &Url {
+        &self.base
     }
 
     #[must_use]

@@ -24,7 +24,7 @@ mod witness;
 pub use ai::{AiWire, HttpLanguageModel, Listener};
 pub use api::{
     ApiAnswer, ApiCall, ApiClient, ApiCredential, ApiDownload, ApiError, ApiEvent, ApiEvents, ApiFault,
-    ApiProblem, ApiUpload,
+    ApiProblem, ApiSocket, ApiUpload,
 };
 pub use client::{BadClient, GuardedClient, GuardedClientSettings};
 pub use kit::KitMailingList;

@@ -14,6 +14,7 @@ mod events;
 mod export;
 mod import;
 mod keys;
+mod loadtest;
 mod man;
 mod migrate;
 mod openapi;
@@ -90,6 +91,8 @@ enum Command {
     Export(export::ExportArgs),
     /// Call any operation of a server, as the description of the API has it
     Api(api::ApiArgs),
+    /// Ask a server for as much as a scenario says, and tell how it fares
+    Loadtest(loadtest::LoadtestArgs),
     /// List, show, watch and cancel what a server does in the background
     #[command(subcommand)]
     Operations(operations::OperationsCommand),
@@ -140,7 +143,15 @@ fn command() -> clap::Command {
     let mut command = Cli::command();
     // Until then a command has its own options alone.
     command.build();
-    let of_clients = ["import", "export", "operations", "api", "completions", "man"];
+    let of_clients = [
+        "import",
+        "export",
+        "operations",
+        "api",
+        "loadtest",
+        "completions",
+        "man",
+    ];
     for below in command.get_subcommands_mut() {
         if of_clients.contains(&below.get_name()) {
             *below = hide_globals(std::mem::take(below));
@@ -157,6 +168,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Openapi(args) => openapi::run(&args)?,
         Command::Completions(args) => completions::run(&args)?,
         Command::Man(args) => man::run(&args)?,
+        Command::Loadtest(args) => return Box::pin(loadtest::run(&args)).await,
         Command::Api(args) => return Box::pin(api::run(&args)).await,
         Command::Import(args) => return import::run(&args).await,
         Command::Export(args) => return export::run(&args).await,
@@ -257,7 +269,15 @@ mod tests {
         });
 
         assert!(shown.contains(&"serve".to_owned()) && shown.contains(&"fairlead".to_owned()));
-        for client in ["import", "export", "operations", "watch", "fetch", "api"] {
+        for client in [
+            "import",
+            "export",
+            "operations",
+            "watch",
+            "fetch",
+            "api",
+            "loadtest",
+        ] {
             assert!(!shown.contains(&client.to_owned()), "{client}");
         }
     }

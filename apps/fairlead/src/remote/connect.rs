@@ -116,6 +116,17 @@ impl Remote {
         ))
     }
 
+    /// The same, where there is such a key.
+    pub(crate) fn operator_if_any(
+        args: &RemoteArgs,
+        key_file: Option<&Path>,
+    ) -> anyhow::Result<Option<Self>> {
+        if key_file.is_none() && environment(OPERATOR_KEY).is_none() {
+            return Ok(None);
+        }
+        Self::operator(args, key_file).map(Some)
+    }
+
     fn by(client: ApiClient) -> Self {
         Self {
             client,

@@ -184,7 +184,7 @@ async fn bear(
     }
     let may_be_over = match &error {
         ApiError::Refused(problem) => problem.status >= 500 || problem.status == 429,
-        ApiError::Unreachable(_) | ApiError::Broken(_) | ApiError::TimedOut => true,
+        ApiError::Unreachable(_) | ApiError::Broken(_) | ApiError::Socket(_) | ApiError::TimedOut => true,
         ApiError::Untrusted(_) | ApiError::Elsewhere(_) | ApiError::Foreign(_) => false,
     };
     if !may_be_over || answered.elapsed() > PATIENCE {

@@ -1,8 +1,9 @@
 use bytes::Bytes;
 use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
+use tokio::time::timeout;
 
-use super::{ApiClient, ApiError, ApiEvents, MAX_ANSWER, chunk};
+use super::{ANSWER_TIMEOUT, ApiClient, ApiError, ApiEvents, MAX_ANSWER, chunk, sent};
 
 /// A call that is made up by whoever works with a server, rather than by a command for one thing.
 #[derive(Clone, Debug)]
@@ -28,6 +29,19 @@ pub struct ApiAnswer {
 }
 
 impl ApiClient {
+    /// Asks, and returns the status and how many bytes were answered, whatever they say. `is_newest`: no cache may answer.
+    pub async fn measure(&self, path: &str, is_newest: bool) -> Result<(u16, u64), ApiError> {
+        let consistency = is_newest.then(|| HeaderValue::from_static("strong"));
+        let request = self.request_seeing(Method::GET, path, consistency)?;
+        let answer = timeout(ANSWER_TIMEOUT, request.send()).await;
+        let mut answer = answer.map_err(|_| ApiError::TimedOut)?.map_err(sent)?;
+        let mut bytes = 0;
+        while let Some(chunk) = chunk(&mut answer).await? {
+            bytes += chunk.len() as u64;
+        }
+        Ok((answer.status().as_u16(), bytes))
+    }
+
     /// Calls, and returns what is answered with success. What is refused is an error, as of every call.
     pub async fn call(&self, call: ApiCall) -> Result<ApiAnswer, ApiError> {
         let method = Method::from_bytes(call.method.as_bytes());

@@ -14,6 +14,7 @@ use super::Cli;
 use crate::output;
 use crate::remote::{RemoteArgs, UsageError};
 use description::Description;
+pub(super) use show::table;
 
 const EXAMPLES: &str = "\
 Examples:

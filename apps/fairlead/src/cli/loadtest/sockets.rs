@@ -1,0 +1,184 @@
+//! Clients that follow events by WebSocket while leads are made, and how soon each is told of each.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use fairlead_domain::clock::Ids as _;
+use fairlead_http::{ApiClient, ApiSocket};
+use fairlead_telemetry::spawn;
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::generate::Tallies;
+use super::scenario::Phase;
+use crate::system::SystemIds;
+
+const PATH: &str = "/api/v1/ws";
+/// What is still on its way is waited for.
+const STRAGGLERS: Duration = Duration::from_secs(5);
+
+/// Leads that were made, by their ids.
+#[derive(Debug, Default)]
+struct Made {
+    /// When the server had answered that it is made, and whom it told of it sooner; `None`: it has not answered yet.
+    leads: HashMap<String, (Option<Instant>, u64)>,
+}
+
+/// What this run has left to be told.
+#[derive(Debug)]
+pub(super) struct Followed {
+    pub(super) sockets: usize,
+    pub(super) made: u64,
+    /// Messages without a type or data.
+    pub(super) malformed: u64,
+    /// Leads that could not be deleted again.
+    pub(super) left_over: u64,
+    /// Sockets that ended before the run did.
+    pub(super) ended: u64,
+}
+
+/// Opens `count` sockets, makes leads for as long as the phase lasts, and deletes them again.
+pub(super) async fn run(
+    client: &ApiClient,
+    count: usize,
+    phase: &Phase,
+    tallies: &Tallies,
+    stop: &AtomicBool,
+) -> anyhow::Result<Followed> {
+    let mark = format!("Load test {}", SystemIds.next());
+    let made = Arc::new(Mutex::new(Made::default()));
+    let (malformed, ended) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let mut following = Vec::new();
+    for _ in 0..count {
+        let mut socket = client.socket(PATH).await?;
+        socket
+            .say(json!({ "type": "subscribe", "events": ["lead_created", "lead_updated"] }).to_string())
+            .await?;
+        while let Some(told) = socket.told().await? {
+            if serde_json::from_str::<Value>(&told)?["type"] == "subscribed" {
+                break;
+            }
+        }
+        let (made, tallies, mark) = (Arc::clone(&made), tallies.clone(), mark.clone());
+        let (malformed, ended) = (Arc::clone(&malformed), Arc::clone(&ended));
+        following.push(spawn(async move {
+            follow(socket, &mark, &made, &tallies, &malformed).await;
+            ended.fetch_add(1, Ordering::Relaxed);
+        }));
+    }
+
+    let began = Instant::now();
+    let mut number = 0_u32;
+    let mut refused: Option<fairlead_http::ApiError> = None;
+    while began.elapsed() < phase.lasts && !stop.load(Ordering::Relaxed) {
+        sleep_until(began + Duration::from_secs_f64(f64::from(number) / phase.rate)).await;
+        let body = json!({ "name": format!("{mark} {number}") }).to_string();
+        match client.post::<Value>("/api/v1/leads", None, Some(body)).await {
+            Ok(lead) => note_made(
+                &made,
+                tallies,
+                lead["id"].as_str().unwrap_or_default(),
+                count as u64,
+            ),
+            // One may be refused for want of room; all of them is told as what it is.
+            Err(error) => refused = Some(error),
+        }
+        number += 1;
+    }
+    let leads: Vec<String> = locked(&made).leads.keys().cloned().collect();
+    if let (true, Some(error)) = (leads.is_empty(), refused) {
+        return Err(anyhow::Error::from(error).context("no lead can be made to be told of"));
+    }
+    let waits_until = Instant::now() + STRAGGLERS;
+    while Instant::now() < waits_until && tallies.locked()[0].failed() > 0 {
+        sleep(Duration::from_millis(50)).await;
+    }
+    let ended = ended.load(Ordering::Relaxed);
+    for task in following {
+        task.abort();
+    }
+    let mut left_over = 0;
+    for id in &leads {
+        let deleted = client.delete::<()>(&format!("/api/v1/leads/{id}")).await;
+        left_over += u64::from(deleted.is_err());
+    }
+    Ok(Followed {
+        sockets: count,
+        made: leads.len() as u64,
+        malformed: malformed.load(Ordering::Relaxed),
+        left_over,
+        ended,
+    })
+}
+
+/// From here on each follower is owed the event. One that was told before the answer came has waited for nothing.
+fn note_made(made: &Mutex<Made>, tallies: &Tallies, id: &str, followers: u64) {
+    let early = {
+        let mut made = locked(made);
+        let lead = made.leads.entry(id.to_owned()).or_default();
+        lead.0 = Some(Instant::now());
+        lead.1
+    };
+    let mut tallies = tallies.locked();
+    let tally = &mut tallies[0];
+    tally.due += followers;
+    tally.sent += followers;
+    for _ in 0..early {
+        tally.succeeded += 1;
+        tally.latency.note(Duration::ZERO);
+        tally
+            .by_route
+            .entry("lead_created")
+            .or_default()
+            .note(Duration::ZERO);
+    }
+}
+
+async fn follow(
+    mut socket: ApiSocket,
+    mark: &str,
+    made: &Mutex<Made>,
+    tallies: &Tallies,
+    malformed: &AtomicU64,
+) {
+    while let Ok(Some(text)) = socket.told().await {
+        let arrived = Instant::now();
+        let Some(told) = serde_json::from_str::<Value>(&text)
+            .ok()
+            .filter(|told| told["type"].is_string() && !told["data"].is_null())
+        else {
+            malformed.fetch_add(1, Ordering::Relaxed);
+            continue;
+        };
+        let name = told["data"]["data"]["name"].as_str().unwrap_or_default();
+        let Some(id) = told["data"]["aggregateid"].as_str() else {
+            continue;
+        };
+        if told["type"] != "lead_created" || !name.starts_with(mark) {
+            continue;
+        }
+        let answered = {
+            let mut made = locked(made);
+            let lead = made.leads.entry(id.to_owned()).or_default();
+            if lead.0.is_none() {
+                lead.1 += 1;
+            }
+            lead.0
+        };
+        if let Some(answered) = answered {
+            let took = arrived.saturating_duration_since(answered);
+            let mut tallies = tallies.locked();
+            let tally = &mut tallies[0];
+            tally.succeeded += 1;
+            tally.bytes += text.len() as u64;
+            tally.latency.note(took);
+            tally.by_route.entry("lead_created").or_default().note(took);
+        }
+    }
+}
+
+fn locked(made: &Mutex<Made>) -> std::sync::MutexGuard<'_, Made> {
+    made.lock().unwrap_or_else(PoisonError::into_inner)
+}
