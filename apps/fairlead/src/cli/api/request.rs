@@ -178,7 +178,9 @@ pub(super) fn call(operation: &Operation, given: &Given, body: Option<(String, B
             Some(Place::Path) => path = path.replace(&format!("{{{name}}}"), &segment(value)),
             Some(Place::Query) => {
                 query.push(if query.is_empty() { '?' } else { '&' });
-                query.push_str(&format!("{name}={}", encoded(value)));
+                query.push_str(name);
+                query.push('=');
+                query.push_str(&encoded(value));
             }
             Some(Place::Header) => headers.push((name.clone(), value.clone())),
             None => {}

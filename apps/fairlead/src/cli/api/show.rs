@@ -196,7 +196,8 @@ pub(super) fn refused(problem: &ApiProblem) -> String {
         text.push_str(&output::table(&reasons));
     }
     if let Some(trace) = problem.instance.as_deref().filter(|_| problem.status >= 500) {
-        text.push_str(&format!("\n  the log of the server knows it as {}", clean(trace)));
+        text.push_str("\n  the log of the server knows it as ");
+        text.push_str(&clean(trace));
     }
     text
 }
