@@ -99,7 +99,7 @@ pub use performance::{AlertRounds, Performance, PerformanceSettings, Recorder};
 pub use plan_calls::PlanCalls;
 pub use rate_limits::{Enforcement, RateLimits};
 pub use read::Shortcuts;
-pub use realtime::{Connections, OperationWatches};
+pub use realtime::{CatchUpTurns, Connections, OperationWatches};
 pub use routes::{ConfirmationKey, ImportPlaces, LeadFileWriter, VoiceMeters, WarmTurn};
 pub use serve::{Offer, OpenConnections, serve};
 pub use state::{

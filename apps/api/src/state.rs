@@ -37,7 +37,7 @@ use crate::performance::Performance;
 use crate::plan_calls::PlanCalls;
 use crate::rate_limits::RateLimits;
 use crate::read::{Origin, Shortcuts};
-use crate::realtime::{Connections, OperationWatches};
+use crate::realtime::{CatchUpTurns, Connections, OperationWatches};
 use crate::routes::{ConfirmationKey, ImportPlaces, VoiceMeters, WarmTurn};
 use crate::serve::OpenConnections;
 
@@ -89,6 +89,7 @@ pub struct Services {
     /// Hides secrets that are kept in answers.
     pub answers: Arc<dyn AnswerSeal>,
     pub connections: Connections,
+    pub catch_up_turns: CatchUpTurns,
     pub watches: OperationWatches,
     pub import_places: ImportPlaces,
     pub cursors: CursorKey,

@@ -17,6 +17,7 @@ use fairlead_domain::events::{
 use fairlead_domain::store::{StoreError, UnitOfWork};
 
 use super::connections::{ConnectionKind, Open};
+use super::turns::{Turn, Waiting};
 use crate::paging::InvalidCursor;
 use crate::state::Services;
 
@@ -66,6 +67,9 @@ pub(crate) struct Follower {
     is_behind: bool,
     /// Events of `live` that it had no room for.
     left: usize,
+    /// Its place among those that wait for their turn to read the log, and the turn when it has come.
+    queued: Option<Waiting>,
+    turn: Option<Turn>,
 }
 
 impl Follower {
@@ -88,6 +92,8 @@ impl Follower {
             named: followed.from,
             is_behind: false,
             left: 0,
+            queued: None,
+            turn: None,
         })
     }
 
@@ -97,16 +103,10 @@ impl Follower {
         wanted: EventFilter,
         from: Option<EventCursor>,
     ) -> Result<(), SubscribeError> {
+        self.leave_queue();
         let place = self.live.place();
-        if let Some(from) = from.filter(|from| *from < place)
-            && from < self.read().await?.events().dropped().await?
-        {
-            return Err(EventsDropped.into());
-        }
-        // One that this process has not come to is of another server, unless the process is a little behind.
-        if let Some(from) = from.filter(|from| *from > place) {
-            let mut uow = self.read().await?;
-            uow.events().after(&wanted, Some(from), 1).await?.without_gap()?;
+        if let Some(from) = from.filter(|from| *from != place) {
+            self.look_for(from, place, &wanted).await?;
         }
         let place = self.live.hear();
         let begin = if self.wanted.is_some() { self.last } else { place };
@@ -120,7 +120,29 @@ impl Follower {
         Ok(())
     }
 
+    /// Finds out whether the log has what is behind a cursor, where all up to `place` was told.
+    async fn look_for(
+        &mut self,
+        from: EventCursor,
+        place: EventCursor,
+        wanted: &EventFilter,
+    ) -> Result<(), SubscribeError> {
+        self.ready().await;
+        let _turn = self.turn.take();
+        let mut uow = self.read().await?;
+        if from < place {
+            if from < uow.events().dropped().await? {
+                return Err(EventsDropped.into());
+            }
+        } else {
+            // One that this process has not come to is of another server, unless the process is a little behind.
+            uow.events().after(wanted, Some(from), 1).await?.without_gap()?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn unsubscribe(&mut self) {
+        self.leave_queue();
         self.wanted = None;
         self.is_behind = false;
         self.live.rest();
@@ -152,11 +174,14 @@ impl Follower {
         }
         // What comes while the log is read is heard, if this is the last of the log.
         self.live.hear();
+        self.ready().await;
+        let turn = self.turn.take();
         let page = tokio::select! {
             biased;
             () = self.live.closing() => return Ok(Step::Closing),
             page = self.stretch() => page?,
         };
+        drop(turn);
         if page.is_cut {
             return Ok(Step::Dropped);
         }
@@ -165,6 +190,31 @@ impl Follower {
             self.live.rest();
         }
         Ok(Step::GoesOn)
+    }
+
+    /// Waits until the next step may read the log, or there is to be none. Whoever stops waiting keeps its place, and must
+    /// [leave it](Self::leave_queue) before it waits for its client: nobody else would have the turn.
+    pub(crate) async fn ready(&mut self) {
+        if self.turn.is_some() {
+            return;
+        }
+        let connection = self.open.connection().clone();
+        let tenant = self.permit.scope().tenant();
+        let turns = &self.services.catch_up_turns;
+        let queued = self.queued.get_or_insert_with(|| turns.queue(tenant));
+        let turn = tokio::select! {
+            biased;
+            () = connection.to_end() => return,
+            () = self.live.closing() => return,
+            turn = queued => turn,
+        };
+        self.queued = None;
+        self.turn = Some(turn);
+    }
+
+    pub(crate) fn leave_queue(&mut self) {
+        self.queued = None;
+        self.turn = None;
     }
 
     /// Waits until the process stops or an operator wants it to end.

@@ -28,9 +28,9 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use anyhow::Context as _;
 use fairlead_api::{
-    AlertRounds, Connections, ImportPlaces, JobServices, Offer, OpenConnections, OperationWatches,
-    Performance, PerformanceSettings, PlanCalls, Recorder, RequestTimes, Services, Shortcuts, SlowRequests,
-    TenantMeters, VoiceMeters, WarmTurn,
+    AlertRounds, CatchUpTurns, Connections, ImportPlaces, JobServices, Offer, OpenConnections,
+    OperationWatches, Performance, PerformanceSettings, PlanCalls, Recorder, RequestTimes, Services,
+    Shortcuts, SlowRequests, TenantMeters, VoiceMeters, WarmTurn,
 };
 use fairlead_auth::{AccessTokenSettings, Argon2PasswordHasher, JwtAccessTokens, KeyRing, Sha256Secrets};
 use fairlead_cache::Warmer;
@@ -417,6 +417,7 @@ fn services(
         watches: OperationWatches::new(stores.store.clone()),
         import_places: ImportPlaces::default(),
         connections: Connections::new(Arc::clone(&parts.ids), Arc::clone(&parts.clock)),
+        catch_up_turns: CatchUpTurns::new(config.database.pool.max),
         cursors: edge.cursors,
         consistency: edge.consistency,
         settings: settings::api_settings(config)?,

@@ -11,7 +11,6 @@ use actix_web::{HttpRequest, HttpResponse, get};
 use fairlead_domain::access::ViewEvents;
 use fairlead_domain::events::{Event, EventFilter, EventsDropped, FollowError, Shown};
 use fairlead_domain::store::StoreError;
-use futures_util::FutureExt as _;
 use futures_util::stream::try_unfold;
 use tokio::time::{Instant, Interval};
 use utoipa::IntoParams;
@@ -169,21 +168,29 @@ impl EventStream {
         }
         while chunk.text.is_empty() && !self.is_over {
             if self.follower.is_behind() {
-                let step = self.follower.step(|event, shown| chunk.add(event, shown)).await;
-                self.heed(step, &mut chunk);
-                if self.ticks.tick().now_or_never().is_some() {
-                    self.check(&mut chunk).await;
-                }
+                self.catch_up(&mut chunk).await;
             } else {
                 self.wait(&mut chunk).await;
             }
         }
+        self.follower.leave_queue();
         if chunk.text.is_empty() {
             return Ok(None);
         }
         self.sent = Some(Instant::now());
         self.follower.open().note_sent(chunk.events, chunk.text.len());
         Ok(Some((Bytes::from(chunk.text), self)))
+    }
+
+    /// Reads a stretch of the log to its end, for one who may see it still.
+    async fn catch_up(&mut self, chunk: &mut Chunk) {
+        tokio::select! {
+            biased;
+            _ = self.ticks.tick() => return self.check(chunk).await,
+            () = self.follower.ready() => {}
+        }
+        let step = self.follower.step(|event, shown| chunk.add(event, shown)).await;
+        self.heed(step, chunk);
     }
 
     /// Waits for what comes.

@@ -22,7 +22,6 @@ use fairlead_domain::access::ViewEvents;
 use fairlead_domain::events::FollowError;
 use fairlead_domain::store::StoreError;
 use fairlead_telemetry::request;
-use futures_util::FutureExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::select;
 use tokio::time::{Instant, Interval, sleep_until, timeout};
@@ -209,6 +208,7 @@ impl Socket {
             if self.output.is_empty() {
                 return Ok(());
             }
+            self.follower.leave_queue();
             let (bytes, events) = self.output.take();
             self.follower.open().note_sent(events, bytes.len());
             self.send(stream, bytes).await?;
@@ -246,20 +246,26 @@ impl Socket {
         Ok(())
     }
 
-    /// Reads a stretch of the log to its end, and looks around after it.
+    /// Reads a stretch of the log to its end, once it may, and hears what is said until then.
     async fn catch_up(&mut self, stream: &TcpStream) {
         while !self.is_over && self.hear(stream).await {}
-        if self.ticks.tick().now_or_never().is_some() {
-            self.check().await;
+        if self.is_over || !self.output.is_empty() || !self.follower.is_behind() {
+            return;
         }
-        if !self.is_over {
-            let step = self
-                .follower
-                .step(|event, shown| self.output.tell(event, shown))
-                .await;
-            self.heed(step);
-            self.output.send_batch_if_due();
+        let due = self.output.batch_due();
+        select! {
+            biased;
+            _ = self.ticks.tick() => return self.check().await,
+            _ = stream.readable() => return,
+            () = until(due) => return self.output.send_batch(),
+            () = self.follower.ready() => {}
         }
+        let step = self
+            .follower
+            .step(|event, shown| self.output.tell(event, shown))
+            .await;
+        self.heed(step);
+        self.output.send_batch_if_due();
     }
 
     async fn wait(&mut self, stream: &TcpStream) {
