@@ -77,8 +77,9 @@ problem_types! {
         "Use one of the methods in the `Allow` header.";
 
     BodyTooSlow: REQUEST_TIMEOUT, "body-too-slow", "Body too slow",
-        "The body was not here when most of the time that a request has was over.",
-        "Send it faster, or in parts; imports take files that come slowly.";
+        "The body was not here when most of the time that a request has was over, or so little of a file to be imported came \
+         in a minute that nobody else should wait for its place.",
+        "Send it faster, or in parts; imports take files that come slowly, at 16 KiB in a second.";
 
     Conflict: CONFLICT, "conflict", "Conflict",
         "What the request asks for does not go with the present state.",

@@ -1,7 +1,5 @@
 //! Reads a file as it arrives, row by row.
 
-use std::time::Duration;
-
 use actix_web::web::{Bytes, Payload};
 use fairlead_domain::invalid::Invalid;
 use fairlead_domain::leads::RawLead;
@@ -9,11 +7,10 @@ use fairlead_domain::leads::import::{Columns, read_json};
 use futures_util::StreamExt as _;
 use sha2::{Digest as _, Sha256};
 
+use super::pace::{Pace, TooSlow};
 use crate::problem::{Kind, Problem};
 use crate::records::{CsvRecords, NdjsonRecords, unguarded};
-
-/// How long an import waits for more of its file.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::spec::Problematic;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FileFormat {
@@ -40,6 +37,7 @@ pub(super) trait Rows {
 /// A file that arrives.
 pub(super) struct File {
     payload: Payload,
+    pace: Pace,
     /// Over the request and what has come of the file, where that is wanted.
     digest: Option<Sha256>,
 }
@@ -48,6 +46,7 @@ impl File {
     pub(super) fn new(payload: Payload) -> Self {
         Self {
             payload,
+            pace: Pace::OF_FILES,
             digest: None,
         }
     }
@@ -55,8 +54,8 @@ impl File {
     /// A file to be told from others that come with the same request, of which `digest` is made so far.
     pub(super) fn digested(payload: Payload, digest: Sha256) -> Self {
         Self {
-            payload,
             digest: Some(digest),
+            ..Self::new(payload)
         }
     }
 
@@ -80,11 +79,11 @@ impl File {
     }
 
     async fn next_chunk(&mut self) -> Result<Option<Bytes>, Problem> {
-        let chunk = tokio::time::timeout(PATIENCE, self.payload.next()).await;
+        let chunk = self.pace.wait(self.payload.next()).await?;
         let chunk = chunk
-            .map_err(|_| Problem::client(Kind::MalformedRequest, "no more of the file came"))?
             .transpose()
             .map_err(|_| Problem::client(Kind::MalformedRequest, "the file broke off"))?;
+        self.pace.note(chunk.as_ref().map_or(0, Bytes::len));
         if let (Some(digest), Some(chunk)) = (&mut self.digest, &chunk) {
             digest.update(chunk);
         }
@@ -151,4 +150,68 @@ async fn read_ndjson<R: Rows>(file: &mut File, rows: &mut R) -> Result<(), R::St
 
 fn bad_file(detail: String) -> Problem {
     Problem::client(Kind::InvalidInput, detail)
+}
+
+impl Problematic for TooSlow {
+    const KINDS: &'static [Kind] = &[Kind::BodyTooSlow];
+}
+
+impl From<TooSlow> for Problem {
+    fn from(TooSlow: TooSlow) -> Self {
+        Self::client(
+            Kind::BodyTooSlow,
+            "less than 16 KiB of the file came in a second, and a minute was waited for it in all",
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use actix_web::FromRequest as _;
+    use actix_web::dev::Payload as Body;
+    use actix_web::test::TestRequest;
+    use futures_util::stream::unfold;
+    use tokio::time::sleep;
+
+    use super::*;
+
+    /// Sends so many pieces of so many bytes, with a pause before each.
+    async fn file(pieces: usize, bytes: usize, pace: Pace) -> File {
+        let pieces = unfold(0, move |sent| async move {
+            if sent == pieces {
+                return None;
+            }
+            sleep(Duration::from_millis(20)).await;
+            Some((Ok(Bytes::from(vec![b'x'; bytes])), sent + 1))
+        });
+        let mut body: Body = Body::Stream {
+            payload: Box::pin(pieces),
+        };
+        let request = TestRequest::default().to_http_request();
+        let payload = Payload::from_request(&request, &mut body).await.unwrap();
+        File {
+            pace,
+            ..File::new(payload)
+        }
+    }
+
+    #[actix_web::test]
+    async fn who_sends_a_byte_now_and_then_is_not_waited_for_for_ever() {
+        let mut slow = file(usize::MAX, 1, Pace::new(Duration::from_millis(200), 16 << 10)).await;
+
+        let reading = tokio::time::timeout(Duration::from_secs(30), slow.pass_over()).await;
+
+        let problem = reading.expect("it has an end").unwrap_err();
+        assert_eq!(problem.kind(), Kind::BodyTooSlow);
+    }
+
+    #[actix_web::test]
+    async fn who_sends_enough_may_take_longer_than_is_waited_for_nothing() {
+        // Half a second of pauses, and a minute earned by each piece.
+        let mut long = file(25, 60 << 10, Pace::new(Duration::from_millis(200), 1 << 10)).await;
+
+        long.pass_over().await.unwrap();
+    }
 }

@@ -2,6 +2,7 @@
 
 mod file;
 mod kept;
+mod pace;
 mod places;
 mod report;
 mod run;
@@ -21,6 +22,7 @@ use tokio::sync::mpsc;
 use utoipa::IntoParams;
 
 use self::file::FileFormat;
+use self::pace::{Pace, TooSlow};
 use self::places::Place;
 use self::report::{ImportEvent, ImportReport};
 use self::run::{Import, Listener, Options, Stop};
@@ -81,7 +83,8 @@ impl FromQuery for ImportQuery {
 /// always answered directly. An `Idempotency-Key` goes with that preference alone, and is refused without it: the same
 /// file under the same key is the same operation.
 ///
-/// Directly, two files of a tenant are taken at once, and four altogether in a process.
+/// Directly, two files of a tenant are taken at once, and four altogether in a process. A file may come slowly, but not
+/// at less than 16 KiB in a second once a minute was waited for it in all.
 ///
 /// In a dry run, repeats further than 1,000 rows apart are not seen as duplicates of each other.
 #[utoipa::path(
@@ -111,7 +114,7 @@ impl FromQuery for ImportQuery {
             ("Location" = String, description = "The operation."),
             ("Preference-Applied" = String, description = "`respond-async`."),
         ),
-    ), Problems<BeginImportError>),
+    ), Problems<BeginImportError>, Problems<TooSlow>),
     extensions(("x-permit" = json!("ImportLeads"))),
 )]
 #[post("/leads/import")]
@@ -151,7 +154,7 @@ pub(super) async fn import(
     let place = services.import_places.take(permit.scope().tenant())?;
     if wants_stream(&request) {
         let (lines, receiver) = mpsc::channel(LINES_AHEAD);
-        let work = Import::new(store, permit, options, Stream(lines));
+        let work = Import::new(store, permit, options, Stream::new(lines));
         // On this thread, because the payload is bound to it; with the request, whose trace the events carry.
         match fairlead_telemetry::request::current() {
             Some(context) => actix_web::rt::spawn(fairlead_telemetry::request::scope(
@@ -254,13 +257,26 @@ impl Listener for Collected {
     }
 }
 
-/// Sends what is told line by line.
-struct Stream(mpsc::Sender<Bytes>);
+/// Sends what is told line by line, to a client that reads as fast as it has to send.
+struct Stream {
+    lines: mpsc::Sender<Bytes>,
+    pace: Pace,
+}
+
+impl Stream {
+    fn new(lines: mpsc::Sender<Bytes>) -> Self {
+        Self {
+            lines,
+            pace: Pace::OF_FILES,
+        }
+    }
+}
 
 impl Listener for Stream {
     async fn tell(&mut self, event: ImportEvent) -> bool {
         let mut line = serde_json::to_vec(&event).expect("events are plain data with string keys");
         line.push(b'\n');
-        self.0.send(line.into()).await.is_ok()
+        self.pace.note(line.len());
+        matches!(self.pace.wait(self.lines.send(line.into())).await, Ok(Ok(())))
     }
 }
