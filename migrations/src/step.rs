@@ -64,6 +64,7 @@ const STEPS: &[Step] = steps![
     "m20261123_050000_web_vitals",
     "m20261123_050010_samples_of_vitals",
     "m20261123_050020_samples_of_vitals_hold",
+    "m20261123_060000_jobs_dead",
 ];
 
 /// SHA-256 over all SQL, in hexadecimal: two databases that were made from the same files have the same schema.

@@ -17,7 +17,7 @@ const PLATFORM_TABLES: [&str; 8] = [
 ];
 
 /// Indexes that do not lead with the tenant, and why.
-const OTHER_LEADING_COLUMNS: [(&str, &str); 25] = [
+const OTHER_LEADING_COLUMNS: [(&str, &str); 26] = [
     (
         "billing_customers_provider",
         "what the payment provider tells names its customer alone",
@@ -37,6 +37,7 @@ const OTHER_LEADING_COLUMNS: [(&str, &str); 25] = [
         "inbox_put_aside",
         "housekeeping keeps months of which something is still to be handled",
     ),
+    ("jobs_dead", "operators look at queues of all tenants"),
     ("jobs_delayed", "workers look what has become due, of all tenants"),
     ("jobs_finished", "operators look at queues of all tenants"),
     (

@@ -16,8 +16,8 @@ mod wait;
 pub use handler::{Done, JobError, JobHandler};
 pub use model::{DeadJob, Job, JobId, JobOwner, NewJob, Queue, Ticket};
 pub use operations::{
-    DeadGroup, JobOperations, JobRecord, JobState, LeftDead, NewPause, NewStop, Part, Pause, QueueFigures,
-    Retried, Stop, StopMode, Times, Which, WhyLeft,
+    DeadGroup, DeadGroups, JobList, JobOperations, JobRecord, JobState, LeftDead, NewPause, NewStop, Part,
+    Pause, QueueFigures, Retried, Stop, StopMode, Times, Which, WhyLeft,
 };
 pub use port::{
     Claim, Claimed, FinishError, Finished, Hearing, HearingLost, JobStore, Jobs, JobsMonitor, JobsReport,

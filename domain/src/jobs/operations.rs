@@ -30,10 +30,10 @@ pub trait JobOperations: Debug + Send + Sync {
     /// last one does, and none while one like it is not finished; one that is enqueued meanwhile keeps no others back.
     async fn retry_dead(&self, queue: Queue, which: &Which) -> Result<Retried, StoreError>;
 
-    /// The dead jobs of a queue by what they failed of, the most first.
-    async fn dead_groups(&self, queue: Queue) -> Result<Vec<DeadGroup>, StoreError>;
+    /// The dead jobs of a queue by what they failed of, the most first: of the last [`DeadGroups::MOST_JOBS`] that died.
+    async fn dead_groups(&self, queue: Queue) -> Result<DeadGroups, StoreError>;
 
-    /// The newest `limit` that are wanted, of those made before `before`.
+    /// The newest `limit` that are wanted, of those made before `before`; fewer where it would take long to look for more.
     async fn list(
         &self,
         queue: Queue,
@@ -41,7 +41,7 @@ pub trait JobOperations: Debug + Send + Sync {
         which: &Which,
         before: Option<JobId>,
         limit: u32,
-    ) -> Result<Vec<JobRecord>, StoreError>;
+    ) -> Result<JobList, StoreError>;
 
     /// Changes what a dead job is to be done with; returns whether there was a dead one of this id.
     async fn edit_dead(&self, id: JobId, payload: &RawValue) -> Result<bool, StoreError>;
@@ -251,6 +251,27 @@ pub struct QueueFigures {
 pub struct Times {
     pub mean: Duration,
     pub p95: Duration,
+}
+
+/// What was found of the jobs that are wanted.
+#[derive(Clone, Debug)]
+pub struct JobList {
+    /// The newest first.
+    pub jobs: Vec<JobRecord>,
+    /// What is older than this one was not looked at; `None`: all was, or there are as many as were asked for.
+    pub looked_to: Option<JobId>,
+}
+
+/// Dead jobs by what they failed of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadGroups {
+    pub groups: Vec<DeadGroup>,
+    /// Whether others died before, which are in none.
+    pub are_truncated: bool,
+}
+
+impl DeadGroups {
+    pub const MOST_JOBS: u32 = 10_000;
 }
 
 /// Dead jobs that failed alike: their faults differ in nothing but ids and numbers.

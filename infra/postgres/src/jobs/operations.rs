@@ -6,8 +6,8 @@ use crate::wire::Row;
 use async_trait::async_trait;
 use fairlead_domain::Id;
 use fairlead_domain::jobs::{
-    DeadGroup, JobId, JobOperations, JobOwner, JobRecord, JobState, JobStore as _, NewPause, NewStop, Part,
-    Pause, Queue, QueueFigures, Retried, Stop, StopMode, Times, Which,
+    DeadGroup, DeadGroups, JobId, JobList, JobOperations, JobOwner, JobRecord, JobState, JobStore as _,
+    NewPause, NewStop, Part, Pause, Queue, QueueFigures, Retried, Stop, StopMode, Times, Which,
 };
 use fairlead_domain::store::StoreError;
 use serde_json::value::RawValue;
@@ -64,13 +64,15 @@ const STOP: &str = "
 
 const RESUME: &str = "DELETE FROM job_queues WHERE queue = $1 RETURNING until IS NULL OR until > now()";
 
+// The faults are many kilobytes each at the worst, and there may be any number of them.
 const DEAD_GROUPS: &str = "
     SELECT kind, alike, COUNT(*), COUNT(DISTINCT tenant_id), MIN(finished_at), MAX(finished_at),
-           (array_agg(id ORDER BY finished_at DESC))[1]
+           (array_agg(id ORDER BY finished_at DESC))[1],
+           (SELECT EXISTS (SELECT FROM jobs WHERE queue = $1 AND state = 'dead' OFFSET $3))
     FROM (SELECT kind, tenant_id, id, finished_at,
                  regexp_replace(COALESCE(fault, ''),
                                 '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9]+', '#', 'g') AS alike
-          FROM jobs WHERE queue = $1 AND state = 'dead') AS dead
+          FROM (SELECT * FROM jobs WHERE queue = $1 AND state = 'dead' ORDER BY finished_at DESC LIMIT $3) AS newest) AS dead
     GROUP BY kind, alike
     ORDER BY COUNT(*) DESC, MAX(finished_at) DESC, kind, alike
     LIMIT $2";
@@ -82,14 +84,46 @@ macro_rules! select {
     };
 }
 
-const LIST: &str = concat!(
-    select!(),
-    " FROM jobs
-     WHERE queue = $1 AND ($2::text IS NULL OR state = $2) AND ($3::text IS NULL OR kind = $3)
-       AND ($4::uuid IS NULL OR tenant_id = $4) AND ($5::uuid IS NULL OR id < $5)
-     ORDER BY id DESC
-     LIMIT $6"
+/// Jobs that are looked at for one page: of a kind or a tenant there may be none among millions.
+const MOST_LOOKED_AT: i64 = 20_000;
+
+macro_rules! list {
+    ($part:literal) => {
+        concat!(
+            select!(),
+            " FROM (",
+            $part,
+            ") AS jobs
+             WHERE id < COALESCE($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid) AND ($3::text IS NULL OR state = $3)
+               AND ($4::text IS NULL OR kind = $4) AND ($5::uuid IS NULL OR tenant_id = $5)
+             ORDER BY id DESC
+             LIMIT $6"
+        )
+    };
+}
+
+/// The newest of a queue, of which those that are wanted may be few.
+const LIST: &str = list!(
+    "SELECT * FROM jobs WHERE queue = $1 AND id < COALESCE($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+     ORDER BY id DESC LIMIT $7"
 );
+const LIST_DEAD: &str = list!(
+    "SELECT * FROM jobs
+     WHERE queue = $1 AND state = 'dead' AND id < COALESCE($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+     ORDER BY id DESC LIMIT $7"
+);
+/// Those that are under way or put off may be older than all that is finished, and are found by indexes of their own: the
+/// ones are as few as there are places, and the others come in the order in which they become due.
+const LIST_ACTIVE: &str = list!("SELECT * FROM jobs WHERE queue = $1 AND state = 'active' LIMIT $7");
+const LIST_DELAYED: &str = list!("SELECT * FROM jobs WHERE queue = $1 AND state = 'delayed' LIMIT $7 * 50");
+
+const LOOKED_TO: &str = "
+    SELECT id FROM jobs WHERE queue = $1 AND id < COALESCE($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+    ORDER BY id DESC OFFSET $3 LIMIT 1";
+const LOOKED_TO_DEAD: &str = "
+    SELECT id FROM jobs
+    WHERE queue = $1 AND state = 'dead' AND id < COALESCE($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)
+    ORDER BY id DESC OFFSET $3 LIMIT 1";
 
 const FIND: &str = concat!(
     select!(),
@@ -170,12 +204,13 @@ impl JobOperations for PgSystemStore {
     }
 
     #[tracing::instrument(level = "debug", name = "db.job_operations.dead_groups", skip_all)]
-    async fn dead_groups(&self, queue: Queue) -> Result<Vec<DeadGroup>, StoreError> {
+    async fn dead_groups(&self, queue: Queue) -> Result<DeadGroups, StoreError> {
         let connection = self.cluster().system();
         let rows = connection
             .sql(DEAD_GROUPS)
             .bind(queue.as_str())
             .bind(MOST_GROUPS)
+            .bind(i64::from(DeadGroups::MOST_JOBS))
             .fetch_all()
             .await?;
         connection.commit().await?;
@@ -191,7 +226,11 @@ impl JobOperations for PgSystemStore {
             })
         };
         let groups = rows.iter().map(group).collect::<Result<_, _>>();
-        Ok(groups.map_err(SqlError::from)?)
+        let are_truncated = rows.first().map(|row| row.try_get(7)).transpose();
+        Ok(DeadGroups {
+            groups: groups.map_err(SqlError::from)?,
+            are_truncated: are_truncated.map_err(SqlError::from)?.unwrap_or(false),
+        })
     }
 
     #[tracing::instrument(level = "debug", name = "db.job_operations.list", skip_all)]
@@ -202,20 +241,42 @@ impl JobOperations for PgSystemStore {
         which: &Which,
         before: Option<JobId>,
         limit: u32,
-    ) -> Result<Vec<JobRecord>, StoreError> {
+    ) -> Result<JobList, StoreError> {
         let connection = self.cluster().system();
+        let (list, looked_to) = match state {
+            None | Some(JobState::Waiting | JobState::Completed) => (LIST, Some(LOOKED_TO)),
+            Some(JobState::Dead) => (LIST_DEAD, Some(LOOKED_TO_DEAD)),
+            Some(JobState::Active) => (LIST_ACTIVE, None),
+            Some(JobState::Delayed) => (LIST_DELAYED, None),
+        };
+        let before = before.map(Id::as_uuid);
         let rows = connection
-            .sql(LIST)
+            .sql(list)
             .bind(queue.as_str())
+            .bind(before)
             .bind(state.map(JobState::as_str))
             .bind(which.kind.as_deref())
             .bind(which.owner.map(JobOwner::as_uuid))
-            .bind(before.map(Id::as_uuid))
             .bind(i64::from(limit))
+            .bind(MOST_LOOKED_AT)
             .fetch_all()
             .await?;
+        let mut last = None;
+        if let Some(looked_to) = looked_to.filter(|_| rows.len() < limit as usize) {
+            last = connection
+                .sql(looked_to)
+                .bind(queue.as_str())
+                .bind(before)
+                .bind(MOST_LOOKED_AT - 1)
+                .fetch_optional()
+                .await?;
+        }
         connection.commit().await?;
-        rows.iter().map(record).collect()
+        let last = last.map(|row| row.try_get(0)).transpose();
+        Ok(JobList {
+            jobs: rows.iter().map(record).collect::<Result<_, _>>()?,
+            looked_to: last.map_err(SqlError::from)?.map(Id::from_uuid),
+        })
     }
 
     #[tracing::instrument(level = "debug", name = "db.job_operations.edit_dead", skip_all)]

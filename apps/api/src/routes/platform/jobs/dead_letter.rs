@@ -49,17 +49,22 @@ impl FromQuery for DeadQuery {
 
 /// Jobs of a queue that were given up.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = DeadLetters, example = json!({
     "groups": [{
-        "kind": "score-lead", "fault": "the job could not be done now: # leads of # are locked", "jobs": 17,
+        "kind": "score-leads", "fault": "the job could not be done now: # leads of # are locked", "jobs": 17,
         "tenants": 2, "firstAt": "2026-11-21T09:00:00Z", "lastAt": "2026-11-21T10:00:00Z",
         "exampleId": "01934f6e-7b1a-7cc3-98a4-0242ac120009",
     }],
+    "groupsTruncated": false,
     "items": [], "nextCursor": null, "hasMore": false,
 }))]
 struct DeadLettersView {
-    /// By what they failed of, the most first; at most a hundred.
-    groups: Vec<GroupView>,
+    /// By what they failed of, the most first; at most a hundred. `null` on all pages but the first.
+    #[schema(required = true)]
+    groups: Option<Vec<GroupView>>,
+    /// Whether others died before the last 10,000, which are grouped.
+    groups_truncated: bool,
     #[serde(flatten)]
     page: JobsView,
 }
@@ -116,12 +121,17 @@ pub(super) async fn dead_letter(
 ) -> Result<HttpResponse, Problem> {
     let operations = &services.jobs.operations;
     let DeadQuery { which, page } = query.0;
-    let groups = operations.dead_groups(queue.0).await?;
+    let groups = if page.is_first() {
+        Some(operations.dead_groups(queue.0).await?)
+    } else {
+        None
+    };
     let page = page
         .of(&**operations, queue.0, Some(JobState::Dead), &which)
         .await?;
     Ok(HttpResponse::Ok().json(DeadLettersView {
-        groups: groups.into_iter().map(GroupView::from).collect(),
+        groups_truncated: groups.as_ref().is_some_and(|groups| groups.are_truncated),
+        groups: groups.map(|found| found.groups.into_iter().map(GroupView::from).collect()),
         page,
     }))
 }

@@ -1,6 +1,6 @@
 use actix_web::{HttpResponse, get, web};
 use fairlead_domain::Id;
-use fairlead_domain::jobs::{JobId, JobOperations, JobOwner, JobState, Queue, Which};
+use fairlead_domain::jobs::{JobId, JobList, JobOperations, JobOwner, JobState, Queue, Which};
 use fairlead_domain::paging::{DEFAULT_LIMIT, MAX_LIMIT};
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
@@ -72,6 +72,10 @@ impl PageOfJobs {
         }
     }
 
+    pub(super) fn is_first(&self) -> bool {
+        self.before.is_none()
+    }
+
     pub(super) async fn of(
         &self,
         jobs: &dyn JobOperations,
@@ -80,14 +84,20 @@ impl PageOfJobs {
         which: &Which,
     ) -> Result<JobsView, Problem> {
         let one_more = self.limit + 1;
-        let mut found = jobs.list(queue, state, which, self.before, one_more).await?;
-        let has_more = found.len() > self.limit as usize;
-        found.truncate(self.limit as usize);
-        let last = found.last().map(|job| job.id.as_uuid());
+        let JobList {
+            jobs: mut found,
+            looked_to,
+        } = jobs.list(queue, state, which, self.before, one_more).await?;
+        let next = if found.len() > self.limit as usize {
+            found.truncate(self.limit as usize);
+            found.last().map(|job| job.id)
+        } else {
+            looked_to
+        };
         Ok(JobsView {
             items: found.into_iter().map(JobView::from).collect(),
-            next_cursor: last.filter(|_| has_more),
-            has_more,
+            next_cursor: next.map(Id::as_uuid),
+            has_more: next.is_some(),
         })
     }
 }
@@ -128,6 +138,9 @@ pub(super) struct JobsView {
 }
 
 /// List the newest jobs of a queue.
+///
+/// The newest 20,000 are looked at for one page, so of a kind or a tenant that has few a page may be short, and even empty,
+/// while `hasMore` says that there may be others.
 #[utoipa::path(
     tag = "platform",
     operation_id = "listJobs",
