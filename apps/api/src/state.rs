@@ -130,6 +130,8 @@ pub struct JobServices {
     pub calendar: Arc<dyn Calendar>,
     /// Who do what can be scheduled.
     pub schedulable: Arc<[Arc<dyn JobHandler>]>,
+    /// All kinds of jobs that are done here, sorted.
+    pub kinds: Arc<[&'static str]>,
 }
 
 /// What webhooks are made with.

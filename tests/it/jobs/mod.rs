@@ -4,6 +4,7 @@ mod bench;
 mod claims;
 mod cut_off;
 mod enqueue;
+mod kinds;
 mod lists;
 mod maintenance;
 mod operators;

@@ -67,12 +67,15 @@ pub(super) fn handlers(
 
 /// What operators do about jobs.
 pub(super) fn services(stores: &Stores, handlers: &[Arc<dyn JobHandler>]) -> JobServices {
+    let mut kinds: Vec<_> = handlers.iter().map(|handler| handler.kind()).collect();
+    kinds.sort_unstable();
     let of_platform = handlers.iter().filter(|handler| handler.is_of_platform());
     JobServices {
         operations: stores.system.clone(),
         schedules: stores.system.clone(),
         calendar: Arc::new(ZonedCalendar),
         schedulable: of_platform.cloned().collect(),
+        kinds: kinds.into(),
     }
 }
 

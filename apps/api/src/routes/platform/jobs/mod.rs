@@ -3,6 +3,7 @@
 mod dead_letter;
 mod edit;
 mod get;
+mod kind;
 mod list;
 mod metrics;
 mod retry_failed;

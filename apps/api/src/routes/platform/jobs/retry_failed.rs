@@ -5,6 +5,7 @@ use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::kind::fault_of_kind;
 use super::list::which;
 use super::{NoSuchQueue, PathQueue, QueueName};
 use crate::Services;
@@ -120,6 +121,9 @@ pub(super) async fn retry_failed(
     query: QueryOf<RetryQuery>,
 ) -> Result<HttpResponse, Problem> {
     let RetryQuery(which) = query.0;
+    if let Some(detail) = fault_of_kind(&services.jobs, queue.0, which.kind.as_deref()).await? {
+        return Err(Problem::invalid_parameter("kind", detail));
+    }
     let retried = services.jobs.operations.retry_dead(queue.0, &which).await?;
     tracing::info!(
         operator = operator.0.operator(),

@@ -1,6 +1,6 @@
 use actix_web::{HttpResponse, post, web};
 use fairlead_domain::clock;
-use fairlead_domain::invalid::Faults;
+use fairlead_domain::invalid::{Faults, Invalid};
 use fairlead_domain::jobs::{JobOwner, NewPause, NewStop, Part, Queue, StopMode, Which};
 use fairlead_domain::text as texts;
 use serde::{Deserialize, Serialize};
@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
+use super::kind::fault_of_kind;
 use super::list::which;
 use super::view::StopView;
 use super::{NoSuchQueue, PathQueue, QueueName};
@@ -120,6 +121,9 @@ pub(super) async fn pause(
     let Some(part) = Part::new(kind, tenant_id.map(JobOwner::from_uuid)) else {
         return stop(&services, queue.0, StopMode::Paused, why).await;
     };
+    if let Some(detail) = fault_of_kind(&services.jobs, queue.0, part.kind()).await? {
+        return Err(Invalid::field("kind", detail).into());
+    }
     let new = NewPause {
         queue: queue.0,
         part,
