@@ -423,6 +423,37 @@ async fn a_dead_job_can_be_changed_before_it_is_retried() {
 }
 
 #[tokio::test]
+async fn what_a_dead_job_of_the_platform_is_done_with_instead_is_judged() {
+    let app = TestApp::start().await;
+    let operator = app.operator("olga").await;
+    let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
+    let platform = "00000000-0000-0000-0000-000000000000";
+    let id: uuid::Uuid = sqlx::query_scalar(
+        "INSERT INTO jobs (tenant_id, id, queue, kind, payload, priority, state, attempts, fault, finished_at)
+         VALUES ($1::uuid, gen_random_uuid(), 'maintenance', 'clear-jobs', 'null', 1, 'dead', 3, 'it took too long', now())
+         RETURNING id",
+    )
+    .bind(platform)
+    .fetch_one(&mut superuser)
+    .await
+    .unwrap();
+    let path = format!("{JOBS}/{id}");
+
+    let refused = operator
+        .patch(&path, json!({ "payload": { "older": "than a day" } }))
+        .await;
+
+    assert_eq!(refused.status, 422, "{refused:?}");
+    assert_eq!(refused.json()["errors"][0]["pointer"], "/payload");
+    let kept = operator.get(&path).await.expect(200);
+    assert_eq!((&kept["payload"], &kept["state"]), (&Value::Null, &json!("dead")));
+    operator
+        .patch(&path, json!({ "payload": null }))
+        .await
+        .expect(200);
+}
+
+#[tokio::test]
 async fn a_schedule_is_made_shown_with_its_next_runs_changed_and_deleted() {
     let app = TestApp::start().await;
     let operator = app.operator("olga").await;

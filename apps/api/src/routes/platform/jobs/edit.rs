@@ -1,10 +1,12 @@
 use actix_web::{HttpResponse, patch, web};
-use fairlead_domain::jobs::Job;
+use fairlead_domain::invalid::Faults;
+use fairlead_domain::jobs::{Job, JobState};
 use serde::Deserialize;
 use serde_json::value::to_raw_value;
 use utoipa::ToSchema;
 
 use super::NoSuchQueue;
+use super::payload::payload_faults;
 use super::view::JobWithPayloadView;
 use crate::Services;
 use crate::authentication::Operator;
@@ -41,7 +43,8 @@ impl Problematic for NotDead {
 
 /// Change what a dead job is to be done with.
 ///
-/// It stays dead until it is retried, by `retry-failed` with its id.
+/// It stays dead until it is retried, by `retry-failed` with its id. What a job of the platform is to be done with is judged
+/// as where such a job is scheduled.
 #[utoipa::path(
     tag = "platform",
     operation_id = "editDeadJob",
@@ -63,6 +66,17 @@ pub(super) async fn edit(
 ) -> Result<HttpResponse, Problem> {
     let payload = to_raw_value(&body.value.payload).expect("JSON can be written as JSON");
     let operations = &services.jobs.operations;
+    let (job, _) = operations.find(id.0).await?.ok_or_else(Problem::not_found)?;
+    if job.state != JobState::Dead {
+        return Err(NotDead(job.state.as_str()).into());
+    }
+    // What tenants' jobs take their own handlers have written; those of the platform take what operators schedule.
+    let mut handlers = services.jobs.schedulable.iter();
+    if let Some(handler) = handlers.find(|handler| handler.kind() == job.kind) {
+        let mut faults = Faults::default();
+        faults.add_all(payload_faults(&**handler, &payload));
+        faults.finish()?;
+    }
     let is_edited = operations.edit_dead(id.0, &payload).await?;
     let job = operations.find(id.0).await?.ok_or_else(Problem::not_found)?;
     if !is_edited {

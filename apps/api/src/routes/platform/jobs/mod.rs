@@ -6,6 +6,7 @@ mod get;
 mod kind;
 mod list;
 mod metrics;
+mod payload;
 mod retry_failed;
 mod schedule;
 mod schedules;

@@ -1,6 +1,6 @@
 use actix_web::{HttpResponse, post, web};
-use fairlead_domain::invalid::{Faults, FieldError, Invalid};
-use fairlead_domain::jobs::{BadTiming, JobHandler, Missed, Overlap, Queue, Schedule, Timing};
+use fairlead_domain::invalid::{Faults, Invalid};
+use fairlead_domain::jobs::{BadTiming, Missed, Overlap, Queue, Schedule, Timing};
 use fairlead_domain::text as texts;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
 use super::QueueName;
+use super::payload::payload_faults;
 use super::view::ScheduleView;
 use crate::Services;
 use crate::authentication::Operator;
@@ -174,18 +175,6 @@ fn parse(
         last_at: None,
     };
     Ok((schedule, runs))
-}
-
-/// What is wrong with a payload, as fields of the body.
-fn payload_faults(handler: &dyn JobHandler, payload: &RawValue) -> Vec<FieldError> {
-    let Err(Invalid(faults)) = handler.accepts(payload) else {
-        return Vec::new();
-    };
-    let within = |fault: FieldError| match &*fault.field {
-        "" => FieldError::new("payload", fault.detail),
-        field => FieldError::new(format!("payload.{field}"), fault.detail),
-    };
-    faults.into_iter().map(within).collect()
 }
 
 fn raw(payload: &serde_json::Value) -> Box<RawValue> {
