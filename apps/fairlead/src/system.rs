@@ -1,5 +1,9 @@
 //! The real clock and the real source of ids.
 
+use std::fs;
+use std::net::SocketAddr;
+use std::process;
+
 use fairlead_domain::clock::{Clock, Ids};
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -26,6 +30,23 @@ impl Ids for SystemIds {
     fn next(&self) -> Uuid {
         Uuid::now_v7()
     }
+}
+
+/// Names this process to operators and to the others. In containers all have the same number and listen alike, so the
+/// machine's name tells them apart.
+pub(crate) fn process_name(address: SocketAddr) -> String {
+    let process = process::id();
+    match host_name() {
+        Some(host) => format!("process {process} of {host} at {address}"),
+        None => format!("process {process} at {address}"),
+    }
+}
+
+/// The name of the machine or the container, where the system tells it.
+fn host_name() -> Option<String> {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
 }
 
 #[cfg(test)]

@@ -423,6 +423,30 @@ async fn a_dead_job_can_be_changed_before_it_is_retried() {
 }
 
 #[tokio::test]
+async fn a_job_names_the_machine_whose_process_did_it() {
+    let app = TestApp::start().await;
+    let operator = app.operator("olga").await;
+    let path = format!("{JOBS}?queue=maintenance&state=completed&limit=1");
+    let mut worker = String::new();
+    wait_until("a chore of the start is done", async || {
+        let done = operator.get(&path).await.expect(200);
+        done["items"][0]["worker"]
+            .as_str()
+            .unwrap_or_default()
+            .clone_into(&mut worker);
+        !worker.is_empty()
+    })
+    .await;
+
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let (process, host) = (std::process::id(), host.trim());
+    assert!(
+        worker.starts_with(&format!("process {process} of {host} at 127.0.0.1:")),
+        "{worker}"
+    );
+}
+
+#[tokio::test]
 async fn what_a_dead_job_of_the_platform_is_done_with_instead_is_judged() {
     let app = TestApp::start().await;
     let operator = app.operator("olga").await;

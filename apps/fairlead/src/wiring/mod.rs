@@ -47,7 +47,7 @@ use tokio::task::JoinHandle;
 use crate::config::{Config, Role, Secret};
 use crate::database::{Database, Progress};
 use crate::stores::{self, Stores};
-use crate::system::{SystemClock, SystemIds};
+use crate::system::{SystemClock, SystemIds, process_name};
 use crate::{secret_file, tls};
 use background::Background;
 use edge::Edge;
@@ -242,7 +242,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     let address = listener
         .local_addr()
         .context("cannot tell the address listened on")?;
-    let name = format!("process {} at {address}", std::process::id());
+    let name = process_name(address);
     let jobs = jobs::worker(config, &stores, signal, &*parts.clock, handlers, name);
     let metrics = Metrics::start(&config.metrics, &services, &worker, &jobs, &webhooks)?;
     let offer = if config.roles.has(Role::Api) {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 #[schema(as = JobWithPayload, example = json!({
     "id": "01934f6e-7b1a-7cc3-98a4-0242ac120009", "tenantId": null, "queue": "maintenance", "kind": "clear-expired",
     "uniqueKey": "schedule clear-expired", "priority": 1, "state": "completed", "attempts": 1,
-    "worker": "process 4711 at 0.0.0.0:8080", "fault": null, "schedule": "clear-expired", "traceparent": null,
+    "worker": "process 1 of fairlead-7c9d4 at 0.0.0.0:8080", "fault": null, "schedule": "clear-expired", "traceparent": null,
     "createdAt": "2026-11-21T10:07:00Z", "runAt": "2026-11-21T10:07:00Z", "startedAt": "2026-11-21T10:07:00.1Z",
     "leaseUntil": null, "finishedAt": "2026-11-21T10:07:00.2Z", "payload": null,
 }))]
@@ -36,7 +36,7 @@ impl From<(JobRecord, Box<RawValue>)> for JobWithPayloadView {
 #[schema(as = Job, example = json!({
     "id": "01934f6e-7b1a-7cc3-98a4-0242ac120009", "tenantId": null, "queue": "maintenance", "kind": "clear-expired",
     "uniqueKey": "schedule clear-expired", "priority": 1, "state": "completed", "attempts": 1,
-    "worker": "process 4711 at 0.0.0.0:8080", "fault": null, "schedule": "clear-expired", "traceparent": null,
+    "worker": "process 1 of fairlead-7c9d4 at 0.0.0.0:8080", "fault": null, "schedule": "clear-expired", "traceparent": null,
     "createdAt": "2026-11-21T10:07:00Z", "runAt": "2026-11-21T10:07:00Z", "startedAt": "2026-11-21T10:07:00.1Z",
     "leaseUntil": null, "finishedAt": "2026-11-21T10:07:00.2Z",
 }))]
