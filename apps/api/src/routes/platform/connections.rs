@@ -20,8 +20,10 @@ use crate::realtime::{Connection, OfTenant, Traffic};
 
 /// Tenants that are counted one by one: those with the most connections.
 const MOST_TENANTS: usize = 20;
-/// Of a client that is there something is heard all 25 s, and a little later where the way is long.
-const SILENT_FOR: u64 = 30;
+/// How long after it was asked a client that is there is heard of, also where the way is long.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(5);
+/// A stream is sent something as often, whatever happens.
+const MOST_QUIET: Duration = Duration::from_secs(20);
 
 /// What a [`ListQuery`] is read from, for the specification.
 #[derive(IntoParams)]
@@ -217,29 +219,36 @@ fn of_tenant(of: &OfTenant) -> TenantConnectionsView {
 #[into_params(parameter_in = Query, rename_all = "camelCase")]
 #[expect(dead_code, reason = "documents parameters")]
 struct CleanupParameters {
-    /// End those of which nothing was heard for so long.
-    #[param(minimum = 1, maximum = 3600, default = 30, nullable = false)]
+    /// End those of which nothing was heard for so long; without it five seconds longer than `events.stream.ping_ms`, which
+    /// is 30.
+    #[param(minimum = 1, maximum = 3600, nullable = false)]
     silent_for_seconds: Option<u64>,
 }
 
 #[derive(Debug)]
 struct CleanupQuery {
-    silent_for: Duration,
+    silent_for: Option<Duration>,
 }
 
 impl FromQuery for CleanupQuery {
     fn read(query: &mut QueryReader) -> Self {
-        let seconds = query.integer("silentForSeconds", 1..=3600).unwrap_or(SILENT_FOR);
+        let seconds = query.integer("silentForSeconds", 1..=3600);
         Self {
-            silent_for: Duration::from_secs(seconds),
+            silent_for: seconds.map(Duration::from_secs),
         }
     }
+}
+
+/// Of a client that is there something is heard within so long, be it a WebSocket's or a stream's.
+fn usual_silence(ping: Duration) -> Duration {
+    ping.max(MOST_QUIET) + ANSWERED_WITHIN
 }
 
 /// End connections whose clients are silent.
 ///
 /// Those of this process. A client that is still there comes back with its cursor, and misses nothing. One that takes
-/// nothing cannot be told; it is let go after `http.unread_timeout_ms`.
+/// nothing cannot be told; a WebSocket is let go after `events.stream.silence_ms`, and a stream after
+/// `http.unread_timeout_ms`.
 #[utoipa::path(
     tag = "platform",
     operation_id = "cleanUpConnections",
@@ -254,9 +263,11 @@ pub(super) async fn clean_up(
     query: QueryOf<CleanupQuery>,
 ) -> HttpResponse {
     let all = services.connections.list();
+    let usual = usual_silence(services.settings.socket_ping);
+    let silent_for = query.0.silent_for.unwrap_or(usual);
     let silent = all
         .iter()
-        .filter(|connection| connection.silent_for() >= query.0.silent_for);
+        .filter(|connection| connection.silent_for() >= silent_for);
     let ended = silent.filter(|connection| connection.ask_to_end()).count();
     tracing::info!(
         operator = operator.0.operator(),
@@ -287,4 +298,19 @@ pub(super) async fn end(
     }
     tracing::info!(operator = operator.0.operator(), connection.id = %id.0, "a connection was told to end");
     Ok(HttpResponse::NoContent().finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_answers_each_ping_is_not_taken_for_silent() {
+        let silence = |ping| usual_silence(Duration::from_secs(ping)).as_secs();
+
+        assert_eq!(
+            (silence(1), silence(25), silence(60), silence(600)),
+            (25, 30, 65, 605)
+        );
+    }
 }
