@@ -8,11 +8,14 @@ use fairlead_domain::store::CommitListener;
 
 use crate::tenant_counters::TenantCounters;
 
-/// Events, and what Prometheus is told of them as.
-const OPERATIONS: [(&str, &str); 3] = [
-    ("lead_created", "create"),
-    ("lead_updated", "update"),
-    ("lead_deleted", "delete"),
+/// What Prometheus is told of.
+const OPERATIONS: [&str; 3] = ["create", "update", "delete"];
+/// Events, and which of the operations they are. A score is written to the lead like any other change.
+const EVENTS: [(&str, usize); 4] = [
+    ("lead_created", 0),
+    ("lead_updated", 1),
+    ("lead_scored", 1),
+    ("lead_deleted", 2),
 ];
 const SOURCES: usize = Source::ALL.len();
 
@@ -34,7 +37,7 @@ impl LeadMeters {
     pub(crate) fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
         OPERATIONS
             .into_iter()
-            .flat_map(|(_, operation)| Source::ALL.map(|source| (operation, source.as_str())))
+            .flat_map(|operation| Source::ALL.map(|source| (operation, source.as_str())))
     }
 }
 
@@ -46,15 +49,38 @@ impl CommitListener for LeadMeters {
         }
         let mut counters = [0; LEAD_COUNTERS];
         for change in recorded {
-            let operation = OPERATIONS
-                .iter()
-                .position(|(event, _)| *event == change.event_type);
-            if let Some(operation) = operation {
+            let event = EVENTS.iter().find(|(event, _)| *event == change.event_type);
+            if let Some((_, operation)) = event {
                 counters[operation * SOURCES + change.source as usize] += 1;
             }
         }
         if counters != [0; LEAD_COUNTERS] {
             self.0.add(tenant, counters);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fairlead_domain::access::Actor;
+    use fairlead_domain::events::Aggregate;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn a_score_counts_as_a_change_of_the_lead() {
+        let meters = LeadMeters::default();
+        let tenant = TenantId::from_uuid(Uuid::from_u128(1));
+        let events = ["lead_created", "lead_scored", "lead_updated", "activity_created"];
+        let recorded =
+            events.map(|event| Recorded::new(event, Aggregate::Lead, Uuid::from_u128(2), Actor::System));
+
+        meters.committed(tenant, &recorded, LogPosition::new(1, 7)).await;
+
+        let (tenants, _) = meters.counters().read();
+        let counted = tenants[0].1.chunks(SOURCES);
+        let by_operation: Vec<u64> = counted.map(|sources| sources.iter().sum()).collect();
+        assert_eq!(by_operation, [1, 2, 0]);
     }
 }
