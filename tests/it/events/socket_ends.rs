@@ -202,6 +202,26 @@ async fn operators_see_who_follows_and_send_them_away() {
 }
 
 #[tokio::test]
+async fn operators_see_what_a_client_wants_events_about() {
+    let app = TestApp::start().await;
+    let acme = app.tenant("acme").await;
+    let operator = app.operator("olga").await;
+    let lead = acme.lead("Ann").await;
+    let query = format!("?aggregateType=lead&aggregateId={lead}");
+    let _of_lead = StreamReader::open(&acme.owner, &query, None).await;
+    let _of_all = StreamReader::open(&acme.owner, "", None).await;
+
+    let all = connections(&operator).await;
+
+    let wanted = |index: usize| {
+        let item = &all["items"][index];
+        ["events", "aggregateType", "aggregateId"].map(|field| item[field].clone())
+    };
+    assert_eq!(wanted(0), [json!([]), json!("lead"), json!(lead)]);
+    assert_eq!(wanted(1), [json!([]), Value::Null, Value::Null]);
+}
+
+#[tokio::test]
 async fn operators_end_streams_too_also_those_that_catch_up() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;

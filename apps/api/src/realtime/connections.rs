@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use fairlead_domain::access::Actor;
 use fairlead_domain::clock::{Clock, Ids};
+use fairlead_domain::events::EventFilter;
 use fairlead_domain::identity::TenantId;
 use time::OffsetDateTime;
 use tokio::sync::Notify;
@@ -55,7 +56,7 @@ pub(crate) struct Connection {
     received: AtomicU64,
     waiting: AtomicU64,
     is_behind: AtomicBool,
-    subscribed: Mutex<Option<Vec<String>>>,
+    subscribed: Mutex<Option<EventFilter>>,
     is_to_end: AtomicBool,
     end: Notify,
 }
@@ -208,8 +209,8 @@ impl Connection {
         self.is_behind.load(Ordering::Relaxed)
     }
 
-    /// The types of events that it wants, of which none means all; `None`: it has not said.
-    pub(crate) fn subscribed(&self) -> Option<Vec<String>> {
+    /// What it wants; `None`: it has not said.
+    pub(crate) fn subscribed(&self) -> Option<EventFilter> {
         self.subscription().clone()
     }
 
@@ -227,7 +228,7 @@ impl Connection {
         }
     }
 
-    fn subscription(&self) -> MutexGuard<'_, Option<Vec<String>>> {
+    fn subscription(&self) -> MutexGuard<'_, Option<EventFilter>> {
         self.subscribed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -257,8 +258,8 @@ impl Open {
         self.totals().bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    pub(super) fn note_subscription(&self, types: Option<Vec<String>>) {
-        *self.connection.subscription() = types;
+    pub(super) fn note_subscription(&self, wanted: Option<EventFilter>) {
+        *self.connection.subscription() = wanted;
     }
 
     pub(super) fn note_place(&self, waiting: usize, is_behind: bool) {

@@ -115,7 +115,7 @@ impl Follower {
         if self.is_behind {
             self.live.rest();
         }
-        self.open.note_subscription(Some(wanted.types.clone()));
+        self.open.note_subscription(Some(wanted.clone()));
         self.wanted = Some(wanted);
         Ok(())
     }

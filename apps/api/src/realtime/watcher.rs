@@ -1,5 +1,5 @@
 use actix_web::web;
-use fairlead_domain::events::{FollowError, LiveEvents};
+use fairlead_domain::events::{EventFilter, FollowError, LiveEvents};
 use fairlead_domain::operations::{Operation, OperationsPermit};
 use tokio::sync::watch;
 
@@ -38,7 +38,10 @@ impl Watcher {
         let open = services
             .connections
             .open(ConnectionKind::Stream, tenant, permit.actor());
-        open.note_subscription(Some(vec![PROGRESS.to_owned()]));
+        open.note_subscription(Some(EventFilter {
+            types: vec![PROGRESS.to_owned()],
+            aggregate: None,
+        }));
         let mut sights = services.watches.watch(permit.scope(), seen);
         // What is there already is news to this client.
         sights.mark_changed();

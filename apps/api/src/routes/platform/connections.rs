@@ -116,6 +116,12 @@ struct ConnectionView {
     /// The types of events that it wants, of which none means all; `null`: it has not said.
     #[schema(required = true)]
     events: Option<Vec<String>>,
+    /// The kind of things that it wants events about; `null`: all kinds, or it has not said.
+    #[schema(required = true)]
+    aggregate_type: Option<&'static str>,
+    /// The thing that it wants events about; `null`: all of the kind.
+    #[schema(required = true)]
+    aggregate_id: Option<Uuid>,
 }
 
 /// What a cleanup has done.
@@ -129,6 +135,8 @@ struct CleanedView {
 
 impl From<&Connection> for ConnectionView {
     fn from(connection: &Connection) -> Self {
+        let wanted = connection.subscribed();
+        let aggregate = wanted.as_ref().and_then(|wanted| wanted.aggregate);
         Self {
             id: connection.id,
             kind: connection.kind.as_str(),
@@ -141,7 +149,9 @@ impl From<&Connection> for ConnectionView {
             received_messages: connection.received(),
             waiting: connection.waiting(),
             is_behind: connection.is_behind(),
-            events: connection.subscribed(),
+            events: wanted.map(|wanted| wanted.types),
+            aggregate_type: aggregate.map(|about| about.aggregate.as_str()),
+            aggregate_id: aggregate.and_then(|about| about.id),
         }
     }
 }
@@ -163,6 +173,7 @@ impl From<&Connection> for ConnectionView {
             "actor": "user:01934f6e-7b1a-7cc3-98a4-0242ac120003", "since": "2026-11-21T10:00:00Z",
             "silentForSeconds": 12.4, "sentEvents": 1204, "sentBytes": 774_112, "receivedMessages": 1,
             "waiting": 0, "isBehind": false, "events": ["lead_created"],
+            "aggregateType": "lead", "aggregateId": null,
         }],
         "nextCursor": null, "hasMore": false,
     }))),
