@@ -11,7 +11,7 @@ pub(super) fn write(page: &mut Page, report: &EventsReport) {
     .sample(&[], report.leads);
     page.gauge(
         "events_followers",
-        "Clients that follow events by a stream of this process.",
+        "Clients that stay with this process: WebSockets, streams of events, and those who watch an operation.",
     )
     .sample(&[], report.followers);
     page.gauge(
