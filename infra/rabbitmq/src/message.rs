@@ -25,11 +25,14 @@ pub(crate) fn properties(event: &Event) -> BasicProperties {
     let mut headers = FieldTable::default();
     headers.insert(SHARD.into(), text(&shard(event.tenant).to_string()));
     headers.insert(CURSOR.into(), text(&format!("{xid}:{position}")));
+    // Which is all that AMQP has of a moment; the envelope has the rest.
+    let seconds = u64::try_from(event.occurred_at.unix_timestamp()).unwrap_or_default();
     BasicProperties::default()
         .with_content_type(Envelope::MEDIA_TYPE.into())
         .with_delivery_mode(PERSISTENT)
         .with_message_id(event.id.to_string().into())
         .with_type(event.event_type.as_str().into())
+        .with_timestamp(seconds)
         .with_headers(headers)
 }
 

@@ -16,6 +16,8 @@ use sqlx::Executor as _;
 use support::database::DatabaseRole;
 use support::process::Program;
 use support::{TestApp, TestDatabase, TestTenant, wait_until};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::beside::{Beside, Moody, record};
 use super::consumers::{COUNTED, EVENTS, one, serve};
@@ -78,6 +80,8 @@ async fn events_are_published_in_order_and_handled_by_way_of_the_broker() {
     assert_eq!(created.routing_key, format!("{}.lead.lead_created", acme.id));
     assert_eq!(created.envelope["specversion"], "1.0");
     assert_eq!(created.envelope["data"]["name"], "Ann");
+    let happened = OffsetDateTime::parse(created.envelope["time"].as_str().unwrap(), &Rfc3339).unwrap();
+    assert_eq!(created.timestamp, u64::try_from(happened.unix_timestamp()).ok());
     // What subscribers outside are shown is what the tenant is shown.
     let log = acme.owner.get("/api/v1/events?limit=200").await.expect(200);
     let of_log: Vec<_> = log["items"].as_array().unwrap().iter().collect();

@@ -85,6 +85,8 @@ impl TestBroker {
 pub(super) struct Message {
     pub(super) routing_key: String,
     pub(super) envelope: Value,
+    /// Seconds since 1970.
+    pub(super) timestamp: Option<u64>,
 }
 
 impl Message {
@@ -207,6 +209,7 @@ fn listen(broker: &TestBroker, queue: &str, heard: &Arc<Mutex<Vec<Message>>>) ->
             heard.lock().unwrap().push(Message {
                 routing_key: delivery.routing_key.to_string(),
                 envelope: serde_json::from_slice(&delivery.data).unwrap(),
+                timestamp: *delivery.properties.timestamp(),
             });
             if delivery.ack(BasicAckOptions::default()).await.is_err() {
                 return;
