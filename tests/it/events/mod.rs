@@ -8,6 +8,7 @@ mod aside;
 mod beside;
 mod bounded;
 mod broker;
+mod catching_up;
 mod consumers;
 mod cutter;
 mod far_behind;
