@@ -5,6 +5,7 @@
 //! while nothing happens.
 
 mod frames;
+mod handshake;
 mod message;
 mod origin;
 mod output;
@@ -13,35 +14,27 @@ use std::future::pending;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-use actix_http::ws::{CloseCode, HandshakeError, hash_key, verify_handshake};
-use actix_web::http::header;
+use actix_http::ws::CloseCode;
 use actix_web::rt::net::TcpStream;
-use actix_web::web::{self, BytesMut};
-use actix_web::{HttpRequest, HttpResponse, get, guard};
+use actix_web::web::BytesMut;
 use fairlead_domain::access::ViewEvents;
-use fairlead_domain::events::FollowError;
 use fairlead_domain::store::StoreError;
-use fairlead_telemetry::request;
 use tokio::io::AsyncWriteExt as _;
 use tokio::select;
 use tokio::time::{Instant, Interval, sleep_until, timeout};
 use tokio_util::bytes::Buf;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::stay;
-use crate::Services;
-use crate::authentication::{KeptCredential, Permitted, Standing};
+use crate::authentication::{KeptCredential, Standing};
 use crate::problem::{Kind, Problem};
-use crate::realtime::{ConnectionKind, Follower, Step};
-use crate::spec::{Problematic, Problems};
-use crate::upgrade::{self, LINGER, Upgraded, hang_up};
+use crate::realtime::{Follower, Step};
+use crate::upgrade::{LINGER, Upgraded, hang_up};
 use frames::{Frames, Received};
 use message::{Said, Told};
-use origin::OtherOrigin;
 use output::Output;
 
-/// What the client and we speak, when it offers more than one.
-const PROTOCOL: &str = "fairlead.v1";
+pub(super) use handshake::configure;
+
 /// Messages that a client may send between two looks at it, and frames of any kind.
 const MOST_MESSAGES: u32 = 100;
 const MOST_FRAMES: u32 = 1_000;
@@ -49,111 +42,6 @@ const MOST_FRAMES: u32 = 1_000;
 const UNFINISHED: Duration = Duration::from_secs(10);
 /// Why the connection of one who may not follow any more is closed: 401 among the codes that are free to use.
 const CREDENTIAL_ENDED: CloseCode = CloseCode::Other(4401);
-
-pub(super) fn configure(config: &mut ServiceConfig) {
-    // Where clients look for it that know the log by its path; the specification has the other.
-    let upgrade = guard::fn_guard(|context| upgrade::is_web_socket(context.head()));
-    config
-        .service(web_socket)
-        .route("/events", web::get().guard(upgrade).to(open));
-}
-
-/// Follow the log by WebSocket.
-///
-/// The client says `{"type": "subscribe", "events": ["lead_created"], "cursor": "…"}`, and is told each event as
-/// `{"type", "data", "cursor"}`, the data in the envelope of the log. What a client may say and is told stands in
-/// `docs/events.md`. One that comes back with the last cursor misses nothing. Pages give their access token as a
-/// subprotocol, `bearer.<token>`, beside `fairlead.v1`.
-#[utoipa::path(
-    tag = "events",
-    operation_id = "openWebSocket",
-    responses(
-        (status = 101, description = "The connection speaks WebSocket from here on."),
-        Problems<NoHandshake>,
-        Problems<OtherOrigin>,
-        Problems<FollowError>,
-    ),
-    extensions(("x-permit" = json!("ViewEvents"))),
-)]
-#[get("/ws")]
-async fn web_socket(
-    request: HttpRequest,
-    services: web::Data<Services>,
-    permit: Permitted<ViewEvents>,
-) -> Result<HttpResponse, Problem> {
-    open(request, services, permit).await
-}
-
-async fn open(
-    request: HttpRequest,
-    services: web::Data<Services>,
-    permit: Permitted<ViewEvents>,
-) -> Result<HttpResponse, Problem> {
-    verify_handshake(request.head()).map_err(NoHandshake)?;
-    if !upgrade::is_web_socket(request.head()) {
-        return Err(NoHandshake(HandshakeError::NoWebsocketUpgrade).into());
-    }
-    origin::check(&request, &services.settings.allowed_origins)?;
-    let credential = KeptCredential::of(&request)?;
-    let follower = Follower::join(services, permit.into_inner(), ConnectionKind::WebSocket).await?;
-    let socket = Socket {
-        credential,
-        follower,
-        frames: Frames::default(),
-        output: Output::default(),
-        ticks: stay::ticks(),
-        trace: request::current().map(|context| context.trace_id().to_string()),
-        pinged: Instant::now(),
-        unanswered: None,
-        messages: 0,
-        frames_taken: 0,
-        is_over: false,
-    };
-    let key = request.headers().get(header::SEC_WEBSOCKET_KEY);
-    let key = key.expect("the handshake was verified");
-    let mut response = HttpResponse::SwitchingProtocols();
-    response
-        .upgrade("websocket")
-        .insert_header((header::SEC_WEBSOCKET_ACCEPT, hash_key(key.as_bytes()).to_vec()));
-    if offers_protocol(&request) {
-        response.insert_header((header::SEC_WEBSOCKET_PROTOCOL, PROTOCOL));
-    }
-    Ok(upgrade::switch_protocols(response, |upgraded| {
-        socket.run(upgraded)
-    }))
-}
-
-/// The request opens no WebSocket.
-#[derive(Clone, Copy, Debug)]
-struct NoHandshake(HandshakeError);
-
-impl From<NoHandshake> for Problem {
-    fn from(NoHandshake(error): NoHandshake) -> Self {
-        match error {
-            HandshakeError::BadWebsocketKey => Self::client(
-                Kind::MalformedRequest,
-                "Sec-WebSocket-Key must be there: 16 random bytes in base64",
-            ),
-            HandshakeError::GetMethodRequired
-            | HandshakeError::NoWebsocketUpgrade
-            | HandshakeError::NoConnectionUpgrade
-            | HandshakeError::NoVersionHeader
-            | HandshakeError::UnsupportedVersion => Self::client(Kind::UpgradeRequired, error.to_string()),
-        }
-    }
-}
-
-impl Problematic for NoHandshake {
-    const KINDS: &'static [Kind] = &[Kind::MalformedRequest, Kind::UpgradeRequired];
-}
-
-fn offers_protocol(request: &HttpRequest) -> bool {
-    let offers = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
-    let mut offered = offers
-        .filter_map(|offer| offer.to_str().ok())
-        .flat_map(|offer| offer.split(','));
-    offered.any(|protocol| protocol.trim() == PROTOCOL)
-}
 
 /// A connection under way.
 struct Socket {
@@ -175,6 +63,23 @@ struct Socket {
 }
 
 impl Socket {
+    /// `trace` is that of the handshake.
+    fn new(credential: KeptCredential, follower: Follower, trace: Option<String>) -> Self {
+        Self {
+            credential,
+            follower,
+            frames: Frames::default(),
+            output: Output::default(),
+            ticks: stay::ticks(),
+            trace,
+            pinged: Instant::now(),
+            unanswered: None,
+            messages: 0,
+            frames_taken: 0,
+            is_over: false,
+        }
+    }
+
     /// Goes on until the client or we have had enough.
     async fn run(mut self, upgraded: Upgraded) {
         let Upgraded {
