@@ -30,7 +30,7 @@ pub use clock::TestClock;
 pub use database::TestDatabase;
 pub use effect::Effect;
 pub use folder::TempFolder;
-pub use long::{repetitions, soak};
+pub use long::{is_long, repetitions, soak};
 pub use receiver::{Received, Receiver, Reply};
 pub use store::{connect_store, store_config, store_parts};
 pub use tenant::{PASSWORD, TestTenant};

@@ -17,7 +17,8 @@ pub fn soak(short: Duration) -> Duration {
     asked.unwrap_or(usual)
 }
 
-fn is_long() -> bool {
+/// Whether this is the long form, in which figures are held to what is promised: on a machine with little else to do.
+pub fn is_long() -> bool {
     variable("FAIRLEAD_TEST_LONG").is_some()
 }
 

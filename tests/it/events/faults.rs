@@ -11,7 +11,7 @@ use reqwest::Method;
 use serde_json::json;
 use sqlx::PgConnection;
 use support::database::DatabaseRole;
-use support::{TestDatabase, TestTenant, repetitions, wait_until};
+use support::{TestDatabase, TestTenant, is_long, repetitions, wait_until};
 use tokio::time::{Instant, Interval, interval, sleep, sleep_until};
 
 use super::broker::program;
@@ -112,11 +112,11 @@ async fn a_server_that_is_killed_while_it_writes_loses_no_event_that_was_acknowl
         shared.push(acme.lead(name).await);
     }
     let acknowledged = Acknowledged::default();
-    let (mut wrote_for, mut absorbed) = (Duration::ZERO, 0);
+    let (mut wrote_for, mut stood_still, mut absorbed) = (Duration::ZERO, Duration::ZERO, 0);
 
     for _ in 0..kills {
         let stop = Arc::new(AtomicBool::new(false));
-        let (pace, began) = (pace(), Instant::now());
+        let (pace, machine, began) = (pace(), Machine::watch(), Instant::now());
         let writers: Vec<_> = (0..16)
             .map(|_| {
                 let acme = acme.at(&serving.url);
@@ -130,6 +130,7 @@ async fn a_server_that_is_killed_while_it_writes_loses_no_event_that_was_acknowl
         absorbed += figure(serving.metrics_url(), "events_duplicates_total").await;
         serving.signal("KILL");
         wrote_for += began.elapsed();
+        stood_still += machine.stood_still();
         stop.store(true, Ordering::SeqCst);
         for writer in writers {
             writer.await.unwrap();
@@ -157,12 +158,19 @@ async fn a_server_that_is_killed_while_it_writes_loses_no_event_that_was_acknowl
     subscriber.assert_ordered();
     assert_counted_once(&mut superuser).await;
     absorbed += figure(serving.metrics_url(), "events_duplicates_total").await;
+    let a_second = |time: Duration| 1_000 * acknowledged.len() as u128 / time.as_millis().max(1);
     println!(
         "{kills} kills: {} writes acknowledged, {} a second, {changes} of them on shared leads, {events} events, {} published, {} of them again; each handled once, {absorbed} duplicates absorbed",
         acknowledged.len(),
-        1_000 * acknowledged.len() as u128 / wrote_for.as_millis(),
+        a_second(wrote_for),
         firsts.len(),
         subscriber.heard().len() - firsts.len(),
+    );
+    // Otherwise a kill would hardly ever come while something is written.
+    let rate = a_second(wrote_for.saturating_sub(stood_still));
+    assert!(
+        !is_long() || rate >= 150,
+        "{rate} writes a second, of {WRITES_PER_SECOND} that were due"
     );
 }
 

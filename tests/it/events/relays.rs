@@ -8,7 +8,7 @@ use fairlead_telemetry::spawn;
 use sqlx::PgConnection;
 use support::database::DatabaseRole;
 use support::process::Serving;
-use support::{TestDatabase, TestTenant, wait_until};
+use support::{TestDatabase, TestTenant, is_long, wait_until};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -119,8 +119,10 @@ async fn a_relay_that_stands_still_is_replaced_and_publishes_nothing_when_it_wak
         took.as_millis(),
         stood_still.as_millis()
     );
+    // The servers wait for what else runs, too, which nobody measures here.
+    let limit = Duration::from_secs(if is_long() { 5 } else { 15 });
     assert!(
-        took.saturating_sub(stood_still) < Duration::from_secs(15),
+        took < limit + stood_still,
         "{took:?}, of which the machine stood still for {stood_still:?}; it should be 5 s where little else runs"
     );
 }
