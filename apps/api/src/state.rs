@@ -13,7 +13,7 @@ use fairlead_domain::billing::{
 use fairlead_domain::cache::{CacheControl, CacheWarming, ReadCache};
 use fairlead_domain::clock::Clock;
 use fairlead_domain::database::DatabaseNodes;
-use fairlead_domain::events::LiveLog;
+use fairlead_domain::events::{LiveLog, OtherProcesses};
 use fairlead_domain::idempotency::AnswerSeal;
 use fairlead_domain::identity::{
     AccessTokens, Issuer, LoginPolicy, PasswordHasher, RevokedSessions, Secrets,
@@ -89,6 +89,7 @@ pub struct Services {
     /// Hides secrets that are kept in answers.
     pub answers: Arc<dyn AnswerSeal>,
     pub connections: Connections,
+    pub others: Arc<dyn OtherProcesses>,
     pub catch_up_turns: CatchUpTurns,
     pub watches: OperationWatches,
     pub import_places: ImportPlaces,

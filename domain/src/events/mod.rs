@@ -9,6 +9,7 @@ mod envelope;
 mod live;
 mod log;
 mod observer;
+mod others;
 mod reader;
 mod recorded;
 
@@ -20,6 +21,7 @@ pub use envelope::Envelope;
 pub use live::{FollowError, Followed, Heard, LiveEvent, LiveEvents, LiveLog, Shown};
 pub use log::{AggregateFilter, EventFilter, EventPage, Events, EventsDropped};
 pub use observer::EventObserver;
+pub use others::OtherProcesses;
 pub use reader::{
     Backlog, EventLog, EventsMonitor, EventsReport, Holder, Leadership, LeadershipLost, Lease, Stretch,
     Written,

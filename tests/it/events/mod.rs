@@ -11,6 +11,7 @@ mod broker;
 mod catching_up;
 mod consumers;
 mod cutter;
+mod ended_elsewhere;
 mod far_behind;
 mod faults;
 mod log;

@@ -134,7 +134,7 @@ impl Connections {
     }
 
     /// Asks one to end; `false`: there is none of this id.
-    pub(crate) fn end(&self, id: Uuid) -> bool {
+    pub fn end(&self, id: Uuid) -> bool {
         let found = self.all().get(&id).cloned();
         found.map(|connection| connection.ask_to_end()).is_some()
     }

@@ -360,6 +360,11 @@ fn services(
         lifetime: config.auth.access_ttl,
     };
     let cache = edge.kept_answers(config).cloned();
+    let connections = Connections::new(Arc::clone(&parts.ids), Arc::clone(&parts.clock));
+    let here = connections.clone();
+    stores.system.on_asked_to_end(move |connection| {
+        here.end(connection);
+    });
     Ok(Services {
         store: stores.store.clone(),
         system: stores.system.clone(),
@@ -416,7 +421,8 @@ fn services(
         answers: edge.answers,
         watches: OperationWatches::new(stores.store.clone()),
         import_places: ImportPlaces::default(),
-        connections: Connections::new(Arc::clone(&parts.ids), Arc::clone(&parts.clock)),
+        connections,
+        others: stores.system.clone(),
         catch_up_turns: CatchUpTurns::new(config.database.pool.max),
         cursors: edge.cursors,
         consistency: edge.consistency,

@@ -15,6 +15,7 @@ use fairlead_domain::store::StoreError;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::lease::{Moment, PgLease};
+use super::word::ThisProcess;
 use crate::error::SqlError;
 use crate::pool::Target;
 use crate::wire::{Conversation, Error};
@@ -40,7 +41,7 @@ const LISTEN: &str = "LISTEN fairlead_events";
 /// The lock is the connection's, so it ends when this is dropped, however that comes about.
 pub(super) struct PgLeadership {
     conversation: Conversation,
-    process: Arc<str>,
+    process: Arc<ThisProcess>,
     lease: Arc<PgLease>,
     /// When it is to be said that this process is still there.
     speaks_at: Instant,
@@ -67,7 +68,7 @@ impl PgLeadership {
     /// tell of new events meanwhile.
     pub(super) async fn wait(
         target: &Target,
-        process: &Arc<str>,
+        process: &Arc<ThisProcess>,
         told: &(dyn Fn() + Send + Sync),
     ) -> Result<Self, StoreError> {
         let mut standing_by = Self::open(target, process).await?;
@@ -81,7 +82,7 @@ impl PgLeadership {
     /// Calls `told` as soon as it can hear, and when others than `process` tell of new events; never asks for the lock.
     pub(super) async fn hear(
         target: &Target,
-        process: &Arc<str>,
+        process: &Arc<ThisProcess>,
         told: &(dyn Fn() + Send + Sync),
     ) -> Result<Infallible, StoreError> {
         let mut hearing = Self::open(target, process).await?;
@@ -92,7 +93,7 @@ impl PgLeadership {
     }
 
     /// A connection that listens.
-    async fn open(target: &Target, process: &Arc<str>) -> Result<Self, StoreError> {
+    async fn open(target: &Target, process: &Arc<ThisProcess>) -> Result<Self, StoreError> {
         let target = target.named(NAME).with_options(KEEPALIVES);
         let opening = timeout(CONNECT_WITHIN, target.open()).await;
         let mut conversation = opening
@@ -148,7 +149,7 @@ impl PgLeadership {
     }
 
     async fn told_by_others(&mut self) -> Result<(), Error> {
-        while *self.conversation.notified().await? == *self.process {}
+        while !self.process.heed(&self.conversation.notified().await?) {}
         Ok(())
     }
 }

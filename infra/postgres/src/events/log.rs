@@ -10,6 +10,7 @@ use fairlead_domain::events::{Backlog, EventCursor, EventLog, Holder, Leadership
 use fairlead_domain::store::StoreError;
 
 use super::leadership::PgLeadership;
+use super::word::TELL;
 use super::{cursor, event};
 use crate::error::{SqlError, unexpected};
 use crate::health::is_log_ahead;
@@ -72,8 +73,6 @@ const HOLDER: &str = "
     WHERE backend_xid IS NOT NULL AND xact_start < now() - interval '5 seconds'
     ORDER BY xact_start
     LIMIT 1";
-
-const TELL: &str = "SELECT pg_notify('fairlead_events', $1)";
 
 #[async_trait]
 impl EventLog for PgSystemStore {
@@ -202,7 +201,7 @@ impl EventLog for PgSystemStore {
     #[tracing::instrument(level = "debug", name = "db.event_log.tell_others", skip_all)]
     async fn tell_others(&self) -> Result<(), StoreError> {
         let connection = self.cluster().system();
-        connection.sql(TELL).bind(&**self.process()).enqueue().await?;
+        connection.sql(TELL).bind(self.process().name()).enqueue().await?;
         connection.commit().await?;
         Ok(())
     }

@@ -12,6 +12,7 @@ mod lease;
 mod log;
 mod retention;
 mod tenant;
+mod word;
 
 use crate::wire::{Error, Row};
 use fairlead_domain::events::{Event, EventCursor};
@@ -21,6 +22,8 @@ use serde_json::value::RawValue;
 use crate::error::{SqlError, corrupt};
 use crate::statement::Xid;
 use fairlead_domain::store::StoreError;
+
+pub(crate) use word::ThisProcess;
 
 /// Reads the columns of an event, which begin at `first`: `xid, position, id, type, version, aggregate_type,
 /// aggregate_id, source, actor, data::text, trace_context, occurred_at`.

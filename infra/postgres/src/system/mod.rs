@@ -37,6 +37,7 @@ use self::throttle::ThrottleKeys;
 use crate::commit::{self, Audience, Deeds};
 use crate::config::PgConfig;
 use crate::connection::Connection;
+use crate::events::ThisProcess;
 use crate::nodes::Cluster;
 use crate::record;
 use crate::store::StoreParts;
@@ -50,8 +51,7 @@ pub struct PgSystemStore {
     audience: Audience,
     priorities: Priorities,
     throttle_keys: ThrottleKeys,
-    /// Tells this process from others.
-    process: Arc<str>,
+    process: Arc<ThisProcess>,
 }
 
 impl PgSystemStore {
@@ -59,7 +59,7 @@ impl PgSystemStore {
         Self {
             audience: Audience::new(&cluster, parts.revoked, parts.listeners),
             cluster,
-            process: parts.ids.next().to_string().into(),
+            process: Arc::new(ThisProcess::new(parts.ids.next())),
             clock: parts.clock,
             ids: parts.ids,
             priorities: parts.priorities,
@@ -75,7 +75,7 @@ impl PgSystemStore {
         self.clock.now()
     }
 
-    pub(crate) fn process(&self) -> &Arc<str> {
+    pub(crate) fn process(&self) -> &Arc<ThisProcess> {
         &self.process
     }
 

@@ -84,7 +84,7 @@ impl Samples for PgSystemStore {
         let rows = measured
             .iter()
             .map(|(series, figures)| Stored::new(at, series, figures));
-        add(&connection, Grain::Fine, &self.process, rows.collect()).await?;
+        add(&connection, Grain::Fine, self.process.name(), rows.collect()).await?;
         connection.commit().await?;
         Ok(())
     }
@@ -95,7 +95,7 @@ impl Samples for PgSystemStore {
         let row = connection
             .sql(HAS)
             .bind(at)
-            .bind(&*self.process)
+            .bind(self.process.name())
             .fetch_one()
             .await?;
         connection.commit().await?;

@@ -288,14 +288,18 @@ pub(super) async fn clean_up(
     HttpResponse::Ok().json(CleanedView { ended })
 }
 
-/// End one connection of this process.
+/// End one connection, whichever process has it.
 ///
-/// The client is told to come back; with its cursor it misses nothing.
+/// The client is told to come back; with its cursor it misses nothing. Where this process does not have it the others are
+/// asked to end it, and the answer is 202: none of them says whether it had it.
 #[utoipa::path(
     tag = "platform",
     operation_id = "endConnection",
     params(("id" = Uuid, Path, description = "The connection's id.")),
-    responses((status = 204, description = "It was told to end.")),
+    responses(
+        (status = 204, description = "It was told to end."),
+        (status = 202, description = "It is none of this process; the others were asked to end it."),
+    ),
     extensions(("x-permit" = json!("Operator"))),
 )]
 #[delete("/performance/websocket/connection/{id}")]
@@ -304,11 +308,17 @@ pub(super) async fn end(
     operator: Operator,
     id: PathId<Connection>,
 ) -> Result<HttpResponse, Problem> {
-    if !services.connections.end(id.0.as_uuid()) {
-        return Err(Problem::not_found());
+    let connection = id.0.as_uuid();
+    let is_here = services.connections.end(connection);
+    if !is_here {
+        services.others.end_connection(connection).await?;
     }
-    tracing::info!(operator = operator.0.operator(), connection.id = %id.0, "a connection was told to end");
-    Ok(HttpResponse::NoContent().finish())
+    tracing::info!(operator = operator.0.operator(), connection.id = %id.0, is_here, "a connection was told to end");
+    Ok(if is_here {
+        HttpResponse::NoContent().finish()
+    } else {
+        HttpResponse::Accepted().finish()
+    })
 }
 
 #[cfg(test)]
