@@ -17,6 +17,8 @@ use crate::receiver::{Received, request};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mood {
     Well,
+    /// Takes so long for each answer.
+    Takes(Duration),
     /// Answers 500.
     Fails,
     /// Takes requests, and says nothing.
@@ -159,7 +161,7 @@ async fn serve<A: Answers>(mut stream: TcpStream, state: Arc<Mutex<State<A>>>) {
             let next = state.next.pop_front();
             let mood = next.or(there).unwrap_or(state.mood);
             let said = match mood {
-                Mood::Well | Mood::Cuts => state.answers.answer(&asked),
+                Mood::Well | Mood::Takes(_) | Mood::Cuts => state.answers.answer(&asked),
                 _ => state.answers.failed(),
             };
             state.asked.push(asked);
@@ -167,6 +169,10 @@ async fn serve<A: Answers>(mut stream: TcpStream, state: Arc<Mutex<State<A>>>) {
         };
         let sent = match mood {
             Mood::Well | Mood::Fails => send(&mut stream, said).await,
+            Mood::Takes(long) => {
+                sleep(long).await;
+                send(&mut stream, said).await
+            }
             Mood::Hangs => sleep_for_ever().await,
             Mood::Drips => drip(&mut stream).await,
             Mood::Resets => break_off(&mut stream).await,

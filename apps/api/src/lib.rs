@@ -103,7 +103,7 @@ pub use realtime::{CatchUpTurns, Connections, OperationWatches};
 pub use routes::{ConfirmationKey, ImportPlaces, LeadFileWriter, VoiceMeters, WarmTurn};
 pub use serve::{Offer, OpenConnections, serve};
 pub use state::{
-    AllocatorUsage, ApiSettings, BillingServices, HealthCheck, HealthProbe, HealthReport, HealthStatus,
-    JobServices, MemoryKeeper, ReleasedMemory, Services, WebhookServices,
+    AllocatorUsage, ApiSettings, BillingServices, BrokerStanding, HealthCheck, HealthProbe, HealthReport,
+    HealthStatus, JobServices, MemoryKeeper, ReleasedMemory, Services, WebhookServices,
 };
 pub use warming::datasets;

@@ -268,8 +268,22 @@ pub struct HealthReport {
     pub schema_version: Option<String>,
     /// What the process does, of all that is to be done: `api`, `worker`, `relay`, `scheduler`.
     pub roles: Vec<&'static str>,
+    /// How the message broker is.
+    pub broker: BrokerStanding,
     /// What works less well than it could, in words: `no Redis: responses are cached by this process alone`.
     pub reduced: Vec<String>,
+}
+
+/// How the message broker is, as this process sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BrokerStanding {
+    /// There is none, or other processes have to do with it.
+    Nowhere,
+    Away,
+    Up {
+        /// For how long the oldest event waits that has not come to all who are to handle it.
+        oldest: Duration,
+    },
 }
 
 impl HealthReport {

@@ -30,7 +30,7 @@ async fn what_is_well_is_healthy_and_requests_that_fail_are_seen() {
     let well = health().await;
 
     for component in [
-        "database", "memory", "cpu", "latency", "errors", "sockets", "jobs",
+        "database", "pools", "memory", "disk", "cpu", "latency", "errors", "sockets", "jobs",
     ] {
         let part = part(&well, component);
         assert_eq!(part["state"], "measured", "{well:#}");
@@ -38,8 +38,17 @@ async fn what_is_well_is_healthy_and_requests_that_fail_are_seen() {
     assert_eq!(part(&well, "errors")["value"], 0.0);
     assert_eq!(part(&well, "redis")["state"], "not-used");
     assert_eq!(part(&well, "replicas")["state"], "not-used");
+    assert_eq!(part(&well, "broker")["state"], "not-used");
+    assert_eq!(part(&well, "upstreams")["state"], "not-used");
+    // Too little was asked for to say how well answers are kept, and so it is said.
+    assert_eq!(part(&well, "cache")["state"], "missing");
+    assert!(
+        part(&well, "cache")["why"].as_str().unwrap().contains("answers"),
+        "{well:#}"
+    );
+    assert_eq!(well["parts"].as_array().unwrap().len(), 14);
     // The disk and the load of the machine that tests run on are what they are.
-    let others: f64 = ["database", "errors", "sockets", "jobs"]
+    let others: f64 = ["pools", "errors", "sockets", "jobs"]
         .iter()
         .map(|component| part(&well, component)["points"].as_f64().unwrap())
         .sum();

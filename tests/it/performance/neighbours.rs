@@ -9,6 +9,7 @@ use support::process::Program;
 use support::{Client, TestDatabase, TestTenant, wait_until};
 
 use super::bottlenecks::SLOW_CARRIERS;
+use super::planted::row;
 
 const NOISY: &str = "/api/v1/performance/tenants/noisy";
 
@@ -81,4 +82,12 @@ async fn who_slows_others_down_is_named_with_its_route_and_its_victims() {
     let [before, after] = ["p95BeforeMs", "p95Ms"].map(|name| victim[name].as_f64().unwrap());
     assert!(after >= 1.5 * before && after >= before + 5.0, "{told:#}");
     assert_eq!(told["items"].as_array().unwrap().len(), 1);
+    assert_eq!(noisy["advice"]["act"], "limit-tenant", "{told:#}");
+    row(
+        "a tenant that takes it all",
+        "noisy-neighbour, by tenant, route and victim",
+        after - before,
+        noisy["databaseRatio"].as_f64().unwrap(),
+        "limit-tenant",
+    );
 }

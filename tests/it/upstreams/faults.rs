@@ -43,7 +43,7 @@ fn questions(provider: &Provider) -> usize {
 /// What such a provider is found to do.
 fn kind(mood: Mood) -> &'static str {
     match mood {
-        Mood::Well => "well",
+        Mood::Well | Mood::Takes(_) => "well",
         Mood::Fails => "failed",
         Mood::Hangs | Mood::Drips => "timed-out",
         Mood::Resets | Mood::Cuts => "broken",

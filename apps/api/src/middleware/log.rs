@@ -117,17 +117,20 @@ impl Line {
             admission: context.spent_on(Phase::Admission),
             pool: context.spent_on(Phase::PoolWait),
             database: work.time,
+            shared_cache: context.spent_on(Phase::SharedCache),
             upstreams: context.spent_on(Phase::Upstream),
         };
-        let is_slowest = services.times.note(&Answered {
-            method: &self.method,
-            route,
-            status,
-            took,
-            at,
-            statements: &statements,
-            waited,
-        });
+        let is_measured = services.performance.settings.recording;
+        let is_slowest = is_measured
+            && services.times.note(&Answered {
+                method: &self.method,
+                route,
+                status,
+                took,
+                at,
+                statements: &statements,
+                waited,
+            });
         let tenant = context.tenant().map(|id| Id::from_uuid(Uuid::from_u128(id)));
         let of_tenant = TenantUse {
             failed: u64::from(status.is_server_error()),
@@ -147,7 +150,7 @@ impl Line {
             let (method, path) = (&self.method, self.uri.path());
             tracing::warn!("Slow request: {method} {path} - {} ms", took.as_millis());
         }
-        if is_slow || is_slowest {
+        if is_slowest || (is_slow && is_measured) {
             services.slow.keep(SlowRequest {
                 request_id: context.request_id().to_string(),
                 trace_id: context.trace_id().to_string(),
@@ -163,7 +166,7 @@ impl Line {
                     pool_wait: waited.pool,
                     database: waited.database,
                     round_trips: work.round_trips,
-                    shared_cache: context.spent_on(Phase::SharedCache),
+                    shared_cache: waited.shared_cache,
                     upstreams: waited.upstreams,
                     serialisation: context.spent_on(Phase::Serialisation),
                     statements,

@@ -56,6 +56,8 @@ pub(crate) struct Waited {
     pub(crate) pool: Duration,
     /// For statements.
     pub(crate) database: Duration,
+    /// For the cache that processes share.
+    pub(crate) shared_cache: Duration,
     /// For services of others.
     pub(crate) upstreams: Duration,
 }
@@ -257,6 +259,7 @@ impl Waited {
         self.admission += more.admission;
         self.pool += more.pool;
         self.database += more.database;
+        self.shared_cache += more.shared_cache;
         self.upstreams += more.upstreams;
     }
 
@@ -265,6 +268,7 @@ impl Waited {
             admission: self.admission.saturating_sub(earlier.admission),
             pool: self.pool.saturating_sub(earlier.pool),
             database: self.database.saturating_sub(earlier.database),
+            shared_cache: self.shared_cache.saturating_sub(earlier.shared_cache),
             upstreams: self.upstreams.saturating_sub(earlier.upstreams),
         }
     }

@@ -1,12 +1,12 @@
 //! What held requests up within an interval, as far as it was measured.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
 use fairlead_domain::performance::Fingerprint;
 use fairlead_domain::performance::bottlenecks::{
-    CpuUse, Evidence, LimitUse, PoolUse, QueryUse, Resource, RouteTime,
+    CpuUse, Evidence, LimitUse, LockWait, PoolUse, QueryUse, Resource, RouteTime, UpstreamUse,
 };
 
 use super::capacity::{in_use, real};
@@ -64,6 +64,7 @@ impl RouteSpent {
             queue_ms: milliseconds(waited.admission),
             pool_wait_ms: milliseconds(waited.pool),
             sql_ms: milliseconds(waited.database),
+            shared_cache_ms: milliseconds(waited.shared_cache),
             upstream_ms: milliseconds(waited.upstreams),
         }
     }
@@ -88,6 +89,38 @@ impl RouteSpent {
         });
         since.filter(|query| query.calls > 0).collect()
     }
+}
+
+/// What calls to a service took, whoever made them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct UpstreamSpent {
+    calls: u64,
+    failures: u64,
+    time: Duration,
+}
+
+impl UpstreamSpent {
+    fn since(&self, earlier: &Self) -> Self {
+        Self {
+            calls: self.calls.saturating_sub(earlier.calls),
+            failures: self.failures.saturating_sub(earlier.failures),
+            time: self.time.saturating_sub(earlier.time),
+        }
+    }
+}
+
+/// By service.
+pub(super) fn upstreams(services: &Services) -> BTreeMap<&'static str, UpstreamSpent> {
+    let all = services.upstreams.report().into_iter();
+    all.map(|report| {
+        let spent = UpstreamSpent {
+            calls: report.attempts.counts.iter().sum(),
+            failures: report.faults.iter().sum(),
+            time: report.attempts.sum,
+        };
+        (report.name, spent)
+    })
+    .collect()
 }
 
 /// By role.
@@ -129,7 +162,106 @@ pub(super) fn between(services: &Services, earlier: &Measured, later: &Measured)
         }
     });
     evidence.pools = pools.collect();
+    evidence.upstreams = upstreams_of_routes(&evidence.routes, earlier, later);
+    evidence.locks = locks_of_statements(services, &evidence.queries, earlier, later);
     evidence
+}
+
+/// Which service a route has called is not kept by request: what its requests have waited is laid to those that were called
+/// within the interval, as they took their time.
+fn upstreams_of_routes(routes: &[RouteTime], earlier: &Measured, later: &Measured) -> Vec<UpstreamUse> {
+    let nothing = UpstreamSpent::default();
+    let lately: Vec<_> = later
+        .upstreams
+        .iter()
+        .map(|(name, spent)| {
+            (
+                *name,
+                spent.since(earlier.upstreams.get(name).unwrap_or(&nothing)),
+            )
+        })
+        .filter(|(_, spent)| spent.calls > 0)
+        .collect();
+    let whole: f64 = lately.iter().map(|(_, spent)| milliseconds(spent.time)).sum();
+    let mut all = Vec::new();
+    for route in routes
+        .iter()
+        .filter(|route| route.upstream_ms > 0.0 && whole > 0.0)
+    {
+        for (name, spent) in &lately {
+            let part = route.upstream_ms / whole;
+            all.push(UpstreamUse {
+                name: (*name).to_owned(),
+                route: route.route.clone(),
+                calls: part_of(spent.calls, part).max(1),
+                total_ms: milliseconds(spent.time) * part,
+                failures: part_of(spent.failures, part),
+            });
+        }
+    }
+    all
+}
+
+/// Which statement waits is not seen by who looks: waits for a table are laid to the statements that name it, as they took
+/// their time.
+fn locks_of_statements(
+    services: &Services,
+    queries: &[QueryUse],
+    earlier: &Measured,
+    later: &Measured,
+) -> Vec<LockWait> {
+    let mut all = Vec::new();
+    for (relation, time) in &later.locks {
+        let before = earlier
+            .locks
+            .get(relation)
+            .map_or(Duration::ZERO, |before| before.waited);
+        let waited = milliseconds(time.waited.saturating_sub(before));
+        if waited <= 0.0 {
+            continue;
+        }
+        let name = relation.rsplit('.').next().unwrap_or(relation).trim_matches('"');
+        let naming = naming(services, name);
+        let named: Vec<_> = queries
+            .iter()
+            .filter(|query| naming.contains(&query.fingerprint))
+            .collect();
+        let whole: f64 = named.iter().map(|query| query.total_ms).sum();
+        for query in named.iter().filter(|_| whole > 0.0) {
+            all.push(LockWait {
+                relation: relation.to_string(),
+                fingerprint: query.fingerprint.clone(),
+                route: query.route.clone(),
+                wait_ms: waited * query.total_ms / whole,
+                held_by: None,
+                holder: time.holder,
+            });
+        }
+    }
+    all
+}
+
+/// Statements in whose text a table is named.
+fn naming(services: &Services, table: &str) -> BTreeSet<String> {
+    let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    let tells = |text: &str| {
+        let mut words = text.split(|character| !is_part(character));
+        words.any(|word| word == table)
+    };
+    let all = services.statements.statements().into_iter();
+    all.filter(|report| tells(&report.text))
+        .map(|report| report.fingerprint.to_string())
+        .collect()
+}
+
+fn part_of(count: u64, part: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a part of a count; the cast saturates"
+    )]
+    let part = (real(count) * part).round() as u64;
+    part
 }
 
 fn cpu(earlier: &Measured, later: &Measured) -> Option<CpuUse> {

@@ -11,7 +11,8 @@ use fairlead_domain::upstreams::BreakerState;
 use fairlead_telemetry::process;
 
 use super::capacity::{clients, connections, real};
-use super::evidence::{PoolSpent, RouteSpent, pools};
+use super::evidence::{PoolSpent, RouteSpent, UpstreamSpent, pools, upstreams};
+use super::locks::LockTime;
 use super::series;
 use crate::state::Services;
 
@@ -25,6 +26,9 @@ pub(super) struct Measured {
     /// By method and route.
     pub(super) spent: BTreeMap<String, RouteSpent>,
     pub(super) pools: BTreeMap<&'static str, PoolSpent>,
+    pub(super) upstreams: BTreeMap<&'static str, UpstreamSpent>,
+    /// Waits for locks, by relation.
+    pub(super) locks: BTreeMap<Box<str>, LockTime>,
     counters: BTreeMap<Box<str>, u64>,
     gauges: BTreeMap<Box<str>, f64>,
     cpu: Option<Duration>,
@@ -77,6 +81,8 @@ impl Measured {
             vitals: services.performance.vitals.all(),
             spent,
             pools: pools(services),
+            upstreams: upstreams(services),
+            locks: services.performance.locks.all(),
             counters,
             gauges,
             cpu: usage.cpu_time,
@@ -90,6 +96,15 @@ impl Measured {
         let busy = self.cpu?.saturating_sub(earlier.cpu?);
         let span = self.at.saturating_duration_since(earlier.at);
         (!span.is_zero()).then(|| busy.as_secs_f64() / span.as_secs_f64())
+    }
+
+    /// How many answers that may be kept were asked for since, and how many of them were there.
+    pub(super) fn cached_since(&self, earlier: &Self) -> (u64, u64) {
+        let since = |name: &str| {
+            let count = |of: &Self| of.counters.get(name).copied().unwrap_or_default();
+            count(self).saturating_sub(count(earlier))
+        };
+        (since(series::CACHE_REQUESTS), since(series::CACHE_HITS))
     }
 
     /// How many bytes of bodies came and went since, each second.

@@ -6,6 +6,7 @@ pub(crate) mod counted;
 mod evidence;
 mod figures;
 pub(crate) mod foretell;
+mod locks;
 mod neighbours;
 pub(crate) mod readings;
 mod recorder;
@@ -29,6 +30,7 @@ use crate::state::Services;
 
 use alerts::ActiveAlerts;
 use counted::Beginning;
+use locks::LockWaits;
 use neighbours::Neighbours;
 use recorder::Look;
 use vitals::Vitals;
@@ -51,6 +53,7 @@ pub struct Performance {
     pub(crate) forecasting: Arc<Semaphore>,
     pub(crate) neighbours: Neighbours,
     pub(crate) vitals: Vitals,
+    locks: LockWaits,
     /// As they were seen last, for those who ask while the database is away.
     pub(crate) active_alerts: ActiveAlerts,
     /// From when on is shown what was counted.
@@ -64,6 +67,8 @@ pub struct Performance {
 /// What the wiring says of it.
 #[derive(Clone, Debug)]
 pub struct PerformanceSettings {
+    /// Whether requests and statements are measured. What tenants take is counted all the same, since plans go by it.
+    pub recording: bool,
     /// How often this process writes down what it has measured.
     pub interval: Duration,
     /// How many clients may stay, by WebSocket or stream.
@@ -97,6 +102,8 @@ pub(crate) struct Interval {
     /// Answers with a status from 500.
     pub(crate) failed: u64,
     pub(crate) statements: LatencySketch,
+    /// Answers that may be kept: how many were asked for, and how many of them were there.
+    pub(crate) cache: (u64, u64),
     /// How many processors were busy with this process; `None`: it is not known.
     pub(crate) processors: Option<f64>,
     /// Received and sent.
@@ -121,6 +128,7 @@ impl Performance {
             settings,
             forecasting: Arc::new(Semaphore::new(1)),
             neighbours: Neighbours::default(),
+            locks: LockWaits::default(),
             active_alerts: ActiveAlerts::default(),
             beginning: Beginning::default(),
             live_streams: Arc::new(Semaphore::new(LIVE_STREAMS)),

@@ -12,15 +12,20 @@ use fairlead_domain::upstreams::BreakerState;
 
 use super::capacity::{clients, real};
 use super::figures::{memory_share, pool_share};
-use crate::state::{HealthCheck, HealthStatus, Services};
+use crate::state::{BrokerStanding, HealthCheck, HealthReport, HealthStatus, Services};
+
+/// Of fewer answers nothing is said of a cache.
+const FEWEST_LOOKUPS: u64 = 100;
 
 /// Of each component, what is known of it now.
 pub(crate) async fn readings(services: &Services) -> Vec<(Component, Reading)> {
-    let checks = services.health.check().await.checks;
+    let HealthReport { checks, broker, .. } = services.health.check().await;
     let nodes = services.nodes.nodes();
     let (latency, errors) = requests(services);
     vec![
-        (Component::Database, database(&checks, &nodes)),
+        (Component::Database, database(&checks)),
+        (Component::Pools, pools(&nodes)),
+        (Component::Cache, cache(services)),
         (Component::Redis, redis(services)),
         (Component::Disk, disk(&checks)),
         (Component::Memory, memory()),
@@ -28,6 +33,7 @@ pub(crate) async fn readings(services: &Services) -> Vec<(Component, Reading)> {
         (Component::Latency, latency),
         (Component::Errors, errors),
         (Component::Sockets, sockets(services)),
+        (Component::Broker, of_broker(broker)),
         (Component::Jobs, jobs(services).await),
         (Component::Upstreams, upstreams(services)),
         (Component::Replicas, replicas(&nodes)),
@@ -38,15 +44,50 @@ fn missing(why: impl Into<String>) -> Reading {
     Reading::Missing(why.into())
 }
 
-/// The pool of which most is lent.
-fn database(checks: &BTreeMap<&'static str, HealthCheck>, nodes: &[NodeReport]) -> Reading {
-    if let Some(check) = checks
-        .get("database")
-        .filter(|check| check.status == HealthStatus::Down)
-    {
-        return Reading::Down(check.detail.clone().unwrap_or_default());
+/// As it was looked at last, over a connection of its own.
+fn database(checks: &BTreeMap<&'static str, HealthCheck>) -> Reading {
+    let Some(check) = checks.get("database") else {
+        return missing("it was not looked at");
+    };
+    match check.figures.get("latencyMs") {
+        _ if check.status == HealthStatus::Down => Reading::Down(check.detail.clone().unwrap_or_default()),
+        Some(latency) => Reading::Value(*latency),
+        None => missing("it has not answered yet"),
     }
+}
+
+/// The one of which most is lent.
+fn pools(nodes: &[NodeReport]) -> Reading {
     pool_share(nodes).map_or_else(|| missing("there is no pool"), Reading::Value)
+}
+
+/// Of the last interval, if enough was asked for within it to say so.
+fn cache(services: &Services) -> Reading {
+    if services.cache_control.is_none() {
+        return Reading::NotUsed;
+    }
+    match services
+        .performance
+        .lately()
+        .interval
+        .map(|interval| interval.cache)
+    {
+        Some((asked, hits)) if asked >= FEWEST_LOOKUPS => {
+            Reading::Value(1.0 - real(hits.min(asked)) / real(asked))
+        }
+        Some((asked, _)) => missing(format!(
+            "only {asked} answers were asked for in the last interval"
+        )),
+        None => missing("no interval of measuring is over"),
+    }
+}
+
+fn of_broker(standing: BrokerStanding) -> Reading {
+    match standing {
+        BrokerStanding::Nowhere => Reading::NotUsed,
+        BrokerStanding::Away => Reading::Down("it is away; events are handled from their log".to_owned()),
+        BrokerStanding::Up { oldest } => Reading::Value(oldest.as_secs_f64()),
+    }
 }
 
 fn redis(services: &Services) -> Reading {
@@ -94,6 +135,10 @@ fn cpu(services: &Services) -> Reading {
 
 /// Of the last interval; where nothing was asked within it, since the start.
 fn requests(services: &Services) -> (Reading, Reading) {
+    if !services.performance.settings.recording {
+        let why = "performance.recording is false";
+        return (missing(why), missing(why));
+    }
     let interval = services.performance.lately().interval;
     let lately = interval.filter(|interval| interval.requests.count() > 0);
     let (times, failed) = match lately {

@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::Interval;
 use super::figures::Measured;
+use super::locks::LOOK_EVERY;
 use crate::state::Services;
 
 /// Writes down what this process measures. All clones are one.
@@ -29,6 +30,15 @@ pub struct Recorder {
 pub(super) struct Look {
     at: OffsetDateTime,
     pub(super) measured: Measured,
+}
+
+/// Why there is something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Woken {
+    ByInterval,
+    ByClose,
+    /// Who waits for locks.
+    ToLook,
 }
 
 /// How far it is written down.
@@ -74,6 +84,8 @@ impl Recorder {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // The first tick is at once.
         ticks.tick().await;
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last = self.look();
         self.learn_used_up(last.at).await;
         self.learn_plans().await;
@@ -84,11 +96,18 @@ impl Recorder {
             looked: Instant::now(),
         };
         loop {
-            let is_last = tokio::select! {
-                _ = ticks.tick() => false,
+            // What `wait_for` returns must not be held while anything else is waited for.
+            let woken = tokio::select! {
+                _ = ticks.tick() => Woken::ByInterval,
                 // The sender is here, too.
-                _ = closed.wait_for(|closed| *closed) => true,
+                _ = closed.wait_for(|closed| *closed) => Woken::ByClose,
+                _ = looks.tick(), if self.services.performance.settings.recording => Woken::ToLook,
             };
+            if woken == Woken::ToLook {
+                self.services.performance.locks.look(&self.services).await;
+                continue;
+            }
+            let is_last = woken == Woken::ByClose;
             let now = self.look();
             let at = now.at;
             self.note_interval(&last, &now);
@@ -181,7 +200,11 @@ impl Recorder {
                 None => {}
             }
         }
-        let measured = now.measured.since(&progress.before.measured);
+        let measured = if self.services.performance.settings.recording {
+            now.measured.since(&progress.before.measured)
+        } else {
+            Vec::new()
+        };
         let owed = mem::take(&mut progress.owed);
         let taken: Vec<_> = owed
             .taken
@@ -252,6 +275,7 @@ impl Look {
             requests,
             failed,
             statements: self.measured.statements.since(&earlier.statements),
+            cache: self.measured.cached_since(earlier),
             processors: self.measured.processors_since(earlier),
             bytes_per_second: self.measured.bytes_per_second_since(earlier),
         }

@@ -988,6 +988,13 @@ const GENERAL: &[Key] = {
         .unit("tenants"),
         // What is measured.
         Key::new(
+            "performance.recording",
+            Kind::Bool,
+            "true",
+            "whether requests and statements are measured, kept where they are slow, and written down; false shows what that \
+             costs, and leaves operators, alerts and metrics without it; what tenants take is counted all the same",
+        ),
+        Key::new(
             "performance.interval_ms",
             range(1_000, 3_600_000),
             "60000",

@@ -677,6 +677,8 @@ pub struct MetricsConfig {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PerformanceConfig {
+    /// Whether requests and statements are measured.
+    pub recording: bool,
     /// Between two times that what was measured is written down.
     #[serde(rename = "interval_ms", with = "millis")]
     pub interval: Duration,

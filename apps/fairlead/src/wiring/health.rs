@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use fairlead_api::{HealthCheck, HealthProbe, HealthReport, HealthStatus};
+use fairlead_api::{BrokerStanding, HealthCheck, HealthProbe, HealthReport, HealthStatus};
 use fairlead_cache::TieredCache;
 use fairlead_domain::database::{DatabaseNodes as _, NodeReport, NodeRole};
 use fairlead_domain::events::{Backlog, EventsMonitor as _, EventsReport};
@@ -211,7 +211,8 @@ impl HealthProbe for PgHealthProbe {
             ("disk", disk_check(&self.data_dir, self.is_embedded)),
             ("memory", memory_check()),
         ]);
-        let mut reduced = reduced(&nodes, &self.caching, &self.worker.report(), self.brokering);
+        let events = self.worker.report();
+        let mut reduced = reduced(&nodes, &self.caching, &events, self.brokering);
         reduced.extend(self.called.reduced());
         let limiting = self.limiting.as_ref().and_then(Limiting::reduced);
         reduced.extend(limiting.map(str::to_owned));
@@ -219,10 +220,24 @@ impl HealthProbe for PgHealthProbe {
             checks,
             schema_version,
             roles: self.roles.clone(),
+            broker: broker(&events),
             reduced,
         };
         last.report = Some((Instant::now(), report.clone()));
         report
+    }
+}
+
+fn broker(events: &EventsReport) -> BrokerStanding {
+    match &events.link {
+        None => BrokerStanding::Nowhere,
+        Some(link) if !link.is_up => BrokerStanding::Away,
+        Some(_) => {
+            let waits = events.backlogs.iter().filter_map(|backlog| backlog.oldest);
+            BrokerStanding::Up {
+                oldest: waits.max().unwrap_or_default(),
+            }
+        }
     }
 }
 

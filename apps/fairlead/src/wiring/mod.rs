@@ -250,6 +250,12 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     } else {
         Offer::Health
     };
+    if !config.performance.recording {
+        stores.cluster.measure_nothing();
+        tracing::warn!(
+            "performance.recording is false: nothing is known of how requests and statements fare, and no alert comes of it"
+        );
+    }
     let recorder = Recorder::new(services.clone(), Arc::new(jobs.clone()));
     let rounds = AlertRounds::new(services.clone());
     let performance = services.performance.clone();
@@ -392,6 +398,7 @@ fn services(
             Arc::new(PgQueryPlans::new(stores.cluster.clone())),
             stores.system.clone(),
             PerformanceSettings {
+                recording: config.performance.recording,
                 interval: config.performance.interval,
                 most_clients: config.events.stream.max as u64,
                 data_dir: config.data_dir.as_path().into(),

@@ -21,7 +21,12 @@ pub(super) fn facts(evidence: &Evidence, cause: &Cause) -> Vec<Fact> {
         }
         Cause::Lock { relation, .. } => {
             let waits = evidence.locks.iter().filter(|lock| lock.relation == *relation);
-            fact("waited", Some(waits.map(|lock| lock.wait_ms).sum()), "ms");
+            fact("waited", Some(waits.clone().map(|lock| lock.wait_ms).sum()), "ms");
+            fact(
+                "holder",
+                waits.filter_map(|lock| lock.holder).map(f64::from).next(),
+                "pid",
+            );
         }
         Cause::Pool(name) => {
             if let Some(pool) = evidence.pools.iter().find(|pool| pool.name == *name) {
@@ -36,6 +41,16 @@ pub(super) fn facts(evidence: &Evidence, cause: &Cause) -> Vec<Fact> {
                 fact("lookups", Some(lookups), "lookups");
                 fact("hits", share(real_u64(cache.hits), lookups), "share");
             }
+        }
+        Cause::SharedCache => {
+            let waits = || evidence.routes.iter().filter(|route| route.shared_cache_ms > 0.0);
+            let requests = waits().map(|route| real_u64(route.requests)).sum();
+            fact("requests", Some(requests), "requests");
+            fact(
+                "meanTime",
+                share(waits().map(|route| route.shared_cache_ms).sum(), requests),
+                "ms",
+            );
         }
         Cause::Upstream(name) => {
             let all = || {
@@ -62,7 +77,7 @@ pub(super) fn facts(evidence: &Evidence, cause: &Cause) -> Vec<Fact> {
             if let Some(queue) = evidence.queues.iter().find(|queue| queue.name == *name) {
                 fact("waiting", Some(real_u64(queue.waiting)), "jobs");
                 fact("oldestWait", Some(queue.oldest_wait_ms), "ms");
-                fact("arrived", Some(real_u64(queue.arrived)), "jobs");
+                fact("arrived", queue.arrived.map(real_u64), "jobs");
                 fact("finished", Some(real_u64(queue.finished)), "jobs");
             }
         }
@@ -147,6 +162,11 @@ pub(super) fn advice(evidence: &Evidence, cause: &Cause) -> Advice {
                  them, and see what drops them."
             );
             (Act::KeepLonger, text)
+        }
+        Cause::SharedCache => {
+            let text = "Requests wait for the cache that processes share. See how far away it is and what keeps it busy (SLOWLOG, \
+                        evictions, other users); answers that are kept in memory do not wait for it.";
+            (Act::MendCache, text.to_owned())
         }
         Cause::Upstream(name) => {
             let text = format!(

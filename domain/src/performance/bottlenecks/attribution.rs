@@ -17,6 +17,8 @@ const GOOD_HITS: f64 = 0.9;
 /// A service is slow from this on, or when so many calls fail.
 const SLOW_UPSTREAM_MS: f64 = 100.0;
 const FAILING: f64 = 0.05;
+/// The cache that processes share is slow for a route from this on, on average: what it is to answer within.
+const SLOW_CACHE_MS: f64 = 5.0;
 /// Work waits for cores from this on.
 const BUSY: f64 = 0.85;
 
@@ -38,6 +40,11 @@ impl Attribution {
         for route in &evidence.routes {
             attribution.add_queries(evidence, route);
             attribution.add_upstreams(evidence, route);
+            let cached = share(route.shared_cache_ms, real_u64(route.requests));
+            if cached.is_some_and(|each| each >= SLOW_CACHE_MS) {
+                let chain = vec![Link::SharedCache];
+                attribution.add(Cause::SharedCache, &route.route, route.shared_cache_ms, chain);
+            }
             if is_busy(evidence) {
                 let ms = route.compute_ms() + route.queue_ms;
                 attribution.add(Cause::Cpu, &route.route, ms, vec![Link::Cpu]);

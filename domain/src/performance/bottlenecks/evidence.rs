@@ -24,6 +24,8 @@ pub struct RouteTime {
     pub pool_wait_ms: f64,
     /// waiting for answers of the database,
     pub sql_ms: f64,
+    /// of the cache that processes share,
+    pub shared_cache_ms: f64,
     /// and of services that are called. What is left of the total is computing.
     pub upstream_ms: f64,
 }
@@ -31,7 +33,7 @@ pub struct RouteTime {
 impl RouteTime {
     /// The time for which nothing was waited for, but perhaps for a core.
     pub(super) fn compute_ms(&self) -> f64 {
-        let waits = self.queue_ms + self.pool_wait_ms + self.sql_ms + self.upstream_ms;
+        let waits = self.queue_ms + self.pool_wait_ms + self.sql_ms + self.shared_cache_ms + self.upstream_ms;
         (self.total_ms - waits).max(0.0)
     }
 }
@@ -59,6 +61,8 @@ pub struct LockWait {
     pub wait_ms: f64,
     /// The statement that held it most; `None`: not known.
     pub held_by: Option<String>,
+    /// The process of the server that did.
+    pub holder: Option<i32>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -96,8 +100,9 @@ pub struct QueueUse {
     /// How many wait now, and the first of them for how long.
     pub waiting: u64,
     pub oldest_wait_ms: f64,
-    /// How many came and went in the period,
-    pub arrived: u64,
+    /// How many came in the period; `None`: not known.
+    pub arrived: Option<u64>,
+    /// How many went,
     pub finished: u64,
     /// and what those that went have taken.
     pub work_ms: f64,

@@ -16,6 +16,8 @@ pub enum Cause {
     Pool(String),
     /// Answers of a route that are not there when they are asked for.
     CacheMisses(String),
+    /// The cache that processes share takes long.
+    SharedCache,
     Upstream(String),
     Cpu,
     Queue(String),
@@ -34,6 +36,7 @@ impl Cause {
             Self::Lock { .. } => "lock",
             Self::Pool(_) => "pool",
             Self::CacheMisses(_) => "cache-misses",
+            Self::SharedCache => "shared-cache",
             Self::Upstream(_) => "upstream",
             Self::Cpu => "cpu",
             Self::Queue(_) => "queue",
@@ -52,7 +55,7 @@ impl Cause {
             | Self::Queue(name)
             | Self::Lock { relation: name, .. }
             | Self::Exhaustion { name, .. } => Some(name),
-            Self::Cpu => None,
+            Self::Cpu | Self::SharedCache => None,
         }
     }
 }
@@ -62,6 +65,7 @@ impl Cause {
 pub enum Link {
     Route(String),
     Cache(String),
+    SharedCache,
     Pool(String),
     Query(String),
     Lock(String),
@@ -110,6 +114,7 @@ pub enum Act {
     ShortenTransaction,
     EnlargePool,
     KeepLonger,
+    MendCache,
     CallElsewhere,
     AddCores,
     AddWorkers,
@@ -124,6 +129,7 @@ impl Act {
             Self::ShortenTransaction => "shorten-transaction",
             Self::EnlargePool => "enlarge-pool",
             Self::KeepLonger => "keep-longer",
+            Self::MendCache => "mend-cache",
             Self::CallElsewhere => "call-elsewhere",
             Self::AddCores => "add-cores",
             Self::AddWorkers => "add-workers",

@@ -23,7 +23,8 @@ pub(super) fn pressures(evidence: &Evidence) -> Vec<Bottleneck> {
 }
 
 fn backlog(evidence: &Evidence, queue: &QueueUse) -> Option<Bottleneck> {
-    let falls_behind = queue.arrived > queue.finished || queue.waiting >= BACKLOG;
+    let comes_faster = queue.arrived.unwrap_or(u64::MAX) > queue.finished;
+    let falls_behind = comes_faster || queue.waiting >= BACKLOG;
     if queue.waiting == 0 || queue.oldest_wait_ms < LATE_MS || !falls_behind {
         return None;
     }

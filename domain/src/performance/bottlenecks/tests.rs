@@ -66,7 +66,7 @@ fn queue(waiting: u64, oldest_wait_ms: f64, arrived: u64, finished: u64) -> Queu
         name: "default".to_owned(),
         waiting,
         oldest_wait_ms,
-        arrived,
+        arrived: Some(arrived),
         finished,
         work_ms: 10_000.0,
         busiest_kind: Some("export-leads".to_owned()),
@@ -111,6 +111,7 @@ fn lock(evidence: &mut Evidence) {
         route: "POST /leads".to_owned(),
         wait_ms: 600.0 * 880.0,
         held_by: Some("recount".to_owned()),
+        holder: Some(4_711),
     }];
     evidence.routes[0] = route("GET /leads", 6_000, 60.0, 4.0);
     evidence.routes[0].pool_wait_ms = 6_000.0 * 52.0;
@@ -159,6 +160,43 @@ fn full_disk(evidence: &mut Evidence) {
 }
 
 type Plant = fn(&mut Evidence);
+
+#[test]
+fn requests_that_wait_for_a_slow_shared_cache_are_laid_to_it() {
+    let mut evidence = healthy();
+    evidence.routes[0].total_ms += 6_000.0 * 20.0;
+    evidence.routes[0].shared_cache_ms = 6_000.0 * 20.0;
+
+    let found = find(&evidence);
+
+    assert_eq!(found[0].cause, Cause::SharedCache, "{found:#?}");
+    assert_eq!(
+        found[0].chain,
+        [Link::Route("GET /leads".to_owned()), Link::SharedCache]
+    );
+    assert!(found[0].impact.ms_each >= 20.0 && found[0].impact.share > 0.5);
+    // What it is to answer within is in order.
+    evidence.routes[0].shared_cache_ms = 6_000.0 * 4.0;
+    assert!(
+        find(&evidence)
+            .iter()
+            .all(|found| found.cause != Cause::SharedCache)
+    );
+}
+
+#[test]
+fn jobs_that_wait_long_are_a_backlog_although_it_is_not_known_how_many_came() {
+    let mut evidence = healthy();
+    evidence.queues = vec![QueueUse {
+        arrived: None,
+        ..queue(200, 120_000.0, 0, 0)
+    }];
+
+    let found = find(&evidence);
+
+    assert_eq!(found[0].cause, Cause::Queue("default".to_owned()), "{found:#?}");
+    assert_eq!(found[0].impact.affected, Affected::Jobs(200));
+}
 
 #[test]
 fn what_is_planted_is_found_first_and_says_what_to_do() {
@@ -284,17 +322,18 @@ fn two_causes_are_both_found_the_worse_one_first() {
 
 fn evidence() -> impl Strategy<Value = Evidence> {
     let ms = || 0.0_f64..500_000.0;
-    let route = (0_u64..10_000, ms(), ms(), ms(), ms()).prop_map(|(requests, queue, pool, sql, upstream)| {
-        RouteTime {
+    let route = (0_u64..10_000, ms(), ms(), ms(), ms(), ms()).prop_map(
+        |(requests, queue, pool, sql, cache, upstream)| RouteTime {
             route: "r".to_owned(),
             requests,
-            total_ms: queue + pool + sql + upstream + 100.0,
+            total_ms: queue + pool + sql + cache + upstream + 100.0,
             queue_ms: queue,
             pool_wait_ms: pool,
             sql_ms: sql,
+            shared_cache_ms: cache,
             upstream_ms: upstream,
-        }
-    });
+        },
+    );
     let query = (0_u32..20_000, 0.0_f64..50.0).prop_map(|(calls, ms)| query("q", "r", calls, ms));
     let queries = proptest::collection::vec(query, 0..4);
     (

@@ -5,7 +5,7 @@ mod port;
 mod table;
 
 pub use indexing::{IndexFacts, Indexing, Measured};
-pub use port::Catalog;
+pub use port::{Catalog, SeenLock};
 pub use table::{Bloat, Changes, IndexUse, Scans, TableReport, Upkeep};
 
 #[cfg(test)]

@@ -1,9 +1,21 @@
 use std::fmt;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::{Indexing, Measured, TableReport};
 use crate::store::StoreError;
+
+/// A statement that waits for a lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenLock {
+    /// The table that it is of; a partition is part of its table.
+    pub relation: String,
+    /// For how long so far.
+    pub waited: Duration,
+    /// The process of the server that is in the way, or the first of several.
+    pub holder: Option<i32>,
+}
 
 /// Tells how the tables and indexes of the product are doing.
 #[async_trait]
@@ -14,4 +26,7 @@ pub trait Catalog: fmt::Debug + Send + Sync {
 
     /// What statements ask of tables, and what indexes there are for it.
     async fn indexing(&self, measured: Measured) -> Result<Indexing, StoreError>;
+
+    /// What statements wait for at this moment, whoever has sent them: a hundred of them at the most.
+    async fn lock_waits(&self) -> Result<Vec<SeenLock>, StoreError>;
 }

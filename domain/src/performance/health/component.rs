@@ -1,8 +1,12 @@
 /// A part of the installation whose health is read by one figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Component {
-    /// How much of its connections is lent.
+    /// How long it takes to answer when it is looked at, in milliseconds.
     Database,
+    /// Which part of the connections to it is lent, of the pool of which most is.
+    Pools,
+    /// Which part of the answers that may be kept were not there when they were asked for.
+    Cache,
     /// How long Redis takes to answer, in milliseconds.
     Redis,
     /// How much of the disk is used.
@@ -17,6 +21,8 @@ pub enum Component {
     Errors,
     /// How many of the sockets that a process may have are open.
     Sockets,
+    /// By how many seconds events are behind that others are told of through the broker.
+    Broker,
     /// For how many seconds jobs wait.
     Jobs,
     /// How many of the services that are called are away.
@@ -60,8 +66,10 @@ pub enum Finding {
 }
 
 impl Component {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Database,
+        Self::Pools,
+        Self::Cache,
         Self::Redis,
         Self::Disk,
         Self::Memory,
@@ -69,6 +77,7 @@ impl Component {
         Self::Latency,
         Self::Errors,
         Self::Sockets,
+        Self::Broker,
         Self::Jobs,
         Self::Upstreams,
         Self::Replicas,
@@ -104,7 +113,9 @@ impl Component {
             ..scale
         };
         match self {
-            Self::Database => vital(scale("database", "share", 3.0, 0.80, 1.0)),
+            Self::Database => vital(scale("database", "ms", 3.0, 50.0, 2_000.0)),
+            Self::Pools => vital(scale("pools", "share", 3.0, 0.80, 1.0)),
+            Self::Cache => scale("cache", "share", 1.0, 0.20, 0.40),
             Self::Redis => scale("redis", "ms", 1.0, 5.0, 100.0),
             Self::Disk => vital(scale("disk", "share", 2.0, 0.80, 0.98)),
             Self::Memory => vital(scale("memory", "share", 2.0, 0.80, 0.98)),
@@ -112,6 +123,7 @@ impl Component {
             Self::Latency => scale("latency", "ms", 3.0, 100.0, 500.0),
             Self::Errors => vital(scale("errors", "share", 3.0, 0.001, 0.10)),
             Self::Sockets => scale("sockets", "share", 1.0, 0.80, 1.0),
+            Self::Broker => scale("broker", "seconds", 1.0, 30.0, 300.0),
             Self::Jobs => scale("jobs", "seconds", 1.0, 30.0, 300.0),
             Self::Upstreams => scale("upstreams", "share", 1.0, 0.0, 1.0),
             Self::Replicas => scale("replicas", "seconds", 1.0, 1.0, 30.0),

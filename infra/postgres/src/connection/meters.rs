@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,8 +17,15 @@ const SHARDS: usize = 16;
 const MOST: usize = 400;
 
 /// Counts statements by their text. All clones count together.
-#[derive(Clone)]
-pub(crate) struct PgStatementMeters(Arc<[Mutex<Shard>; SHARDS]>);
+#[derive(Clone, Default)]
+pub(crate) struct PgStatementMeters(Arc<Meters>);
+
+#[derive(Default)]
+struct Meters {
+    shards: [Mutex<Shard>; SHARDS],
+    /// Whether nobody wants to know.
+    is_off: AtomicBool,
+}
 
 type Shard = HashMap<Fingerprint, Meter, BuildHasherDefault<AsItIs>>;
 
@@ -44,7 +52,11 @@ pub(super) fn fingerprint(text: &str) -> Fingerprint {
 
 impl PgStatementMeters {
     pub(super) fn note(&self, fingerprint: Fingerprint, text: &str, ran: Ran) {
-        let mut shard = lock(&self.0[turn_of_this_thread() % SHARDS]);
+        // Set once, before the first request: nothing is ordered by it.
+        if self.0.is_off.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut shard = lock(&self.0.shards[turn_of_this_thread() % SHARDS]);
         if let Some(meter) = shard.get_mut(&fingerprint) {
             meter.note(ran);
             return;
@@ -62,16 +74,24 @@ impl PgStatementMeters {
         meter.note(ran);
     }
 
+    /// Counts nothing from now on, and forgets what it has.
+    pub(crate) fn switch_off(&self) {
+        self.0.is_off.store(true, Ordering::Relaxed);
+        for shard in &self.0.shards {
+            lock(shard).clear();
+        }
+    }
+
     /// What a statement says; `None` of one that is not told apart.
     pub(crate) fn text(&self, fingerprint: Fingerprint) -> Option<Box<str>> {
-        let mut shards = self.0.iter();
+        let mut shards = self.0.shards.iter();
         shards.find_map(|shard| Some(lock(shard).get(&fingerprint)?.text.clone()))
     }
 
     /// Those that took most time come first.
     pub(crate) fn report(&self) -> Vec<StatementReport> {
         let mut all: HashMap<Fingerprint, StatementReport> = HashMap::new();
-        for shard in &*self.0 {
+        for shard in &self.0.shards {
             for (fingerprint, meter) in &*lock(shard) {
                 let report = all.entry(*fingerprint).or_insert_with(|| StatementReport {
                     fingerprint: *fingerprint,
@@ -102,12 +122,6 @@ impl Meter {
         self.counts[bucket] += 1;
         self.failed += u64::from(ran.has_failed);
         self.rows += ran.rows;
-    }
-}
-
-impl Default for PgStatementMeters {
-    fn default() -> Self {
-        Self(Arc::new(Default::default()))
     }
 }
 

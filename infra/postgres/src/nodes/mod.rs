@@ -219,6 +219,11 @@ impl Cluster {
         join_all(self.pools().map(Pool::close)).await;
     }
 
+    /// Counts no statements from now on, which costs a little each time.
+    pub fn measure_nothing(&self) {
+        self.primary.pool.statements().switch_off();
+    }
+
     pub(crate) fn pools(&self) -> impl Iterator<Item = &Pool> {
         self.nodes().map(|node| &node.pool).chain([&self.system])
     }

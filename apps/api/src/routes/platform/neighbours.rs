@@ -18,6 +18,7 @@ use crate::authentication::Operator;
             "tenantId": "01934f6e-7b1a-7cc3-98a4-0242ac120002", "route": "GET /api/v1/leads", "requests": 412,
             "p95BeforeMs": 9.4, "p95Ms": 61.2,
         }],
+        "advice": {"act": "limit-tenant", "text": "Lower the limits of this tenant."},
     }],
 }))]
 struct NeighboursView {
@@ -53,6 +54,15 @@ struct NeighbourView {
     route_ratio: f64,
     /// Who is slower for it; the one that suffers most comes first.
     victims: Vec<VictimView>,
+    advice: NoiseAdvice,
+}
+
+/// What to do about it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = NoiseAdvice)]
+struct NoiseAdvice {
+    act: &'static str,
+    text: String,
 }
 
 /// A tenant that became slower, though it did not ask for more.
@@ -75,6 +85,14 @@ impl From<NoisyNeighbour> for NeighbourView {
             tenant_id: neighbour.tenant.as_uuid(),
             database_ratio: neighbour.share,
             growth: neighbour.growth,
+            advice: NoiseAdvice {
+                act: "limit-tenant",
+                text: format!(
+                    "Most of it is {}: look whether that can be asked in another way or as a job, and else lower the tenant's rate \
+                     limit.",
+                    neighbour.route
+                ),
+            },
             route: neighbour.route,
             route_ratio: neighbour.route_share,
             victims: neighbour.victims.into_iter().map(VictimView::from).collect(),

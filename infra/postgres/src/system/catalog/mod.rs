@@ -1,10 +1,11 @@
 //! What the catalog says of the tables of the product. Partitions are summed up: nobody made them by name.
 
 mod indexing;
+mod locks;
 mod table;
 
 use async_trait::async_trait;
-use fairlead_domain::performance::catalog::{Catalog, Indexing, Measured, TableReport};
+use fairlead_domain::performance::catalog::{Catalog, Indexing, Measured, SeenLock, TableReport};
 use fairlead_domain::store::StoreError;
 
 use super::PgSystemStore;
@@ -19,6 +20,11 @@ impl Catalog for PgSystemStore {
     #[tracing::instrument(level = "debug", name = "db.catalog.indexing", skip_all)]
     async fn indexing(&self, measured: Measured) -> Result<Indexing, StoreError> {
         indexing::indexing(self.cluster(), self.now(), measured).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.catalog.lock_waits", skip_all)]
+    async fn lock_waits(&self) -> Result<Vec<SeenLock>, StoreError> {
+        locks::waits(self.cluster()).await
     }
 }
 

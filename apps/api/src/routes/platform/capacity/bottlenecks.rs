@@ -1,6 +1,10 @@
+use std::time::Duration;
+
 use actix_web::{HttpResponse, get, web};
+use fairlead_domain::jobs::Queue;
 use fairlead_domain::performance::StatementMeters;
-use fairlead_domain::performance::bottlenecks::{Affected, Bottleneck, Cause, Fact, Link, find};
+use fairlead_domain::performance::bottlenecks::{Affected, Bottleneck, Cause, Fact, Link, QueueUse, find};
+use fairlead_domain::store::StoreError;
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -8,13 +12,15 @@ use utoipa::ToSchema;
 use crate::Services;
 use crate::authentication::Operator;
 use crate::performance::Performance;
+use crate::performance::capacity::real;
+use crate::units::milliseconds;
 
+/// Of what is finished.
+const WINDOW: Duration = Duration::from_mins(1);
 /// What is not measured, and so cannot be found.
-const NOT_MEASURED: [&str; 4] = [
-    "waits for locks are part of the time of the statement that waits",
+const NOT_MEASURED: [&str; 2] = [
     "how often answers of a route were kept",
-    "which of several services the time of a route was spent on",
-    "backlogs of jobs: see GET /api/v1/performance/jobs/metrics",
+    "locks of connections that were held for less than a tenth of a second",
 ];
 
 /// What held requests up.
@@ -30,7 +36,7 @@ const NOT_MEASURED: [&str; 4] = [
         "facts": [{"name": "meanTime", "value": 58.4, "unit": "ms"}],
         "advice": {"act": "add-index", "text": "look at its plan for an index that it lacks"},
     }],
-    "notMeasured": ["waits for locks are part of the time of the statement that waits"],
+    "notMeasured": ["how often answers of a route were kept"],
 }))]
 struct BottlenecksView {
     /// The interval of measuring that this is of; `null` before the first is over.
@@ -62,7 +68,7 @@ struct BottleneckView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BottleneckCause)]
 struct CauseView {
-    /// `slow-query`, `repeated-query`, `pool`, `cpu` or `exhaustion`.
+    /// `slow-query`, `repeated-query`, `lock`, `pool`, `shared-cache`, `upstream`, `cpu`, `queue` or `exhaustion`.
     kind: &'static str,
     /// Which one; `null` where there is one only.
     #[schema(required = true)]
@@ -161,6 +167,7 @@ impl From<Link> for LinkView {
         let (kind, name) = match link {
             Link::Route(name) => ("route", Some(name)),
             Link::Cache(name) => ("cache", Some(name)),
+            Link::SharedCache => ("shared-cache", None),
             Link::Pool(name) => ("pool", Some(name)),
             Link::Query(name) => ("query", Some(name)),
             Link::Lock(name) => ("lock", Some(name)),
@@ -186,7 +193,7 @@ impl From<Fact> for FactView {
 /// Find what holds requests up, why, and how much of their time it takes.
 ///
 /// By what this process has measured within the last interval: where the time of each route went is followed to the cause
-/// that would have to go for it to go.
+/// that would have to go for it to go. Of jobs, it is how they wait at this moment, in all processes.
 #[utoipa::path(
     tag = "platform",
     operation_id = "listBottlenecks",
@@ -196,7 +203,14 @@ impl From<Fact> for FactView {
 #[get("/performance/capacity/bottlenecks")]
 pub(super) async fn bottlenecks(services: web::Data<Services>, _operator: Operator) -> HttpResponse {
     let interval = services.performance.lately().interval;
-    let evidence = Performance::evidence(&services);
+    let mut not_measured = NOT_MEASURED.to_vec();
+    let mut evidence = Performance::evidence(&services);
+    if let Some(evidence) = &mut evidence {
+        match queues(&services).await {
+            Ok(queues) => evidence.queues = queues,
+            Err(_) => not_measured.push("backlogs of jobs: the database does not tell"),
+        }
+    }
     let found = evidence.as_ref().map(find).unwrap_or_default();
     HttpResponse::Ok().json(BottlenecksView {
         since: interval.as_ref().map(|interval| interval.began_at),
@@ -205,6 +219,24 @@ pub(super) async fn bottlenecks(services: web::Data<Services>, _operator: Operat
             .into_iter()
             .map(|bottleneck| BottleneckView::new(bottleneck, &*services.statements))
             .collect(),
-        not_measured: NOT_MEASURED.into(),
+        not_measured,
     })
+}
+
+/// What an operator has stopped waits because it was asked to.
+async fn queues(services: &Services) -> Result<Vec<QueueUse>, StoreError> {
+    let queues = services.jobs.operations.figures(&Queue::ALL, WINDOW).await?;
+    let running = queues.iter().filter(|queue| queue.stop.is_none());
+    let used = running.map(|queue| QueueUse {
+        name: queue.queue.as_str().to_owned(),
+        waiting: queue.waiting,
+        oldest_wait_ms: milliseconds(queue.oldest.unwrap_or_default()),
+        arrived: None,
+        finished: queue.completed + queue.died,
+        work_ms: queue
+            .run
+            .map_or(0.0, |run| milliseconds(run.mean) * real(queue.completed)),
+        busiest_kind: None,
+    });
+    Ok(used.collect())
 }

@@ -12,10 +12,12 @@ use crate::units::milliseconds;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = PerformanceStatus, example = json!({
-    "countingForSeconds": 3600.0, "intervalSeconds": 60.0, "writtenAt": "2026-11-22T10:00:00Z", "failingSince": null,
+    "isRecording": true, "countingForSeconds": 3600.0, "intervalSeconds": 60.0, "writtenAt": "2026-11-22T10:00:00Z", "failingSince": null,
     "routes": 41, "statements": 122, "slowRequests": 57, "slowRequestMs": 200.0,
 }))]
 struct StatusView {
+    /// Whether requests and statements are measured at all (`performance.recording`).
+    is_recording: bool,
     /// How long this process has counted: since its start, or the last reset.
     counting_for_seconds: f64,
     /// How often it writes down what it has measured.
@@ -50,6 +52,7 @@ pub(super) async fn status(services: web::Data<Services>, _operator: Operator) -
     let lately = services.performance.lately();
     let counted = Counted::of(&services);
     HttpResponse::Ok().json(StatusView {
+        is_recording: services.performance.settings.recording,
         counting_for_seconds: counted.span.as_secs_f64(),
         interval_seconds: services.performance.settings.interval.as_secs_f64(),
         written_at: lately.written_at,
