@@ -58,6 +58,8 @@ enum Verb {
     BenchJobs(bench::JobArgs),
     /// Measure what is still done when three times as much is asked, and what neighbours feel of it
     BenchOverload(bench::OverloadArgs),
+    /// Measure what it costs to measure: the product with `performance.recording` and without
+    BenchOverhead(bench::OverheadArgs),
     /// Write the description of the API to openapi/
     Openapi(openapi::OpenapiArgs),
     /// Check dependencies: advisories, licences, layering, unused ones
@@ -74,6 +76,7 @@ fn main() -> ExitCode {
         Verb::BenchSockets(args) => bench::run_sockets(&args),
         Verb::BenchJobs(args) => bench::run_jobs(&args),
         Verb::BenchOverload(args) => bench::run_overload(&args),
+        Verb::BenchOverhead(args) => bench::run_overhead(&args),
         Verb::Openapi(args) => openapi::run(&args),
         Verb::Audit => audit::run(),
     });

@@ -134,7 +134,7 @@ fn start(launch: &Launch<'_>, stage: &Stage) -> Result<([Server; 2], [String; 2]
     Ok((servers, tokens))
 }
 
-fn log_in(server: &Server, tenant: &str, owner: &Owner) -> Result<String> {
+pub(super) fn log_in(server: &Server, tenant: &str, owner: &Owner) -> Result<String> {
     let body = json!({ "email": owner.email, "password": owner.password, "tenant": tenant });
     let answer = server.post("/api/v1/auth/login", &body.to_string())?;
     ensure!(
