@@ -60,6 +60,7 @@ mod serve_roles;
 mod statistics;
 mod tenancy;
 mod tls;
+mod traces;
 mod transactions;
 mod upstreams;
 mod voice;

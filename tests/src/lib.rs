@@ -7,6 +7,7 @@
 mod app;
 mod client;
 mod clock;
+pub mod collector;
 pub mod database;
 mod effect;
 mod folder;

@@ -4,6 +4,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use fairlead_domain::access::{SystemScope, TenantScope};
@@ -11,9 +12,13 @@ use fairlead_domain::events::{Consumer, Event, HANDLE_EVENT, HandleError, handle
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::jobs::{Done, Job, JobError, JobHandler, NewJob, Queue};
 use fairlead_domain::store::{Store, UnitOfWork};
+use fairlead_telemetry::spans;
 use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+/// Of so many events that are handled at once, the traces are told.
+const MOST_TOLD: usize = 32;
 
 /// Which event is to be handled, and by whom.
 #[derive(Debug, Serialize, Deserialize)]
@@ -93,12 +98,35 @@ pub(crate) async fn handle(
     events: &[Event],
     uow: &mut dyn UnitOfWork,
 ) -> Result<(), HandleError> {
+    let began = Instant::now();
     let handling = AssertUnwindSafe(consumer.handle(events, uow));
-    match handling.catch_unwind().await {
+    let handled = match handling.catch_unwind().await {
         Ok(handled) => handled,
         Err(_) => Err(HandleError::Reject(
             "the consumer panicked; the log says where".into(),
         )),
+    };
+    tell(consumer, events, began.elapsed(), handled.is_err());
+    handled
+}
+
+/// Tells each event's trace of it; of many that are handled at once, those of the first.
+fn tell(consumer: &dyn Consumer, events: &[Event], took: Duration, has_failed: bool) {
+    for event in events.iter().take(MOST_TOLD) {
+        spans::tell_work(
+            event.trace_parent.as_deref(),
+            || format!("handle {}", event.event_type).into(),
+            took,
+            vec![
+                ("messaging.consumer.group.name", consumer.name().into()),
+                ("messaging.message.id", event.id.to_string().into()),
+                (
+                    "messaging.batch.message_count",
+                    i64::try_from(events.len()).unwrap_or(i64::MAX).into(),
+                ),
+            ],
+            has_failed,
+        );
     }
 }
 

@@ -9,6 +9,7 @@
 mod ai;
 mod api;
 mod client;
+mod collector;
 mod guard;
 mod kit;
 mod network;
@@ -27,6 +28,7 @@ pub use api::{
     ApiProblem, ApiSocket, ApiUpload,
 };
 pub use client::{BadClient, GuardedClient, GuardedClientSettings};
+pub use collector::Collector;
 pub use kit::KitMailingList;
 pub use stripe::StripeProvider;
 pub use tls::BadTls;

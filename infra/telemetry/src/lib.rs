@@ -7,6 +7,7 @@ pub mod logging;
 pub mod metrics;
 pub mod process;
 pub mod request;
+pub mod spans;
 mod supervised;
 mod task;
 mod thread;

@@ -3,6 +3,7 @@
 use fairlead_telemetry::background_panics;
 use fairlead_telemetry::metrics::Page;
 use fairlead_telemetry::process::usage;
+use fairlead_telemetry::spans;
 
 /// What this system does not tell is left out.
 pub(super) fn write(page: &mut Page, version: &str) {
@@ -37,4 +38,9 @@ pub(super) fn write(page: &mut Page, version: &str) {
         "Panics of tasks that are there for as long as the process, each of which began again.",
     )
     .sample(&[], background_panics());
+    page.counter(
+        "trace_spans_lost_total",
+        "Spans that came to no collector, because it is away or slow.",
+    )
+    .sample(&[], spans::lost());
 }

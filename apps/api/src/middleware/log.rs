@@ -120,6 +120,7 @@ impl Line {
             shared_cache: context.spent_on(Phase::SharedCache),
             upstreams: context.spent_on(Phase::Upstream),
         };
+        context.note_answer(self.method.as_str(), route, status.as_u16());
         let is_measured = services.performance.settings.recording;
         let is_slowest = is_measured
             && services.times.note(&Answered {

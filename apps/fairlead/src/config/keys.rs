@@ -986,6 +986,27 @@ const GENERAL: &[Key] = {
             "how many tenants have series of their own, those that ask most; all others are one, `other`",
         )
         .unit("tenants"),
+        // What is traced.
+        Key::optional(
+            "tracing.otlp_url",
+            Kind::HttpUrl,
+            "a collector of traces that is told of spans, by OTLP over HTTP at /v1/traces; not set: nobody is",
+        )
+        .aliases(&["OTEL_EXPORTER_OTLP_ENDPOINT"]),
+        Key::new(
+            "tracing.percent",
+            range(0, 100),
+            "10",
+            "how many of a hundred traces that begin here are told; those that clients want sampled are anyway",
+        )
+        .unit("%"),
+        Key::new(
+            "tracing.queue",
+            range(1, 1_000_000),
+            "8192",
+            "how many spans wait for the collector at the most; more are lost, and counted",
+        )
+        .unit("spans"),
         // What is measured.
         Key::new(
             "performance.recording",

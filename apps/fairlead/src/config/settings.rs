@@ -36,6 +36,7 @@ pub struct Config {
     pub security: SecurityConfig,
     pub log: LogConfig,
     pub metrics: MetricsConfig,
+    pub tracing: TracingConfig,
     pub performance: PerformanceConfig,
 }
 
@@ -672,6 +673,18 @@ pub struct MetricsConfig {
     pub port: u16,
     /// How many tenants have series of their own.
     pub tenants: usize,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TracingConfig {
+    /// `None`: spans are not collected.
+    #[serde(default)]
+    pub otlp_url: Option<String>,
+    /// How many of a hundred traces that begin here are told.
+    pub percent: u8,
+    /// How many spans wait at the most.
+    pub queue: usize,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -18,6 +18,7 @@ mod metrics;
 mod rate_limits;
 mod safety;
 mod settings;
+mod traces;
 mod upstreams;
 mod webhooks;
 
@@ -256,6 +257,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
             "performance.recording is false: nothing is known of how requests and statements fare, and no alert comes of it"
         );
     }
+    let traces = traces::collect(config)?;
     let recorder = Recorder::new(services.clone(), Arc::new(jobs.clone()));
     let rounds = AlertRounds::new(services.clone());
     let performance = services.performance.clone();
@@ -271,7 +273,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         }
     };
     // Last, because nobody would end these if a step after them failed.
-    let background = Background::start(&stores, &keys, &events, breakers, recorder, rounds);
+    let background = Background::start(&stores, &keys, &events, breakers, recorder, rounds, traces);
     let jobs = jobs.spawn();
     Ok(Assembled {
         address,

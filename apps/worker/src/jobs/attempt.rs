@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use fairlead_domain::jobs::{DeadJob, Done, Job, JobError, JobHandler, JobOwner, Ticket};
 use fairlead_domain::store::StoreError;
+use fairlead_telemetry::spans;
 use futures_util::FutureExt as _;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::Instrument as _;
@@ -68,6 +69,17 @@ async fn make(shared: &Shared, lane: &Lane, job: &Job) {
     let began = Instant::now();
     let result = run(&**handler, job, lane.settings.timeout).await;
     let took = began.elapsed();
+    spans::tell_work(
+        job.trace_parent.as_deref(),
+        || format!("job {}", job.kind).into(),
+        took,
+        vec![
+            ("messaging.destination.name", lane.queue.as_str().into()),
+            ("fairlead.job.id", job.ticket.id.to_string().into()),
+            ("fairlead.job.attempt", i64::from(job.attempt).into()),
+        ],
+        result.is_err(),
+    );
     let ended = settle(shared, lane, &**handler, job, result).await;
     shared.counts.note(lane.queue, ended, took);
     if let Some(tenant) = job.owner().tenant() {

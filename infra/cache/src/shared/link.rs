@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime};
 use fairlead_telemetry::request::{self, Phase};
+use fairlead_telemetry::spans::{Span, SpanKind};
 use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{Client, ConnectionAddr, RedisError, RedisResult};
 use tokio::sync::Mutex;
@@ -131,7 +132,14 @@ impl Link {
             .await
             .unwrap_or(Err(LinkError::TimedOut));
         if let Some(request) = request::current() {
-            request.note_phase(Phase::SharedCache, started.elapsed());
+            let took = started.elapsed();
+            request.note_phase(Phase::SharedCache, took);
+            let has_failed = result.is_err();
+            request.note_span(took, |place| {
+                Span::of(place, "redis", SpanKind::Client)
+                    .with("db.system.name", "redis")
+                    .failed(has_failed)
+            });
         }
         match &result {
             Ok(_) => {

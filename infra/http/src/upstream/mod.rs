@@ -19,6 +19,7 @@ use fairlead_domain::upstreams::{
     BreakerNews, Hold, ProbeTurn, Times, UpstreamFault, UpstreamReport, Upstreams,
 };
 use fairlead_telemetry::request::{self, Phase};
+use fairlead_telemetry::spans::{Span, SpanKind};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Client, Method};
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -234,8 +235,15 @@ impl Upstream {
 
     async fn send<T: DeserializeOwned>(&self, call: &Call, limit: Duration) -> Result<T, Failed> {
         let begun = Instant::now();
+        // Whoever is asked may tell of its part at this place; it is told of no other header of a trace.
+        let context = request::current();
+        let place = context.as_ref().map(|context| context.trace().child());
+        let mut request = self.request(call);
+        if let Some(place) = &place {
+            request = request.header("traceparent", place.traceparent());
+        }
         let sending = exchange(
-            self.request(call),
+            request,
             self.settings.max_answer_bytes,
             call.denial,
             self.clock.now(),
@@ -243,7 +251,22 @@ impl Upstream {
         let came = timeout(limit, sending)
             .await
             .unwrap_or_else(|_| Err(UpstreamFault::TimedOut(limit).into()));
-        self.meters.note_attempt(begun.elapsed());
+        let took = begun.elapsed();
+        self.meters.note_attempt(took);
+        if let (Some(context), Some(place)) = (context, place) {
+            let fault = came.as_ref().err().map(|failed| failed.fault.name());
+            context.note_span_at(&place, took, |place| {
+                let name = format!("call {}", self.settings.name);
+                let span = Span::of(place, name, SpanKind::Client)
+                    .with("http.request.method", call.method.as_str().to_owned())
+                    .with("peer.service", self.settings.name)
+                    .failed(fault.is_some());
+                match fault {
+                    Some(fault) => span.with("error.type", fault),
+                    None => span,
+                }
+            });
+        }
         came
     }
 

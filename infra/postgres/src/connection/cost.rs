@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
-use fairlead_telemetry::request;
+use fairlead_telemetry::request::{self, TraceContext};
+use fairlead_telemetry::spans::{Span, SpanKind};
 
 use super::meters::{Ran, fingerprint};
 use crate::pool::{Answers, Failed, Pool, Step};
 use crate::statement::Statement;
+
+/// Enough of a statement to know it by.
+const MOST_TEXT: usize = 500;
 
 /// Reports the statements of a pipeline, answered or not.
 pub(super) fn note(statements: &[&Statement], result: &Result<&Answers, &Failed>, pool: &Pool) {
@@ -49,11 +53,28 @@ pub(super) fn note_shared(text: &str, took: Duration, has_found: bool) {
     }
 }
 
+/// What is told of a statement: its text, which has no values.
+fn span(place: &TraceContext, text: &str, ran: Ran) -> Span {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let mut text = words.join(" ");
+    text.truncate(text.floor_char_boundary(MOST_TEXT));
+    let operation = words.first().copied().unwrap_or_default().to_owned();
+    Span::of(place, operation, SpanKind::Client)
+        .with("db.system.name", "postgresql")
+        .with("db.query.text", text)
+        .with(
+            "db.response.returned_rows",
+            i64::try_from(ran.rows).unwrap_or(i64::MAX),
+        )
+        .failed(ran.has_failed)
+}
+
 fn note_statement(statement: &Statement, ran: Ran, pool: &Pool) {
     let fingerprint = fingerprint(statement.text());
     pool.statements().note(fingerprint, statement.text(), ran);
     if let Some(request) = request::current() {
         request.note_statement(fingerprint.as_u64(), ran.took, ran.rows);
+        request.note_span(ran.took, |place| span(place, statement.text(), ran));
     }
     if ran.took >= pool.slow_statement() {
         tracing::warn!(

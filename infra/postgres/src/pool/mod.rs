@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use fairlead_domain::database::PoolReport;
 use fairlead_domain::store::StoreError;
 use fairlead_telemetry::request::{self, Phase};
+use fairlead_telemetry::spans::{Span, SpanKind};
 use tokio::sync::Semaphore;
 
 use crate::config::PoolConfig;
@@ -42,6 +43,9 @@ pub(crate) use lent::Lent;
 pub(crate) use pipeline::{Answer, Answers, End, Failed, Pipeline, Step};
 pub use target::BadUrl;
 pub(crate) use target::Target;
+
+/// A wait for a connection that is shorter is none that a trace tells.
+const WORTH_TELLING: Duration = Duration::from_micros(500);
 
 /// A connection that was idle for longer is asked whether it is still there before it is lent.
 const TEST_IF_IDLE_FOR: Duration = Duration::from_secs(30);
@@ -183,6 +187,11 @@ impl Pool {
         let waited = started.elapsed();
         if let Some(request) = request::current() {
             request.note_phase(Phase::PoolWait, waited);
+            if waited >= WORTH_TELLING {
+                request.note_span(waited, |place| {
+                    Span::of(place, "wait for a connection", SpanKind::Internal)
+                });
+            }
         }
         let (client, permit) = taken?;
         shared.counts.note_lent(waited);

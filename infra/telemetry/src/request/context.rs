@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::cost::{Phase, Phases, Statements};
 use super::{RequestId, StatementWork, TraceContext, TraceId};
+use crate::spans::{Collected, Span, SpanKind};
 
 tokio::task_local! {
     static CURRENT: Arc<RequestContext>;
@@ -44,6 +45,8 @@ pub struct RequestContext {
     write: Mutex<Option<String>>,
     /// What it takes up from others.
     place: OnceLock<Weak<Place>>,
+    /// What it consists of; `None`: nobody wants to know.
+    collected: Option<Box<Collected>>,
 }
 
 /// Something that a request takes up from others; dropping it gives it back.
@@ -65,6 +68,7 @@ impl RequestContext {
             part_of: None,
             write: Mutex::default(),
             place: OnceLock::new(),
+            collected: Collected::of(&trace),
         }
     }
 
@@ -87,6 +91,7 @@ impl RequestContext {
         Arc::new(Self {
             name: self.name.clone(),
             part_of: Some(Arc::clone(self)),
+            collected: None,
             ..Self::new(self.request_id.clone(), self.trace, Some(deadline))
         })
     }
@@ -157,6 +162,47 @@ impl RequestContext {
     /// Adds to what the request has spent on something.
     pub fn note_phase(&self, phase: Phase, took: Duration) {
         self.whole().phases.note(phase, took);
+    }
+
+    /// Says how it was answered, for those who collect traces: `route` is the pattern, if one was found.
+    pub fn note_answer(&self, method: &str, route: Option<&str>, status: u16) {
+        let Some(collected) = &self.collected else { return };
+        // By the pattern: paths have ids, and there is no end to their names.
+        let name = match route {
+            Some(route) => format!("{method} {route}"),
+            None => method.to_owned(),
+        };
+        let mut attributes = vec![
+            ("http.request.method", method.to_owned().into()),
+            ("http.response.status_code", i64::from(status).into()),
+            ("fairlead.request.id", self.request_id.to_string().into()),
+        ];
+        attributes.extend(route.map(|route| ("http.route", route.to_owned().into())));
+        if let Some(tenant) = self.tenant() {
+            attributes.push(("fairlead.tenant.id", format!("{tenant:032x}").into()));
+        }
+        collected.describe(name.into(), SpanKind::Server, attributes, status >= 500);
+    }
+
+    /// Takes note of a part that is over and took so long. `make` is asked only where traces are collected; it is given a
+    /// place in the trace.
+    pub fn note_span(&self, took: Duration, make: impl FnOnce(&TraceContext) -> Span) {
+        let whole = self.whole();
+        if let Some(collected) = &whole.collected {
+            collected.note(make(&whole.trace.child()), took);
+        }
+    }
+
+    /// The same at a place that others have been told.
+    pub fn note_span_at(
+        &self,
+        place: &TraceContext,
+        took: Duration,
+        make: impl FnOnce(&TraceContext) -> Span,
+    ) {
+        if let Some(collected) = &self.whole().collected {
+            collected.note(make(place), took);
+        }
     }
 
     /// What the request has spent on something so far; more than the wall clock when parts of it ran side by side.

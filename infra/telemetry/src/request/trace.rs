@@ -4,6 +4,7 @@ use std::fmt;
 use std::num::{NonZeroU64, NonZeroU128};
 
 use super::hex::Hex;
+use crate::spans;
 
 /// Identifies all that happens, here and elsewhere, on behalf of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,11 +31,12 @@ pub struct InvalidTraceparent;
 impl TraceContext {
     /// Begins a trace of our own.
     pub fn begin() -> Self {
+        let trace_id = TraceId::random();
         Self {
-            trace_id: TraceId::random(),
+            trace_id,
             span_id: SpanId::random(),
             parent: None,
-            sampled: true,
+            sampled: spans::samples(trace_id),
         }
     }
 
@@ -54,6 +56,16 @@ impl TraceContext {
     pub fn accept(sent: Option<&str>) -> Self {
         sent.and_then(|header| Self::continue_from(header).ok())
             .unwrap_or_else(Self::begin)
+    }
+
+    /// A place of its own for a part of what we do.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self {
+            span_id: SpanId::random(),
+            parent: Some(self.span_id),
+            ..*self
+        }
     }
 
     pub fn trace_id(&self) -> TraceId {
@@ -125,6 +137,11 @@ impl TraceId {
 impl SpanId {
     fn random() -> Self {
         Self(rand::random())
+    }
+
+    /// As a number.
+    pub fn get(self) -> u64 {
+        self.0.get()
     }
 
     fn hex(self) -> Hex<16> {
