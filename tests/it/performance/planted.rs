@@ -25,7 +25,8 @@ const BOTTLENECKS: &str = "/api/v1/performance/capacity/bottlenecks";
 /// A server on which something is planted.
 struct Planted {
     database: TestDatabase,
-    serving: Serving,
+    /// Until the test is over.
+    _serving: Serving,
     operator: Client,
     acme: TestTenant,
 }
@@ -48,7 +49,7 @@ impl Planted {
             .expect(201);
         Self {
             database,
-            serving,
+            _serving: serving,
             operator,
             acme,
         }
