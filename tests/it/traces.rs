@@ -106,7 +106,7 @@ async fn a_collector_that_is_away_holds_up_nobody() {
     }
 
     // Each would have waited for five seconds.
-    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
     wait_until("it is told how many were lost", async || {
         let metrics = reqwest::get(serving.metrics_url()).await.unwrap();
         let metrics = metrics.text().await.unwrap();

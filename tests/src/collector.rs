@@ -2,6 +2,7 @@
 //! (<https://protobuf.dev/programming-guides/encoding/>), and shows what it was told.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -193,7 +194,12 @@ fn spans_of(request: &[u8]) -> Vec<CollectedSpan> {
 }
 
 fn span_of(message: &[u8]) -> CollectedSpan {
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let hex = |bytes: &[u8]| {
+        bytes.iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
+    };
     let mut span = CollectedSpan::default();
     for (field, value) in fields(message) {
         match field {

@@ -222,9 +222,9 @@ async fn planted_a_service_that_takes_its_time() {
         ("FAIRLEAD__RATE_LIMITS__ENABLED", "false"),
     ])
     .await;
-    let lead = planted.acme.lead("Ann").await;
+    let ann = planted.acme.lead("Ann").await;
     let note = json!({ "type": "NOTE", "subject": "called twice" });
-    let activities = format!("/api/v1/leads/{lead}/activities");
+    let activities = format!("/api/v1/leads/{ann}/activities");
     planted.acme.owner.post(&activities, note).await.expect(201);
     let path = format!("{activities}/summary");
 

@@ -246,17 +246,8 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     let name = process_name(address);
     let jobs = jobs::worker(config, &stores, signal, &*parts.clock, handlers, name);
     let metrics = Metrics::start(&config.metrics, &services, &worker, &jobs, &webhooks)?;
-    let offer = if config.roles.has(Role::Api) {
-        Offer::Api
-    } else {
-        Offer::Health
-    };
-    if !config.performance.recording {
-        stores.cluster.measure_nothing();
-        tracing::warn!(
-            "performance.recording is false: nothing is known of how requests and statements fare, and no alert comes of it"
-        );
-    }
+    let offer = offer(config);
+    measure_or_not(config, &stores);
     let traces = traces::collect(config)?;
     let recorder = Recorder::new(services.clone(), Arc::new(jobs.clone()));
     let rounds = AlertRounds::new(services.clone());
@@ -291,6 +282,23 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         caching,
         brokering: Brokering::of(config),
     })
+}
+
+fn offer(config: &Config) -> Offer {
+    if config.roles.has(Role::Api) {
+        Offer::Api
+    } else {
+        Offer::Health
+    }
+}
+
+fn measure_or_not(config: &Config, stores: &Stores) {
+    if !config.performance.recording {
+        stores.cluster.measure_nothing();
+        tracing::warn!(
+            "performance.recording is false: nothing is known of how requests and statements fare, and no alert comes of it"
+        );
+    }
 }
 
 /// Connects to everything, and has what requests rely on read or written down.

@@ -60,7 +60,7 @@ impl TenantVitals for PgSystemStore {
     #[tracing::instrument(level = "debug", name = "db.web_vitals.put", skip_all)]
     async fn put(&self, known: &[(VitalKey, PageVital)]) -> Result<(), StoreError> {
         let connection = self.cluster.system();
-        put(&connection, Grain::Hour, &self.process, known).await?;
+        put(&connection, Grain::Hour, self.process.name(), known).await?;
         connection.commit().await?;
         Ok(())
     }

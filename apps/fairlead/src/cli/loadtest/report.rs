@@ -50,6 +50,7 @@ pub(super) struct Figures {
 /// From when they were due; `null`: nothing succeeded.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "reports name the unit of each figure")]
 pub(super) struct Latency {
     pub(super) mean_ms: Option<f64>,
     pub(super) p50_ms: Option<f64>,
@@ -300,7 +301,7 @@ impl Report {
             parts.push(format!("Failed: {}.", why.join(", ")));
         }
         match &self.bottlenecks {
-            Some(found) if found.as_array().is_some_and(|found| found.is_empty()) => {
+            Some(found) if found.as_array().is_some_and(Vec::is_empty) => {
                 parts.push("What held requests up: the server has found nothing.".to_owned());
             }
             Some(found) => parts.push(format!("What held requests up:\n{}", bottlenecks(found))),
