@@ -22,7 +22,9 @@ const INSERT: &str = "
 const FIND: &str = "
     SELECT id, webhook_id, place_xid, place_position, until_xid, until_position, state, ended_at, deliveries, created_at,
            until_xid < pg_snapshot_xmin(pg_current_snapshot()), given_up
-    FROM webhook_replays WHERE tenant_id = $1 AND id = $2 AND webhook_id = $3";
+    FROM webhook_replays
+    WHERE tenant_id = $1 AND id = $2 AND webhook_id = $3
+      AND EXISTS (SELECT FROM webhooks WHERE tenant_id = $1 AND id = $3)";
 
 const FIND_FOR_UPDATE: &str = "
     SELECT id, webhook_id, place_xid, place_position, until_xid, until_position, state, ended_at, deliveries, created_at,

@@ -52,8 +52,6 @@ impl Question for GetReplay {
     }
 
     async fn load(&self, from: &mut Reading<'_>) -> Result<Representation, Problem> {
-        let webhook = from.uow.webhooks().find(self.of).await?;
-        webhook.ok_or_else(Problem::not_found)?;
         let replay = from.uow.webhook_replays().find(self.of, self.id).await?;
         let replay = replay.ok_or_else(Problem::not_found)?;
         let progress = from.uow.webhook_replays().progress(self.id).await?;
