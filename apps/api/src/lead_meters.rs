@@ -72,9 +72,13 @@ mod tests {
     async fn a_score_counts_as_a_change_of_the_lead() {
         let meters = LeadMeters::default();
         let tenant = TenantId::from_uuid(Uuid::from_u128(1));
-        let events = ["lead_created", "lead_scored", "lead_updated", "activity_created"];
-        let recorded =
-            events.map(|event| Recorded::new(event, Aggregate::Lead, Uuid::from_u128(2), Actor::System));
+        let lead = Uuid::from_u128(2);
+        let recorded = [
+            Recorded::new("lead_created", Aggregate::Lead, lead, Actor::System),
+            Recorded::new("lead_scored", Aggregate::Lead, lead, Actor::System),
+            Recorded::new("lead_updated", Aggregate::Lead, lead, Actor::System),
+            Recorded::new("activity_created", Aggregate::Activity, lead, Actor::System),
+        ];
 
         meters.committed(tenant, &recorded, LogPosition::new(1, 7)).await;
 

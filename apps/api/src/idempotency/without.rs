@@ -13,11 +13,12 @@ pub(crate) enum Reason {
 
 impl Reason {
     #[cfg(test)]
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 6] = [
         Self::NobodyIsKnown,
         Self::EndsItself,
         Self::NamesItself,
         Self::SetsState,
+        Self::CountsAmongMany,
         Self::WritesNothing,
     ];
 
