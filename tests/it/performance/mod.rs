@@ -157,7 +157,8 @@ async fn a_request_that_waits_for_a_connection_says_so() {
     wait_until("the connection is lent", async || pool().await["active"] == 1).await;
     let waits = send("/api/v1/leads");
     wait_until("another one waits", async || {
-        pool().await["waiting"] == 1 && began.elapsed() > Duration::from_millis(400)
+        // What happens behind the scenes may wait for it, too.
+        pool().await["waiting"].as_u64() >= Some(1) && began.elapsed() > Duration::from_millis(400)
     })
     .await;
     blocker.close().await.unwrap();

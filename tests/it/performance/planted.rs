@@ -205,7 +205,8 @@ async fn planted_a_redis_that_is_far_away() {
     };
     let found = planted.find("25 ms to Redis", "shared-cache", load).await;
 
-    assert!(fact(&found, "meanTime") >= 10.0, "{found:#}");
+    // Of all requests, of which the breaker spares some the way.
+    assert!(fact(&found, "meanTime") >= 3.0, "{found:#}");
 }
 
 #[tokio::test]
