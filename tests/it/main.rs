@@ -18,6 +18,7 @@ mod cached_faults;
 mod cached_figures;
 mod cached_orders;
 mod cached_reads;
+mod cached_soon;
 mod cached_together;
 mod cached_untold;
 mod carriers;

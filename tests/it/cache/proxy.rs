@@ -87,12 +87,12 @@ impl RedisProxy {
     }
 
     /// So many of a hundred messages of the channel are lost from now on.
-    pub(super) fn lose_percent(&self, percent: u64) {
+    pub(crate) fn lose_percent(&self, percent: u64) {
         self.faults.lost_percent.store(percent, Ordering::SeqCst);
     }
 
     /// How many messages came by, and how many of them were lost.
-    pub(super) fn messages(&self) -> (u64, u64) {
+    pub(crate) fn messages(&self) -> (u64, u64) {
         let faults = &self.faults;
         (
             faults.messages.load(Ordering::SeqCst),
