@@ -13,7 +13,7 @@ use lapin::options::ConfirmSelectOptions;
 use lapin::{Channel, Connection, Error};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{Instant, interval, sleep, timeout};
 
 use crate::connect::{ConnectError, connect};
 use crate::dead::keep_bounded;
@@ -27,6 +27,8 @@ use crate::topology::{self, Names};
 const CONNECT_WITHIN: Duration = Duration::from_secs(15);
 const FIRST_RETRY: Duration = Duration::from_millis(100);
 const LAST_RETRY: Duration = Duration::from_secs(3);
+/// A link that breaks sooner is no better than none: the next one is waited for as long as if it had not been.
+const HELD: Duration = Duration::from_secs(3);
 /// Whether the connection is there is asked so often; nobody is told when it goes.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// What somebody has deleted is there again after so long.
@@ -113,12 +115,16 @@ async fn supervise(shared: &Shared, handler: Option<&dyn EventHandler>) {
         let fault = match timeout(CONNECT_WITHIN, Link::open(shared)).await {
             Ok(Ok(link)) => {
                 tracing::info!("linked to RabbitMQ at {place}");
-                (pause, is_told) = (FIRST_RETRY, false);
+                let linked = Instant::now();
                 shared.counts.connects.fetch_add(1, Ordering::Relaxed);
                 let up = Up::begin(shared, link.publisher.clone());
                 let Err(fault) = work(shared, &link, handler).await;
                 drop(up);
                 link.close().await;
+                is_told = false;
+                if linked.elapsed() >= HELD {
+                    pause = FIRST_RETRY;
+                }
                 fault
             }
             Ok(Err(fault)) => fault,

@@ -1,5 +1,5 @@
 //! Stands between a server and RabbitMQ, and cuts the connection when the broker has confirmed what the server does not
-//! learn of.
+//! learn of, or has let it consume.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -12,13 +12,21 @@ use tokio::task::JoinHandle;
 
 /// The beginning of a frame's payload by which the broker confirms (AMQP 0-9-1, class 60, method 80).
 const ACK: [u8; 4] = [0, 60, 0, 80];
+/// That by which it has a consumer (method 21).
+const CONSUME_OK: [u8; 4] = [0, 60, 0, 21];
 
 #[derive(Debug)]
 pub(super) struct Cutter {
     port: u16,
-    /// How many confirms are still to be swallowed, each with its connection.
-    cuts: Arc<AtomicUsize>,
+    cuts: Arc<Cuts>,
     listening: JoinHandle<()>,
+}
+
+/// How many of each are still to be swallowed, each with its connection.
+#[derive(Debug, Default)]
+struct Cuts {
+    confirms: AtomicUsize,
+    consumers: AtomicUsize,
 }
 
 impl Cutter {
@@ -26,7 +34,7 @@ impl Cutter {
         let upstream = address(url).to_owned();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let cuts = Arc::new(AtomicUsize::new(0));
+        let cuts = Arc::<Cuts>::default();
         let left = Arc::clone(&cuts);
         let listening = spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -48,11 +56,16 @@ impl Cutter {
 
     /// So many times the next confirm does not arrive, and the connection ends instead.
     pub(super) fn cut(&self, times: usize) {
-        self.cuts.store(times, Ordering::SeqCst);
+        self.cuts.confirms.store(times, Ordering::SeqCst);
+    }
+
+    /// So many times the connection ends as soon as it has a consumer.
+    pub(super) fn cut_consumers(&self, times: usize) {
+        self.cuts.consumers.store(times, Ordering::SeqCst);
     }
 
     pub(super) fn left(&self) -> usize {
-        self.cuts.load(Ordering::SeqCst)
+        self.cuts.confirms.load(Ordering::SeqCst)
     }
 }
 
@@ -67,7 +80,7 @@ fn address(url: &str) -> &str {
     address.split_once('/').map_or(address, |(address, _)| address)
 }
 
-async fn forward(mut client: TcpStream, mut server: TcpStream, cuts: Arc<AtomicUsize>) {
+async fn forward(mut client: TcpStream, mut server: TcpStream, cuts: Arc<Cuts>) {
     let (mut from_client, mut from_server) = (vec![0; 64 << 10], vec![0; 64 << 10]);
     loop {
         tokio::select! {
@@ -82,9 +95,7 @@ async fn forward(mut client: TcpStream, mut server: TcpStream, cuts: Arc<AtomicU
             read = server.read(&mut from_server) => match read {
                 Ok(length) if length > 0 => {
                     let said = &from_server[..length];
-                    let confirms = said.windows(ACK.len()).any(|part| part == ACK);
-                    let take = |left: usize| left.checked_sub(1);
-                    if confirms && cuts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok() {
+                    if is_cut(said, &ACK, &cuts.confirms) || is_cut(said, &CONSUME_OK, &cuts.consumers) {
                         return;
                     }
                     if client.write_all(said).await.is_err() {
@@ -95,4 +106,12 @@ async fn forward(mut client: TcpStream, mut server: TcpStream, cuts: Arc<AtomicU
             },
         }
     }
+}
+
+fn is_cut(said: &[u8], sign: &[u8], left: &AtomicUsize) -> bool {
+    let take = |left: usize| left.checked_sub(1);
+    said.windows(sign.len()).any(|part| part == sign)
+        && left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, take)
+            .is_ok()
 }

@@ -211,6 +211,35 @@ async fn a_confirm_that_does_not_arrive_is_published_again_and_handled_once() {
 }
 
 #[tokio::test]
+async fn a_link_that_breaks_as_soon_as_it_is_there_is_opened_ever_more_seldom() {
+    const LOOKED: Duration = Duration::from_secs(5);
+    let direct = TestBroker::of_this_run().await;
+    let cutter = Cutter::start(&direct.url).await;
+    let proxied = TestBroker {
+        url: cutter.through(&direct.url),
+        ..direct.clone()
+    };
+    let database = TestDatabase::create().await;
+    let serving = serve(&program(&database, &proxied, 600)).await;
+    let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    until_all_counted(&mut superuser).await;
+    let links = async || figure(serving.metrics_url(), "events_broker_links_total").await;
+
+    let before = links().await;
+    cutter.cut_consumers(usize::MAX);
+    cutter.cut(1);
+    acme.lead("Ann").await;
+    sleep(LOOKED).await;
+    let opened = links().await - before;
+    cutter.cut_consumers(0);
+
+    // Behind 0.1, 0.2, 0.4, 0.8 and 1.6 s; ten a second where each begins with the shortest pause.
+    assert!((2..=6).contains(&opened), "{opened} links in {LOOKED:?}");
+    until_all_counted(&mut superuser).await;
+}
+
+#[tokio::test]
 async fn a_broker_that_was_away_is_given_all_that_is_owed() {
     let owed = repetitions(2) * 1000;
     let away = Duration::from_secs(repetitions(2) as u64);
