@@ -3,17 +3,13 @@
 use std::time::{Duration, Instant};
 
 use reqwest::Method;
-use support::collector::{CollectedSpan, SpanCollector};
+use support::collector::{CollectedSpan, SpanCollector, SpanKind};
 use support::process::Program;
 use support::provider::{KEY, MODEL, Provider};
 use support::{TestDatabase, TestTenant, wait_until};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CLIENT: &str = "00f067aa0ba902b7";
-/// Kinds of spans, by their numbers.
-const SERVER: u64 = 2;
-const ASKS: u64 = 3;
-const CONSUMER: u64 = 5;
 
 #[tokio::test]
 async fn a_request_is_told_with_all_that_it_has_brought_about() {
@@ -53,33 +49,48 @@ async fn a_request_is_told_with_all_that_it_has_brought_about() {
     .await;
 
     let score = named(&spans, "POST /api/v1/leads/{id}/score").unwrap();
-    assert_eq!((score.kind, &*score.parent), (SERVER, CLIENT), "{spans:#?}");
+    assert_eq!(
+        (score.kind, &*score.parent),
+        (SpanKind::Server, CLIENT),
+        "{spans:#?}"
+    );
     assert_eq!(score.attributes["http.response.status_code"], "200");
-    let parts: Vec<_> = spans.iter().filter(|span| span.parent == score.id).collect();
-    let part = |name: &str| {
-        let mut named = parts.iter().filter(|span| span.name.starts_with(name));
-        (*named.next().unwrap_or_else(|| panic!("no {name} in {parts:#?}"))).clone()
+    let part = |whole: &CollectedSpan, name: &str| {
+        let mut named = spans
+            .iter()
+            .filter(|span| span.name.starts_with(name) && lies_within(span, whole, &spans));
+        named
+            .next()
+            .unwrap_or_else(|| panic!("no {name} of {} in {spans:#?}", whole.name))
+            .clone()
     };
-    // Statements lie within it, by the one clock.
-    let statement = part("SELECT");
+    // Statements lie within it, by the one clock, and within what asks for them.
+    let asking = part(&score, "db.leads.");
+    let statement = part(&asking, "SELECT");
     assert_eq!(
         (statement.kind, &*statement.attributes["db.system.name"]),
-        (ASKS, "postgresql")
+        (SpanKind::Client, "postgresql")
     );
     assert!(
         statement.began >= score.began && statement.ended <= score.ended,
         "{statement:#?} in {score:#?}"
     );
     // The service was told its place in the trace.
-    let call = part("call ai");
+    let call = part(&score, "call ai");
     let sent = provider.asked()[0].headers["traceparent"].clone();
     assert_eq!(sent, format!("00-{TRACE}-{}-01", call.id));
     // What happens behind the request goes on in its trace.
-    let handled = part("handle lead_scored");
-    assert_eq!(handled.kind, CONSUMER);
+    let handled = part(&score, "handle lead_scored");
+    assert_eq!((handled.kind, &handled.parent), (SpanKind::Consumer, &score.id));
+    part(&handled, "db.");
     let export = named(&spans, "POST /api/v1/leads/export").unwrap();
     let job = named(&spans, "job ").unwrap();
-    assert_eq!((job.kind, &job.parent), (CONSUMER, &export.id), "{spans:#?}");
+    assert_eq!(
+        (job.kind, &job.parent),
+        (SpanKind::Consumer, &export.id),
+        "{spans:#?}"
+    );
+    part(&job, "SELECT");
     // Nobody's values, and nobody's credentials.
     let all = format!("{:?}", collector.all());
     for secret in ["Ann Secret", KEY, "Bearer", "acme.test"] {
@@ -87,6 +98,39 @@ async fn a_request_is_told_with_all_that_it_has_brought_about() {
     }
     // Of traces that begin here, none was to be told.
     assert!(collector.all().iter().all(|span| span.trace_id == TRACE));
+}
+
+/// Whether a span is a part of another, or of a part of it.
+fn lies_within(span: &CollectedSpan, whole: &CollectedSpan, all: &[CollectedSpan]) -> bool {
+    span.parent == whole.id
+        || all
+            .iter()
+            .find(|outer| outer.id == span.parent)
+            .is_some_and(|outer| lies_within(outer, whole, all))
+}
+
+#[tokio::test]
+async fn what_waits_is_told_before_the_process_ends() {
+    let collector = SpanCollector::start().await;
+    let database = TestDatabase::create().await;
+    let program = Program::on(&database)
+        .with("FAIRLEAD__TRACING__OTLP_URL", &collector.url())
+        .with("FAIRLEAD__TRACING__PERCENT", "0");
+    let serving = program.serve().await.unwrap();
+    let anonymous = serving.anonymous();
+    let request = anonymous.request(Method::GET, "/api/v1/carriers");
+    let request = request.header("traceparent", format!("00-{TRACE}-{CLIENT}-01"));
+    let refused = anonymous.send(request).await;
+    let place = refused.header("traceparent").unwrap().to_owned();
+
+    serving.signal("TERM");
+    let ended = serving.ended().await;
+    assert!(ended.status.success(), "{ended:?}");
+
+    let told = collector.of_trace(TRACE);
+    let request = told.iter().find(|span| span.parent == CLIENT).unwrap();
+    assert_eq!(place, format!("00-{TRACE}-{}-01", request.id));
+    assert_eq!(request.attributes["http.response.status_code"], "401");
 }
 
 #[tokio::test]

@@ -1,16 +1,21 @@
-//! A collector of spans, of this machine: takes OTLP over HTTP, in the encoding of Protocol Buffers
-//! (<https://protobuf.dev/programming-guides/encoding/>), and shows what it was told.
+//! A collector of spans, of this machine: takes OTLP over HTTP, in the encoding of Protocol Buffers, and shows what it was told.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::trace::v1::Span;
+pub use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
+use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
+use prost::Message as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 /// A span as it was told.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CollectedSpan {
     /// In hexadecimal.
     pub trace_id: String,
@@ -18,7 +23,7 @@ pub struct CollectedSpan {
     /// Empty where there is none.
     pub parent: String,
     pub name: String,
-    pub kind: u64,
+    pub kind: SpanKind,
     pub began: u64,
     pub ended: u64,
     pub attributes: BTreeMap<String, String>,
@@ -108,119 +113,43 @@ async fn more(stream: &mut TcpStream, read: &mut Vec<u8>) -> Option<()> {
     (count > 0).then_some(())
 }
 
-/// The value of a field.
-#[derive(Clone, Copy, Debug)]
-enum Value<'a> {
-    Number(u64),
-    Bytes(&'a [u8]),
-}
-
-impl<'a> Value<'a> {
-    fn bytes(self) -> &'a [u8] {
-        match self {
-            Self::Bytes(bytes) => bytes,
-            Self::Number(number) => panic!("{number} is no message"),
-        }
-    }
-
-    fn number(self) -> u64 {
-        match self {
-            Self::Number(number) => number,
-            Self::Bytes(bytes) => panic!("{bytes:?} is no number"),
-        }
-    }
-
-    fn text(self) -> String {
-        String::from_utf8(self.bytes().to_vec()).expect("a text is UTF-8")
-    }
-}
-
-/// The fields of a message by their numbers, in the order in which they were sent.
-fn fields(mut message: &[u8]) -> Vec<(u64, Value<'_>)> {
-    let mut all = Vec::new();
-    while !message.is_empty() {
-        let key = varint(&mut message);
-        let value = match key & 7 {
-            0 => Value::Number(varint(&mut message)),
-            1 => {
-                let (bytes, rest) = message.split_first_chunk::<8>().expect("eight bytes follow");
-                message = rest;
-                Value::Number(u64::from_le_bytes(*bytes))
-            }
-            2 => {
-                let length = usize::try_from(varint(&mut message)).expect("it fits");
-                let (bytes, rest) = message.split_at(length);
-                message = rest;
-                Value::Bytes(bytes)
-            }
-            kind => panic!("fields of kind {kind} are not used"),
-        };
-        all.push((key >> 3, value));
-    }
-    all
-}
-
-fn varint(message: &mut &[u8]) -> u64 {
-    let mut number = 0;
-    for shift in (0..64).step_by(7) {
-        let (first, rest) = message.split_first().expect("a number ends");
-        *message = rest;
-        number |= u64::from(first & 0x7f) << shift;
-        if first & 0x80 == 0 {
-            break;
-        }
-    }
-    number
-}
-
-fn all_of(message: &[u8], number: u64) -> Vec<Value<'_>> {
-    let fields = fields(message).into_iter();
-    fields
-        .filter(|(field, _)| *field == number)
-        .map(|(_, value)| value)
-        .collect()
-}
-
 fn spans_of(request: &[u8]) -> Vec<CollectedSpan> {
-    let mut all = Vec::new();
-    for resource_spans in all_of(request, 1) {
-        for scope_spans in all_of(resource_spans.bytes(), 2) {
-            for span in all_of(scope_spans.bytes(), 2) {
-                all.push(span_of(span.bytes()));
-            }
-        }
-    }
-    all
+    let request = ExportTraceServiceRequest::decode(request).expect("it is a request of the protocol");
+    let resources = request.resource_spans.into_iter();
+    let scopes = resources.flat_map(|resource| resource.scope_spans);
+    scopes.flat_map(|scope| scope.spans).map(collected).collect()
 }
 
-fn span_of(message: &[u8]) -> CollectedSpan {
-    let hex = |bytes: &[u8]| {
-        bytes.iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
-    };
-    let mut span = CollectedSpan::default();
-    for (field, value) in fields(message) {
-        match field {
-            1 => span.trace_id = hex(value.bytes()),
-            2 => span.id = hex(value.bytes()),
-            4 => span.parent = hex(value.bytes()),
-            5 => span.name = value.text(),
-            6 => span.kind = value.number(),
-            7 => span.began = value.number(),
-            8 => span.ended = value.number(),
-            9 => {
-                let name = all_of(value.bytes(), 1)[0].text();
-                let any = all_of(value.bytes(), 2)[0].bytes();
-                let text = all_of(any, 1).first().map(|text| text.text());
-                let whole = all_of(any, 3).first().map(|whole| whole.number().to_string());
-                span.attributes
-                    .insert(name, text.or(whole).expect("it has a value"));
-            }
-            15 => span.has_failed = all_of(value.bytes(), 3)[0].number() == 2,
-            other => panic!("field {other} of a span is not used"),
-        }
+fn collected(span: Span) -> CollectedSpan {
+    let attributes = span.attributes.into_iter();
+    CollectedSpan {
+        trace_id: hex(&span.trace_id),
+        id: hex(&span.span_id),
+        parent: hex(&span.parent_span_id),
+        name: span.name,
+        kind: SpanKind::try_from(span.kind).expect("it is a kind of span"),
+        began: span.start_time_unix_nano,
+        ended: span.end_time_unix_nano,
+        attributes: attributes
+            .map(|pair| (pair.key, text(pair.value.and_then(|any| any.value))))
+            .collect(),
+        has_failed: span
+            .status
+            .is_some_and(|status| status.code() == StatusCode::Error),
     }
-    span
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn text(value: Option<Value>) -> String {
+    match value.expect("an attribute has a value") {
+        Value::StringValue(text) => text,
+        Value::IntValue(whole) => whole.to_string(),
+        other => panic!("{other:?} is no value that we tell"),
+    }
 }

@@ -12,9 +12,11 @@ use fairlead_domain::events::{Consumer, Event, HANDLE_EVENT, HandleError, handle
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::jobs::{Done, Job, JobError, JobHandler, NewJob, Queue};
 use fairlead_domain::store::{Store, UnitOfWork};
-use fairlead_telemetry::spans;
+use fairlead_telemetry::spans::{self, KeyValue, SpanBuilder, SpanKind, Status};
 use futures_util::FutureExt as _;
 use serde::{Deserialize, Serialize};
+use tracing::Instrument as _;
+use tracing::field::{self, Empty};
 use uuid::Uuid;
 
 /// Of so many events that are handled at once, the traces are told.
@@ -99,35 +101,52 @@ pub(crate) async fn handle(
     uow: &mut dyn UnitOfWork,
 ) -> Result<(), HandleError> {
     let began = Instant::now();
+    let first = events.first();
+    let span = spans::work(first.and_then(|first| first.trace_parent.as_deref()), || {
+        tracing::debug_span!(
+            "handle",
+            otel.name = first.map(|first| field::display(name(first))),
+            otel.kind = "consumer",
+            otel.status_code = Empty,
+            messaging.consumer.group.name = consumer.name(),
+            messaging.message.id = first.map(|first| field::display(first.id)),
+            messaging.batch.message_count = events.len(),
+        )
+    });
     let handling = AssertUnwindSafe(consumer.handle(events, uow));
-    let handled = match handling.catch_unwind().await {
+    let handled = match handling.catch_unwind().instrument(span.clone()).await {
         Ok(handled) => handled,
         Err(_) => Err(HandleError::Reject(
             "the consumer panicked; the log says where".into(),
         )),
     };
-    tell(consumer, events, began.elapsed(), handled.is_err());
+    let mut status = Status::Unset;
+    if handled.is_err() {
+        span.record("otel.status_code", "ERROR");
+        status = Status::error("");
+    }
+    tell_others(consumer, events, began.elapsed(), &status);
     handled
 }
 
-/// Tells each event's trace of it; of many that are handled at once, those of the first.
-fn tell(consumer: &dyn Consumer, events: &[Event], took: Duration, has_failed: bool) {
-    for event in events.iter().take(MOST_TOLD) {
-        spans::tell_work(
-            event.trace_parent.as_deref(),
-            || format!("handle {}", event.event_type).into(),
-            took,
-            vec![
-                ("messaging.consumer.group.name", consumer.name().into()),
-                ("messaging.message.id", event.id.to_string().into()),
-                (
-                    "messaging.batch.message_count",
-                    i64::try_from(events.len()).unwrap_or(i64::MAX).into(),
-                ),
-            ],
-            has_failed,
-        );
+/// Tells the trace of each event but the first, which is told of all that was done; of many, those of the first.
+fn tell_others(consumer: &dyn Consumer, events: &[Event], took: Duration, status: &Status) {
+    for event in events.iter().take(MOST_TOLD).skip(1) {
+        spans::note_work(event.trace_parent.as_deref(), took, status.clone(), || {
+            let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
+            SpanBuilder::from_name(name(event))
+                .with_kind(SpanKind::Consumer)
+                .with_attributes([
+                    KeyValue::new("messaging.consumer.group.name", consumer.name()),
+                    KeyValue::new("messaging.message.id", event.id.to_string()),
+                    KeyValue::new("messaging.batch.message_count", count),
+                ])
+        });
     }
+}
+
+fn name(event: &Event) -> String {
+    format!("handle {}", event.event_type)
 }
 
 #[expect(

@@ -28,7 +28,7 @@ pub use api::{
     ApiProblem, ApiSocket, ApiUpload,
 };
 pub use client::{BadClient, GuardedClient, GuardedClientSettings};
-pub use collector::Collector;
+pub use collector::{BadCollector, collector};
 pub use kit::KitMailingList;
 pub use stripe::StripeProvider;
 pub use tls::BadTls;

@@ -1,7 +1,7 @@
 //! What the process says about itself: log lines, figures, the identity and the cost of each request, its
 //! own resources.
 //!
-//! Every crate that does I/O may depend on this one, so it knows no technology but `tracing`.
+//! Every crate that does I/O may depend on this one, so it knows no technology but `tracing` and what its spans are told by.
 
 pub mod logging;
 pub mod metrics;

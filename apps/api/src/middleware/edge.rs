@@ -112,6 +112,7 @@ fn open_context(request: &ServiceRequest, settings: &ApiSettings, started: Insta
         deadline,
     )
     .named(name)
+    .traced()
 }
 
 /// An answer, and the pattern of the route that led to it where the route was not looked for.

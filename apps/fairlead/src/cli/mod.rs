@@ -201,7 +201,7 @@ impl GlobalArgs {
     /// Loads the configuration for a command that does one thing and ends; only what goes wrong is logged.
     fn load_for_command(self) -> anyhow::Result<Loaded> {
         let loaded = load(&self.input())?;
-        fairlead_telemetry::logging::init(loaded.config.log.format.into(), "warn")?;
+        fairlead_telemetry::logging::init(loaded.config.log.format.into(), "warn", None)?;
         crate::tls::install_provider();
         Ok(loaded)
     }

@@ -37,7 +37,9 @@ pub(super) async fn run(args: &ServeArgs, input: Input) -> anyhow::Result<()> {
         .flag("http.port", "--port", args.port)
         .flag("roles", "--roles", args.roles.as_ref());
     let config = load(&input)?.config;
-    fairlead_telemetry::logging::init(config.log.format.into(), &config.log.filter)?;
+    crate::tls::install_provider();
+    let traces = wiring::collected_traces(&config)?;
+    fairlead_telemetry::logging::init(config.log.format.into(), &config.log.filter, traces)?;
     let mut signals = Signals::new()?;
 
     let parts = Parts {
@@ -59,8 +61,12 @@ pub(super) async fn run(args: &ServeArgs, input: Input) -> anyhow::Result<()> {
             Ok(())
         }
     };
+    let stopping = async {
+        running.stop().await;
+        wiring::hand_over_traces().await;
+    };
     tokio::select! {
-        () = running.stop() => tracing::info!("stopped"),
+        () = stopping => tracing::info!("stopped"),
         name = signals.next() => {
             // The watchdog of the embedded database stops it when this process is gone.
             tracing::warn!(signal = name, "stopped at once");

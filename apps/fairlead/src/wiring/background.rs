@@ -35,7 +35,6 @@ impl Background {
         sharing: Option<BreakerSharing>,
         recorder: Recorder,
         rounds: AlertRounds,
-        traces: Option<JoinHandle<()>>,
     ) -> Self {
         let system = &stores.system;
         let mut tasks = vec![
@@ -44,7 +43,6 @@ impl Background {
             fairlead_telemetry::spawn(memory::settle()),
         ];
         tasks.extend(events.spawn());
-        tasks.extend(traces);
         tasks.extend(sharing.map(breakers::spawn));
         tasks.push(fairlead_telemetry::spawn_supervised("judge-alerts", move || {
             rounds.clone().run()

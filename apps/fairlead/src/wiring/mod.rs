@@ -62,6 +62,7 @@ use webhooks::Webhooks;
 pub(crate) use cache::{shared_settings, start_to_tell as cache_to_tell};
 pub(crate) use events::broker_settings;
 pub(crate) use settings::{hash_concurrency, hasher_limits};
+pub(crate) use traces::{collected as collected_traces, hand_over as hand_over_traces};
 pub(crate) use upstreams::{language_model, mailing_list, payment_provider};
 
 /// What a server takes from outside; tests bring their own.
@@ -248,7 +249,6 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     let metrics = Metrics::start(&config.metrics, &services, &worker, &jobs, &webhooks)?;
     let offer = offer(config);
     measure_or_not(config, &stores);
-    let traces = traces::collect(config)?;
     let recorder = Recorder::new(services.clone(), Arc::new(jobs.clone()));
     let rounds = AlertRounds::new(services.clone());
     let performance = services.performance.clone();
@@ -264,7 +264,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         }
     };
     // Last, because nobody would end these if a step after them failed.
-    let background = Background::start(&stores, &keys, &events, breakers, recorder, rounds, traces);
+    let background = Background::start(&stores, &keys, &events, breakers, recorder, rounds);
     let jobs = jobs.spawn();
     Ok(Assembled {
         address,

@@ -9,7 +9,8 @@ use fairlead_domain::store::StoreError;
 use fairlead_telemetry::spans;
 use futures_util::FutureExt as _;
 use tokio::time::{Instant, sleep, timeout};
-use tracing::Instrument as _;
+use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
 use super::counts::Ended;
 use super::{BACKOFF, Lane, Shared};
@@ -29,14 +30,21 @@ pub(super) fn begin(shared: &Arc<Shared>, lane: usize, job: Job, since: Instant)
     let ticket = job.ticket;
     let hand = &shared.lanes[lane].hand;
     let held = hand.take(&job, since);
-    let span = tracing::info_span!(
-        "job",
-        job.id = %ticket.id,
-        job.kind = job.kind,
-        job.attempt = job.attempt,
-        trace.parent = job.trace_parent,
-        tenant.id = job.owner().tenant().map(tracing::field::display),
-    );
+    let queue = shared.lanes[lane].queue;
+    let span = spans::work(job.trace_parent.as_deref(), || {
+        tracing::info_span!(
+            "job",
+            otel.name = %format_args!("job {}", job.kind),
+            otel.kind = "consumer",
+            otel.status_code = Empty,
+            job.id = %ticket.id,
+            job.kind = job.kind,
+            job.queue = queue.as_str(),
+            job.attempt = job.attempt,
+            trace.parent = job.trace_parent,
+            tenant.id = job.owner().tenant().map(tracing::field::display),
+        )
+    });
     let of_task = Arc::clone(shared);
     let attempt = async move {
         let _held = held;
@@ -69,17 +77,9 @@ async fn make(shared: &Shared, lane: &Lane, job: &Job) {
     let began = Instant::now();
     let result = run(&**handler, job, lane.settings.timeout).await;
     let took = began.elapsed();
-    spans::tell_work(
-        job.trace_parent.as_deref(),
-        || format!("job {}", job.kind).into(),
-        took,
-        vec![
-            ("messaging.destination.name", lane.queue.as_str().into()),
-            ("fairlead.job.id", job.ticket.id.to_string().into()),
-            ("fairlead.job.attempt", i64::from(job.attempt).into()),
-        ],
-        result.is_err(),
-    );
+    if result.is_err() {
+        Span::current().record("otel.status_code", "ERROR");
+    }
     let ended = settle(shared, lane, &**handler, job, result).await;
     shared.counts.note(lane.queue, ended, took);
     if let Some(tenant) = job.owner().tenant() {

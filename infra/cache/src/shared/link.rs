@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 
 use deadpool_redis::{Connection, Manager, Pool, PoolError, Runtime};
 use fairlead_telemetry::request::{self, Phase};
-use fairlead_telemetry::spans::{Span, SpanKind};
 use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{Client, ConnectionAddr, RedisError, RedisResult};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use super::server::{self, BadRedis};
 use crate::settings::SharedSettings;
@@ -127,19 +128,22 @@ impl Link {
             let connection = self.connection(lane).await?;
             commands(connection).await.map_err(LinkError::Redis)
         };
+        let span = tracing::debug_span!(
+            "redis",
+            otel.kind = "client",
+            otel.status_code = Empty,
+            db.system.name = "redis",
+        );
         let started = Instant::now();
         let result = timeout(self.command_timeout, work)
+            .instrument(span.clone())
             .await
             .unwrap_or(Err(LinkError::TimedOut));
+        if result.is_err() {
+            span.record("otel.status_code", "ERROR");
+        }
         if let Some(request) = request::current() {
-            let took = started.elapsed();
-            request.note_phase(Phase::SharedCache, took);
-            let has_failed = result.is_err();
-            request.note_span(took, |place| {
-                Span::of(place, "redis", SpanKind::Client)
-                    .with("db.system.name", "redis")
-                    .failed(has_failed)
-            });
+            request.note_phase(Phase::SharedCache, started.elapsed());
         }
         match &result {
             Ok(_) => {

@@ -19,11 +19,13 @@ use fairlead_domain::upstreams::{
     BreakerNews, Hold, ProbeTurn, Times, UpstreamFault, UpstreamReport, Upstreams,
 };
 use fairlead_telemetry::request::{self, Phase};
-use fairlead_telemetry::spans::{Span, SpanKind};
+use fairlead_telemetry::spans;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Client, Method};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use tokio::time::{sleep, timeout};
+use tracing::Instrument as _;
+use tracing::field::Empty;
 
 use crate::BadClient;
 use breaker::{Admission, Breaker};
@@ -235,12 +237,20 @@ impl Upstream {
 
     async fn send<T: DeserializeOwned>(&self, call: &Call, limit: Duration) -> Result<T, Failed> {
         let begun = Instant::now();
+        let span = tracing::debug_span!(
+            "call",
+            otel.name = %format_args!("call {}", self.settings.name),
+            otel.kind = "client",
+            otel.status_code = Empty,
+            http.request.method = call.method.as_str(),
+            peer.service = self.settings.name,
+            error.type = Empty,
+        );
         // Whoever is asked may tell of its part at this place; it is told of no other header of a trace.
-        let context = request::current();
-        let place = context.as_ref().map(|context| context.trace().child());
+        let untold = || request::current().map(|context| context.trace().child().traceparent());
         let mut request = self.request(call);
-        if let Some(place) = &place {
-            request = request.header("traceparent", place.traceparent());
+        if let Some(place) = spans::traceparent(&span).or_else(untold) {
+            request = request.header("traceparent", place);
         }
         let sending = exchange(
             request,
@@ -249,23 +259,14 @@ impl Upstream {
             self.clock.now(),
         );
         let came = timeout(limit, sending)
+            .instrument(span.clone())
             .await
             .unwrap_or_else(|_| Err(UpstreamFault::TimedOut(limit).into()));
         let took = begun.elapsed();
         self.meters.note_attempt(took);
-        if let (Some(context), Some(place)) = (context, place) {
-            let fault = came.as_ref().err().map(|failed| failed.fault.name());
-            context.note_span_at(&place, took, |place| {
-                let name = format!("call {}", self.settings.name);
-                let span = Span::of(place, name, SpanKind::Client)
-                    .with("http.request.method", call.method.as_str().to_owned())
-                    .with("peer.service", self.settings.name)
-                    .failed(fault.is_some());
-                match fault {
-                    Some(fault) => span.with("error.type", fault),
-                    None => span,
-                }
-            });
+        if let Err(failed) = &came {
+            span.record("error.type", failed.fault.name());
+            span.record("otel.status_code", "ERROR");
         }
         came
     }

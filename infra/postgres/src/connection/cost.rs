@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use fairlead_telemetry::request::{self, TraceContext};
-use fairlead_telemetry::spans::{Span, SpanKind};
+use fairlead_telemetry::request;
+use fairlead_telemetry::spans::{self, KeyValue, SpanBuilder, SpanKind, Status};
 
 use super::meters::{Ran, fingerprint};
 use crate::pool::{Answers, Failed, Pool, Step};
@@ -54,19 +54,19 @@ pub(super) fn note_shared(text: &str, took: Duration, has_found: bool) {
 }
 
 /// What is told of a statement: its text, which has no values.
-fn span(place: &TraceContext, text: &str, ran: Ran) -> Span {
+fn span(text: &str, ran: Ran) -> SpanBuilder {
     let words: Vec<&str> = text.split_whitespace().collect();
     let mut text = words.join(" ");
     text.truncate(text.floor_char_boundary(MOST_TEXT));
     let operation = words.first().copied().unwrap_or_default().to_owned();
-    Span::of(place, operation, SpanKind::Client)
-        .with("db.system.name", "postgresql")
-        .with("db.query.text", text)
-        .with(
-            "db.response.returned_rows",
-            i64::try_from(ran.rows).unwrap_or(i64::MAX),
-        )
-        .failed(ran.has_failed)
+    let rows = i64::try_from(ran.rows).unwrap_or(i64::MAX);
+    SpanBuilder::from_name(operation)
+        .with_kind(SpanKind::Client)
+        .with_attributes([
+            KeyValue::new("db.system.name", "postgresql"),
+            KeyValue::new("db.query.text", text),
+            KeyValue::new("db.response.returned_rows", rows),
+        ])
 }
 
 fn note_statement(statement: &Statement, ran: Ran, pool: &Pool) {
@@ -74,8 +74,13 @@ fn note_statement(statement: &Statement, ran: Ran, pool: &Pool) {
     pool.statements().note(fingerprint, statement.text(), ran);
     if let Some(request) = request::current() {
         request.note_statement(fingerprint.as_u64(), ran.took, ran.rows);
-        request.note_span(ran.took, |place| span(place, statement.text(), ran));
     }
+    let status = if ran.has_failed {
+        Status::error("")
+    } else {
+        Status::Unset
+    };
+    spans::note(ran.took, status, || span(statement.text(), ran));
     if ran.took >= pool.slow_statement() {
         tracing::warn!(
             db.statement = statement.text(),

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use fairlead_domain::database::PoolReport;
 use fairlead_domain::store::StoreError;
 use fairlead_telemetry::request::{self, Phase};
-use fairlead_telemetry::spans::{Span, SpanKind};
+use fairlead_telemetry::spans::{self, SpanBuilder, Status};
 use tokio::sync::Semaphore;
 
 use crate::config::PoolConfig;
@@ -188,8 +188,8 @@ impl Pool {
         if let Some(request) = request::current() {
             request.note_phase(Phase::PoolWait, waited);
             if waited >= WORTH_TELLING {
-                request.note_span(waited, |place| {
-                    Span::of(place, "wait for a connection", SpanKind::Internal)
+                spans::note(waited, Status::Unset, || {
+                    SpanBuilder::from_name("wait for a connection")
                 });
             }
         }

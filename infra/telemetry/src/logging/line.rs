@@ -10,6 +10,8 @@ use super::render::{Renderer, Scalar};
 
 /// What describes a record of the `log` crate besides its message and its target.
 const NOISE: [&str; 3] = ["log.module_path", "log.file", "log.line"];
+/// What says how a span is told to those who collect traces.
+const OF_TRACES: &str = "otel.";
 /// The true target of a record of the `log` crate.
 const LOG_TARGET: &str = "log.target";
 
@@ -92,7 +94,12 @@ impl Visit for Writer<'_> {
 pub(super) struct Fields(Vec<(&'static str, Value)>);
 
 impl Fields {
-    fn set(&mut self, name: &'static str, value: Value) {
+    fn set(&mut self, field: &Field, value: impl FnOnce() -> Value) {
+        let name = field.name();
+        if name.starts_with(OF_TRACES) {
+            return;
+        }
+        let value = value();
         match self.0.iter_mut().find(|(known, _)| *known == name) {
             Some((_, known)) => *known = value,
             None => self.0.push((name, value)),
@@ -102,31 +109,31 @@ impl Fields {
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.set(field.name(), Value::String(format!("{value:?}")));
+        self.set(field, || Value::String(format!("{value:?}")));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.set(field.name(), Value::from(value));
+        self.set(field, || Value::from(value));
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.set(field.name(), Value::from(value));
+        self.set(field, || Value::from(value));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.set(field.name(), Value::from(value));
+        self.set(field, || Value::from(value));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.set(field.name(), Value::from(value));
+        self.set(field, || Value::from(value));
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.set(field.name(), Value::from(value));
+        self.set(field, || Value::from(value));
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        self.set(field.name(), Value::String(Chain(value).to_string()));
+        self.set(field, || Value::String(Chain(value).to_string()));
     }
 }
 

@@ -4,7 +4,8 @@
 //! logged before them.
 //!
 //! A JSON line has `timestamp`, `level`, `target`, `message`, `trace.id` and `request.id` of the request at hand, the
-//! fields of the enclosing spans, and those of the event. A field that is named twice has its innermost value.
+//! fields of the enclosing spans, and those of the event. A field that is named twice has its innermost value. Fields of spans
+//! that begin with `otel.` say how a span is told to those who collect traces, and are left out.
 
 mod layer;
 mod line;
@@ -15,10 +16,11 @@ use std::io::{self, IsTerminal as _};
 use std::str::FromStr;
 
 use tracing::Level;
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Layer as _};
 
+use crate::spans::{self, Traces};
 use layer::LineLayer;
 use render::{Colour, Renderer};
 
@@ -72,18 +74,26 @@ pub enum LoggingError {
     Started(#[source] tracing_subscriber::util::TryInitError),
 }
 
-/// Starts logging for the whole process; `filter` is in the syntax of
+/// Starts logging for the whole process, and telling traces, if any are to be told; `filter` is in the syntax of
 /// [`EnvFilter`](https://docs.rs/tracing-subscriber/latest/tracing_subscriber/filter/struct.EnvFilter.html).
-pub fn init(format: Format, filter: &str) -> Result<(), LoggingError> {
+pub fn init(format: Format, filter: &str, traces: Option<Traces>) -> Result<(), LoggingError> {
     let filter = parse_filter(filter)?;
     // What went wrong is written before whatever it leads to; the rest may wait for a moment.
     let write = |level: Level, line: &[u8]| sink::write(line, level <= Level::WARN);
     let layer = LineLayer::new(renderer(format), write);
-    tracing_subscriber::registry()
-        .with(filter)
-        .with(layer)
-        .try_init()
-        .map_err(LoggingError::Started)?;
+    let registry = tracing_subscriber::registry();
+    // Where no traces are told, spans that are not logged are out of the way of all that is done in them.
+    match &traces {
+        None => registry.with(filter).with(layer).try_init(),
+        Some(traces) => registry
+            .with(layer.with_filter(filter))
+            .with(spans::layer(traces))
+            .try_init(),
+    }
+    .map_err(LoggingError::Started)?;
+    if let Some(traces) = traces {
+        traces.begin();
+    }
     sink::start();
     Ok(())
 }

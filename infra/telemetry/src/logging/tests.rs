@@ -68,7 +68,8 @@ fn a_json_line_names_its_request_and_keeps_the_types_of_fields() {
 #[test]
 fn the_fields_of_spans_are_inherited_and_the_innermost_wins() {
     let line = json(|| {
-        let _outer = tracing::info_span!("request", route = "/leads", step = 1).entered();
+        let _outer =
+            tracing::info_span!("request", otel.kind = "server", route = "/leads", step = 1).entered();
         let inner = tracing::info_span!("query", step = 2, rows = tracing::field::Empty).entered();
         inner.record("rows", 7);
         tracing::warn!("slow");
@@ -77,6 +78,7 @@ fn the_fields_of_spans_are_inherited_and_the_innermost_wins() {
     assert_eq!(line["route"], "/leads");
     assert_eq!(line["step"], 2);
     assert_eq!(line["rows"], 7);
+    assert!(line.get("otel.kind").is_none());
     assert!(line.get("request.id").is_none());
 }
 

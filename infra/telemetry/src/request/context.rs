@@ -4,9 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use opentelemetry::trace::TraceContextExt as _;
+use tracing::{Instrument as _, Span};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+
 use super::cost::{Phase, Phases, Statements};
 use super::{RequestId, StatementWork, TraceContext, TraceId};
-use crate::spans::{Collected, Span, SpanKind};
+use crate::spans::{self, KeyValue, Status};
 
 tokio::task_local! {
     static CURRENT: Arc<RequestContext>;
@@ -17,8 +21,9 @@ pub fn current() -> Option<Arc<RequestContext>> {
     CURRENT.try_with(Arc::clone).ok()
 }
 
-/// Runs `future` on behalf of a request.
+/// Runs `future` on behalf of a request, and within its span.
 pub fn scope<F: Future>(context: Arc<RequestContext>, future: F) -> impl Future<Output = F::Output> {
+    let future = future.instrument(context.span.clone());
     CURRENT.scope(context, future)
 }
 
@@ -45,8 +50,8 @@ pub struct RequestContext {
     write: Mutex<Option<String>>,
     /// What it takes up from others.
     place: OnceLock<Weak<Place>>,
-    /// What it consists of; `None`: nobody wants to know.
-    collected: Option<Box<Collected>>,
+    /// What all is told as a part of; none, unless it is a request of a trace that is collected.
+    span: Span,
 }
 
 /// Something that a request takes up from others; dropping it gives it back.
@@ -68,7 +73,7 @@ impl RequestContext {
             part_of: None,
             write: Mutex::default(),
             place: OnceLock::new(),
-            collected: Collected::of(&trace),
+            span: Span::none(),
         }
     }
 
@@ -91,7 +96,6 @@ impl RequestContext {
         Arc::new(Self {
             name: self.name.clone(),
             part_of: Some(Arc::clone(self)),
-            collected: None,
             ..Self::new(self.request_id.clone(), self.trace, Some(deadline))
         })
     }
@@ -103,6 +107,18 @@ impl RequestContext {
             name: Some(name),
             ..self
         }
+    }
+
+    /// Begins its span, if its trace is collected.
+    #[must_use]
+    pub fn traced(self) -> Self {
+        if !spans::are_collected() || !self.trace.is_sampled() {
+            return self;
+        }
+        let span = spans::begin(&self.trace, || {
+            tracing::debug_span!("request", otel.kind = "server")
+        });
+        Self { span, ..self }
     }
 
     /// What it is, if anybody said.
@@ -164,45 +180,32 @@ impl RequestContext {
         self.whole().phases.note(phase, took);
     }
 
-    /// Says how it was answered, for those who collect traces: `route` is the pattern, if one was found.
+    /// Says how it was answered, for those who collect traces, and ends its span: `route` is the pattern, if one was found.
+    /// What goes on behind the answer, or streams it, is told for itself.
     pub fn note_answer(&self, method: &str, route: Option<&str>, status: u16) {
-        let Some(collected) = &self.collected else { return };
+        if self.span.is_none() {
+            return;
+        }
+        let told = self.span.context();
+        let span = told.span();
         // By the pattern: paths have ids, and there is no end to their names.
-        let name = match route {
+        span.update_name(match route {
             Some(route) => format!("{method} {route}"),
             None => method.to_owned(),
-        };
-        let mut attributes = vec![
-            ("http.request.method", method.to_owned().into()),
-            ("http.response.status_code", i64::from(status).into()),
-            ("fairlead.request.id", self.request_id.to_string().into()),
-        ];
-        attributes.extend(route.map(|route| ("http.route", route.to_owned().into())));
+        });
+        span.set_attribute(KeyValue::new("http.request.method", method.to_owned()));
+        span.set_attribute(KeyValue::new("http.response.status_code", i64::from(status)));
+        span.set_attribute(KeyValue::new("request.id", self.request_id.to_string()));
+        if let Some(route) = route {
+            span.set_attribute(KeyValue::new("http.route", route.to_owned()));
+        }
         if let Some(tenant) = self.tenant() {
-            attributes.push(("fairlead.tenant.id", format!("{tenant:032x}").into()));
+            span.set_attribute(KeyValue::new("tenant.id", format!("{tenant:032x}")));
         }
-        collected.describe(name.into(), SpanKind::Server, attributes, status >= 500);
-    }
-
-    /// Takes note of a part that is over and took so long. `make` is asked only where traces are collected; it is given a
-    /// place in the trace.
-    pub fn note_span(&self, took: Duration, make: impl FnOnce(&TraceContext) -> Span) {
-        let whole = self.whole();
-        if let Some(collected) = &whole.collected {
-            collected.note(make(&whole.trace.child()), took);
+        if status >= 500 {
+            span.set_status(Status::error(""));
         }
-    }
-
-    /// The same at a place that others have been told.
-    pub fn note_span_at(
-        &self,
-        place: &TraceContext,
-        took: Duration,
-        make: impl FnOnce(&TraceContext) -> Span,
-    ) {
-        if let Some(collected) = &self.whole().collected {
-            collected.note(make(place), took);
-        }
+        span.end();
     }
 
     /// What the request has spent on something so far; more than the wall clock when parts of it ran side by side.

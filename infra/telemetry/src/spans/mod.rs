@@ -1,136 +1,131 @@
-//! What traces consist of, told to whoever collects them (OTLP).
+//! What traces consist of, told to whoever collects them (OpenTelemetry).
 //!
-//! Parts of a request are noted while it is worked on, and handed over together when it is over: to a queue that takes so many
-//! and loses the rest, so nobody ever waits for a collector. Where nobody collects, nothing is noted.
+//! The spans of `tracing` are told, as far as they lie within a trace that is sampled: whoever begins work in one opens its
+//! first span by [`work`] or by a request, and the spans below follow. Where nobody collects there are none, not even an
+//! object. Spans wait in a queue that takes so many and loses the rest, so nobody ever waits for a collector.
+//!
+//! Attributes never have values of tenants: no texts of statements with values, no tokens, no addresses.
 
-mod collected;
-mod otlp;
-mod span;
+mod begin;
+mod layer;
+mod queue;
 
-use std::borrow::Cow;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use tokio::sync::mpsc;
-use tokio::time::timeout;
+use opentelemetry::Context;
+use opentelemetry::trace::{Span as _, TraceContextExt as _};
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-pub(crate) use collected::Collected;
-pub use span::{Attribute, Span, SpanKind};
+pub use layer::{Traces, TracesSettings};
+pub use opentelemetry::KeyValue;
+pub use opentelemetry::trace::{SpanBuilder, SpanKind, Status};
+pub use queue::lost;
 
 use crate::request::{TraceContext, TraceId};
+pub(crate) use begin::begin;
+pub(crate) use layer::layer;
 
-/// As many spans go at once, and so long is waited for more.
-const MOST_AT_ONCE: usize = 512;
-const WAIT_FOR_MORE: Duration = Duration::from_secs(1);
-
+/// Set where spans are collected.
 static TOLD: OnceLock<Told> = OnceLock::new();
 
-struct Told {
-    queue: mpsc::Sender<Span>,
-    percent: u8,
-    lost: AtomicU64,
-}
-
-/// Spans that are to be collected.
 #[derive(Debug)]
-pub struct Spans {
-    queue: mpsc::Receiver<Span>,
-    resource: Vec<(&'static str, String)>,
-}
-
-/// Has spans noted from now on: of so many of a hundred traces that begin here, and of those that others want sampled. At most
-/// `queued` wait to be collected. `None`: somebody else of this process collects them already.
-pub fn collect(percent: u8, queued: usize, resource: Vec<(&'static str, String)>) -> Option<Spans> {
-    let (sender, receiver) = mpsc::channel(queued.max(1));
-    let told = Told {
-        queue: sender,
-        percent,
-        lost: AtomicU64::new(0),
-    };
-    TOLD.set(told).ok()?;
-    Some(Spans {
-        queue: receiver,
-        resource,
-    })
-}
-
-/// Takes note of spans that their collector did not take.
-pub fn note_lost(count: usize) {
-    if let Some(told) = TOLD.get() {
-        told.lost.fetch_add(count as u64, Ordering::Relaxed);
-    }
-}
-
-/// How many spans came to no collector, since the start: there was no room for them, or they were not taken.
-pub fn lost() -> u64 {
-    TOLD.get().map_or(0, |told| told.lost.load(Ordering::Relaxed))
-}
-
-/// Whether a trace that begins here is sampled. Where nothing is collected here, others may.
-pub(crate) fn samples(trace: TraceId) -> bool {
-    TOLD.get()
-        .is_none_or(|told| trace.get() % 100 < u128::from(told.percent))
+struct Told {
+    provider: SdkTracerProvider,
+    tracer: SdkTracer,
+    percent: u8,
 }
 
 pub(crate) fn are_collected() -> bool {
     TOLD.get().is_some()
 }
 
-/// Hands spans over; what there is no room for is lost, and counted.
-pub(crate) fn tell(spans: impl IntoIterator<Item = Span>) {
-    let Some(told) = TOLD.get() else { return };
-    for span in spans {
-        // Full, or closed with the server that is told.
-        if told.queue.try_send(span).is_err() {
-            told.lost.fetch_add(1, Ordering::Relaxed);
-        }
+/// Whether a trace that begins here is sampled. Where nothing is collected here, others may.
+pub(crate) fn samples(trace: TraceId) -> bool {
+    TOLD.get().is_none_or(|told| layer::samples(told.percent, trace))
+}
+
+/// The span of work that was handed over before: where it is told, it goes on in the trace that was stored with it.
+pub fn work(traceparent: Option<&str>, open: impl FnOnce() -> Span) -> Span {
+    match sampled(traceparent) {
+        Some((_, trace)) => begin(&trace, open),
+        None => open(),
     }
 }
 
-/// Tells of work that was done behind a request, in the trace of that; `traceparent` is what was stored with it.
-pub fn tell_work(
+/// Tells the trace that was stored with some work of it: it is over, and took so long.
+pub fn note_work(
     traceparent: Option<&str>,
-    name: impl FnOnce() -> Cow<'static, str>,
     took: Duration,
-    attributes: Vec<(&'static str, Attribute)>,
-    has_failed: bool,
+    status: Status,
+    describe: impl FnOnce() -> SpanBuilder,
 ) {
-    if !are_collected() {
-        return;
+    if let Some((told, trace)) = sampled(traceparent) {
+        told.note(&begin::remote(&trace), took, status, describe());
     }
-    let trace = TraceContext::accept(traceparent);
-    if !trace.is_sampled() {
-        return;
-    }
-    tell([Span {
-        trace_id: trace.trace_id(),
-        id: trace.span_id(),
-        parent: trace.parent(),
-        name: name(),
-        kind: SpanKind::Consumer,
-        began: collected::now().saturating_sub(took),
-        took,
-        attributes,
-        has_failed,
-    }]);
 }
 
-impl Spans {
-    /// The next ones, as an `ExportTraceServiceRequest` of Protocol Buffers, and how many they are; waits for the first, and
-    /// a moment for more.
-    pub async fn next(&mut self) -> Option<(Vec<u8>, usize)> {
-        let mut spans = vec![self.queue.recv().await?];
-        let more = async {
-            while spans.len() < MOST_AT_ONCE {
-                match self.queue.recv().await {
-                    Some(span) => spans.push(span),
-                    None => break,
-                }
-            }
-        };
-        // Those that came by then are there.
-        let _ = timeout(WAIT_FOR_MORE, more).await;
-        Some((otlp::request(&self.resource, &spans), spans.len()))
+/// Tells of a part of what is under way that is over, and took so long. `describe` is asked only where that is told.
+pub fn note(took: Duration, status: Status, describe: impl FnOnce() -> SpanBuilder) {
+    let Some(told) = TOLD.get() else { return };
+    if let Some(whole) = Context::map_current(|whole| is_sampled(whole).then(|| whole.clone())) {
+        told.note(&whole, took, status, describe());
     }
 }
+
+/// The `traceparent` that lets another process go on from this span; `None`: nobody is told of it.
+pub fn traceparent(span: &Span) -> Option<String> {
+    if !are_collected() || span.is_disabled() {
+        return None;
+    }
+    let context = span.context();
+    let span = context.span();
+    let place = span.span_context();
+    place
+        .is_sampled()
+        .then(|| format!("00-{}-{}-01", place.trace_id(), place.span_id()))
+}
+
+/// Hands over what waits, and takes no more; gives up after so long. Blocks its thread.
+pub fn shut_down(within: Duration) {
+    if let Some(told) = TOLD.get()
+        && let Err(error) = told.provider.shutdown_with_timeout(within)
+    {
+        let error: &dyn std::error::Error = &error;
+        tracing::warn!(error, "spans that waited for their collector are lost");
+    }
+}
+
+fn sampled(traceparent: Option<&str>) -> Option<(&'static Told, TraceContext)> {
+    let told = TOLD.get()?;
+    let trace = TraceContext::accept(traceparent);
+    trace.is_sampled().then_some((told, trace))
+}
+
+fn is_sampled(context: &Context) -> bool {
+    context.span().span_context().is_sampled()
+}
+
+impl Told {
+    fn note(&self, whole: &Context, took: Duration, status: Status, part: SpanBuilder) {
+        let ended = now();
+        let begun = ended.checked_sub(took).unwrap_or(ended);
+        let part = part.with_start_time(begun);
+        let mut span = part.start_with_context(&self.tracer, whole);
+        span.set_status(status);
+        span.end_with_timestamp(ended);
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "spans of several processes stand on the collector's one line of time"
+)]
+fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+#[cfg(test)]
+mod tests;
