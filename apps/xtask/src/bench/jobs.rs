@@ -15,12 +15,12 @@ use serde::Deserialize;
 use super::machine::{Machine, Occasion};
 use super::measure::median;
 use super::stage::{Size, Stage};
-use super::table;
+use super::{data_dir, table};
 use crate::packages::{self, Need};
 use crate::phases::Phases;
 use crate::product::Product;
 use crate::workspace::{self, Profile};
-use crate::{child, interrupt, up};
+use crate::{child, interrupt};
 
 const MARK: &str = "jobs";
 
@@ -79,10 +79,7 @@ const fn subject(key: &'static str, name: &'static str) -> Subject {
 }
 
 pub(crate) fn run(args: &JobArgs) -> Result<ExitCode> {
-    let data_dir = match &args.data_dir {
-        Some(_) => up::data_dir(args.data_dir.as_deref())?,
-        None => workspace::root().join(".fairlead/bench-jobs"),
-    };
+    let data_dir = data_dir(args.data_dir.as_deref(), "bench-jobs")?;
     if let Some(document) = &args.save {
         table::check_marks(document, MARK)?;
     }

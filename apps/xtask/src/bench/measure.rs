@@ -355,7 +355,7 @@ fn per_request(time: Duration, requests: u64) -> f64 {
     clippy::cast_precision_loss,
     reason = "counts and microseconds are far below 2^52"
 )]
-fn float(number: u64) -> f64 {
+pub(crate) fn float(number: u64) -> f64 {
     number as f64
 }
 

@@ -17,6 +17,7 @@ mod process;
 mod processors;
 mod report;
 mod server;
+mod servers;
 mod soak;
 mod sockets;
 mod stage;
@@ -94,10 +95,7 @@ pub(crate) struct BenchArgs {
 }
 
 pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode> {
-    let data_dir = match &args.data_dir {
-        Some(_) => up::data_dir(args.data_dir.as_deref())?,
-        None => workspace::root().join(".fairlead/bench"),
-    };
+    let data_dir = data_dir(args.data_dir.as_deref(), "bench")?;
     if let Some(document) = &args.save {
         table::check_marks(document, MARK)?;
     }
@@ -156,6 +154,14 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode> {
         );
         ExitCode::FAILURE
     })
+}
+
+/// The folder that was given, or one of this name beside what `up` keeps.
+fn data_dir(given: Option<&Path>, name: &str) -> Result<PathBuf> {
+    match given {
+        Some(_) => up::data_dir(given),
+        None => Ok(up::data_dir(None)?.join(name)),
+    }
 }
 
 impl BenchArgs {

@@ -6,29 +6,28 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 
-use super::field::{POOL, is_rate, known_keys};
+use super::field::POOL;
 use super::load::{self, Load};
 use super::machine::{Machine, Occasion};
-use super::measure::median;
+use super::measure::{float, median};
 use super::overload::log_in;
-use super::server::{Server, free_port};
+use super::server::Server;
+use super::servers::{Launch, Parts};
 use super::stage::{self, Size, Stage};
-use super::table;
 use super::workload::Workload;
+use super::{data_dir, table};
+use crate::interrupt;
 use crate::packages::{self, Need};
 use crate::phases::Phases;
 use crate::product::Product;
 use crate::workspace::{self, Profile};
-use crate::{interrupt, up};
 
 const MARK: &str = "overhead";
-const READY: &str = "/health/ready";
-const FIRST: &str = "/api/v1/leads?status=NEW&limit=1";
 const WORKLOADS: [Workload; 3] = [Workload::W1, Workload::W2, Workload::W7];
 const CONNECTIONS: u32 = 32;
 /// Leads that W1 asks for in turns.
@@ -54,18 +53,11 @@ pub(crate) struct OverheadArgs {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: Option<u32>,
     /// Also put the table into this document, between the marks that it has for it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "quick")]
     save: Option<PathBuf>,
     /// Folder for database, logs and results [default: .fairlead/bench in the workspace, whose data `bench` uses, too]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-}
-
-/// Whether the product watches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Recording {
-    On,
-    Off,
 }
 
 /// The two that take turns, and the file with what they are asked.
@@ -93,10 +85,7 @@ struct Turn {
 type Rounds = Vec<[Turn; 2]>;
 
 pub(crate) fn run(args: &OverheadArgs) -> Result<ExitCode> {
-    let data_dir = match &args.data_dir {
-        Some(_) => up::data_dir(args.data_dir.as_deref())?,
-        None => workspace::root().join(".fairlead/bench"),
-    };
+    let data_dir = data_dir(args.data_dir.as_deref(), "bench")?;
     if let Some(document) = &args.save {
         table::check_marks(document, MARK)?;
     }
@@ -114,9 +103,8 @@ pub(crate) fn run(args: &OverheadArgs) -> Result<ExitCode> {
     fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let mut product = Product::new(binary.clone(), &data_dir, 0);
     let stage = phases.run("setting the stage", || Stage::set(&mut product, &data_dir, size))?;
-    let pair = phases.run("starting the servers", || {
-        Pair::start(&product, &binary, &data_dir, &folder, &stage)
-    })?;
+    let launch = Launch::new(&product, binary, &data_dir, &folder, &stage)?;
+    let pair = phases.run("starting the servers", || Pair::start(&launch, &folder, &stage))?;
 
     stage
         .postgres
@@ -149,7 +137,6 @@ pub(crate) fn run(args: &OverheadArgs) -> Result<ExitCode> {
     fs::write(data_dir.join("overhead.md"), &text).context("cannot write overhead.md")?;
     println!("\n{text}");
     if let Some(document) = &args.save {
-        ensure!(!args.quick, "what --quick measures is no table to keep");
         table::put_into(document, MARK, &text)?;
     }
     phases.report();
@@ -157,46 +144,8 @@ pub(crate) fn run(args: &OverheadArgs) -> Result<ExitCode> {
 }
 
 impl Pair {
-    fn start(
-        product: &Product,
-        binary: &Path,
-        data_dir: &Path,
-        folder: &Path,
-        stage: &Stage,
-    ) -> Result<Self> {
-        let keys = known_keys(product)?;
-        let start = |recording: Recording, is_cached: bool, token: &str| -> Result<Server> {
-            let name = match (recording, is_cached) {
-                (Recording::On, false) => "recording",
-                (Recording::Off, false) => "not-recording",
-                (Recording::On, true) => "recording-cached",
-                (Recording::Off, true) => "not-recording-cached",
-            };
-            let port = free_port()?;
-            let mut command = Command::new(binary);
-            command
-                .arg("serve")
-                .envs(product.variables())
-                .env("FAIRLEAD__DATA_DIR", data_dir)
-                .env("FAIRLEAD__PRESET", "highPerformance")
-                .env("FAIRLEAD__AUTH__ACCESS_TTL_SECONDS", "3600")
-                .env("FAIRLEAD__CACHE__REDIS__URL", &stage.redis)
-                .env("FAIRLEAD__DATABASE__POOL__MIN", POOL.to_string())
-                .env("FAIRLEAD__DATABASE__POOL__MAX", POOL.to_string())
-                .env("FAIRLEAD__HTTP__PORT", port.to_string())
-                .env("FAIRLEAD__CACHE__RESPONSES__ENABLED", is_cached.to_string())
-                .env(
-                    "FAIRLEAD__PERFORMANCE__RECORDING",
-                    (recording == Recording::On).to_string(),
-                );
-            // Counted as in production, and never used up.
-            for (_, variable) in keys.iter().filter(|(key, _)| is_rate(key)) {
-                command.env(variable, "1000000000");
-            }
-            let path = if token.is_empty() { READY } else { FIRST };
-            Server::start(name, &mut command, port, token, path, folder)
-        };
-        let mut on = start(Recording::On, false, "")?;
+    fn start(launch: &Launch<'_>, folder: &Path, stage: &Stage) -> Result<Self> {
+        let mut on = launch.start(Parts::RECORDING, "")?;
         let token = log_in(&on, stage::TENANT, &stage.owner)?;
         on.set_token(token.clone());
         let of_tenant = format!("(SELECT id FROM tenants WHERE slug = '{}')", stage::TENANT);
@@ -213,9 +162,9 @@ impl Pair {
             fs::write(lines_of(folder, workload), lines.join("\n") + "\n")?;
         }
         Ok(Self {
-            off: start(Recording::Off, false, &token)?,
-            on_cached: start(Recording::On, true, &token)?,
-            off_cached: start(Recording::Off, true, &token)?,
+            off: launch.start(Parts::NOT_RECORDING, &token)?,
+            on_cached: launch.start(Parts::RECORDING_CACHED, &token)?,
+            off_cached: launch.start(Parts::NOT_RECORDING_CACHED, &token)?,
             on,
             script: load::install(folder)?,
             folder: folder.to_owned(),
@@ -353,14 +302,6 @@ fn report(measured: &[(Workload, Rounds)], own_ms: f64, whole_ms: f64) -> String
 
 fn lines_of(folder: &Path, workload: Workload) -> PathBuf {
     folder.join(format!("overhead-{}.txt", workload.name()))
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts and microseconds are far below 2^52"
-)]
-fn float(number: u64) -> f64 {
-    number as f64
 }
 
 #[cfg(test)]

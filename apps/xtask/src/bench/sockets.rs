@@ -18,11 +18,11 @@ use serde_json::{Value, json};
 use super::machine::{Machine, Occasion};
 use super::measure::median;
 use super::server::{Server, free_port};
-use super::{build, table};
+use super::{build, data_dir, table};
+use crate::child;
 use crate::packages::{self, Need};
 use crate::phases::Phases;
 use crate::product::Product;
-use crate::{child, up, workspace};
 
 const READY: &str = "/health/ready";
 const MARK: &str = "sockets";
@@ -82,10 +82,7 @@ pub(crate) fn run(args: &SocketArgs) -> Result<ExitCode> {
         args.followers <= args.connections,
         "--followers must not be more than --connections"
     );
-    let data_dir = match &args.data_dir {
-        Some(_) => up::data_dir(args.data_dir.as_deref())?,
-        None => workspace::root().join(".fairlead/bench-sockets"),
-    };
+    let data_dir = data_dir(args.data_dir.as_deref(), "bench-sockets")?;
     if let Some(document) = &args.save {
         table::check_marks(document, MARK)?;
     }

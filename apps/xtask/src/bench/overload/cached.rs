@@ -7,11 +7,10 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use super::crowd::{CLOSED, Field};
-use super::float;
-use super::servers::{Launch, Parts};
 use crate::bench::load::{self, Load};
-use crate::bench::measure::median;
+use crate::bench::measure::{float, median};
 use crate::bench::server::Server;
+use crate::bench::servers::{Launch, Parts};
 use crate::bench::workload::Workload;
 
 const TOLD: [&str; 3] = ["neither", "the gate", "gate and rate limits"];

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::float;
+use crate::bench::measure::float;
 use crate::bench::processors::Processors;
 use crate::bench::server::Server;
 use crate::bench::workload::Workload;

@@ -5,7 +5,6 @@
 
 mod cached;
 mod crowd;
-mod servers;
 
 use std::fmt::Write as _;
 use std::fs;
@@ -17,19 +16,18 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use self::crowd::{CLOSED, Field, Found, OPEN, USEFUL_MS};
-use self::servers::{Launch, Parts};
 use super::field::POOL;
 use super::machine::{Machine, Occasion};
-use super::measure::median;
+use super::measure::{float, median};
 use super::processors::Processors;
 use super::server::Server;
+use super::servers::{Launch, Parts};
 use super::stage::{self, Owner, Size, Stage};
 use super::workload::Workload;
-use super::{build, table};
+use super::{build, data_dir, table};
 use crate::packages::{self, Need};
 use crate::phases::Phases;
 use crate::product::Product;
-use crate::{up, workspace};
 
 const MARK: &str = "overload";
 const GATES: [&str; 2] = ["off", "**on**"];
@@ -51,7 +49,7 @@ pub(crate) struct OverloadArgs {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: Option<u32>,
     /// Also put the table into this document, between the marks that it has for it
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "quick")]
     save: Option<PathBuf>,
     /// Folder for database, logs and results [default: .fairlead/bench in the workspace, whose data `bench` uses, too]
     #[arg(long, value_name = "DIR")]
@@ -59,10 +57,7 @@ pub(crate) struct OverloadArgs {
 }
 
 pub(crate) fn run(args: &OverloadArgs) -> Result<ExitCode> {
-    let data_dir = match &args.data_dir {
-        Some(_) => up::data_dir(args.data_dir.as_deref())?,
-        None => workspace::root().join(".fairlead/bench"),
-    };
+    let data_dir = data_dir(args.data_dir.as_deref(), "bench")?;
     if let Some(document) = &args.save {
         table::check_marks(document, MARK)?;
     }
@@ -262,9 +257,4 @@ fn introduction(field: &Field<'_>, stage: &Stage) -> String {
         field.rounds,
         field.seconds,
     )
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-fn float(number: u64) -> f64 {
-    number as f64
 }

@@ -15,17 +15,18 @@ const FIRST: &str = "/api/v1/leads?status=NEW&limit=1";
 
 /// What of the product is on.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Parts {
+pub(crate) struct Parts {
     /// The name of its log.
-    pub(super) name: &'static str,
-    pub(super) gate: bool,
-    pub(super) cache: bool,
-    pub(super) rates: Rates,
+    pub(crate) name: &'static str,
+    pub(crate) gate: bool,
+    pub(crate) cache: bool,
+    pub(crate) recording: bool,
+    pub(crate) rates: Rates,
 }
 
 /// How often may be asked.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Rates {
+pub(crate) enum Rates {
     /// Nothing is counted.
     Off,
     /// All is counted, and never used up.
@@ -35,20 +36,42 @@ pub(super) enum Rates {
 }
 
 impl Parts {
-    pub(super) const NO_GATE: Self = Self {
+    pub(crate) const NO_GATE: Self = Self {
         name: "no-gate",
         gate: false,
         cache: false,
+        recording: true,
         rates: Rates::Ample,
     };
-    pub(super) const GATE: Self = Self {
+    pub(crate) const GATE: Self = Self {
         name: "gate",
         gate: true,
         ..Self::NO_GATE
     };
 
+    /// As in production, with what is watched and without, and both with the response cache.
+    pub(crate) const RECORDING: Self = Self {
+        name: "recording",
+        ..Self::GATE
+    };
+    pub(crate) const NOT_RECORDING: Self = Self {
+        name: "not-recording",
+        recording: false,
+        ..Self::GATE
+    };
+    pub(crate) const RECORDING_CACHED: Self = Self {
+        name: "recording-cached",
+        cache: true,
+        ..Self::RECORDING
+    };
+    pub(crate) const NOT_RECORDING_CACHED: Self = Self {
+        name: "not-recording-cached",
+        cache: true,
+        ..Self::NOT_RECORDING
+    };
+
     /// The gate, and a limit for each tenant.
-    pub(super) const fn limited(rate: f64) -> Self {
+    pub(crate) const fn limited(rate: f64) -> Self {
         Self {
             name: "gate-and-rates",
             rates: Rates::OfTenant(rate),
@@ -57,7 +80,7 @@ impl Parts {
     }
 
     /// With the response cache, nothing of the rest, the gate, or gate and rate limits.
-    pub(super) const CACHED: [Self; 3] = [
+    pub(crate) const CACHED: [Self; 3] = [
         Self {
             name: "cached-bare",
             cache: true,
@@ -79,8 +102,8 @@ impl Parts {
 }
 
 /// How servers are started.
-pub(super) struct Launch<'a> {
-    pub(super) product: &'a Product,
+pub(crate) struct Launch<'a> {
+    pub(crate) product: &'a Product,
     binary: PathBuf,
     variables: Vec<(String, String)>,
     rates: Vec<String>,
@@ -89,8 +112,8 @@ pub(super) struct Launch<'a> {
 }
 
 impl<'a> Launch<'a> {
-    /// As in production, but for the pool, which is that of the other benchmarks.
-    pub(super) fn new(
+    /// As in production, but for the pool, which is that of the other benchmarks, and rates, which are never used up.
+    pub(crate) fn new(
         product: &'a Product,
         binary: PathBuf,
         data_dir: &'a Path,
@@ -124,7 +147,7 @@ impl<'a> Launch<'a> {
     }
 
     /// Starts one. Without a token it is only waited for until it is ready.
-    pub(super) fn start(&self, parts: Parts, token: &str) -> Result<Server> {
+    pub(crate) fn start(&self, parts: Parts, token: &str) -> Result<Server> {
         let port = free_port()?;
         let mut command = Command::new(&self.binary);
         command
@@ -135,7 +158,8 @@ impl<'a> Launch<'a> {
             .env("FAIRLEAD__DATA_DIR", self.data_dir)
             .env("FAIRLEAD__HTTP__PORT", port.to_string())
             .env("FAIRLEAD__ADMISSION__ENABLED", parts.gate.to_string())
-            .env("FAIRLEAD__CACHE__RESPONSES__ENABLED", parts.cache.to_string());
+            .env("FAIRLEAD__CACHE__RESPONSES__ENABLED", parts.cache.to_string())
+            .env("FAIRLEAD__PERFORMANCE__RECORDING", parts.recording.to_string());
         match parts.rates {
             Rates::Ample => {}
             Rates::Off => {
