@@ -1,8 +1,11 @@
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sea_orm_migration::prelude::{DbErr, MigratorTrait as _};
-use sea_orm_migration::sea_orm::{ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection};
+use sea_orm_migration::sea_orm::{
+    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, DbBackend, Statement,
+};
 use sea_orm_migration::{Migration, MigrationStatus};
+use tokio::time::sleep;
 
 use crate::step::Migrator;
 
@@ -27,6 +30,11 @@ pub struct Progress {
 
 /// Any number that nothing else in this database takes for an advisory lock.
 const LOCK: i64 = 0x6661_6972_6c65_6164;
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(200);
+const LOCKED_FOR: Duration = Duration::from_mins(10);
+
+/// Whoever waits for a table holds up all that queues behind.
+pub(crate) const LOCK_TIMEOUT: &str = "SET lock_timeout = '10s'";
 
 /// Applies the steps that are pending and makes the partitions of the months to come; returns the names of the steps
 /// that were applied.
@@ -43,16 +51,30 @@ pub async fn migrate(owner_url: &str) -> Result<Vec<String>, MigrateError> {
 }
 
 async fn migrate_locked(db: &DatabaseConnection) -> Result<Vec<String>, MigrateError> {
-    db.execute_unprepared(&format!(
-        "SET lock_timeout = '10min'; SELECT pg_advisory_lock({LOCK})"
-    ))
-    .await
-    .map_err(MigrateError::Locked)?;
+    lock(db).await.map_err(MigrateError::Locked)?;
     apply(db).await.map_err(MigrateError::Failed)
 }
 
+/// Asks again and again: whoever waited in a statement would be waited for by an index that is built beside others, which
+/// waits for all statements that have begun before it.
+async fn lock(db: &DatabaseConnection) -> Result<(), DbErr> {
+    let text = format!("SELECT pg_try_advisory_lock({LOCK})");
+    let began = Instant::now();
+    loop {
+        let statement = Statement::from_string(DbBackend::Postgres, text.as_str());
+        let row = db.query_one_raw(statement).await?;
+        if row.map_or(Ok(false), |row| row.try_get_by_index(0))? {
+            return Ok(());
+        }
+        if began.elapsed() > LOCKED_FOR {
+            return Err(DbErr::Custom("it was not let go of".to_owned()));
+        }
+        sleep(TRY_AGAIN_AFTER).await;
+    }
+}
+
 async fn apply(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
-    db.execute_unprepared("SET lock_timeout = '10s'").await?;
+    db.execute_unprepared(LOCK_TIMEOUT).await?;
     let pending = names(&Migrator::get_pending_migrations(db).await?);
     Migrator::up(db, None).await?;
     // So that the processes that serve can tell whether the schema is theirs.

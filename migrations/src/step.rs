@@ -6,11 +6,27 @@ use sea_orm_migration::sea_orm::ConnectionTrait as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::bootstrap;
+use crate::migrate::LOCK_TIMEOUT;
 
 /// One SQL file. A shipped file is never edited: what follows is another file.
+///
+/// It is applied in a transaction, unless it is one `CREATE INDEX CONCURRENTLY`, which cannot be: for a table to which
+/// much is written.
 struct Step {
     name: &'static str,
     sql: &'static str,
+}
+
+impl Step {
+    /// The name of the index that is all that it makes, while others write.
+    fn built_beside(&self) -> Option<&'static str> {
+        let mut lines = self.sql.lines().filter(|line| !line.starts_with("--"));
+        lines
+            .find(|line| !line.is_empty())?
+            .strip_prefix("CREATE INDEX CONCURRENTLY ")?
+            .split(' ')
+            .next()
+    }
 }
 
 macro_rules! steps {
@@ -103,12 +119,22 @@ impl MigrationName for SqlFile {
 
 #[async_trait]
 impl MigrationTrait for SqlFile {
+    fn use_transaction(&self) -> Option<bool> {
+        self.0.built_beside().map(|_| false)
+    }
+
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        manager
-            .get_connection()
-            .execute_unprepared(self.0.sql)
-            .await
-            .map(drop)
+        let db = manager.get_connection();
+        let Some(index) = self.0.built_beside() else {
+            return db.execute_unprepared(self.0.sql).await.map(drop);
+        };
+        // It waits for transactions that have begun before it, and nobody who reads or writes waits for it.
+        db.execute_unprepared("SET lock_timeout = '10min'").await?;
+        // Of a try that was broken off there is an index that is kept up to date and never used.
+        db.execute_unprepared(&format!("DROP INDEX CONCURRENTLY IF EXISTS {index}"))
+            .await?;
+        db.execute_unprepared(self.0.sql).await?;
+        db.execute_unprepared(LOCK_TIMEOUT).await.map(drop)
     }
 
     async fn down(&self, _: &SchemaManager) -> Result<(), DbErr> {
@@ -138,6 +164,19 @@ mod tests {
         let steps: Vec<&str> = STEPS.iter().map(|step| step.name).collect();
 
         assert_eq!(steps, files);
+    }
+
+    #[test]
+    fn a_step_that_is_built_beside_others_is_one_statement_by_itself() {
+        for step in STEPS.iter().filter(|step| step.sql.contains("CONCURRENTLY")) {
+            let code = step.sql.lines().filter(|line| !line.starts_with("--"));
+            let code: String = code.collect();
+
+            assert!(step.built_beside().is_some(), "{}", step.name);
+            assert_eq!(code.matches(';').count(), 1, "{}", step.name);
+        }
+        let beside = STEPS.iter().filter_map(Step::built_beside);
+        assert_eq!(beside.collect::<Vec<_>>(), ["jobs_dead"]);
     }
 
     #[test]

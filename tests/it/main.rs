@@ -41,6 +41,7 @@ mod leads_in_bulk;
 mod loadtest;
 mod mailing_list;
 mod metrics;
+mod migrating;
 mod operations;
 mod performance;
 mod plans;

@@ -23,7 +23,7 @@ pub struct Migration {
 pub fn migration(advice: &[IndexAdvice], measured: Duration, now: OffsetDateTime) -> Migration {
     let mut up = format!(
         "-- Indexes that statements were measured to need, within {:.1} hours until {}.\n\
-         -- Where others write meanwhile, each is built ahead of this step by CREATE INDEX CONCURRENTLY, which no step can do:\n\
+         -- Where others write meanwhile, each is built ahead of this step by CREATE INDEX CONCURRENTLY, which cannot be in a transaction:\n\
          -- then it is here already. One whose building was broken off is invalid, and is dropped before it is built again.\n",
         measured.as_secs_f64() / 3_600.0,
         now.date(),
