@@ -25,7 +25,7 @@ const DEAD_JOB: &str = "
 const ALERT: &str = r#"
     WITH incident AS (
         SELECT jsonb_build_object('number', 1, 'severity', 'warning', 'since', t, 'opened', t, 'worst', 1.0, 'latest', 1.0,
-                                  'told', NULL, 'acknowledged', NULL, 'isFlapping', false) AS it, now() AS at
+                                  'told', NULL, 'acknowledged', NULL, 'isFlapping', false) AS it
         FROM to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS t
     ), watch AS (
         INSERT INTO perf.alert_watches (key, watch)
@@ -33,8 +33,8 @@ const ALERT: &str = r#"
             jsonb_build_object('incident', it, 'why', NULL, 'criticalSince', NULL, 'wellSince', NULL))) FROM incident
         ON CONFLICT (key) DO UPDATE SET watch = EXCLUDED.watch
     )
-    INSERT INTO perf.alerts (id, rule, metric, severity, opened_at, incident)
-    SELECT gen_random_uuid(), 'memory-growth', 'memoryGrowthBytes', 'warning', at, it FROM incident"#;
+    INSERT INTO perf.alerts (id, rule, metric, severity, incident)
+    SELECT gen_random_uuid(), 'memory-growth', 'memoryGrowthBytes', 'warning', it FROM incident"#;
 
 /// Somebody who calls every operation.
 struct Identity {

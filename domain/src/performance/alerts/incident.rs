@@ -31,6 +31,12 @@ impl Escalation {
             Self::Lasting => "lasting",
         }
     }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Worse, Self::Lasting]
+            .into_iter()
+            .find(|escalation| escalation.as_str() == text)
+    }
 }
 
 /// Something is wrong, and is not known to be well again.

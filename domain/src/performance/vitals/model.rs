@@ -74,8 +74,12 @@ pub struct PageVital {
 /// What browsers of one tenant have measured.
 #[async_trait]
 pub trait WebVitals: Send {
-    /// All that was measured in hours that began from `since` on, added up over processes and hours.
-    async fn since(&mut self, since: OffsetDateTime) -> Result<Vec<(Page, Vital, PageVital)>, StoreError>;
+    /// All that was measured in hours that began from `since` on, added up over processes and hours; where that is more than
+    /// is read at once, from the later hour on that is returned with it.
+    async fn since(
+        &mut self,
+        since: OffsetDateTime,
+    ) -> Result<(OffsetDateTime, Vec<(Page, Vital, PageVital)>), StoreError>;
 }
 
 /// Where what browsers of all tenants have measured is written down.

@@ -153,26 +153,29 @@ struct Error {
     message: String,
 }
 
+fn error(refusal: &[u8]) -> Option<Error> {
+    let errors: Errors = serde_json::from_slice(refusal).ok()?;
+    Some(errors.error)
+}
+
 /// Whether a refusal says that there is no such customer.
 pub(super) fn is_missing_customer(refusal: &[u8]) -> bool {
-    let errors: Option<Errors> = serde_json::from_slice(refusal).ok();
-    errors.is_some_and(|Errors { error }| {
+    error(refusal).is_some_and(|error| {
         error.code.as_deref() == Some("resource_missing") && error.param.as_deref() == Some("customer")
     })
 }
 
 /// Whether a refusal says that an event of this identifier was taken before. It has no code of its own.
 pub(super) fn is_known_event(refusal: &[u8], identifier: &str) -> bool {
-    let errors: Option<Errors> = serde_json::from_slice(refusal).ok();
-    errors.is_some_and(|Errors { error }| {
+    error(refusal).is_some_and(|error| {
         let known = format!("An event already exists with identifier {identifier}");
         error.kind == "invalid_request_error" && error.message.starts_with(&known)
     })
 }
 
 /// What a refusal says, by its fixed words alone: its message may repeat what was sent.
-pub(super) fn told(body: &[u8]) -> Option<String> {
-    let Errors { error } = serde_json::from_slice(body).ok()?;
+pub(super) fn told(refusal: &[u8]) -> Option<String> {
+    let error = error(refusal)?;
     let words = [Some(error.kind), error.code, error.param];
     let is_word = |word: &String| {
         word.len() <= 100

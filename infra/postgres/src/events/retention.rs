@@ -179,11 +179,14 @@ impl PgSystemStore {
             },
             None => None,
         };
+        let Some(horizon) = self.look_at(month, archived).await? else {
+            return Ok(Outcome::Kept);
+        };
         let mut tries = 0;
-        let (horizon, was_there) = loop {
+        let was_there = loop {
             tries += 1;
-            match self.drop_month(month, archived).await {
-                Ok(Some(dropped)) => break dropped,
+            match self.drop_month(month, horizon).await {
+                Ok(Some(was_there)) => break was_there,
                 Ok(None) => return Ok(Outcome::Kept),
                 Err(StoreError::Contended) if tries < TRIES => sleep(BETWEEN_TRIES).await,
                 Err(error) => return Err(error),
@@ -209,28 +212,32 @@ impl PgSystemStore {
         }
     }
 
-    /// Returns behind what nothing was looked at, and whether there was such a month; `None`: it must stay.
+    /// Returns behind what nothing was looked at; `None`: the month must stay. Once for all tries, since to count a month
+    /// takes long.
     ///
     /// Whoever writes waits for a moment only, so what there is is looked at before that. What is recorded by a transaction
     /// that had not ended when the looking began is behind the horizon, whenever it ends; once nobody writes to the month
     /// any more it is seen there, and the month stays until the next time.
-    async fn drop_month(
-        &self,
-        month: Date,
-        archived: Option<Archived>,
-    ) -> Result<Option<(Xid, bool)>, StoreError> {
+    async fn look_at(&self, month: Date, archived: Option<Archived>) -> Result<Option<Xid>, StoreError> {
         let connection = self.cluster().system();
         let row = connection.sql(HORIZON).fetch_one().await?;
         let horizon: Xid = row.try_get(0).map_err(SqlError::from)?;
-        if is_needed(&connection, month).await? {
-            return Ok(None);
-        }
         if let Some(Archived { events }) = archived {
             let now = archive::count(&connection, month).await?;
             if now != events {
                 tracing::warn!(%month, archived = events.count, now = now.count, "events were added to a month while it was archived: it is archived anew");
                 return Ok(None);
             }
+        }
+        connection.commit().await?;
+        Ok(Some(horizon))
+    }
+
+    /// Returns whether there was such a month; `None`: it must stay.
+    async fn drop_month(&self, month: Date, horizon: Xid) -> Result<Option<bool>, StoreError> {
+        let connection = self.cluster().system();
+        if is_needed(&connection, month).await? {
+            return Ok(None);
         }
         let row = connection.sql(HOLD).bind(month).fetch_one().await?;
         let is_there = row.try_get(0).map_err(SqlError::from)?;
@@ -248,7 +255,7 @@ impl PgSystemStore {
         connection.sql(NOTE).bind(month).execute().await?;
         connection.sql(DROP).bind(month).execute().await?;
         connection.commit().await?;
-        Ok(Some((horizon, is_there)))
+        Ok(Some(is_there))
     }
 }
 

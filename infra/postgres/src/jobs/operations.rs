@@ -115,7 +115,8 @@ const LIST_DEAD: &str = list!(
 /// Those that are under way or put off may be older than all that is finished, and are found by indexes of their own: the
 /// ones are as few as there are places, and the others come in the order in which they become due.
 const LIST_ACTIVE: &str = list!("SELECT * FROM jobs WHERE queue = $1 AND state = 'active' LIMIT $7");
-const LIST_DELAYED: &str = list!("SELECT * FROM jobs WHERE queue = $1 AND state = 'delayed' LIMIT $7 * 50");
+const LIST_DELAYED: &str =
+    list!("SELECT * FROM jobs WHERE queue = $1 AND state = 'delayed' ORDER BY run_at LIMIT $7 * 50");
 
 const LOOKED_TO: &str = "
     SELECT id FROM jobs WHERE queue = $1 AND id < COALESCE($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid)

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::screen::{Screened, screen};
 use super::turns::Turn;
-use super::{Session, functions, known, tree, verify};
+use super::{Session, functions, known, verify};
 use crate::error::{SqlError, unexpected};
 use crate::nodes::Cluster;
 use crate::wire::Error;
@@ -75,7 +75,7 @@ impl QueryPlans for PgQueryPlans {
         advice: &[IndexAdvice],
         statements: &[StatementReport],
     ) -> Result<Vec<Verification>, StoreError> {
-        Ok(verify::verify(&self.cluster, advice, statements).await?)
+        verify::verify(&self.cluster, advice, statements).await
     }
 }
 
@@ -138,28 +138,13 @@ async fn plan(session: &mut Session, screened: &Screened, run: Run) -> Result<Pl
     let text = &screened.text;
     let explain = match run {
         Run::PlannedOnly if screened.parameters > 0 => {
-            session
-                .ask(&format!("PREPARE analyzed AS {text}"))
-                .await
-                .map_err(of_statement)?;
-            let known = session
-                .ask(
-                    "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'analyzed'",
-                )
-                .await
-                .map_err(own)?;
-            let parameters: i32 = known.first().map_or(Ok(0), |row| row.try_get(0)).map_err(own)?;
-            let nothing = vec!["NULL"; usize::try_from(parameters).unwrap_or_default()];
-            format!(
-                "EXPLAIN (FORMAT JSON, VERBOSE) EXECUTE analyzed ({})",
-                nothing.join(", ")
-            )
+            let execute = session.prepare(text).await.map_err(of_statement)?;
+            format!("EXPLAIN (FORMAT JSON, VERBOSE) {execute}")
         }
         Run::PlannedOnly => format!("EXPLAIN (FORMAT JSON, VERBOSE) {text}"),
         Run::Executed => format!("EXPLAIN (FORMAT JSON, VERBOSE, ANALYZE) {text}"),
     };
-    let answer = session.explain(&explain).await.map_err(of_statement)?;
-    tree::plan(&answer).ok_or_else(|| unexpected("a plan that this version cannot read").into())
+    session.explain(&explain).await.map_err(of_statement)
 }
 
 fn own(error: Error) -> AnalyseError {

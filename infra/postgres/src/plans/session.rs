@@ -2,11 +2,12 @@ use std::fmt;
 use std::time::Duration;
 
 use fairlead_domain::identity::TenantId;
+use fairlead_domain::performance::plans::Plan;
 use fairlead_telemetry::spawn;
-use serde_json::Value;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
+use super::tree;
 use super::turns::Turn;
 use crate::pool::Target;
 use crate::wire::{Conversation, Error, Row};
@@ -67,11 +68,30 @@ impl Session {
         Ok(session)
     }
 
-    /// Runs an EXPLAIN, and returns what it says.
-    pub(crate) async fn explain(&mut self, text: &str) -> Result<Value, Error> {
+    /// Prepares a statement, and returns how it is executed for any values of them.
+    pub(super) async fn prepare(&mut self, text: &str) -> Result<String, Error> {
+        self.ask(&format!("PREPARE asked AS {text}")).await?;
+        let known = self
+            .ask("SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'asked'")
+            .await?;
+        let parameters: i32 = known.first().map_or(Ok(0), |row| row.try_get(0))?;
+        if parameters == 0 {
+            return Ok("EXECUTE asked".to_owned());
+        }
+        let nothing = vec!["NULL"; usize::try_from(parameters).unwrap_or_default()];
+        Ok(format!("EXECUTE asked ({})", nothing.join(", ")))
+    }
+
+    /// Forgets what was prepared.
+    pub(super) async fn deallocate(&mut self) -> Result<(), Error> {
+        self.ask("DEALLOCATE asked").await.map(drop)
+    }
+
+    /// Runs an EXPLAIN in JSON, and returns the plan.
+    pub(crate) async fn explain(&mut self, text: &str) -> Result<Plan, Error> {
         let rows = self.ask(text).await?;
         let row = rows.first().ok_or(Error::Protocol("no plan"))?;
-        row.try_get(0)
+        tree::plan(&row.try_get(0)?).ok_or(Error::Protocol("a plan that this version cannot read"))
     }
 
     /// Runs a statement of our own.

@@ -1,12 +1,14 @@
 //! What the planner would make of indexes that are not there, where the extension `hypopg` is installed.
 //! <https://hypopg.readthedocs.io>
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use fairlead_domain::performance::StatementReport;
 use fairlead_domain::performance::index_advice::{Costs, IndexAdvice, Verification};
+use fairlead_domain::store::StoreError;
 
-use super::{Session, tree};
+use super::Session;
 use crate::error::SqlError;
 use crate::nodes::Cluster;
 use crate::wire::Error;
@@ -23,17 +25,29 @@ const HYPOPG: &str = "
 
 /// The tenant's own row security is planned for, whichever tenant it is: no value is looked at.
 pub(super) async fn verify(
-    cluster: &Cluster,
+    cluster: &Arc<Cluster>,
     advice: &[IndexAdvice],
     statements: &[StatementReport],
-) -> Result<Vec<Verification>, SqlError> {
+) -> Result<Vec<Verification>, StoreError> {
+    if advice.is_empty() {
+        return Ok(Vec::new());
+    }
+    let connection = cluster.system();
+    let found = connection.sql(HYPOPG).fetch_optional().await?;
+    connection.commit().await?;
+    let Some(found) = found else {
+        let why = "the extension hypopg is not installed";
+        return Ok(vec![Verification::Unverified(why.to_owned()); advice.len()]);
+    };
+    let schema: String = found.try_get(0).map_err(SqlError::from)?;
     let mut verified = Vec::with_capacity(advice.len());
     for of in advice {
         // A statement that fails ends its transaction, and an index that is only thought of its connection.
         let turn = cluster.planning().wait().await?;
         let target = cluster.app_pool().target();
-        let mut session = Session::begin(turn, target, None, STATEMENT_TIMEOUT).await?;
-        let outcome = one(&mut session, of, statements).await;
+        let session = Session::begin(turn, target, None, STATEMENT_TIMEOUT).await;
+        let mut session = session.map_err(SqlError::from)?;
+        let outcome = one(&mut session, &schema, of, statements).await;
         drop(session);
         verified.push(match outcome {
             Ok(verification) => verification,
@@ -41,7 +55,7 @@ pub(super) async fn verify(
                 "the planner does not take it: {}",
                 error.message().unwrap_or_default()
             )),
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(SqlError::from(error).into()),
         });
     }
     Ok(verified)
@@ -49,15 +63,10 @@ pub(super) async fn verify(
 
 async fn one(
     session: &mut Session,
+    schema: &str,
     advice: &IndexAdvice,
     statements: &[StatementReport],
 ) -> Result<Verification, Error> {
-    let unverified = |why: &str| Ok(Verification::Unverified(why.to_owned()));
-    let found = session.ask(HYPOPG).await?;
-    let Some(schema) = found.first() else {
-        return unverified("the extension hypopg is not installed");
-    };
-    let schema: String = schema.try_get(0)?;
     let served = advice.serves.iter().take(MOST_STATEMENTS);
     let texts: Vec<&str> = served
         .filter_map(|served| {
@@ -69,7 +78,8 @@ async fn one(
         .filter(|text| !text.is_empty())
         .collect();
     if texts.is_empty() {
-        return unverified("the statements are not known any more");
+        let why = "the statements are not known any more";
+        return Ok(Verification::Unverified(why.to_owned()));
     }
     let before = cost(session, &texts).await?;
     let index = format!("CREATE INDEX ON {}", advice.index).replace('\'', "''");
@@ -86,24 +96,13 @@ async fn one(
 async fn cost(session: &mut Session, texts: &[&str]) -> Result<f64, Error> {
     let mut whole = 0.0;
     for text in texts {
-        session.ask(&format!("PREPARE advised AS {text}")).await?;
-        let known = session
-            .ask("SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'advised'")
+        let execute = session.prepare(text).await?;
+        let plan = session
+            .explain(&format!("EXPLAIN (FORMAT JSON) {execute}"))
             .await?;
-        let parameters: i32 = known.first().map_or(Ok(0), |row| row.try_get(0))?;
-        let nothing = vec!["NULL"; usize::try_from(parameters).unwrap_or_default()].join(", ");
-        let arguments = if nothing.is_empty() {
-            String::new()
-        } else {
-            format!(" ({nothing})")
-        };
-        let answer = session
-            .explain(&format!("EXPLAIN (FORMAT JSON) EXECUTE advised{arguments}"))
-            .await?;
-        let plan = tree::plan(&answer).ok_or(Error::Protocol("no plan"))?;
         whole += plan.root.total_cost;
         // One that is prepared does not learn of what is thought of meanwhile.
-        session.ask("DEALLOCATE advised").await?;
+        session.deallocate().await?;
     }
     Ok(whole)
 }

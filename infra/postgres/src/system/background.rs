@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, timeout};
 use uuid::Uuid;
 
 use super::PgSystemStore;
+use super::platform::MAKE_PARTITIONS;
 use crate::error::SqlError;
 use crate::wire::Conversation;
 
@@ -73,8 +74,6 @@ const CLEAR_BILLING_EVENTS: &str = "
     DELETE FROM billing_events
     WHERE (tenant_id, id) IN (
         SELECT tenant_id, id FROM billing_events WHERE received_at < $1 - interval '30 days' LIMIT $2)";
-
-const MAKE_PARTITIONS: &str = "SELECT make_partitions(3)";
 
 impl PgSystemStore {
     /// Learns which sessions are revoked now; done once before the first request is served.

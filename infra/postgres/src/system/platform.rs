@@ -4,6 +4,7 @@ use fairlead_domain::identity::{DatabaseSize, ExtensionState, Platform, Preparat
 use fairlead_domain::store::StoreError;
 
 use super::PgSystemUnitOfWork;
+use super::catalog::count;
 use crate::error::SqlError;
 
 const DATABASE_BYTES: &str = "SELECT pg_database_size(current_database())";
@@ -25,7 +26,8 @@ const TABLES: &str = "
 // To make one takes a lock that those who write to the table hold, and whoever waits for it holds up all who come next.
 const WAIT: &str = "SELECT set_config('lock_timeout', '500ms', true)";
 
-const MAKE_PARTITIONS: &str = "SELECT make_partitions(3)::bigint";
+/// For the months to come.
+pub(super) const MAKE_PARTITIONS: &str = "SELECT make_partitions(3)::bigint";
 
 // With the default one of each.
 const PARTITIONS: &str = "
@@ -35,7 +37,8 @@ const PARTITIONS: &str = "
 const NEEDED: &str = "
     SELECT name, to_regclass(name) IS NOT NULL
     FROM unnest(ARRAY['perf.samples', 'perf.objective_counts', 'perf.alert_turn', 'perf.alert_rules', 'perf.objectives',
-                      'perf.alert_watches', 'perf.alerts', 'perf.alert_notices', 'public.tenant_usage']) AS name
+                      'perf.alert_watches', 'perf.alerts', 'perf.alert_notices', 'public.tenant_usage',
+                      'public.web_vitals']) AS name
     ORDER BY name";
 
 const EXTENSIONS: &str = "
@@ -50,14 +53,14 @@ impl Platform for PgSystemUnitOfWork {
     #[tracing::instrument(level = "debug", name = "db.platform.database_size", skip_all)]
     async fn database_size(&mut self) -> Result<DatabaseSize, StoreError> {
         let row = self.connection.sql(DATABASE_BYTES).fetch_one().await?;
-        let total_bytes = bytes(row.try_get(0).map_err(SqlError::from)?);
+        let total_bytes = count(row.try_get(0).map_err(SqlError::from)?);
         let rows = self.connection.sql(TABLES).fetch_all().await?;
         let table = |row: &Row| -> Result<TableSize, crate::wire::Error> {
             Ok(TableSize {
                 name: row.try_get(0)?,
-                table_bytes: bytes(row.try_get(1)?),
-                index_bytes: bytes(row.try_get(2)?),
-                estimated_rows: row.try_get::<Option<i64>>(3)?.map(bytes),
+                table_bytes: count(row.try_get(1)?),
+                index_bytes: count(row.try_get(2)?),
+                estimated_rows: row.try_get::<Option<i64>>(3)?.map(count),
             })
         };
         let tables = rows
@@ -71,18 +74,19 @@ impl Platform for PgSystemUnitOfWork {
     #[tracing::instrument(level = "debug", name = "db.platform.prepare", skip_all)]
     async fn prepare(&mut self) -> Result<Preparation, StoreError> {
         let found = self.connection.sql(PARTITIONS).fetch_one().await?;
-        self.connection.sql(WAIT).enqueue().await?;
-        let made = self.connection.sql(MAKE_PARTITIONS).fetch_one().await?;
         let tables = self.connection.sql(NEEDED).fetch_all().await?;
         let extensions = self.connection.sql(EXTENSIONS).fetch_all().await?;
+        // Last, as what it locks is locked until the end.
+        self.connection.sql(WAIT).enqueue().await?;
+        let made = self.connection.sql(MAKE_PARTITIONS).fetch_one().await?;
         let read = || -> Result<Preparation, crate::wire::Error> {
             Ok(Preparation {
                 tables: tables
                     .iter()
                     .map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
                     .collect::<Result<_, crate::wire::Error>>()?,
-                partitions_found: bytes(found.try_get(0)?),
-                partitions_made: bytes(made.try_get(0)?),
+                partitions_found: count(found.try_get(0)?),
+                partitions_made: count(made.try_get(0)?),
                 extensions: extensions
                     .iter()
                     .map(|row| {
@@ -99,9 +103,4 @@ impl Platform for PgSystemUnitOfWork {
         };
         Ok(read().map_err(SqlError::from)?)
     }
-}
-
-/// Sizes and counts are never negative.
-fn bytes(number: i64) -> u64 {
-    u64::try_from(number).unwrap_or_default()
 }

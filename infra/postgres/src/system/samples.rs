@@ -344,7 +344,8 @@ fn sample_of(kind: &str, row: Stored) -> Option<Sample> {
     })
 }
 
-fn code(grain: Grain) -> i32 {
+/// How the database names it.
+pub(super) fn code(grain: Grain) -> i32 {
     match grain {
         Grain::Fine => 0,
         Grain::Hour => 1,

@@ -13,14 +13,13 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::PgSystemStore;
+use super::samples::code;
 use crate::connection::Connection;
 use crate::error::SqlError;
 use crate::web_vitals::read;
 
 /// How long days are kept.
 const KEPT_FOR: time::Duration = time::Duration::days(400);
-/// Rows per statement.
-const BATCH: i64 = 10_000;
 
 // Rows come in one order, so that processes that write at once wait for each other and never in a ring. Of a tenant that is
 // gone meanwhile nothing is kept.
@@ -97,15 +96,7 @@ impl PgSystemStore {
             put(&connection, Grain::Day, "", &of_day).await?;
             connection.commit().await?;
         }
-        loop {
-            let connection = self.cluster.system();
-            let cleared = connection.sql(CLEAR).bind(now - KEPT_FOR).bind(BATCH);
-            let cleared = cleared.execute().await?;
-            connection.commit().await?;
-            if cleared < BATCH.unsigned_abs() {
-                return Ok(());
-            }
-        }
+        self.clear_in_batches(CLEAR, now - KEPT_FOR).await
     }
 
     async fn oldest_vitals(
@@ -135,7 +126,7 @@ async fn put(
     let slowest = || known.iter().map(|(_, known)| known.slowest.as_ref());
     connection
         .sql(PUT)
-        .bind(if grain == Grain::Day { 2 } else { 1 })
+        .bind(code(grain))
         .bind(process)
         .bind(keys().map(|key| key.tenant.as_uuid()).collect::<Vec<_>>())
         .bind(keys().map(|key| key.hour).collect::<Vec<_>>())

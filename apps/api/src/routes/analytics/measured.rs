@@ -58,6 +58,7 @@ impl FromQuery for VitalsQuery {
     }],
 }], "hasMore": false}))]
 struct WebVitalsView {
+    /// Later than the period began where many processes have written down more than is added up at once.
     #[serde(with = "time::serde::rfc3339")]
     since: OffsetDateTime,
     /// Pages of which most views have told come first.
@@ -85,7 +86,7 @@ impl Question for VitalsQuery {
             Grain::Hour
         };
         let since = grain.beginning(since);
-        let known = from.uow.web_vitals().since(since).await?;
+        let (since, known) = from.uow.web_vitals().since(since).await?;
         let (items, has_more) = pages(known, self.limit);
         Ok(Representation::by_digest(&WebVitalsView {
             since,

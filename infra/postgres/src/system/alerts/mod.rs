@@ -97,8 +97,8 @@ const LIST: &str = alerts!(
 );
 
 const INSERT: &str = "
-    INSERT INTO perf.alerts (id, rule, metric, severity, opened_at, incident, acknowledged_by, resolved_at)
-    VALUES ($1, $2, $3, $4, $5, $6::text::jsonb, $7, $8)";
+    INSERT INTO perf.alerts (id, rule, metric, severity, incident, acknowledged_by, resolved_at)
+    VALUES ($1, $2, $3, $4, $5::text::jsonb, $6, $7)";
 
 const UPDATE: &str = "
     UPDATE perf.alerts SET severity = $2, incident = $3::text::jsonb, acknowledged_by = $4, resolved_at = $5
@@ -264,7 +264,6 @@ impl Alerts for PgSystemUnitOfWork {
             .bind(alert.rule.as_str())
             .bind(alert.metric.map(Metric::as_str))
             .bind(alert.incident.severity.as_str())
-            .bind(alert.incident.opened)
             .bind(rows::incident_json(&alert.incident))
             .bind(alert.acknowledged_by.as_deref())
             .bind(alert.resolved);

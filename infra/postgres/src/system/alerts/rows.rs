@@ -169,16 +169,13 @@ pub(super) fn notice(row: &Row) -> Result<AlertNotice, StoreError> {
     let kind: &str = row.try_get(2).map_err(get)?;
     let severity: &str = row.try_get(3).map_err(get)?;
     let why: Option<&str> = row.try_get(5).map_err(get)?;
+    let why = why.map(|why| Escalation::parse(why).ok_or_else(|| broken("reason")));
     Ok(AlertNotice {
         id,
         at: row.try_get(1).map_err(get)?,
         kind: NoticeKind::parse(kind).ok_or_else(|| broken("kind"))?,
         severity: Severity::parse(severity).ok_or_else(|| broken("severity"))?,
         value: row.try_get(4).map_err(get)?,
-        why: why.and_then(|why| {
-            [Escalation::Worse, Escalation::Lasting]
-                .into_iter()
-                .find(|known| known.as_str() == why)
-        }),
+        why: why.transpose()?,
     })
 }

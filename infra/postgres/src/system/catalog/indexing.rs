@@ -8,10 +8,9 @@ use fairlead_domain::performance::index_advice::{
 };
 use fairlead_domain::performance::{Fingerprint, StatementReport};
 use fairlead_domain::store::StoreError;
-use serde_json::Value;
 use time::OffsetDateTime;
 
-use super::count;
+use super::{count, real};
 use crate::error::SqlError;
 use crate::nodes::Cluster;
 use crate::plans::{Ran, Session, predicate, shapes};
@@ -180,8 +179,8 @@ async fn note_column(session: &mut Session, tables: &mut [Found], row: &Row) -> 
             found.quoted
         );
         let plan = session.explain(&grouped).await?;
-        distinct = figure(&plan, "Plan Rows").unwrap_or(distinct);
-        bytes = figure(&plan, "Plan Width").unwrap_or(bytes);
+        distinct = plan.root.rows;
+        bytes = real(plan.root.row_bytes);
     }
     found.table.columns.push(Column {
         name,
@@ -189,10 +188,6 @@ async fn note_column(session: &mut Session, tables: &mut [Found], row: &Row) -> 
         bytes,
     });
     Ok(())
-}
-
-fn figure(plan: &Value, name: &str) -> Option<f64> {
-    plan.pointer("/0/Plan")?.get(name)?.as_f64()
 }
 
 /// What statements ask.
@@ -247,8 +242,7 @@ impl Shaped {
                         found.quoted, fixed.sql
                     );
                     let plan = session.explain(&counted).await?;
-                    let rows = figure(&plan, "Plan Rows").unwrap_or(found.table.rows);
-                    let share = (rows / found.table.rows.max(1.0)).min(1.0);
+                    let share = (plan.root.rows / found.table.rows.max(1.0)).min(1.0);
                     known.insert(key, share);
                     share
                 };
@@ -328,9 +322,4 @@ fn index(columns: &mut Columns<'_>) -> Result<(IndexFacts, Option<ExistingIndex>
         bytes: facts.bytes,
     };
     Ok((facts, Some(existing)))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts of statements and rows")]
-fn real(count: u64) -> f64 {
-    count as f64
 }

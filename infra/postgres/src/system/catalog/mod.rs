@@ -29,6 +29,14 @@ impl Catalog for PgSystemStore {
 }
 
 /// Sizes and counts are never negative.
-fn count(number: i64) -> u64 {
+pub(super) fn count(number: i64) -> u64 {
     u64::try_from(number).unwrap_or_default()
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of statements and rows, and widths of these"
+)]
+fn real(count: u64) -> f64 {
+    count as f64
 }

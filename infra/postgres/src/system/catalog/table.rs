@@ -5,7 +5,7 @@ use fairlead_domain::performance::catalog::{Changes, IndexUse, Scans, TableRepor
 use fairlead_domain::performance::maintenance::TableState;
 use fairlead_domain::store::StoreError;
 
-use super::count;
+use super::{count, real};
 use crate::error::SqlError;
 use crate::nodes::Cluster;
 use crate::plans::Session;
@@ -193,11 +193,9 @@ async fn row_bytes(cluster: &Cluster, quoted: &str, columns: &[String], rows: u6
                 "EXPLAIN (FORMAT JSON) SELECT {column} FROM {quoted} WHERE {column} IS NOT NULL"
             ))
             .await?;
-        let figure = |name: &str| plan.pointer("/0/Plan")?.get(name)?.as_f64();
-        let (there, wide) = (figure("Plan Rows"), figure("Plan Width"));
-        let share = there.unwrap_or_default() / real(rows.max(1));
+        let share = plan.root.rows / real(rows.max(1));
         has_nulls |= share < 1.0;
-        bytes += share.min(1.0) * wide.unwrap_or_default();
+        bytes += share.min(1.0) * real(plan.root.row_bytes);
     }
     drop(session);
     // A bit for each column, behind the 23 bytes of a header that without them ends at 24.
@@ -210,11 +208,6 @@ async fn row_bytes(cluster: &Cluster, quoted: &str, columns: &[String], rows: u6
 }
 
 const HEADER: usize = 23;
-
-#[expect(clippy::cast_precision_loss, reason = "a share of rows")]
-fn real(rows: u64) -> f64 {
-    rows as f64
-}
 
 #[expect(
     clippy::cast_possible_truncation,

@@ -140,7 +140,8 @@ pub(super) struct JobsView {
 /// List the newest jobs of a queue.
 ///
 /// The newest 20,000 are looked at for one page, so of a kind or a tenant that has few a page may be short, and even empty,
-/// while `hasMore` says that there may be others.
+/// while `hasMore` says that there may be others. Of those that are put off a million are looked at, in the order in which
+/// they become due.
 #[utoipa::path(
     tag = "platform",
     operation_id = "listJobs",
