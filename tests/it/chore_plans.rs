@@ -12,6 +12,7 @@ use support::TestDatabase;
 use support::database::DatabaseRole;
 use uuid::Uuid;
 
+use crate::events::retention::system_by;
 use crate::plans::{fill, settled_scans};
 
 /// Two hundred tenants whose things are in use, and some of twelve of them that nobody needs any more.
@@ -126,13 +127,8 @@ fn job(chore: Chore) -> Job {
 async fn used_by(database: &TestDatabase, chore: Chore) -> BTreeSet<String> {
     let superuser = database.pool(DatabaseRole::Superuser, 1).await;
     let before = settled_scans(&superuser, "fairlead_system").await;
-    let url = |role| database.url(role);
-    let config = support::store_config(url(DatabaseRole::App), url(DatabaseRole::System), 1);
-    let cluster = Cluster::connect(&config).await.unwrap();
-    let mut parts = support::store_parts();
     // What is dated is dated by the database's clock.
-    parts.clock = Arc::new(fairlead::SystemClock);
-    let system = PgSystemStore::new(Arc::clone(&cluster), &config, parts);
+    let (system, cluster) = system_by(database, Arc::new(fairlead::SystemClock)).await;
     let handlers = system.maintenance(RETENTION, None);
     let handler = handlers
         .iter()

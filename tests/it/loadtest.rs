@@ -3,34 +3,12 @@
 use std::fs;
 
 use serde_json::Value;
-use support::process::{Ended, Program, Serving};
-use support::{TestDatabase, TestTenant};
+use support::process::Ended;
 
-struct Range {
-    server: Serving,
-    acme: TestTenant,
-    program: Program,
-    _database: TestDatabase,
-}
+use crate::remote::Terminal;
 
-impl Range {
-    async fn open(scopes: &[&str]) -> Self {
-        let database = TestDatabase::create().await;
-        let server = Program::on(&database).serve().await.unwrap();
-        let acme = TestTenant::sign_up(server.anonymous(), "acme").await;
-        let key = acme.key(scopes).await;
-        let program = Program::unconfigured()
-            .with("FAIRLEAD_URL", &server.url)
-            .with("FAIRLEAD_API_KEY", &key);
-        Self {
-            server,
-            acme,
-            program,
-            _database: database,
-        }
-    }
-
-    async fn run(&self, arguments: &[&str]) -> Ended {
+impl Terminal {
+    async fn load(&self, arguments: &[&str]) -> Ended {
         self.program.run(&[&["loadtest"], arguments].concat()).await
     }
 
@@ -66,8 +44,8 @@ fn count(report: &Value, name: &str) -> u64 {
 
 #[tokio::test]
 async fn what_the_report_counts_is_what_the_server_has_answered() {
-    let range = Range::open(&["leads:read", "users:read"]).await;
-    range.acme.lead("Ann").await;
+    let terminal = Terminal::with(&["leads:read", "users:read"]).await;
+    terminal.acme.lead("Ann").await;
     let routes = [
         ("listLeads", "/api/v1/leads"),
         ("leadStatistics", "/api/v1/leads/statistics"),
@@ -75,11 +53,11 @@ async fn what_the_report_counts_is_what_the_server_has_answered() {
     ];
     let mut before = Vec::new();
     for (_, route) in routes {
-        before.push(range.answered(route).await);
+        before.push(terminal.answered(route).await);
     }
 
-    let ended = range
-        .run(&[
+    let ended = terminal
+        .load(&[
             "--scenario",
             "baseline",
             "--duration",
@@ -115,24 +93,24 @@ async fn what_the_report_counts_is_what_the_server_has_answered() {
         // Each is asked for once before it begins, and the list once more for ids.
         let asked_before = if *operation == "listLeads" { 2 } else { 1 };
         assert_eq!(
-            range.answered(route).await - before,
+            terminal.answered(route).await - before,
             of_report["succeeded"].as_u64().unwrap() + asked_before,
             "{operation}"
         );
     }
     assert!(report["total"]["p95Ms"].as_f64().unwrap() > 0.0);
-    let written = fs::read(range.program.data_dir.path().join("report.json")).unwrap();
+    let written = fs::read(terminal.program.data_dir.path().join("report.json")).unwrap();
     assert_eq!(serde_json::from_slice::<Value>(&written).unwrap(), report);
 }
 
 #[tokio::test]
 async fn each_scenario_ends_with_a_report() {
-    let range = Range::open(&["leads:read"]).await;
-    range.acme.lead("Ann").await;
+    let terminal = Terminal::with(&["leads:read"]).await;
+    terminal.acme.lead("Ann").await;
 
     for scenario in ["stress", "spike", "endurance", "database"] {
-        let ended = range
-            .run(&["--scenario", scenario, "--duration", "2s", "--rate", "10"])
+        let ended = terminal
+            .load(&["--scenario", scenario, "--duration", "2s", "--rate", "10"])
             .await;
 
         let code = ended.status.code();
@@ -151,8 +129,8 @@ async fn each_scenario_ends_with_a_report() {
 /// A server that stands still keeps all waiting who would have come meanwhile.
 #[tokio::test]
 async fn who_is_kept_waiting_by_a_server_that_stands_still_is_counted() {
-    let range = Range::open(&["leads:read"]).await;
-    let loading = range.program.start(&[
+    let terminal = Terminal::with(&["leads:read"]).await;
+    let loading = terminal.program.start(&[
         "loadtest",
         "--scenario",
         "baseline",
@@ -164,12 +142,12 @@ async fn who_is_kept_waiting_by_a_server_that_stands_still_is_counted() {
         "2",
         "--json",
     ]);
-    let busy = async || range.answered("/api/v1/leads").await > 5;
+    let busy = async || terminal.answered("/api/v1/leads").await > 5;
     support::wait_until("it is asked", busy).await;
 
-    range.server.signal("STOP");
+    terminal.server.signal("STOP");
     tokio::time::sleep(std::time::Duration::from_millis(1_500)).await;
-    range.server.signal("CONT");
+    terminal.server.signal("CONT");
 
     let report = report(&loading.end().await);
     // Of two connections two requests alone would have been slow. Of the 60 that were due meanwhile more than half
@@ -181,10 +159,10 @@ async fn who_is_kept_waiting_by_a_server_that_stands_still_is_counted() {
 
 #[tokio::test]
 async fn each_follower_is_told_of_each_lead_and_none_is_left_behind() {
-    let range = Range::open(&["leads:read", "leads:write", "events:read"]).await;
+    let terminal = Terminal::with(&["leads:read", "leads:write", "events:read"]).await;
 
-    let ended = range
-        .run(&[
+    let ended = terminal
+        .load(&[
             "--scenario",
             "websocket",
             "--duration",
@@ -204,17 +182,19 @@ async fn each_follower_is_told_of_each_lead_and_none_is_left_behind() {
         count(&report, "due"),
         "each is told: {report}"
     );
-    let left = range.acme.owner.get("/api/v1/leads").await.expect(200);
+    let left = terminal.acme.owner.get("/api/v1/leads").await.expect(200);
     assert_eq!(left["items"].as_array().unwrap().len(), 0, "{left}");
 }
 
 #[tokio::test]
 async fn what_cannot_be_run_is_told_before_anything_is_asked() {
-    let range = Range::open(&["events:read"]).await;
+    let terminal = Terminal::with(&["events:read"]).await;
 
-    let operators = range.run(&["--scenario", "api"]).await;
-    let nothing = range.run(&["--scenario", "baseline", "--duration", "1s"]).await;
-    let rate = range.run(&["--scenario", "baseline", "--rate", "0"]).await;
+    let operators = terminal.load(&["--scenario", "api"]).await;
+    let nothing = terminal
+        .load(&["--scenario", "baseline", "--duration", "1s"])
+        .await;
+    let rate = terminal.load(&["--scenario", "baseline", "--rate", "0"]).await;
 
     assert_eq!(operators.status.code(), Some(2), "{operators:?}");
     assert!(

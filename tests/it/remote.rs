@@ -16,19 +16,24 @@ use support::tls::{Authority, TlsFront};
 use support::{TestDatabase, TestTenant, wait_until};
 
 /// A server with a tenant, and the program as somebody has it who works with that.
-struct Terminal {
-    server: Serving,
-    database: TestDatabase,
-    acme: TestTenant,
-    program: Program,
+pub(crate) struct Terminal {
+    pub(crate) server: Serving,
+    pub(crate) database: TestDatabase,
+    pub(crate) acme: TestTenant,
+    pub(crate) program: Program,
 }
 
 impl Terminal {
     async fn open() -> Self {
+        Self::with(&["leads:read", "leads:write"]).await
+    }
+
+    /// With a key of these scopes.
+    pub(crate) async fn with(scopes: &[&str]) -> Self {
         let database = TestDatabase::create().await;
         let server = Program::on(&database).serve().await.unwrap();
         let acme = TestTenant::sign_up(server.anonymous(), "acme").await;
-        let key = acme.key(&["leads:read", "leads:write"]).await;
+        let key = acme.key(scopes).await;
         let program = Program::unconfigured()
             .with("FAIRLEAD_URL", &server.url)
             .with("FAIRLEAD_API_KEY", &key);

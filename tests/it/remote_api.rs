@@ -1,61 +1,19 @@
 //! Every operation of the API by the command line, against a server in another process.
 
-use fairlead::SystemIds;
-use fairlead_auth::Sha256Secrets;
-use fairlead_domain::clock::Ids as _;
-use fairlead_domain::identity::{SecretKind, Secrets as _};
 use serde_json::{Value, json};
-use support::database::DatabaseRole;
-use support::process::{Ended, Program, Serving};
-use support::{TestDatabase, TestTenant};
+use support::process::{Ended, Program};
 
-struct Terminal {
-    _server: Serving,
-    database: TestDatabase,
-    acme: TestTenant,
-    program: Program,
-}
+use crate::remote::Terminal;
 
 impl Terminal {
-    async fn open() -> Self {
-        let database = TestDatabase::create().await;
-        let server = Program::on(&database).serve().await.unwrap();
-        let acme = TestTenant::sign_up(server.anonymous(), "acme").await;
-        let key = acme.key(&["leads:read", "leads:write", "events:read"]).await;
-        let program = Program::unconfigured()
-            .with("FAIRLEAD_URL", &server.url)
-            .with("FAIRLEAD_API_KEY", &key);
-        Self {
-            _server: server,
-            database,
-            acme,
-            program,
-        }
+    /// With a key for what is called here.
+    async fn for_calls() -> Self {
+        Self::with(&["leads:read", "leads:write", "events:read"]).await
     }
 
     /// Calls an operation.
     async fn api(&self, arguments: &[&str]) -> Ended {
         self.program.run(&[&["api"], arguments].concat()).await
-    }
-
-    /// The same, by the credential of an operator.
-    async fn operator(&self, arguments: &[&str]) -> Ended {
-        let secret = Sha256Secrets.make(SecretKind::Operator, None, None);
-        let mut system = self.database.connect(DatabaseRole::System).await;
-        sqlx::query(
-            "INSERT INTO operators (id, name, secret_hash, created_at) VALUES ($1, 'olga', $2, now())
-             ON CONFLICT (name) DO UPDATE SET secret_hash = EXCLUDED.secret_hash",
-        )
-        .bind(SystemIds.next())
-        .bind(Sha256Secrets.hash(secret.expose()))
-        .execute(&mut system)
-        .await
-        .unwrap();
-        let program = self
-            .program
-            .clone()
-            .with("FAIRLEAD_OPERATOR_KEY", secret.expose());
-        program.run(&[&["api"], arguments].concat()).await
     }
 }
 
@@ -69,7 +27,7 @@ fn told(ended: &Ended) -> Value {
 
 #[tokio::test]
 async fn a_lead_is_made_changed_listed_and_deleted_by_the_command_line() {
-    let terminal = Terminal::open().await;
+    let terminal = Terminal::for_calls().await;
 
     let made = terminal
         .api(&["createLead", "--body", "{\"name\": \"Ann\"}", "--json"])
@@ -118,7 +76,7 @@ async fn a_lead_is_made_changed_listed_and_deleted_by_the_command_line() {
 
 #[tokio::test]
 async fn a_list_goes_on_to_its_end_if_it_is_told_to() {
-    let terminal = Terminal::open().await;
+    let terminal = Terminal::for_calls().await;
     for name in ["Ann", "Bob", "Cid", "Dee", "Eve"] {
         terminal.acme.lead(name).await;
     }
@@ -139,7 +97,7 @@ async fn a_list_goes_on_to_its_end_if_it_is_told_to() {
 
 #[tokio::test]
 async fn what_is_refused_is_told_with_its_reasons_once_and_to_programs_as_the_server_said_it() {
-    let terminal = Terminal::open().await;
+    let terminal = Terminal::for_calls().await;
     let wrong = ["createLead", "--body", "{\"name\": \"\", \"qualityScore\": 500}"];
 
     let ended = terminal.api(&wrong).await;
@@ -160,7 +118,7 @@ async fn what_is_refused_is_told_with_its_reasons_once_and_to_programs_as_the_se
 
 #[tokio::test]
 async fn what_the_server_does_in_the_background_is_watched_to_its_end() {
-    let terminal = Terminal::open().await;
+    let terminal = Terminal::for_calls().await;
     terminal.acme.lead("Ann").await;
 
     let watched = terminal.api(&["beginLeadExport", "-p", "format=csv"]).await;
@@ -182,13 +140,15 @@ async fn what_the_server_does_in_the_background_is_watched_to_its_end() {
 
 #[tokio::test]
 async fn operators_ask_by_their_own_credential_and_files_come_as_they_are() {
-    let terminal = Terminal::open().await;
+    let terminal = Terminal::for_calls().await;
     terminal.acme.lead("Ann").await;
 
-    let status = terminal.operator(&["getPerformanceStatus", "--json"]).await;
-    let queues = terminal.operator(&["getJobMetrics"]).await;
-    let report = terminal
-        .operator(&["getPerformanceReport", "-p", "format=markdown"])
+    let key = terminal.database.operator_key("olga").await;
+    let olga = terminal.program.clone().with("FAIRLEAD_OPERATOR_KEY", &key);
+    let status = olga.run(&["api", "getPerformanceStatus", "--json"]).await;
+    let queues = olga.run(&["api", "getJobMetrics"]).await;
+    let report = olga
+        .run(&["api", "getPerformanceReport", "-p", "format=markdown"])
         .await;
     let nobody = terminal.api(&["getPerformanceStatus"]).await;
     let ready = terminal.api(&["getReadiness"]).await;

@@ -5,9 +5,6 @@ use std::thread::{self, JoinHandle};
 use anyhow::Context as _;
 use fairlead::config::{Config, Input, Secret, load};
 use fairlead::{Parts, SystemIds};
-use fairlead_auth::Sha256Secrets;
-use fairlead_domain::clock::Ids as _;
-use fairlead_domain::identity::{SecretKind, Secrets as _};
 use tokio::sync::oneshot;
 
 use crate::client::Failures;
@@ -83,16 +80,8 @@ impl TestApp {
 
     /// An operator of the platform.
     pub async fn operator(&self, name: &str) -> Client {
-        let secret = Sha256Secrets.make(SecretKind::Operator, None, None);
-        let mut system = self.database.connect(DatabaseRole::System).await;
-        sqlx::query("INSERT INTO operators (id, name, secret_hash, created_at) VALUES ($1, $2, $3, now())")
-            .bind(SystemIds.next())
-            .bind(name)
-            .bind(Sha256Secrets.hash(secret.expose()))
-            .execute(&mut system)
-            .await
-            .expect("the name is free");
-        self.anonymous().with_token(secret.expose())
+        let key = self.database.operator_key(name).await;
+        self.anonymous().with_token(&key)
     }
 
     /// Stops the server and starts it again, at the same address.

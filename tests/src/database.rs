@@ -1,7 +1,11 @@
 //! One database per test, copied from a migrated template.
 
 use anyhow::{Context as _, Result};
+use fairlead::SystemIds;
+use fairlead_auth::Sha256Secrets;
 use fairlead_devstack::control;
+use fairlead_domain::clock::Ids as _;
+use fairlead_domain::identity::{SecretKind, Secrets as _};
 use fairlead_migrations::BootstrapPasswords;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
@@ -97,6 +101,20 @@ pub struct TestDatabase {
 impl TestDatabase {
     pub async fn create() -> Self {
         Self::copy_of(&template_name()).await
+    }
+
+    /// The credential of a new operator of the platform.
+    pub async fn operator_key(&self, name: &str) -> String {
+        let secret = Sha256Secrets.make(SecretKind::Operator, None, None);
+        let mut system = self.connect(DatabaseRole::System).await;
+        sqlx::query("INSERT INTO operators (id, name, secret_hash, created_at) VALUES ($1, $2, $3, now())")
+            .bind(SystemIds.next())
+            .bind(name)
+            .bind(Sha256Secrets.hash(secret.expose()))
+            .execute(&mut system)
+            .await
+            .expect("the name is free");
+        secret.expose().to_owned()
     }
 
     /// A database that migrations have not touched yet.

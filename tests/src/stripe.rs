@@ -109,11 +109,6 @@ impl Account {
         of_it.map(|event| event.value).sum()
     }
 
-    /// Forgets what was answered under keys, as the real one does after a day.
-    pub fn forget_keys(&mut self) {
-        self.keys.clear();
-    }
-
     /// <https://docs.stripe.com/api/billing/meter-event/create>
     fn meter(&mut self, form: &BTreeMap<String, String>) -> Said {
         let field = |name: &str| form.get(name).cloned().unwrap_or_default();

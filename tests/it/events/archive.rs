@@ -14,28 +14,29 @@ use fairlead_telemetry::spawn;
 use flate2::read::GzDecoder;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgPool};
+use sqlx::{Connection as _, Executor as _, PgPool};
 use support::database::DatabaseRole;
 use support::{TempFolder, TestApp, wait_until};
 use time::macros::date;
 use time::{Date, Duration as Days};
 use tokio::time::Instant;
 
+use super::record_many;
 use super::relays::Machine;
 use super::retention::{make_month, record_in, system, until_done};
 
 const JANUARY: Date = date!(2020 - 01 - 01);
 
 /// So many events of a tenant in the middle of January 2020.
-pub(super) async fn record_many(pool: &PgPool, tenant: &str, count: usize) {
-    let record = format!(
-        "INSERT INTO events (tenant_id, id, type, version, aggregate_type, aggregate_id, source, actor, data, occurred_at)
-         SELECT '{tenant}', overlay(gen_random_uuid()::text
-                                    PLACING left(uuid_v7_floor('2020-01-15 00:00Z')::text, 15) FROM 1 FOR 15)::uuid,
-                'lead_updated', 1, 'lead', gen_random_uuid(), 'api', 'system', '{{\"name\": \"x\"}}', '2020-01-15 00:00Z'
-         FROM generate_series(1, {count})"
-    );
-    pool.execute(AssertSqlSafe(record)).await.unwrap();
+pub(super) async fn record_in_january(pool: &PgPool, tenant: &str, count: usize) {
+    record_many(
+        pool,
+        tenant,
+        "lead_updated",
+        "timestamptz '2020-01-15 00:00Z'",
+        count,
+    )
+    .await;
 }
 
 pub(super) async fn ids_before_february(pool: &PgPool) -> BTreeSet<String> {
@@ -106,7 +107,7 @@ async fn a_month_is_archived_before_it_is_dropped_and_kept_while_it_cannot_be() 
     for tenant in [&acme, &globex] {
         record_in(&pool, "2020_01", &tenant.id).await;
     }
-    record_many(&pool, &acme.id, 12_000).await;
+    record_in_january(&pool, &acme.id, 12_000).await;
     let system = system(&app.database).await;
     until_done(&system).await;
     let expected = ids_before_february(&pool).await;
@@ -143,7 +144,7 @@ async fn an_archive_goes_on_where_it_was_left_and_is_written_by_one_at_a_time() 
     let acme = app.tenant("acme").await;
     let pool = app.database.pool(DatabaseRole::Superuser, 1).await;
     make_month(&pool, "2020_01").await;
-    record_many(&pool, &acme.id, 300).await;
+    record_in_january(&pool, &acme.id, 300).await;
     let system = system(&app.database).await;
     until_done(&system).await;
     let expected = ids_before_february(&pool).await;
@@ -194,7 +195,7 @@ async fn what_is_added_to_a_month_that_was_archived_is_archived_with_it_anew() {
     let acme = app.tenant("acme").await;
     let pool = app.database.pool(DatabaseRole::Superuser, 1).await;
     make_month(&pool, "2020_01").await;
-    record_many(&pool, &acme.id, 3).await;
+    record_in_january(&pool, &acme.id, 3).await;
     let system = system(&app.database).await;
     until_done(&system).await;
     let folder = TempFolder::new("archive");
@@ -239,7 +240,7 @@ async fn as_many_events_as_were_archived_before_are_not_taken_for_those() {
     let archive = FileArchive::new(folder.path().to_owned());
     let mut expected = BTreeSet::new();
     for _ in 0..3 {
-        record_many(&pool, &acme.id, 1).await;
+        record_in_january(&pool, &acme.id, 1).await;
         expected.append(&mut ids_before_february(&pool).await);
         until_done(&system).await;
         drop_old(&system, &archive).await.unwrap();
@@ -260,7 +261,7 @@ async fn nobody_waits_for_a_month_that_somebody_still_reads() {
     let acme = app.tenant("acme").await;
     let pool = app.database.pool(DatabaseRole::Superuser, 1).await;
     make_month(&pool, "2020_01").await;
-    record_many(&pool, &acme.id, 10).await;
+    record_in_january(&pool, &acme.id, 10).await;
     let system = system(&app.database).await;
     until_done(&system).await;
     let mut reading = app.database.connect(DatabaseRole::Superuser).await;

@@ -13,7 +13,7 @@ use support::database::DatabaseRole;
 use support::process::Program;
 use support::{TempFolder, TestApp, TestDatabase, TestTenant, wait_until};
 
-use super::archive::{drop_old, ids_before_february, months, read, record_many};
+use super::archive::{drop_old, ids_before_february, months, read, record_in_january};
 use super::retention::{make_month, record_in, system, until_done};
 
 /// Whoever drops waits for whoever writes for longer than a test has to wait.
@@ -62,7 +62,7 @@ async fn what_a_transaction_writes_that_began_before_and_ends_while_a_month_is_d
         let acme = app.tenant("acme").await;
         let pool = app.database.pool(DatabaseRole::Superuser, 2).await;
         make_month(&pool, "2020_01").await;
-        record_many(&pool, &acme.id, 20).await;
+        record_in_january(&pool, &acme.id, 20).await;
         let system = system(&app.database).await;
         until_done(&system).await;
         pool.execute(PATIENT).await.unwrap();
@@ -126,7 +126,7 @@ async fn a_process_that_is_killed_between_archiving_and_dropping_has_the_next_on
     let server = first.serve().await.unwrap();
     let acme = TestTenant::sign_up(server.anonymous(), "acme").await;
     make_month(&pool, "2020_01").await;
-    record_many(&pool, &acme.id, 50).await;
+    record_in_january(&pool, &acme.id, 50).await;
     until_done(&system(&database).await).await;
     let expected = ids_before_february(&pool).await;
     server.signal("TERM");
@@ -169,7 +169,7 @@ async fn several_processes_that_drop_at_once_archive_each_event_once() {
     let acme = app.tenant("acme").await;
     let pool = app.database.pool(DatabaseRole::Superuser, 1).await;
     make_month(&pool, "2020_01").await;
-    record_many(&pool, &acme.id, 12_000).await;
+    record_in_january(&pool, &acme.id, 12_000).await;
     let first = system(&app.database).await;
     until_done(&first).await;
     let expected = ids_before_february(&pool).await;

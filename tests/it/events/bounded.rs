@@ -5,11 +5,12 @@ use fairlead_domain::access::SystemScope;
 use fairlead_domain::consistency::ReadIntent;
 use fairlead_domain::events::{Aggregate, AggregateFilter, EventCursor, EventFilter};
 use fairlead_domain::store::Store as _;
-use sqlx::{AssertSqlSafe, Executor as _, PgPool};
+use sqlx::PgPool;
 use support::database::DatabaseRole;
 use support::{TestApp, TestDatabase, wait_until};
 use uuid::Uuid;
 
+use super::record_many;
 use crate::plans::{fill, settled_scans};
 
 const TENANT: Uuid = Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0001);
@@ -185,14 +186,7 @@ async fn a_page_that_found_nothing_says_that_there_is_more_to_look_at() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
     let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
-    let record = format!(
-        "INSERT INTO events (tenant_id, id, type, version, aggregate_type, aggregate_id, source, actor, data, occurred_at)
-         SELECT '{}', overlay(gen_random_uuid()::text PLACING left(uuid_v7_floor(now())::text, 15) FROM 1 FOR 15)::uuid,
-                'lead_updated', 1, 'lead', gen_random_uuid(), 'api', 'system', '{{}}', now()
-         FROM generate_series(1, 9000)",
-        acme.id
-    );
-    superuser.execute(AssertSqlSafe(record)).await.unwrap();
+    record_many(&mut superuser, &acme.id, "lead_updated", "now()", 9_000).await;
     acme.lead("The last").await;
     let path = "/api/v1/events?type=lead_created";
 

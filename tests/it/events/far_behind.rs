@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use fairlead::config::Role;
 use serde_json::json;
-use sqlx::AssertSqlSafe;
 use sqlx::Executor as _;
 use support::database::DatabaseRole;
 use support::{TestApp, TestTenant, wait_until};
 use tokio::time::Instant;
 
+use super::record_many;
 use super::socket_client::Socket;
 use super::stream_reader::StreamReader;
 
@@ -44,16 +44,9 @@ async fn bearable(app: &TestApp) -> Duration {
 
 /// Events of one type, as a bulk would record them.
 async fn record(app: &TestApp, tenant: &TestTenant, event_type: &str, count: usize) {
-    let record = format!(
-        "INSERT INTO events (tenant_id, id, type, version, aggregate_type, aggregate_id, source, actor, data, occurred_at)
-         SELECT '{}', overlay(gen_random_uuid()::text PLACING left(uuid_v7_floor(now())::text, 15) FROM 1 FOR 15)::uuid,
-                '{event_type}', 1, 'lead', gen_random_uuid(), 'api', 'system', '{{\"name\": \"x\"}}', now()
-         FROM generate_series(1, {TOGETHER})",
-        tenant.id
-    );
     let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
     for _ in 0..count / TOGETHER {
-        superuser.execute(AssertSqlSafe(record.clone())).await.unwrap();
+        record_many(&mut superuser, &tenant.id, event_type, "now()", TOGETHER).await;
     }
     superuser.execute("ANALYZE events").await.unwrap();
 }

@@ -1,7 +1,10 @@
 //! How long events are kept.
 
+use std::sync::Arc;
+
+use fairlead_domain::clock::Clock;
 use fairlead_domain::events::EventLog as _;
-use fairlead_postgres::{Cluster, PgSystemStore};
+use fairlead_postgres::{Cluster, PgSystemStore, StoreParts};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Executor as _, PgPool};
 use support::database::DatabaseRole;
@@ -53,10 +56,22 @@ fn first_of(month: &str) -> String {
 
 /// The store that drops old events.
 pub(crate) async fn system(database: &TestDatabase) -> PgSystemStore {
+    system_by(database, store_parts().clock).await.0
+}
+
+/// The same by another clock, and the connections that it has, to be closed.
+pub(crate) async fn system_by(
+    database: &TestDatabase,
+    clock: Arc<dyn Clock>,
+) -> (PgSystemStore, Arc<Cluster>) {
     let [app_url, system_url] = [DatabaseRole::App, DatabaseRole::System].map(|role| database.url(role));
     let config = store_config(app_url, system_url, 1);
     let cluster = Cluster::connect(&config).await.unwrap();
-    PgSystemStore::new(cluster, &config, store_parts())
+    let parts = StoreParts {
+        clock,
+        ..store_parts()
+    };
+    (PgSystemStore::new(Arc::clone(&cluster), &config, parts), cluster)
 }
 
 /// Waits until every reader has done all.

@@ -6,7 +6,8 @@ use support::{Response, TestApp};
 
 use super::matrix::{Thing, altered, make, matrix, operations, request};
 
-/// Operations that change something and take no key, each of which says why. The list may only shrink.
+/// Operations that change something and take no key, each of which says why. Each is a decision: what is added here is added
+/// to `without.rs` and to the guide, with its reason.
 const WITHOUT_KEY: [&str; 38] = [
     "acceptInvitation",
     "acknowledgeAlert",

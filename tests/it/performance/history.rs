@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use fairlead_postgres::{Cluster, PgSystemStore};
 use serde_json::{Value, json};
 use sqlx::Executor as _;
 use support::database::DatabaseRole;
@@ -11,6 +10,7 @@ use support::process::Program;
 use support::{Client, TestDatabase, TestTenant, wait_until};
 
 use super::{ENDPOINTS, endpoint};
+use crate::events::retention::system_by;
 
 /// The last interval is over, and written down.
 pub(super) async fn written(operator: &Client, after: &str) -> String {
@@ -189,16 +189,8 @@ async fn what_is_old_becomes_hours_and_days_and_loses_nothing() {
     let database = TestDatabase::create().await;
     let mut superuser = database.connect(DatabaseRole::Superuser).await;
     superuser.execute(OLD).await.unwrap();
-    let config = support::store_config(
-        database.url(DatabaseRole::App),
-        database.url(DatabaseRole::System),
-        1,
-    );
-    let cluster = Cluster::connect(&config).await.unwrap();
-    let mut parts = support::store_parts();
     // What is dated here is dated by the database's clock.
-    parts.clock = Arc::new(fairlead::SystemClock);
-    let system = PgSystemStore::new(Arc::clone(&cluster), &config, parts);
+    let (system, cluster) = system_by(&database, Arc::new(fairlead::SystemClock)).await;
 
     system.thin_samples().await.unwrap();
     // A process that could not write for days.

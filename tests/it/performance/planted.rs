@@ -2,82 +2,28 @@
 //! planted, with what says so, what it costs, and what to do about it. One more, a tenant that takes it all, is planted by
 //! its neighbours' test.
 //!
-//! `cargo xtask test planted who_slows --no-capture` prints the table of `docs/observing.md`.
+//! `cargo xtask test planted who_slows --no-capture` prints what they find.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fairlead_telemetry::spawn;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use support::database::DatabaseRole;
-use support::pair::operator;
-use support::process::{Program, Serving};
 use support::provider::{KEY, MODEL, Mood, Provider};
-use support::{Client, TestDatabase, TestTenant, wait_until};
+use support::wait_until;
 
-use super::bottlenecks::SLOW_CARRIERS;
+use super::bottlenecks::Planted;
 use super::history::written;
 use crate::cache::{RedisProxy, RedisServer};
 
-const BOTTLENECKS: &str = "/api/v1/performance/capacity/bottlenecks";
-
-/// A server on which something is planted.
-struct Planted {
-    database: TestDatabase,
-    /// Until the test is over.
-    _serving: Serving,
-    operator: Client,
-    acme: TestTenant,
-}
-
 impl Planted {
-    async fn with(settings: &[(&str, &str)]) -> Self {
-        let database = TestDatabase::create().await;
-        let mut program = Program::on(&database)
-            .with("FAIRLEAD__PERFORMANCE__INTERVAL_MS", "2000")
-            .with("FAIRLEAD__CACHE__RESPONSES__ENABLED", "false");
-        for (name, value) in settings {
-            program = program.with(name, value);
-        }
-        let serving = program.serve().await.unwrap();
-        let operator = operator(&program, &serving).await;
-        let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
-        acme.owner
-            .post("/api/v1/carriers", json!({ "name": "Acme Mutual" }))
-            .await
-            .expect(201);
-        Self {
-            database,
-            _serving: serving,
-            operator,
-            acme,
-        }
-    }
-
-    /// So many clients that ask ten times each, at once.
-    async fn ask(&self, clients: usize, path: &'static str) {
-        let all: Vec<_> = (0..clients)
-            .map(|_| {
-                let owner = self.acme.owner.clone();
-                spawn(async move {
-                    for _ in 0..10 {
-                        owner.get(path).await.expect(200);
-                    }
-                })
-            })
-            .collect();
-        for one in all {
-            one.await.unwrap();
-        }
-    }
-
     /// Asks again and again until the first cause that is found is of this kind, and prints its row.
     async fn find(&self, planted: &str, kind: &str, load: impl AsyncFn()) -> Value {
         let mut told = Value::Null;
         wait_until(planted, async || {
             load().await;
-            told = self.operator.get(BOTTLENECKS).await.expect(200);
+            told = self.found().await;
             told["items"][0]["cause"]["kind"] == kind
         })
         .await;
@@ -122,12 +68,25 @@ fn fact(found: &Value, name: &str) -> f64 {
 #[tokio::test]
 async fn planted_a_statement_that_takes_long() {
     let planted = Planted::with(&[]).await;
-    let mut superuser = planted.database.connect(DatabaseRole::Superuser).await;
-    superuser.execute(SLOW_CARRIERS).await.unwrap();
+    planted.slow_carriers().await;
 
     let load = async || planted.ask(6, "/api/v1/carriers").await;
     let found = planted.find("a statement of 40 ms", "slow-query", load).await;
 
+    let text = found["cause"]["text"].as_str().unwrap();
+    assert!(text.contains("carriers"), "{found:#}");
+    assert_eq!(
+        found["chain"],
+        json!([
+            {"kind": "route", "name": "GET /api/v1/carriers"},
+            {"kind": "query", "name": found["cause"]["name"]},
+        ])
+    );
+    let (each, ratio) = (
+        found["impact"]["msEach"].as_f64().unwrap(),
+        found["impact"]["ratio"].as_f64().unwrap(),
+    );
+    assert!((40.0..200.0).contains(&each) && ratio > 0.5, "{found:#}");
     assert!(fact(&found, "meanTime") >= 40.0, "{found:#}");
 }
 
@@ -135,7 +94,7 @@ async fn planted_a_statement_that_takes_long() {
 async fn planted_somebody_who_holds_a_lock() {
     let planted = Planted::with(&[("FAIRLEAD__DATABASE__POOL__MAX", "12")]).await;
     let load = async || {
-        // A maintenance window of somebody else's: half a second of every one.
+        // A maintenance window of somebody else's, 700 ms at a time.
         let mut holder = planted.database.connect(DatabaseRole::Superuser).await;
         holder
             .execute("BEGIN; LOCK TABLE carriers IN ACCESS EXCLUSIVE MODE")
@@ -251,9 +210,10 @@ async fn planted_nothing_and_nothing_is_found() {
     planted.ask(2, "/api/v1/carriers").await;
     written(&planted.operator, &now).await;
 
-    let told = planted.operator.get(BOTTLENECKS).await.expect(200);
+    let told = planted.found().await;
 
     assert_eq!(told["items"], json!([]), "{told:#}");
+    assert!(told["seconds"].as_f64().unwrap() >= 1.9, "{told:#}");
 }
 
 #[tokio::test]

@@ -15,7 +15,9 @@ use uuid::Uuid;
 use super::indexing::many_leads;
 
 const TENANT: Uuid = Uuid::from_u128(0x0193_0000_0000_7000_8000_0000_0000_0001);
-const OPEN: &str = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'fairlead-planning'";
+const OPEN: &str = "
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND application_name = 'fairlead-planning'";
 
 #[tokio::test]
 async fn whoever_stops_waiting_makes_no_room_before_the_server_has_ended() {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use fairlead_postgres::{Cluster, PgSystemStore};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::Executor as _;
@@ -10,6 +9,10 @@ use support::database::DatabaseRole;
 use support::pair::operator;
 use support::process::Program;
 use support::{Client, TestApp, TestDatabase, TestTenant, wait_until};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::events::retention::system_by;
 
 const VITALS: &str = "/api/v1/analytics/vitals";
 
@@ -164,6 +167,33 @@ const OLD: &str = "
     INSERT INTO web_vitals (tenant_id, grain, at, page, vital, process, sketch)
     SELECT tenant_id, 2, now() - interval '500 days', '/leads', 'LCP', '', '\\x01882788270501' FROM tenants";
 
+/// Two hours of more processes than there are.
+const CROWDED: &str = "
+    INSERT INTO web_vitals (tenant_id, grain, at, page, vital, process, sketch)
+    SELECT tenant_id, 1, date_trunc('hour', now(), 'UTC') - h * interval '1 hour', '/leads', 'LCP', 'p' || n,
+           '\\x01882788270501'
+    FROM tenants, generate_series(0, 1) AS h, generate_series(1, 12000) AS n";
+
+#[tokio::test]
+async fn what_is_too_much_to_be_added_up_is_told_since_when_it_is_known() {
+    let database = TestDatabase::create().await;
+    let serving = Program::on(&database).serve().await.unwrap();
+    let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
+    let mut superuser = database.connect(DatabaseRole::Superuser).await;
+    superuser.execute(CROWDED).await.unwrap();
+    let newest = "SELECT max(at) FROM web_vitals";
+    let newest: OffsetDateTime = sqlx::query_scalar(newest)
+        .fetch_one(&mut superuser)
+        .await
+        .unwrap();
+
+    let told = acme.owner.get(VITALS).await.expect(200);
+
+    assert_eq!(vital(&told, "/leads", "LCP")["count"], 12_000, "{told:#}");
+    let since = OffsetDateTime::parse(told["since"].as_str().unwrap(), &Rfc3339).unwrap();
+    assert_eq!(since, newest, "{told:#}");
+}
+
 #[tokio::test]
 async fn hours_become_days_and_lose_nothing() {
     let database = TestDatabase::create().await;
@@ -172,16 +202,8 @@ async fn hours_become_days_and_lose_nothing() {
     let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
     let mut superuser = database.connect(DatabaseRole::Superuser).await;
     superuser.execute(OLD).await.unwrap();
-    let config = support::store_config(
-        database.url(DatabaseRole::App),
-        database.url(DatabaseRole::System),
-        1,
-    );
-    let cluster = Cluster::connect(&config).await.unwrap();
-    let mut parts = support::store_parts();
     // What is dated here is dated by the database's clock.
-    parts.clock = Arc::new(fairlead::SystemClock);
-    let system = PgSystemStore::new(Arc::clone(&cluster), &config, parts);
+    let (system, cluster) = system_by(&database, Arc::new(fairlead::SystemClock)).await;
 
     for _ in 0..2 {
         system.thin_web_vitals().await.unwrap();
