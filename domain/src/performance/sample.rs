@@ -187,14 +187,15 @@ impl Grain {
 
     /// The beginning of its interval that a moment is in.
     pub fn beginning(self, at: OffsetDateTime) -> OffsetDateTime {
-        let Some(interval) = self.interval() else {
-            return at;
-        };
-        let seconds = i64::try_from(interval.as_secs()).unwrap_or(i64::MAX);
-        let past = at.unix_timestamp().rem_euclid(seconds);
-        let at = at.replace_nanosecond(0).unwrap_or(at);
-        at - time::Duration::seconds(past)
+        self.interval().map_or(at, |interval| beginning(interval, at))
     }
+}
+
+/// The beginning of the interval that a moment is in, where all are as long, and one begins with 1970.
+pub(super) fn beginning(interval: Duration, at: OffsetDateTime) -> OffsetDateTime {
+    let seconds = i64::try_from(interval.as_secs()).unwrap_or(i64::MAX);
+    let past = at.unix_timestamp().rem_euclid(seconds);
+    at.replace_nanosecond(0).unwrap_or(at) - time::Duration::seconds(past)
 }
 
 impl Level {

@@ -18,6 +18,17 @@ impl Fingerprint {
     pub const fn as_u64(self) -> u64 {
         self.0
     }
+
+    /// As it is shown; `None` of what was never shown so.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_hex = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        // `from_str_radix` takes a sign, too.
+        let is_shown_so = text.len() == 16 && text.bytes().all(is_hex);
+        is_shown_so
+            .then(|| u64::from_str_radix(text, 16).ok())
+            .flatten()
+            .map(Self)
+    }
 }
 
 impl fmt::Display for Fingerprint {
@@ -81,4 +92,26 @@ pub trait StatementMeters: fmt::Debug + Send + Sync {
 
     /// What one of them says, without values; `None` of those that are not told apart, and of one that was never sent.
     fn text(&self, fingerprint: Fingerprint) -> Option<Box<str>>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_is_read_as_it_is_shown() {
+        for hash in [0, 1, 0x9ae1_6a3b_2f90_404f, u64::MAX] {
+            let fingerprint = Fingerprint::new(hash);
+            assert_eq!(Fingerprint::parse(&fingerprint.to_string()), Some(fingerprint));
+        }
+        for wrong in [
+            "",
+            "9ae16a3b2f90404",
+            "+ae16a3b2f90404f",
+            "9AE16A3B2F90404F",
+            "9ae16a3b2f90404fg",
+        ] {
+            assert_eq!(Fingerprint::parse(wrong), None, "{wrong}");
+        }
+    }
 }

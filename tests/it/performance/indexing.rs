@@ -94,7 +94,7 @@ async fn indexes_are_judged_and_one_that_is_missing_is_found_again() {
     };
     let statement = advice["statement"].as_str().unwrap();
     assert!(
-        statement.starts_with("CREATE INDEX CONCURRENTLY idx_leads_")
+        statement.starts_with("CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_leads_")
             && statement.contains(" ON leads (tenant_id, source"),
         "{statement}"
     );

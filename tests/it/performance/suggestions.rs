@@ -91,6 +91,17 @@ async fn what_is_suggested_is_verified_and_becomes_a_migration() {
         .await;
     assert_eq!(unknown.status, 422);
     assert_eq!(unknown.json()["errors"][0]["pointer"], "/names");
+    for count in [0, 101] {
+        let names = vec!["idx_nothing"; count];
+        let refused = operator.post(MIGRATION, json!({ "names": names })).await;
+        assert_eq!(refused.status, 422, "{count}: {refused:?}");
+        let fault = &refused.json()["errors"][0];
+        assert_eq!(fault["pointer"], "/names");
+        assert!(
+            fault["detail"].as_str().unwrap().contains("from 1 to 100"),
+            "{fault}"
+        );
+    }
 
     // Ahead of the step, by it, and back: as the owner, who migrates.
     let mut owner = database.connect(DatabaseRole::Owner).await;

@@ -42,7 +42,15 @@ impl Beginning {
 
 impl Counted {
     pub(crate) fn of(services: &Services) -> Self {
-        let (mut times, mut statements) = (services.times.all(), services.statements.statements());
+        Self::since(services, services.times.all(), services.statements.statements())
+    }
+
+    /// What is shown of all that was counted.
+    fn since(
+        services: &Services,
+        mut times: BTreeMap<Series, Times>,
+        mut statements: Vec<StatementReport>,
+    ) -> Self {
         let then = services.performance.beginning.lock().clone();
         let Some(then) = then else {
             return Self {
@@ -73,12 +81,16 @@ impl Counted {
 
     /// Has it begin anew for all who look from now on, and returns what was shown until now.
     pub(crate) fn begin_anew(services: &Services) -> Self {
-        let counted = Self::of(services);
-        let statements = services.statements.statements().into_iter();
+        // Read once: what is counted meanwhile is in one of both.
+        let (times, statements) = (services.times.all(), services.statements.statements());
+        let counted = Self::since(services, times.clone(), statements.clone());
         *services.performance.beginning.lock() = Some(Arc::new(Then {
             at: Instant::now(),
-            times: services.times.all(),
-            statements: statements.map(|report| (report.fingerprint, report)).collect(),
+            times,
+            statements: statements
+                .into_iter()
+                .map(|report| (report.fingerprint, report))
+                .collect(),
         }));
         services.slow.clear();
         counted

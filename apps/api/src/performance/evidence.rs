@@ -1,6 +1,6 @@
 //! What held requests up within an interval, as far as it was measured.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -193,7 +193,7 @@ fn upstreams_of_routes(routes: &[RouteTime], earlier: &Measured, later: &Measure
             all.push(UpstreamUse {
                 name: (*name).to_owned(),
                 route: route.route.clone(),
-                calls: part_of(spent.calls, part).max(1),
+                calls: part_of(spent.calls, part),
                 total_ms: milliseconds(spent.time) * part,
                 failures: part_of(spent.failures, part),
             });
@@ -211,6 +211,8 @@ fn locks_of_statements(
     later: &Measured,
 ) -> Vec<LockWait> {
     let mut all = Vec::new();
+    // Mostly nobody waits, and then they are not asked for.
+    let mut texts = None;
     for (relation, time) in &later.locks {
         let before = earlier
             .locks
@@ -221,10 +223,12 @@ fn locks_of_statements(
             continue;
         }
         let name = relation.rsplit('.').next().unwrap_or(relation).trim_matches('"');
-        let naming = naming(services, name);
+        let texts = texts.get_or_insert_with(|| texts_of(services, queries));
         let named: Vec<_> = queries
             .iter()
-            .filter(|query| naming.contains(&query.fingerprint))
+            .zip(&*texts)
+            .filter(|(_, text)| text.as_ref().is_some_and(|text| tells(text, name)))
+            .map(|(query, _)| query)
             .collect();
         let whole: f64 = named.iter().map(|query| query.total_ms).sum();
         for query in named.iter().filter(|_| whole > 0.0) {
@@ -233,7 +237,6 @@ fn locks_of_statements(
                 fingerprint: query.fingerprint.clone(),
                 route: query.route.clone(),
                 wait_ms: waited * query.total_ms / whole,
-                held_by: None,
                 holder: time.holder,
             });
         }
@@ -241,17 +244,17 @@ fn locks_of_statements(
     all
 }
 
-/// Statements in whose text a table is named.
-fn naming(services: &Services, table: &str) -> BTreeSet<String> {
+/// What each of them says.
+fn texts_of(services: &Services, queries: &[QueryUse]) -> Vec<Option<Box<str>>> {
+    let text = |query: &QueryUse| services.statements.text(Fingerprint::parse(&query.fingerprint)?);
+    queries.iter().map(text).collect()
+}
+
+/// Whether a statement names a table.
+fn tells(text: &str, table: &str) -> bool {
     let is_part = |character: char| character.is_ascii_alphanumeric() || character == '_';
-    let tells = |text: &str| {
-        let mut words = text.split(|character| !is_part(character));
-        words.any(|word| word == table)
-    };
-    let all = services.statements.statements().into_iter();
-    all.filter(|report| tells(&report.text))
-        .map(|report| report.fingerprint.to_string())
-        .collect()
+    let mut words = text.split(|character| !is_part(character));
+    words.any(|word| word == table)
 }
 
 fn part_of(count: u64, part: f64) -> u64 {

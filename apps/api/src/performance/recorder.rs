@@ -6,7 +6,7 @@ use std::time::Instant;
 use fairlead_domain::identity::TenantId;
 use fairlead_domain::jobs::JobsMonitor;
 use fairlead_domain::performance::alerts::Counts;
-use fairlead_domain::performance::{LatencySketch, Taken};
+use fairlead_domain::performance::{LatencySketch, Series, Taken};
 use fairlead_domain::store::StoreError;
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -15,6 +15,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::Interval;
 use super::figures::Measured;
 use super::locks::LOOK_EVERY;
+use super::series;
 use crate::state::Services;
 
 /// Writes down what this process measures. All clones are one.
@@ -200,11 +201,13 @@ impl Recorder {
                 None => {}
             }
         }
-        let measured = if self.services.performance.settings.recording {
-            now.measured.since(&progress.before.measured)
-        } else {
-            Vec::new()
-        };
+        let mut measured = now.measured.since(&progress.before.measured);
+        if !self.services.performance.settings.recording {
+            // One line is written all the same: by it an interval is known whose commit had no answer. Without it what tenants
+            // have taken would be counted again.
+            measured
+                .retain(|(series, _)| matches!(series, Series::Gauge(name) if **name == *series::CLIENTS));
+        }
         let owed = mem::take(&mut progress.owed);
         let taken: Vec<_> = owed
             .taken

@@ -51,11 +51,12 @@ impl Vitals {
     ) -> usize {
         let now = services.clock.now();
         let mut meters = self.lock();
-        let noted = observations.into_iter().filter(|observation| {
+        let mut noted = 0;
+        for observation in observations {
             let look = |request_id: &str| slowest(services, tenant, request_id);
-            meters.note(tenant, now, observation.clone(), look)
-        });
-        noted.count()
+            noted += usize::from(meters.note(tenant, now, observation, look));
+        }
+        noted
     }
 
     /// Writes down what was told since the last time. What cannot be written goes with the next.

@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 
 use super::default_objectives;
+use crate::performance::sample::beginning;
 use crate::performance::{Figures, Series};
 
 /// What became of requests by each objective, by the five minutes in which they were measured. However late it is written
@@ -18,12 +20,11 @@ pub struct Count {
 
 impl Counts {
     /// They begin with the hours.
-    const STEP: Duration = Duration::minutes(5);
+    const STEP: Duration = Duration::from_mins(5);
 
     /// Adds what was measured in an interval that began at a moment.
     pub fn note(&mut self, at: OffsetDateTime, measured: &[(Series, Figures)]) {
-        let step = at.unix_timestamp().rem_euclid(Self::STEP.whole_seconds());
-        let begin = at.replace_nanosecond(0).unwrap_or(at) - Duration::seconds(step);
+        let begin = beginning(Self::STEP, at);
         for objective in default_objectives() {
             let (total, bad) = objective.promise.tally(measured);
             if total > 0 {

@@ -19,7 +19,7 @@ pub(super) fn facts(evidence: &Evidence, cause: &Cause) -> Vec<Fact> {
                 "rows",
             );
         }
-        Cause::Lock { relation, .. } => {
+        Cause::Lock(relation) => {
             let waits = evidence.locks.iter().filter(|lock| lock.relation == *relation);
             fact("waited", Some(waits.clone().map(|lock| lock.wait_ms).sum()), "ms");
             fact(
@@ -77,7 +77,6 @@ pub(super) fn facts(evidence: &Evidence, cause: &Cause) -> Vec<Fact> {
             if let Some(queue) = evidence.queues.iter().find(|queue| queue.name == *name) {
                 fact("waiting", Some(real_u64(queue.waiting)), "jobs");
                 fact("oldestWait", Some(queue.oldest_wait_ms), "ms");
-                fact("arrived", queue.arrived.map(real_u64), "jobs");
                 fact("finished", Some(real_u64(queue.finished)), "jobs");
             }
         }
@@ -145,12 +144,9 @@ pub(super) fn advice(evidence: &Evidence, cause: &Cause) -> Advice {
             );
             (Act::AskOnce, text)
         }
-        Cause::Lock { relation, held_by } => {
-            let who = held_by
-                .as_deref()
-                .map_or_else(String::new, |held_by| format!(" by statement {held_by}"));
+        Cause::Lock(relation) => {
             let text = format!(
-                "Others wait for what is locked in {relation}{who}. Lock later or less of it, and commit sooner; call nobody \
+                "Others wait for what is locked in {relation}. Lock later or less of it, and commit sooner; call nobody \
                  meanwhile."
             );
             (Act::ShortenTransaction, text)
@@ -179,7 +175,12 @@ pub(super) fn advice(evidence: &Evidence, cause: &Cause) -> Advice {
             let text = "All cores are busy, so requests wait for one. Add a process or cores, or shed what can wait.";
             (Act::AddCores, text.to_owned())
         }
-        Cause::Queue(name) => (Act::AddWorkers, queue(evidence, name)),
+        Cause::Queue(name) => {
+            let text = format!(
+                "Jobs of {name} wait for long. Add workers, or give what takes long a queue of its own."
+            );
+            (Act::AddWorkers, text)
+        }
         Cause::Exhaustion { resource, name } => (Act::AddCapacity, capacity(*resource, name)),
     };
     Advice { act, text }
@@ -204,15 +205,6 @@ fn pool(evidence: &Evidence, name: &str) -> String {
             "Requests wait for connections of {name}, and what these are lent for is in order. Enlarge the pool."
         )
     }
-}
-
-fn queue(evidence: &Evidence, name: &str) -> String {
-    let queue = evidence.queues.iter().find(|queue| queue.name == name);
-    let kind = queue.and_then(|queue| queue.busiest_kind.as_deref());
-    let most = kind.map_or_else(String::new, |kind| format!(" Most of their time goes to {kind}."));
-    format!(
-        "Jobs of {name} come faster than they are done.{most} Add workers, or give what takes long a queue of its own."
-    )
 }
 
 fn capacity(resource: Resource, name: &str) -> String {

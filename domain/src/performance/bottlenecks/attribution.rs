@@ -150,13 +150,8 @@ pub(super) fn judged(evidence: &Evidence, query: &super::QueryUse) -> Vec<(Cause
     for lock in locks {
         let waited = lock.wait_ms.min(work);
         work -= waited;
-        let mut chain = vec![link.clone(), Link::Lock(lock.relation.clone())];
-        chain.extend(lock.held_by.clone().map(Link::Query));
-        let cause = Cause::Lock {
-            relation: lock.relation.clone(),
-            held_by: lock.held_by.clone(),
-        };
-        judged.push((cause, waited, chain));
+        let chain = vec![link.clone(), Link::Lock(lock.relation.clone())];
+        judged.push((Cause::Lock(lock.relation.clone()), waited, chain));
     }
     let calls = real_u64(query.calls);
     let requests = evidence

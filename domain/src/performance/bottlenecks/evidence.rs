@@ -59,9 +59,7 @@ pub struct LockWait {
     pub fingerprint: String,
     pub route: String,
     pub wait_ms: f64,
-    /// The statement that held it most; `None`: not known.
-    pub held_by: Option<String>,
-    /// The process of the server that did.
+    /// The process of the server that held it most; `None`: not known.
     pub holder: Option<i32>,
 }
 
@@ -100,14 +98,10 @@ pub struct QueueUse {
     /// How many wait now, and the first of them for how long.
     pub waiting: u64,
     pub oldest_wait_ms: f64,
-    /// How many came in the period; `None`: not known.
-    pub arrived: Option<u64>,
-    /// How many went,
+    /// How many went in the period,
     pub finished: u64,
     /// and what those that went have taken.
     pub work_ms: f64,
-    /// The kind of job that took most of it; `None`: not known.
-    pub busiest_kind: Option<String>,
 }
 
 /// How many cores are busy, of how many.

@@ -7,11 +7,8 @@ pub enum Cause {
     SlowQuery(String),
     /// A statement that is asked again and again for one request.
     RepeatedQuery(String),
-    /// A lock that one statement holds while others wait.
-    Lock {
-        relation: String,
-        held_by: Option<String>,
-    },
+    /// What is locked in a table while others wait for it.
+    Lock(String),
     /// Too few connections for what they are lent for.
     Pool(String),
     /// Answers of a route that are not there when they are asked for.
@@ -33,7 +30,7 @@ impl Cause {
         match self {
             Self::SlowQuery(_) => "slow-query",
             Self::RepeatedQuery(_) => "repeated-query",
-            Self::Lock { .. } => "lock",
+            Self::Lock(_) => "lock",
             Self::Pool(_) => "pool",
             Self::CacheMisses(_) => "cache-misses",
             Self::SharedCache => "shared-cache",
@@ -53,7 +50,7 @@ impl Cause {
             | Self::CacheMisses(name)
             | Self::Upstream(name)
             | Self::Queue(name)
-            | Self::Lock { relation: name, .. }
+            | Self::Lock(name)
             | Self::Exhaustion { name, .. } => Some(name),
             Self::Cpu | Self::SharedCache => None,
         }

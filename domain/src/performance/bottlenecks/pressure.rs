@@ -2,10 +2,8 @@ use super::advice::{advice, facts};
 use super::{Affected, Bottleneck, Cause, Evidence, Impact, LimitUse, Link, QueueUse, Resource};
 use crate::performance::statistics::{real_u64, share};
 
-/// A job that waits for longer than this is late,
+/// A job that waits for longer than this is late.
 const LATE_MS: f64 = 30_000.0;
-/// and so many that wait are a backlog whatever becomes of them.
-const BACKLOG: u64 = 1_000;
 /// Of what is used to more than this there is not enough left.
 const NEARLY: f64 = 0.9;
 
@@ -23,9 +21,7 @@ pub(super) fn pressures(evidence: &Evidence) -> Vec<Bottleneck> {
 }
 
 fn backlog(evidence: &Evidence, queue: &QueueUse) -> Option<Bottleneck> {
-    let comes_faster = queue.arrived.unwrap_or(u64::MAX) > queue.finished;
-    let falls_behind = comes_faster || queue.waiting >= BACKLOG;
-    if queue.waiting == 0 || queue.oldest_wait_ms < LATE_MS || !falls_behind {
+    if queue.waiting == 0 || queue.oldest_wait_ms < LATE_MS {
         return None;
     }
     let work = share(queue.work_ms, real_u64(queue.finished)).unwrap_or_default();

@@ -82,7 +82,7 @@ fn reading() -> impl Strategy<Value = Reading> {
 
 proptest! {
     #[test]
-    fn a_score_lies_within_its_bounds_and_its_parts_explain_it(readings in proptest::collection::vec(reading(), 14)) {
+    fn a_score_lies_within_its_bounds_and_its_parts_explain_it(readings in proptest::collection::vec(reading(), Component::ALL.len())) {
         let health = health(Component::ALL.into_iter().zip(readings));
 
         prop_assert!((0.0..=100.0).contains(&health.lowest) && health.lowest <= health.highest);
@@ -100,7 +100,7 @@ proptest! {
     }
 
     #[test]
-    fn more_of_what_is_bad_is_never_better(component in 0_usize..14, value in 0.0_f64..600.0, more in 0.0_f64..600.0) {
+    fn more_of_what_is_bad_is_never_better(component in 0..Component::ALL.len(), value in 0.0_f64..600.0, more in 0.0_f64..600.0) {
         let component = Component::ALL[component];
         let score = |value| with(component, Reading::Value(value)).score.unwrap();
 

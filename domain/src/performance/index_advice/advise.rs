@@ -29,7 +29,7 @@ impl IndexAdvice {
     /// What makes the index while others write.
     pub fn statement(&self) -> String {
         format!(
-            "CREATE INDEX CONCURRENTLY {} ON {}",
+            "CREATE INDEX CONCURRENTLY IF NOT EXISTS {} ON {}",
             self.index.name(),
             self.index
         )

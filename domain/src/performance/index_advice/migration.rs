@@ -55,10 +55,6 @@ pub fn migration(advice: &[IndexAdvice], measured: Duration, now: OffsetDateTime
         let _ = writeln!(up, "CREATE INDEX IF NOT EXISTS {name} ON {};", of.index);
         let _ = writeln!(down, "DROP INDEX IF EXISTS {name};");
     }
-    let ahead = |of: &IndexAdvice| {
-        let name = of.index.name();
-        format!("CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {}", of.index)
-    };
     let ahead_of_down = |of: &IndexAdvice| format!("DROP INDEX CONCURRENTLY IF EXISTS {}", of.index.name());
     let (date, time) = (now.date(), now.time());
     Migration {
@@ -73,7 +69,7 @@ pub fn migration(advice: &[IndexAdvice], measured: Duration, now: OffsetDateTime
         ),
         up,
         down,
-        ahead: advice.iter().map(ahead).collect(),
+        ahead: advice.iter().map(IndexAdvice::statement).collect(),
         ahead_of_down: advice.iter().map(ahead_of_down).collect(),
     }
 }

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, get, web};
 use fairlead_domain::jobs::Queue;
-use fairlead_domain::performance::StatementMeters;
 use fairlead_domain::performance::bottlenecks::{Affected, Bottleneck, Cause, Fact, Link, QueueUse, find};
+use fairlead_domain::performance::{Fingerprint, StatementMeters};
 use fairlead_domain::store::StoreError;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -18,8 +18,10 @@ use crate::units::milliseconds;
 /// Of what is finished.
 const WINDOW: Duration = Duration::from_mins(1);
 /// What is not measured, and so cannot be found.
-const NOT_MEASURED: [&str; 2] = [
+const NOT_MEASURED: [&str; 4] = [
     "how often answers of a route were kept",
+    "which service a route called: waits are laid to the services that were called, as they took their time",
+    "which statement waited for a lock: waits of all processes are laid to those here that name the table",
     "locks of connections that were held for less than a tenth of a second",
 ];
 
@@ -146,11 +148,7 @@ impl CauseView {
     fn new(cause: &Cause, statements: &dyn StatementMeters) -> Self {
         let text = match cause {
             Cause::SlowQuery(fingerprint) | Cause::RepeatedQuery(fingerprint) => {
-                let all = statements.statements().into_iter();
-                let mut known = all.map(|report| report.fingerprint);
-                known
-                    .find(|known| known.to_string() == *fingerprint)
-                    .and_then(|known| statements.text(known))
+                Fingerprint::parse(fingerprint).and_then(|fingerprint| statements.text(fingerprint))
             }
             _ => None,
         };
@@ -231,12 +229,10 @@ async fn queues(services: &Services) -> Result<Vec<QueueUse>, StoreError> {
         name: queue.queue.as_str().to_owned(),
         waiting: queue.waiting,
         oldest_wait_ms: milliseconds(queue.oldest.unwrap_or_default()),
-        arrived: None,
         finished: queue.completed + queue.died,
         work_ms: queue
             .run
             .map_or(0.0, |run| milliseconds(run.mean) * real(queue.completed)),
-        busiest_kind: None,
     });
     Ok(used.collect())
 }

@@ -20,7 +20,7 @@ use crate::problem::Problem;
 #[schema(as = IndexSuggestions, example = json!({
     "measuredSeconds": 86_400.0, "items": [{
         "name": "idx_leads_tenant_id_company_5d1c0a2f", "table": "leads",
-        "statement": "CREATE INDEX CONCURRENTLY idx_leads_tenant_id_company_5d1c0a2f ON leads (tenant_id, company)",
+        "statement": "CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_leads_tenant_id_company_5d1c0a2f ON leads (tenant_id, company)",
         "savedMs": 48_210.0, "writeMs": 310.0, "gainMs": 47_900.0, "bytes": 9_400_000.0, "serves": [], "replaces": [],
         "risks": [],
         "verification": {"verdict": "verified", "costBefore": 4_120.0, "costAfter": 12.4, "why": null},
@@ -61,6 +61,9 @@ struct VerificationView {
     #[schema(required = true)]
     why: Option<String>,
 }
+
+/// So many indexes are made by one step at the most.
+const MOST: usize = 100;
 
 /// Which indexes a step of the schema is to make.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -190,8 +193,16 @@ pub(super) async fn index_migration(
     _operator: Operator,
     body: JsonBody<MigrationBody>,
 ) -> Result<HttpResponse, Problem> {
+    let names = body.value.names;
+    if names
+        .as_ref()
+        .is_some_and(|names| !(1..=MOST).contains(&names.len()))
+    {
+        let fault = format!("must have from 1 to {MOST}; leave it out for all that is suggested");
+        return Err(Invalid::field("names", fault).into());
+    }
     let advised = Advised::of(&services).await?;
-    let chosen = match body.value.names {
+    let chosen = match names {
         None => {
             let wanted = advised.advice.into_iter();
             let wanted = wanted.filter(|(_, verification)| !matches!(verification, Verification::Refuted(_)));

@@ -10,7 +10,7 @@ use crate::Services;
 #[serde(rename_all = "camelCase")]
 #[schema(as = IndexSuggestion, example = json!({
     "name": "idx_leads_tenant_id_company_5d1c0a2f", "table": "leads",
-    "statement": "CREATE INDEX CONCURRENTLY idx_leads_tenant_id_company_5d1c0a2f ON leads (tenant_id, company)",
+    "statement": "CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_leads_tenant_id_company_5d1c0a2f ON leads (tenant_id, company)",
     "savedMs": 48_210.0, "writeMs": 310.0, "gainMs": 47_900.0, "bytes": 9_400_000.0,
     "serves": [{
         "fingerprint": "9ae16a3b2f90404f", "text": "SELECT \"leads\".\"id\" FROM \"leads\"", "savedMs": 48_210.0,
@@ -60,9 +60,8 @@ struct ServedView {
 impl SuggestionView {
     pub(super) fn new(advice: &IndexAdvice, services: &Services) -> Self {
         let served = |served: &Served| ServedView {
-            text: u64::from_str_radix(&served.fingerprint, 16)
-                .ok()
-                .and_then(|hash| services.statements.text(Fingerprint::new(hash))),
+            text: Fingerprint::parse(&served.fingerprint)
+                .and_then(|fingerprint| services.statements.text(fingerprint)),
             fingerprint: served.fingerprint.clone(),
             saved_ms: served.saved_ms,
             ratio: served.share,
