@@ -477,7 +477,9 @@ async fn what_signs_alerts_is_nothing_without_a_receiver() {
     ] {
         let refused = program.clone().with(name, value).serve().await.unwrap_err();
         assert!(
-            refused.stderr.contains("performance.alerts.webhook_url is not"),
+            refused
+                .stderr
+                .contains("but not `performance.alerts.webhook_url`, so no alert is posted"),
             "{}",
             refused.stderr
         );

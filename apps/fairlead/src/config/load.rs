@@ -8,7 +8,7 @@ use ::config::Value;
 use super::error::{ConfigError, Fault};
 use super::keys::{KEYS, Key, Preset};
 use super::layers::{self, Layer};
-use super::settings::Config;
+use super::settings::{self, Config};
 
 /// Where values may come from.
 #[derive(Clone, Debug, Default)]
@@ -203,6 +203,7 @@ fn conflicts(loaded: &Loaded) -> Vec<Fault> {
         ));
     }
     found.extend(conflicts_of_kinds(config, &origin));
+    found.extend(conflicts_of_alerts(config, &origin));
     let urls = ["database.url", "database.system_url", "database.owner_url"];
     let (set, missing): (Vec<&str>, Vec<&str>) =
         urls.into_iter().partition(|path| loaded.value(path).is_some());
@@ -251,10 +252,7 @@ fn conflicts_of_kinds<'l>(config: &Config, origin: &impl Fn(&str) -> &'l str) ->
                 origin(switch),
             ));
         }
-        let unknown = kinds
-            .split(',')
-            .map(str::trim)
-            .filter(|kind| !config.cache.ttl_seconds.contains_key(*kind));
+        let unknown = settings::kinds(kinds).filter(|kind| !config.cache.ttl_seconds.contains_key(*kind));
         found.extend(unknown.map(|unknown| {
             format!(
                 "`{key}` ({}) names `{unknown}`, but there is no `cache.ttl_seconds.{unknown}`",
@@ -263,6 +261,37 @@ fn conflicts_of_kinds<'l>(config: &Config, origin: &impl Fn(&str) -> &'l str) ->
         }));
     }
     found
+}
+
+/// Those of who is told of alerts. Whoever has set what signs them, or where they may go, believes that they are posted.
+fn conflicts_of_alerts<'l>(config: &Config, origin: &impl Fn(&str) -> &'l str) -> Vec<String> {
+    let url = "performance.alerts.webhook_url";
+    let secret = "performance.alerts.webhook_secret";
+    let networks = "performance.alerts.webhook_networks";
+    let alerts = &config.performance.alerts;
+    if alerts.webhook_url.is_some() {
+        let unsigned = alerts.webhook_secret.is_none().then(|| {
+            format!(
+                "`{url}` is set ({}), but not `{secret}`, by which the receiver knows who tells it; make one: \
+                 echo whsec_$(openssl rand -base64 32)",
+                origin(url),
+            )
+        });
+        return unsigned.into_iter().collect();
+    }
+    let set = [
+        (secret, alerts.webhook_secret.is_some()),
+        (networks, alerts.webhook_networks.is_some()),
+    ];
+    let useless = set.into_iter().filter(|(_, is_set)| *is_set);
+    useless
+        .map(|(key, _)| {
+            format!(
+                "`{key}` is set ({}), but not `{url}`, so no alert is posted: set it, or leave `{key}` out",
+                origin(key),
+            )
+        })
+        .collect()
 }
 
 /// Those of what takes payments, where anything does.

@@ -291,13 +291,18 @@ pub struct RedisConfig {
 impl RedisConfig {
     /// The kinds of answers that `encrypt` means; `None`: all.
     pub fn encrypted_kinds(&self) -> Option<impl Iterator<Item = &str>> {
-        Some(self.encrypt_only.as_ref()?.split(',').map(str::trim))
+        self.encrypt_only.as_deref().map(kinds)
     }
 
     /// The kinds of answers that `compress` means; `None`: all.
     pub fn compressed_kinds(&self) -> Option<impl Iterator<Item = &str>> {
-        Some(self.compress_only.as_ref()?.split(',').map(str::trim))
+        self.compress_only.as_deref().map(kinds)
     }
+}
+
+/// The kinds of answers that a list names.
+pub(super) fn kinds(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim)
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

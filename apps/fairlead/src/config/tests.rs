@@ -131,6 +131,17 @@ fn every_key_can_be_set_from_the_environment() {
                 (&variable, "me,users_list"),
                 ("FAIRLEAD__CACHE__REDIS__ENCRYPT", "true"),
             ],
+            _ if key.path.starts_with("performance.alerts.webhook_") => &[
+                (
+                    "FAIRLEAD__PERFORMANCE__ALERTS__WEBHOOK_URL",
+                    "https://example.com",
+                ),
+                (
+                    "FAIRLEAD__PERFORMANCE__ALERTS__WEBHOOK_SECRET",
+                    "0123456789abcdef0123456789abcdef",
+                ),
+                (&variable, value),
+            ],
             _ => &[(&variable, value)],
         };
 
@@ -475,6 +486,28 @@ fn values_must_go_together() {
         faults(&environment(&[("DB_POOL_MIN", "50")])),
         "`database.pool.min` is 50 (env:DB_POOL_MIN), more than `database.pool.max`, which is 10 (default)"
             .replace("(default)", "(preset:development)")
+    );
+}
+
+#[test]
+fn what_tells_of_alerts_is_set_as_a_whole_or_not_at_all() {
+    let url = "FAIRLEAD__PERFORMANCE__ALERTS__WEBHOOK_URL";
+    let unsigned = faults(&environment(&[(url, "https://hooks.example/alerts")]));
+    let networks = faults(&environment(&[(
+        "FAIRLEAD__PERFORMANCE__ALERTS__WEBHOOK_NETWORKS",
+        "10.0.0.0/8",
+    )]));
+
+    assert!(
+        unsigned.contains(&format!(
+            "`performance.alerts.webhook_url` is set (env:{url}), but not `performance.alerts.webhook_secret`"
+        )),
+        "{unsigned}"
+    );
+    assert!(
+        networks
+            .contains("WEBHOOK_NETWORKS), but not `performance.alerts.webhook_url`, so no alert is posted"),
+        "{networks}"
     );
 }
 

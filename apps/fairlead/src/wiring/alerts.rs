@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use fairlead_auth::is_signing_secret;
 use fairlead_domain::clock::Clock;
 use fairlead_domain::identity;
@@ -32,20 +32,6 @@ pub(super) fn handler(
 ) -> anyhow::Result<Option<Arc<dyn JobHandler>>> {
     let alerts = &config.performance.alerts;
     let Some(url) = &alerts.webhook_url else {
-        // Whoever has set these believes that alerts are posted.
-        let set = [
-            (
-                "performance.alerts.webhook_secret",
-                alerts.webhook_secret.is_some(),
-            ),
-            (
-                "performance.alerts.webhook_networks",
-                alerts.webhook_networks.is_some(),
-            ),
-        ];
-        if let Some((key, _)) = set.into_iter().find(|(_, is_set)| *is_set) {
-            bail!("{key} is set, and performance.alerts.webhook_url is not: set it, or leave the other out");
-        }
         return Ok(None);
     };
     let secret = alerts

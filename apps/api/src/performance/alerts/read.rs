@@ -20,6 +20,8 @@ const FEWEST: u64 = 20;
 const QUARTER: Duration = Duration::from_mins(15);
 /// A forecast keeps a processor busy, and says the same an hour later.
 const FORECAST_HOLDS: Duration = Duration::from_hours(1);
+/// One that could not be made is tried again sooner.
+const TRIED_AGAIN: Duration = Duration::from_mins(5);
 
 /// What all processes have written down of late, added up.
 #[derive(Debug, Default)]
@@ -81,22 +83,30 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) async fn readings(&mut self, services: &Services) -> Result<Readings, StoreError> {
         let mut readings = measured(services).await?;
-        if let Some(days) = self.days_left(services).await? {
+        if let Some(days) = self.days_left(services).await {
             readings.insert(Metric::CapacityDaysLeft, days);
         }
         Ok(readings)
     }
 
-    async fn days_left(&mut self, services: &Services) -> Result<Option<f64>, StoreError> {
+    /// What is not known of the future silences nobody who tells of now.
+    async fn days_left(&mut self, services: &Services) -> Option<f64> {
         let now = services.clock.now();
         if let Some((until, known)) = self.days_left
             && now < until
         {
-            return Ok(known);
+            return known;
         }
-        let days = foretell::days_left(services).await?;
-        self.days_left = Some((now + FORECAST_HOLDS, days));
-        Ok(days)
+        let (days, holds) = match foretell::days_left(services).await {
+            Ok(days) => (days, FORECAST_HOLDS),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::debug!(error, "in how many days a limit is reached cannot be foretold");
+                (None, TRIED_AGAIN)
+            }
+        };
+        self.days_left = Some((now + holds, days));
+        days
     }
 }
 

@@ -60,9 +60,10 @@ pub(super) async fn silence_alert(
 ) -> Result<HttpResponse, Problem> {
     let silence = body.value.parse(operator.0.operator(), services.clock.now())?;
     let mut uow = super::begin(&services).await?;
+    // Until it is silenced, it is not over.
+    uow.alerts().hold().await?;
     let alert = alerts::active(&mut *uow, id.0).await?;
-    uow.commit().await?;
-    match silences::put(&services, &alert.rule, silence).await {
+    match silences::put(uow, &alert.rule, silence).await {
         Ok(view) => Ok(HttpResponse::Ok().json(view)),
         // Its rule was deleted, so it is over in a moment.
         Err(RuleError::Missing(_)) => Err(AlertError::Over.into()),

@@ -9,7 +9,6 @@ use utoipa::ToSchema;
 
 use super::rule_body::TimingBody;
 use super::rule_view::{AlertMetric, RuleView};
-use super::rules::find;
 use crate::Services;
 use crate::authentication::Operator;
 use crate::json::JsonBody;
@@ -129,6 +128,8 @@ pub(super) async fn make(
     let kept = rest.parse(body.key, metric, &services, &operator)?;
     let mut uow = super::begin(&services).await?;
     alerts::make_rule(&mut *uow, operator.0.operator(), &kept).await?;
+    // Read here: what is made is answered, whatever becomes of the database behind it.
+    let standings = uow.alerts().standings().await?;
     uow.commit().await?;
     let key = &kept.rule.key;
     tracing::info!(
@@ -137,7 +138,8 @@ pub(super) async fn make(
         "an alert rule was made"
     );
     let location = format!("/api/v1/performance/alerts/rules/{key}");
-    let view = find(&services, key).await?;
+    let standing = standings.get(key);
+    let view = RuleView::new(kept, standing, services.clock.now());
     Ok(HttpResponse::Created()
         .insert_header((LOCATION, location))
         .json(view))
@@ -171,6 +173,7 @@ pub(super) async fn change(
     let (key, metric) = (known.rule.key, known.rule.metric);
     let kept = body.value.parse(key, metric, &services, &operator)?;
     alerts::change_rule(&mut *uow, operator.0.operator(), &kept).await?;
+    let standings = uow.alerts().standings().await?;
     uow.commit().await?;
     let key = &kept.rule.key;
     tracing::info!(
@@ -178,5 +181,6 @@ pub(super) async fn change(
         rule = key.as_str(),
         "an alert rule was changed"
     );
-    Ok(HttpResponse::Ok().json(find(&services, key).await?))
+    let standing = standings.get(key);
+    Ok(HttpResponse::Ok().json(RuleView::new(kept, standing, services.clock.now())))
 }

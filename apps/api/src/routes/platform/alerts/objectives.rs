@@ -5,6 +5,7 @@ use fairlead_domain::invalid::Invalid;
 use fairlead_domain::performance::alerts::{
     self, KeptObjective, NoSuchRule, Objective, Promise, Requests, RuleError, Standing,
 };
+use fairlead_domain::store::{StoreError, SystemUnitOfWork};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -137,13 +138,10 @@ impl ObjectiveView {
     }
 }
 
-async fn all(services: &Services) -> Result<Vec<ObjectiveView>, Problem> {
-    let mut uow = super::begin(services).await?;
+async fn all(uow: &mut dyn SystemUnitOfWork, now: OffsetDateTime) -> Result<Vec<ObjectiveView>, StoreError> {
     let objectives = uow.alerts().objectives().await?.all;
     let requests: BTreeMap<_, _> = uow.alerts().requests(&Objective::windows()).await?;
     let standings = uow.alerts().standings().await?;
-    uow.commit().await?;
-    let now = services.clock.now();
     let views = objectives.into_iter().map(|kept| {
         let of = requests.get(&kept.objective.name);
         let standing = standings.get(&kept.objective.key());
@@ -166,7 +164,9 @@ pub(super) async fn list(
     services: web::Data<Services>,
     _operator: Operator,
 ) -> Result<HttpResponse, Problem> {
-    let items = all(&services).await?;
+    let mut uow = super::begin(&services).await?;
+    let items = all(&mut *uow, services.clock.now()).await?;
+    uow.commit().await?;
     Ok(HttpResponse::Ok().json(ObjectivesView { items }))
 }
 
@@ -201,6 +201,8 @@ pub(super) async fn change(
     };
     let mut uow = super::begin(&services).await?;
     alerts::change_objective(&mut *uow, operator.0.operator(), &kept).await?;
+    // Read here: what is changed is answered, whatever becomes of the database behind it.
+    let all = all(&mut *uow, services.clock.now()).await?;
     uow.commit().await?;
     tracing::info!(
         operator = operator.0.operator(),
@@ -208,6 +210,6 @@ pub(super) async fn change(
         target,
         "an objective was changed"
     );
-    let found = all(&services).await?.into_iter().find(|view| view.name == name);
+    let found = all.into_iter().find(|view| view.name == name);
     Ok(HttpResponse::Ok().json(found.ok_or(NoSuchRule)?))
 }

@@ -65,7 +65,7 @@ pub(super) async fn get(
     Ok(HttpResponse::Ok().json(find(&services, &key).await?))
 }
 
-pub(super) async fn find(services: &Services, key: &str) -> Result<RuleView, Problem> {
+async fn find(services: &Services, key: &str) -> Result<RuleView, Problem> {
     let mut uow = super::begin(services).await?;
     let rules = uow.alerts().rules().await?.all;
     let standings = uow.alerts().standings().await?;

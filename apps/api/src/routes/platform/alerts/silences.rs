@@ -2,6 +2,7 @@ use actix_web::{HttpResponse, delete, post, web};
 use fairlead_domain::clock;
 use fairlead_domain::invalid::{Faults, Invalid};
 use fairlead_domain::performance::alerts::{self, RuleError, Silence, WrongSilence};
+use fairlead_domain::store::SystemUnitOfWork;
 use serde::Deserialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -65,12 +66,16 @@ pub(super) async fn silence_rule(
     body: JsonBody<SilenceBody>,
 ) -> Result<HttpResponse, Problem> {
     let silence = body.value.parse(operator.0.operator(), services.clock.now())?;
-    Ok(HttpResponse::Ok().json(put(&services, &key, silence).await?))
+    let uow = super::begin(&services).await?;
+    Ok(HttpResponse::Ok().json(put(uow, &key, silence).await?))
 }
 
-/// Silences what a key names, and says so in the log.
-pub(super) async fn put(services: &Services, key: &str, silence: Silence) -> Result<SilenceView, RuleError> {
-    let mut uow = super::begin(services).await?;
+/// Silences what a key names, commits that, and says so in the log.
+pub(super) async fn put(
+    mut uow: Box<dyn SystemUnitOfWork>,
+    key: &str,
+    silence: Silence,
+) -> Result<SilenceView, RuleError> {
     alerts::silence(&mut *uow, key, silence.clone()).await?;
     uow.commit().await?;
     tracing::warn!(
