@@ -169,7 +169,10 @@ impl ReportUsage {
                 fault: None,
                 was_told: true,
             },
-            Err(PaymentFault::Refused(why)) => Outcome::ended(UsageState::Refused, &why),
+            Err(PaymentFault::Refused(why)) => Outcome {
+                was_told: true,
+                ..Outcome::ended(UsageState::Refused, &why)
+            },
             Err(PaymentFault::Later { fault, .. }) => Outcome {
                 state: UsageState::Pending,
                 fault: Some(fault.to_string()),
@@ -188,11 +191,12 @@ struct Outcome {
 }
 
 impl Outcome {
+    /// That nothing more comes of it, by itself without anybody being told.
     fn ended(state: UsageState, why: &str) -> Self {
         Self {
             state,
             fault: Some(why.to_owned()),
-            was_told: true,
+            was_told: false,
         }
     }
 }

@@ -191,6 +191,13 @@ async fn what_is_in_doubt_is_told_for_a_day_and_what_nobody_was_told_of_for_as_l
 
     assert_eq!(told(&stripe), 2);
     assert_eq!(stripe.with(|account| account.used(&id)), 1 + 3);
+    // Nobody was told of what came too late.
+    let untold = "SELECT state || ' ' || calls FROM usage_reports WHERE asked_at IS NULL";
+    let untold: Vec<String> = sqlx::query_scalar(untold)
+        .fetch_all(&mut superuser)
+        .await
+        .unwrap();
+    assert_eq!(untold, ["LATE 4"]);
 }
 
 #[tokio::test]

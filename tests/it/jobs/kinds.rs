@@ -47,3 +47,26 @@ async fn who_misspells_a_kind_is_told_those_that_there_are() {
     pause("of-another-version").await.expect(200);
     assert_eq!(retry("of-another-version").await.expect(200)["retried"], 1);
 }
+
+#[tokio::test]
+async fn where_not_all_jobs_are_looked_at_no_kind_is_called_misspelt() {
+    let app = TestApp::start().await;
+    let operator = app.operator("olga").await;
+    let mut superuser = app.database.connect(DatabaseRole::Superuser).await;
+    // The only one of its kind is behind all that are looked at.
+    superuser
+        .execute(
+            "INSERT INTO jobs (tenant_id, id, queue, kind, payload, priority, state, attempts, finished_at)
+             SELECT gen_random_uuid(), lpad(to_hex(n), 32, '0')::uuid, 'webhooks',
+                    CASE n WHEN 1 THEN 'of-another-version' ELSE 'deliver-webhook' END, 'null', 1, 'completed', 1, now()
+             FROM generate_series(1, 20001) AS n",
+        )
+        .await
+        .unwrap();
+
+    let body = json!({ "reason": "the receiver is down", "kind": "of-another-version" });
+    operator
+        .post(&format!("{JOBS}/webhooks/pause"), body)
+        .await
+        .expect(200);
+}

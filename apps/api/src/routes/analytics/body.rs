@@ -1,12 +1,12 @@
 use fairlead_domain::invalid::{Faults, Invalid};
 use fairlead_domain::performance::vitals::{Observation, Page, Vital};
+use fairlead_telemetry::request::RequestId;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 /// As many are taken at once: six figures of each of a few pages.
 pub(super) const MOST: usize = 50;
-/// The most characters of the id of a request, and of an address.
-const LONGEST_REQUEST_ID: usize = 128;
+/// The most characters of an address.
 const LONGEST_PAGE: usize = 2_048;
 
 /// How page views were, as browsers have measured it.
@@ -82,7 +82,7 @@ impl VitalsBody {
                 );
             }
             let request_id = item.request_id.as_deref();
-            if request_id.is_some_and(|id| id.len() > LONGEST_REQUEST_ID || !is_request_id(id)) {
+            if request_id.is_some_and(|id| RequestId::parse(id).is_none()) {
                 wrong("requestId", "must be as x-request-id of the answer".to_owned());
             }
             if let (Some(vital), Some(value), Some(page)) = (vital, value, page) {
@@ -97,10 +97,4 @@ impl VitalsBody {
         faults.finish()?;
         Ok(observations)
     }
-}
-
-/// As those are that the server takes from clients.
-fn is_request_id(id: &str) -> bool {
-    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    !id.is_empty() && id.bytes().all(is_legal)
 }

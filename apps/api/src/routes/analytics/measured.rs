@@ -2,6 +2,7 @@ use actix_web::{HttpResponse, get};
 use async_trait::async_trait;
 use fairlead_domain::access::ViewTenant;
 use fairlead_domain::cache::{CacheKey, Tag};
+use fairlead_domain::paging::{DEFAULT_LIMIT, MAX_LIMIT};
 use fairlead_domain::performance::Grain;
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -14,9 +15,6 @@ use crate::read::{Question, Read, Reading};
 use crate::representation::Representation;
 use crate::routes::platform::{Period, PeriodName};
 use crate::spec::IfNoneMatch;
-
-const DEFAULT_LIMIT: usize = 50;
-const MAX_LIMIT: usize = 200;
 
 /// What a [`VitalsQuery`] is read from, for the specification.
 #[derive(IntoParams)]
@@ -34,7 +32,7 @@ pub(in crate::routes) struct VitalsParameters {
 #[derive(Debug)]
 pub(in crate::routes) struct VitalsQuery {
     pub(in crate::routes) period: Period,
-    pub(in crate::routes) limit: usize,
+    pub(in crate::routes) limit: u32,
 }
 
 impl FromQuery for VitalsQuery {

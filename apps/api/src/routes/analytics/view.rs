@@ -80,7 +80,7 @@ fn of_page(vital: Vital, slowest: &SlowestView) -> SlowestOfPage {
 /// By page, those that most views have told of first; and whether there are more.
 pub(in crate::routes) fn pages(
     known: impl IntoIterator<Item = (Page, Vital, PageVital)>,
-    limit: usize,
+    limit: u32,
 ) -> (Vec<PageView>, bool) {
     let mut by_page: BTreeMap<Page, BTreeMap<&'static str, VitalView>> = BTreeMap::new();
     for (page, vital, known) in known {
@@ -91,6 +91,7 @@ pub(in crate::routes) fn pages(
     let mut pages: Vec<_> = by_page.into_iter().collect();
     let views = |vitals: &BTreeMap<_, VitalView>| vitals.values().map(|of| of.count).max();
     pages.sort_by_key(|(_, vitals)| std::cmp::Reverse(views(vitals)));
+    let limit = limit as usize;
     let has_more = pages.len() > limit;
     pages.truncate(limit);
     let pages = pages.into_iter().map(|(page, vitals)| PageView {

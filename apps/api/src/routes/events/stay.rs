@@ -3,6 +3,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use actix_web::http::header;
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use fairlead_domain::access::{Caller, ViewEvents};
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
@@ -37,6 +39,12 @@ pub(in crate::routes) async fn still_may_so(
     timeout(CHECK_LIMIT, check).await.unwrap_or(Standing::Unknown)
 }
 
+/// Likewise, of an operator.
+pub(in crate::routes) async fn still_operates(credential: &KeptCredential, services: &Services) -> Standing {
+    let check = authentication::still_operates(credential, services);
+    timeout(CHECK_LIMIT, check).await.unwrap_or(Standing::Unknown)
+}
+
 /// When to check a client.
 pub(in crate::routes) fn ticks() -> Interval {
     let mut ticks = interval(CHECK_EVERY);
@@ -47,4 +55,20 @@ pub(in crate::routes) fn ticks() -> Interval {
 /// When to come back, for one client.
 pub(in crate::routes) fn retry_ms() -> u32 {
     rand::random_range(RETRY_MS)
+}
+
+/// The same, as an event stream says it.
+pub(in crate::routes) fn retry() -> String {
+    format!("retry: {}\n", retry_ms())
+}
+
+/// How the answer begins that an event stream is.
+pub(in crate::routes) fn event_stream() -> HttpResponseBuilder {
+    let mut answer = HttpResponse::Ok();
+    answer
+        .content_type("text/event-stream")
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        // nginx would gather what should go out at once.
+        .insert_header(("x-accel-buffering", "no"));
+    answer
 }

@@ -5,7 +5,6 @@ use std::convert::Infallible;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use actix_web::http::header;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, get};
 use fairlead_domain::access::ViewEvents;
@@ -16,7 +15,7 @@ use tokio::time::{Instant, Interval};
 use utoipa::IntoParams;
 
 use super::filter::{self, EventFilterParameters};
-use super::stay::{self, CHUNK};
+use super::stay::{self, CHUNK, retry};
 use crate::Services;
 use crate::authentication::{KeptCredential, Permitted, Standing};
 use crate::paging::CursorKey;
@@ -28,7 +27,6 @@ use crate::spec::Problems;
 /// A stream is never silent for longer, so that whatever stands between does not take it for dead.
 const PING_EVERY: Duration = Duration::from_secs(20);
 const LAST_EVENT_ID: &str = "last-event-id";
-const MEDIA_TYPE: &str = "text/event-stream";
 
 /// What a [`StreamQuery`] is read from beside the filter, for the specification.
 #[derive(IntoParams)]
@@ -118,16 +116,7 @@ pub(super) async fn stream(
         sent: None,
         is_over: false,
     };
-    Ok(HttpResponse::Ok()
-        .content_type(MEDIA_TYPE)
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        // nginx would gather what should go out at once.
-        .insert_header(("x-accel-buffering", "no"))
-        .streaming(Box::pin(try_unfold(stream, EventStream::next))))
-}
-
-fn retry() -> String {
-    format!("retry: {}\n", stay::retry_ms())
+    Ok(stay::event_stream().streaming(Box::pin(try_unfold(stream, EventStream::next))))
 }
 
 fn last_event_id(request: &HttpRequest) -> Result<Option<String>, Problem> {

@@ -4,7 +4,6 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use actix_web::http::header;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, get};
 use fairlead_domain::consistency::{ReadIntent, Workload};
@@ -20,7 +19,7 @@ use crate::authentication::{Authenticated, KeptCredential, Standing};
 use crate::path::PathId;
 use crate::problem::Problem;
 use crate::realtime::{News, Sight, Watcher};
-use crate::routes::events::stay;
+use crate::routes::events::stay::{self, retry};
 use crate::spec::Problems;
 
 /// A stream is never silent for longer, so that whatever stands between does not take it for dead.
@@ -87,12 +86,7 @@ pub(super) async fn stream(
         sent: None,
         is_over: false,
     };
-    Ok(HttpResponse::Ok()
-        .content_type("text/event-stream")
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        // nginx would gather what should go out at once.
-        .insert_header(("x-accel-buffering", "no"))
-        .streaming(Box::pin(unfold(stream, OperationStream::next))))
+    Ok(stay::event_stream().streaming(Box::pin(unfold(stream, OperationStream::next))))
 }
 
 /// A stream under way.
@@ -170,10 +164,6 @@ impl OperationStream {
             text.push_str(": ping\n\n");
         }
     }
-}
-
-fn retry() -> String {
-    format!("retry: {}\n", stay::retry_ms())
 }
 
 fn tell(operation: &Operation, text: &mut String) {

@@ -1,5 +1,3 @@
-use std::collections::BTreeSet;
-
 use actix_web::{HttpResponse, post, web};
 use fairlead_domain::Id;
 use fairlead_domain::cache::{CacheKey, Invalidate, Namespace, Tag};
@@ -156,8 +154,8 @@ pub(super) async fn drop_answers(
 ) -> Result<HttpResponse, Problem> {
     let control = control(services)?;
     let mut notes = Vec::new();
-    let tenants: BTreeSet<_> = meant.iter().filter_map(tenant_of).collect();
-    for tenant in tenants {
+    // All of it is one tenant's, or nobody's.
+    if let Some(tenant) = meant.iter().find_map(tenant_of) {
         match is_known(services, tenant).await {
             Ok(true) => {}
             Ok(false) => return Err(unknown()),

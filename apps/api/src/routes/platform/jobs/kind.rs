@@ -21,7 +21,8 @@ pub(super) async fn fault_of_kind(
             ..Which::default()
         };
         let found = jobs.operations.list(queue, state, &which, None, 1).await?;
-        if !found.jobs.is_empty() {
+        // Where not all are looked at, there may be some further on.
+        if !found.jobs.is_empty() || found.looked_to.is_some() {
             return Ok(None);
         }
     }

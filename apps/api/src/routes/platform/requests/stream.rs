@@ -1,27 +1,19 @@
 //! What a process measures, as a stream: server-sent events.
 //! <https://html.spec.whatwg.org/multipage/server-sent-events.html>
 
-use std::time::Duration;
-
-use actix_web::http::header;
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpRequest, HttpResponse, get};
 use futures_util::stream::unfold;
 use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
+use tokio::time::Interval;
 
 use super::dashboard::DashboardView;
 use crate::Services;
-use crate::authentication::{KeptCredential, Operator, Standing, still_operates};
+use crate::authentication::{KeptCredential, Operator, Standing};
 use crate::performance::LIVE_STREAMS;
 use crate::problem::{Kind, Problem};
 use crate::routes::events::stay;
 use crate::spec::{Problematic, Problems};
-
-/// As often as the credential is looked at.
-const TELL_EVERY: Duration = stay::CHECK_EVERY;
-/// What is not found out by then is not known.
-const CHECK_LIMIT: Duration = Duration::from_secs(2);
 
 /// As many streams are open as may be.
 #[derive(Debug)]
@@ -65,22 +57,16 @@ pub(super) async fn stream(
 ) -> Result<HttpResponse, Problem> {
     let places = services.performance.live_streams.clone();
     let place = places.try_acquire_owned().map_err(|_| NoPlace)?;
-    let mut ticks = interval(TELL_EVERY);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let stream = Figures {
         credential: KeptCredential::of(&request)?,
         services,
-        ticks,
+        // As often as the credential is looked at.
+        ticks: stay::ticks(),
         is_first: true,
         is_over: false,
         _place: place,
     };
-    Ok(HttpResponse::Ok()
-        .content_type("text/event-stream")
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        // nginx would gather what should go out at once.
-        .insert_header(("x-accel-buffering", "no"))
-        .streaming(Box::pin(unfold(stream, Figures::next))))
+    Ok(stay::event_stream().streaming(Box::pin(unfold(stream, Figures::next))))
 }
 
 /// A stream under way.
@@ -106,8 +92,7 @@ impl Figures {
         if is_first {
             return Standing::May;
         }
-        let check = still_operates(credential, services);
-        timeout(CHECK_LIMIT, check).await.unwrap_or(Standing::Unknown)
+        stay::still_operates(credential, services).await
     }
 
     async fn next(mut self) -> Option<(Result<Bytes, Problem>, Self)> {
@@ -121,7 +106,7 @@ impl Figures {
             _ = closed.wait_for(|closed| *closed) => (true, Standing::May),
             standing = Self::turn(&mut self.ticks, self.is_first, &self.credential, &self.services) => (false, standing),
         };
-        let retry = format!("retry: {}\n", stay::retry_ms());
+        let retry = stay::retry();
         let mut text = String::new();
         if self.is_first || is_closed {
             text.push_str(&retry);
