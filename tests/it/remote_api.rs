@@ -1,5 +1,9 @@
 //! Every operation of the API by the command line, against a server in another process.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
+use std::thread;
+
 use serde_json::{Value, json};
 use support::process::{Ended, Program};
 
@@ -206,4 +210,33 @@ async fn what_there_is_is_listed_and_each_is_explained_without_a_server() {
     for name in ["fairlead.1", "fairlead-api.1", "fairlead-operations-watch.1"] {
         assert!(written.join(name).is_file(), "{name}");
     }
+}
+
+#[tokio::test]
+async fn what_goes_on_ends_once_nobody_reads_it_any_more() {
+    let terminal = Terminal::open().await;
+    let mut following = terminal
+        .program
+        .command(&["api", "streamEvents", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // As `head -1` does.
+    let mut printed = BufReader::new(following.stdout.take().unwrap());
+    let first = thread::spawn(move || {
+        let mut line = String::new();
+        printed.read_line(&mut line).map(|_| line)
+    });
+
+    let mut ended = None;
+    support::wait_until("it has ended", async || {
+        terminal.acme.lead("Ann").await;
+        ended = following.try_wait().unwrap();
+        ended.is_some()
+    })
+    .await;
+
+    assert_eq!(ended.unwrap().code(), Some(0));
+    let first: Value = serde_json::from_str(&first.join().unwrap().unwrap()).unwrap();
+    assert_eq!(first["event"], "lead_created", "{first}");
 }

@@ -10,6 +10,7 @@ mod database;
 pub mod demo;
 mod derived_key;
 pub mod doctor;
+mod nearest;
 mod output;
 mod remote;
 mod secret_file;

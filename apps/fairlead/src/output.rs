@@ -11,10 +11,15 @@ use time::format_description::well_known::Rfc3339;
 
 /// Prints a result for people, or for the next program in a pipe.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    print_on(text).map(drop)
+}
+
+/// Prints a line of what goes on, and returns whether anybody reads on.
+pub(crate) fn print_on(text: &str) -> anyhow::Result<bool> {
     match writeln!(io::stdout(), "{text}") {
         // The reader has seen enough, as `head` has.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.context("cannot write to standard output"),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        written => written.context("cannot write to standard output").map(|()| true),
     }
 }
 

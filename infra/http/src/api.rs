@@ -76,6 +76,9 @@ pub enum ApiError {
     Elsewhere(String),
     #[error("the answer is not one of a Fairlead server: {0}")]
     Foreign(String),
+    /// Nothing was asked.
+    #[error("{0}")]
+    Unsendable(String),
 }
 
 /// Why a server refused (RFC 9457).

@@ -18,14 +18,18 @@ pub(super) struct CompletionsArgs {
 }
 
 pub(super) fn run(args: &CompletionsArgs) -> anyhow::Result<()> {
+    write(&script(args.shell))
+}
+
+fn script(shell: Shell) -> Vec<u8> {
     let mut script = Vec::new();
     // The operations are not read from the description each time somebody runs a command: only a script knows them all.
     let mut command = super::command().mut_subcommand("api", |api| {
         let names = PossibleValuesParser::new(super::api::operations());
         api.mut_arg("operation", |operation| operation.value_parser(names))
     });
-    clap_complete::generate(args.shell, &mut command, "fairlead", &mut script);
-    write(&script)
+    clap_complete::generate(shell, &mut command, "fairlead", &mut script);
+    script
 }
 
 /// Writes to standard output, for as long as somebody reads.
@@ -45,13 +49,7 @@ mod tests {
     #[test]
     fn each_shell_knows_the_commands_and_the_operations() {
         for shell in Shell::value_variants() {
-            let names = PossibleValuesParser::new(super::super::api::operations());
-            let mut command = super::super::command().mut_subcommand("api", |api| {
-                api.mut_arg("operation", |operation| operation.value_parser(names))
-            });
-            let mut script = Vec::new();
-            clap_complete::generate(*shell, &mut command, "fairlead", &mut script);
-            let script = String::from_utf8(script).unwrap();
+            let script = String::from_utf8(script(*shell)).unwrap();
 
             assert!(script.contains("bootstrap-sql"), "{shell}");
             // The others complete options and commands alone.

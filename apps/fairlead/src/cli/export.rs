@@ -18,7 +18,7 @@ use super::import::{FileFormat, detached};
 use super::operations;
 use crate::output::{self, counted};
 use crate::remote::{
-    Form, Operation, Remote, RemoteArgs, UsageError, Watched, bytes_bar, left, parameters, watch,
+    Form, INTERRUPTED, Operation, Remote, RemoteArgs, UsageError, Watched, bytes_bar, left, parameters, watch,
 };
 use crate::system::SystemIds;
 
@@ -121,7 +121,7 @@ async fn export(
         pressed = ctrl_c() => {
             pressed?;
             output::progress("Whether the export was begun is told by: fairlead operations list");
-            return Ok(ExitCode::from(130));
+            return Ok(ExitCode::from(INTERRUPTED));
         }
         begun = remote.client().post(&path, Some(&key), None) => begun?,
     };
@@ -129,11 +129,7 @@ async fn export(
     let Some(out) = out else {
         return detached(&begun, args.json);
     };
-    let form = if args.json {
-        Form::JsonLines
-    } else {
-        Form::ForPeople
-    };
+    let form = Form::of_json(args.json);
     let Watched::Ended(end) = watch(remote, begun, form).await? else {
         return Ok(left(&id));
     };
@@ -208,7 +204,7 @@ pub(super) async fn fetch(
         pressed = ctrl_c() => {
             pressed?;
             output::progress(&format!("The server keeps the file for a day: fairlead operations fetch {} --out FILE", view.id));
-            return Ok(ExitCode::from(130));
+            return Ok(ExitCode::from(INTERRUPTED));
         }
         fetched = receive(remote, &download.url, &mut out) => fetched.with_context(|| {
             format!("cannot fetch the file; the server keeps it for a day: fairlead operations fetch {} --out FILE", view.id)

@@ -10,7 +10,8 @@ use tokio::signal::ctrl_c;
 use super::operations;
 use crate::output::{self, counted};
 use crate::remote::{
-    Form, Operation, Remote, RemoteArgs, Source, UsageError, Watched, left, parameters, story, upload, watch,
+    Form, INTERRUPTED, Operation, Remote, RemoteArgs, Source, UsageError, Watched, left, parameters, story,
+    upload, watch,
 };
 use crate::system::SystemIds;
 
@@ -115,7 +116,7 @@ async fn import(
                 "Nothing is imported of a file that was not sent to its end. Where all of it was sent, the server may \
                  import it: sent again with --idempotency-key {key} it is imported once."
             ));
-            return Ok(ExitCode::from(130));
+            return Ok(ExitCode::from(INTERRUPTED));
         }
         sent = upload(remote, source, format.media_type(), &path, &key) => sent,
     };
@@ -128,11 +129,7 @@ async fn import(
     if args.detach {
         return detached(&begun, args.json);
     }
-    let form = if args.json {
-        Form::JsonLines
-    } else {
-        Form::ForPeople
-    };
+    let form = Form::of_json(args.json);
     let Watched::Ended(end) = watch(remote, begun, form).await? else {
         return Ok(left(&id));
     };

@@ -100,11 +100,7 @@ pub(super) async fn run(command: &OperationsCommand) -> anyhow::Result<ExitCode>
         OperationsCommand::Fetch { one, out, force } => {
             let operation = find(remote, one).await?;
             let out = Out::open(out, Existing::of(*force))?;
-            let form = if shared.json {
-                Form::JsonLines
-            } else {
-                Form::ForPeople
-            };
+            let form = Form::of_json(shared.json);
             fetch(remote, &operation, out, form).await
         }
     })
@@ -156,11 +152,7 @@ async fn list(remote: &Remote, limit: u32, shared: &SharedArgs) -> anyhow::Resul
 
 async fn follow(remote: &mut Remote, one: &OneArgs) -> anyhow::Result<ExitCode> {
     let begun = find(remote, one).await?;
-    let form = if one.shared.json {
-        Form::JsonLines
-    } else {
-        Form::ForPeople
-    };
+    let form = Form::of_json(one.shared.json);
     let Watched::Ended(end) = watch(remote, begun, form).await? else {
         return Ok(left(&one.id));
     };

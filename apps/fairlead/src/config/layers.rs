@@ -8,6 +8,7 @@ use ::config::{FileFormat, Map, Source, Value, ValueKind};
 use super::error::Fault;
 use super::keys::{KEYS, Key, Preset};
 use super::replicas;
+use crate::nearest::nearest;
 
 const PREFIX: &str = "FAIRLEAD__";
 
@@ -212,7 +213,7 @@ fn is_section(path: &str) -> bool {
 }
 
 fn unknown(key: String, origin: String) -> Fault {
-    let suggestion = nearest(&key, KEYS.iter().map(|key| key.path));
+    let suggestion = nearest(&key, KEYS.iter().map(|key| key.path)).map(str::to_owned);
     Fault::UnknownKey {
         key,
         origin,
@@ -222,17 +223,9 @@ fn unknown(key: String, origin: String) -> Fault {
 
 fn choice_meant(key: &Key, value: &Value) -> Option<String> {
     match key.kind {
-        super::Kind::Choice(choices) => nearest(&value.kind.to_string(), choices.iter().copied()),
+        super::Kind::Choice(choices) => {
+            nearest(&value.kind.to_string(), choices.iter().copied()).map(str::to_owned)
+        }
         _ => None,
     }
-}
-
-/// Returns the candidate that somebody who wrote `text` is likely to have meant.
-fn nearest<'a>(text: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
-    let text = text.to_lowercase();
-    let likeness = |candidate: &str| strsim::jaro_winkler(&text, &candidate.to_lowercase());
-    let (likeness, candidate) = candidates
-        .map(|candidate| (likeness(candidate), candidate))
-        .max_by(|left, right| left.0.total_cmp(&right.0))?;
-    (likeness > 0.85).then(|| candidate.to_owned())
 }

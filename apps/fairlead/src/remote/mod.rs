@@ -10,4 +10,4 @@ pub(crate) use bar::bytes_bar;
 pub(crate) use connect::{Remote, RemoteArgs, UsageError};
 pub(crate) use operation::{Operation, encoded, operation_path, parameters};
 pub(crate) use upload::{Source, upload};
-pub(crate) use watch::{Form, Watched, left, story, watch};
+pub(crate) use watch::{Form, INTERRUPTED, Watched, left, story, watch};

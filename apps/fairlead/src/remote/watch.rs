@@ -24,7 +24,7 @@ const QUIET: Duration = Duration::from_mins(1);
 /// How often an operation that has ended is asked for what is told of one by itself alone.
 const TRIES: u32 = 3;
 /// What a shell takes for: ended by Ctrl-C.
-const INTERRUPTED: u8 = 130;
+pub(crate) const INTERRUPTED: u8 = 130;
 
 /// In which form a command tells what happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +32,13 @@ pub(crate) enum Form {
     ForPeople,
     /// A line for each thing that happens.
     JsonLines,
+}
+
+impl Form {
+    /// As `--json` says.
+    pub(crate) fn of_json(json: bool) -> Self {
+        if json { Self::JsonLines } else { Self::ForPeople }
+    }
 }
 
 /// How watching ended.
@@ -185,7 +192,9 @@ async fn bear(
     let may_be_over = match &error {
         ApiError::Refused(problem) => problem.status >= 500 || problem.status == 429,
         ApiError::Unreachable(_) | ApiError::Broken(_) | ApiError::Socket(_) | ApiError::TimedOut => true,
-        ApiError::Untrusted(_) | ApiError::Elsewhere(_) | ApiError::Foreign(_) => false,
+        ApiError::Untrusted(_) | ApiError::Elsewhere(_) | ApiError::Foreign(_) | ApiError::Unsendable(_) => {
+            false
+        }
     };
     if !may_be_over || answered.elapsed() > PATIENCE {
         return Err(error);

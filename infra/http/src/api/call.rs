@@ -3,7 +3,7 @@ use reqwest::Method;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use tokio::time::timeout;
 
-use super::{ANSWER_TIMEOUT, ApiClient, ApiError, ApiEvents, MAX_ANSWER, chunk, sent};
+use super::{ANSWER_TIMEOUT, ApiClient, ApiError, ApiEvents, body, chunk, sent};
 
 /// A call that is made up by whoever works with a server, rather than by a command for one thing.
 #[derive(Clone, Debug)]
@@ -45,14 +45,15 @@ impl ApiClient {
     /// Calls, and returns what is answered with success. What is refused is an error, as of every call.
     pub async fn call(&self, call: ApiCall) -> Result<ApiAnswer, ApiError> {
         let method = Method::from_bytes(call.method.as_bytes());
-        let method = method.map_err(|_| ApiError::Foreign(format!("{} is no method", call.method)))?;
+        let method = method.map_err(|_| ApiError::Unsendable(format!("{} is no method", call.method)))?;
         let mut request = self
             .request(method, &call.path)?
             .header(ACCEPT, HeaderValue::from_static(call.accept));
         for (name, value) in call.headers {
             let header = (HeaderName::try_from(&name), HeaderValue::try_from(&value));
             let (Ok(name), Ok(value)) = header else {
-                return Err(ApiError::Foreign(format!("the value of {name} cannot be sent")));
+                let fault = format!("the header {name} cannot be sent with this value");
+                return Err(ApiError::Unsendable(fault));
             };
             request = request.header(name, value);
         }
@@ -80,15 +81,8 @@ impl ApiAnswer {
     }
 
     /// All of it, which is not much.
-    pub async fn bytes(mut self) -> Result<Vec<u8>, ApiError> {
-        let mut body = Vec::new();
-        while let Some(chunk) = self.chunk().await? {
-            body.extend_from_slice(&chunk);
-            if body.len() > MAX_ANSWER {
-                return Err(ApiError::Foreign("it does not end".to_owned()));
-            }
-        }
-        Ok(body)
+    pub async fn bytes(self) -> Result<Vec<u8>, ApiError> {
+        body(self.answer).await
     }
 
     /// Server-sent events.

@@ -1,5 +1,6 @@
 //! Calls an operation, and shows what is answered as it is: a list, one thing, a file, a stream, or work that goes on.
 
+use std::future::Future;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
@@ -15,10 +16,8 @@ use super::{ApiArgs, show};
 use crate::cli::import::detached;
 use crate::cli::operations;
 use crate::output;
-use crate::remote::{self, Form, Remote, UsageError, Watched, left, story, watch};
+use crate::remote::{self, Form, INTERRUPTED, Remote, UsageError, Watched, left, story, watch};
 
-/// What a shell takes for: ended by Ctrl-C.
-const INTERRUPTED: u8 = 130;
 const JSON: &str = "application/json";
 
 pub(super) async fn run(
@@ -62,13 +61,11 @@ async fn answered(
     body: Option<(String, Bytes)>,
     remote: &mut Remote,
 ) -> anyhow::Result<ExitCode> {
-    let answer = tokio::select! {
-        pressed = ctrl_c() => {
-            pressed?;
-            return Ok(ExitCode::from(INTERRUPTED));
-        }
-        answer = remote.client().call(call(operation, &given, body)) => answer?,
+    let asked = remote.client().call(call(operation, &given, body));
+    let Some(answer) = unless_pressed(asked).await? else {
+        return Ok(ExitCode::from(INTERRUPTED));
     };
+    let answer = answer?;
     let status = answer.status.to_string();
     let of_status = operation.answers.iter().find(|answer| answer.status == status);
     let schema = of_status.and_then(|answer| answer.schema.as_deref());
@@ -81,13 +78,20 @@ async fn answered(
             Ok(ExitCode::SUCCESS)
         }
         JSON => {
-            let value = read(answer).await?;
+            let Some(value) = unless_pressed(read(answer)).await? else {
+                return Ok(ExitCode::from(INTERRUPTED));
+            };
+            let value = value?;
             let is_tenants = matches!(operation.access, Access::Tenant | Access::User);
             if status == "202" && schema == Some("Operation") && is_tenants {
                 return follow(remote, value, args).await;
             }
             if args.all {
-                all(operation, given, value, api, schema, args.json, remote).await?;
+                let all = all(operation, given, value, api, schema, args.json, remote);
+                let Some(all) = unless_pressed(all).await? else {
+                    return Ok(ExitCode::from(INTERRUPTED));
+                };
+                all?;
             } else if args.json {
                 output::print_json(&value)?;
             } else {
@@ -99,6 +103,17 @@ async fn answered(
             Ok(ExitCode::SUCCESS)
         }
         _ => copy(answer).await,
+    }
+}
+
+/// What comes of it; `None`: somebody presses Ctrl-C before.
+async fn unless_pressed<T>(work: impl Future<Output = T>) -> anyhow::Result<Option<T>> {
+    tokio::select! {
+        pressed = ctrl_c() => {
+            pressed?;
+            Ok(None)
+        }
+        done = work => Ok(Some(done)),
     }
 }
 
@@ -128,11 +143,7 @@ async fn follow(remote: &mut Remote, value: Value, args: &ApiArgs) -> anyhow::Re
         return detached(&begun, args.json);
     }
     let id = begun.view.id.clone();
-    let form = if args.json {
-        Form::JsonLines
-    } else {
-        Form::ForPeople
-    };
+    let form = Form::of_json(args.json);
     let Watched::Ended(end) = watch(remote, begun, form).await? else {
         return Ok(left(&id));
     };
@@ -176,7 +187,9 @@ async fn all(
             .unwrap_or_default();
         if as_json {
             for item in items {
-                output::print(&format!("{}{item}", if is_first { "  " } else { ", " }))?;
+                if !output::print_on(&format!("{}{item}", if is_first { "  " } else { ", " }))? {
+                    return Ok(());
+                }
                 is_first = false;
             }
         } else {
@@ -199,28 +212,23 @@ async fn all(
 async fn stream(answer: ApiAnswer, as_json: bool) -> anyhow::Result<ExitCode> {
     let mut events = answer.events();
     loop {
-        let event = tokio::select! {
-            pressed = ctrl_c() => {
-                pressed?;
-                return Ok(ExitCode::from(INTERRUPTED));
-            }
-            event = events.next() => event?,
+        let Some(event) = unless_pressed(events.next()).await? else {
+            return Ok(ExitCode::from(INTERRUPTED));
         };
-        let Some(event) = event else {
+        let Some(event) = event? else {
             return Ok(ExitCode::SUCCESS);
         };
         if event.name.is_empty() && event.data.is_empty() {
             continue;
         }
-        if as_json {
+        let line = if as_json {
             let data = serde_json::from_str(&event.data).unwrap_or(Value::String(event.data));
-            output::print(&json!({ "event": event.name, "data": data }).to_string())?;
+            json!({ "event": event.name, "data": data }).to_string()
         } else {
-            output::print(&format!(
-                "{}  {}",
-                show::clean(&event.name),
-                show::clean(&event.data)
-            ))?;
+            format!("{}  {}", show::clean(&event.name), show::clean(&event.data))
+        };
+        if !output::print_on(&line)? {
+            return Ok(ExitCode::SUCCESS);
         }
     }
 }
@@ -229,14 +237,10 @@ async fn stream(answer: ApiAnswer, as_json: bool) -> anyhow::Result<ExitCode> {
 async fn copy(mut answer: ApiAnswer) -> anyhow::Result<ExitCode> {
     let mut out = io::stdout();
     loop {
-        let chunk = tokio::select! {
-            pressed = ctrl_c() => {
-                pressed?;
-                return Ok(ExitCode::from(INTERRUPTED));
-            }
-            chunk = answer.chunk() => chunk?,
+        let Some(chunk) = unless_pressed(answer.chunk()).await? else {
+            return Ok(ExitCode::from(INTERRUPTED));
         };
-        let Some(chunk) = chunk else {
+        let Some(chunk) = chunk? else {
             out.flush().context("cannot write to standard output")?;
             return Ok(ExitCode::SUCCESS);
         };

@@ -3,6 +3,7 @@
 use fairlead_api::spec;
 use serde_json::Value;
 
+use crate::nearest::nearest;
 use crate::remote::UsageError;
 
 /// All operations, in the order of their paths.
@@ -85,8 +86,6 @@ pub(super) struct Answer {
 }
 
 const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
-/// Suggested is what is as near as this (Jaro-Winkler).
-const NEAR: f64 = 0.8;
 
 impl Description {
     /// That of this version.
@@ -133,16 +132,6 @@ impl Description {
         let list = resolve(self.document, &self.document["components"]["schemas"][list]);
         name_of(&list["properties"]["items"]["items"])
     }
-}
-
-/// The name that is nearest to one that is not there, if it may have been meant.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let score = |other: &str| strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase());
-    known
-        .map(|other| (score(other), other))
-        .filter(|(score, _)| *score >= NEAR)
-        .max_by(|(one, _), (other, _)| one.total_cmp(other))
-        .map(|(_, other)| other)
 }
 
 /// The names of all operations.

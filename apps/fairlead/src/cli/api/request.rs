@@ -9,7 +9,8 @@ use bytes::Bytes;
 use fairlead_http::ApiCall;
 use serde_json::Value;
 
-use super::description::{Operation, Parameter, Place, nearest};
+use super::description::{Operation, Parameter, Place};
+use crate::nearest::nearest;
 use crate::remote::{UsageError, encoded};
 
 /// What is given is read whole; larger files have commands of their own, which send them as they are read.
