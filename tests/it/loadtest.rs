@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
-use support::process::Ended;
+use support::process::{Ended, Program};
 
 use crate::remote::Terminal;
 
@@ -195,6 +195,17 @@ async fn what_cannot_be_run_is_told_before_anything_is_asked() {
         .load(&["--scenario", "baseline", "--duration", "1s"])
         .await;
     let rate = terminal.load(&["--scenario", "baseline", "--rate", "0"]).await;
+    let by_login = Program::unconfigured()
+        .with("FAIRLEAD_URL", &terminal.server.url)
+        .with("FAIRLEAD_PASSWORD", "never asked for")
+        .run(&[
+            "loadtest",
+            "--scenario",
+            "endurance",
+            "--email",
+            "ann@acme.example",
+        ])
+        .await;
 
     assert_eq!(operators.status.code(), Some(2), "{operators:?}");
     assert!(
@@ -209,4 +220,6 @@ async fn what_cannot_be_run_is_told_before_anything_is_asked() {
         "{nothing:?}"
     );
     assert_eq!(rate.status.code(), Some(2), "{rate:?}");
+    assert_eq!(by_login.status.code(), Some(2), "{by_login:?}");
+    assert!(by_login.stderr.contains("FAIRLEAD_API_KEY"), "{by_login:?}");
 }

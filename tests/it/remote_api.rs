@@ -214,7 +214,7 @@ async fn what_there_is_is_listed_and_each_is_explained_without_a_server() {
 
 #[tokio::test]
 async fn what_goes_on_ends_once_nobody_reads_it_any_more() {
-    let terminal = Terminal::open().await;
+    let terminal = Terminal::for_calls().await;
     let mut following = terminal
         .program
         .command(&["api", "streamEvents", "--json"])

@@ -31,6 +31,8 @@ pub(super) struct Tally {
     pub(super) succeeded: u64,
     /// By status.
     pub(super) refused: BTreeMap<u16, u64>,
+    /// That are known to have no answer.
+    pub(super) broken: u64,
     pub(super) bytes: u64,
     /// From when they were due to the end of the answer, of those that were answered with success.
     pub(super) latency: LatencySketch,
@@ -41,13 +43,28 @@ pub(super) struct Tally {
 impl Tally {
     /// That were due, and did not come to a success.
     pub(super) fn failed(&self) -> u64 {
-        self.due - self.succeeded
+        self.due.saturating_sub(self.succeeded)
+    }
+
+    /// That were sent, and of which nobody knows yet what comes.
+    pub(super) fn under_way(&self) -> u64 {
+        let refused: u64 = self.refused.values().sum();
+        self.sent.saturating_sub(self.succeeded + refused + self.broken)
+    }
+
+    /// Without what is under way.
+    fn settled(mut self) -> Self {
+        let under_way = self.under_way();
+        self.due -= under_way;
+        self.sent -= under_way;
+        self
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
         self.due += other.due;
         self.sent += other.sent;
         self.succeeded += other.succeeded;
+        self.broken += other.broken;
         self.bytes += other.bytes;
         for (status, count) in &other.refused {
             *self.refused.entry(*status).or_default() += count;
@@ -149,7 +166,8 @@ pub(super) async fn run(
         if !stop.load(Ordering::Relaxed) {
             sleep_until(began + phase.lasts).await;
         }
-        let so_far = tallies.locked()[number].clone();
+        // The last of a phase are answered while the next goes on: they are no failures.
+        let so_far = tallies.locked()[number].clone().settled();
         if stop.load(Ordering::Relaxed) || !goes_on(&so_far) {
             break;
         }
@@ -190,8 +208,7 @@ async fn work(
                 tally.by_route.entry(route.name).or_default().note(took);
             }
             Ok((status, _)) => *tally.refused.entry(status).or_default() += 1,
-            // What was sent and neither succeeded nor was refused had no answer.
-            Err(_) => {}
+            Err(_) => tally.broken += 1,
         }
     }
 }
@@ -209,4 +226,26 @@ pub(super) async fn probe(
         }
     }
     Ok((kept, left_out))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_under_way_has_not_failed_yet() {
+        let tally = Tally {
+            due: 100,
+            sent: 90,
+            succeeded: 70,
+            refused: BTreeMap::from([(503, 4)]),
+            broken: 1,
+            ..Tally::default()
+        };
+
+        assert_eq!(tally.under_way(), 15);
+        let settled = tally.settled();
+        // Ten were not sent, four refused, and one had no answer.
+        assert_eq!((settled.due, settled.failed(), settled.under_way()), (85, 15, 0));
+    }
 }

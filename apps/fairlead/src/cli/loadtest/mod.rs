@@ -23,7 +23,7 @@ use tokio::signal::ctrl_c;
 use tokio::time::{Instant, sleep};
 
 use crate::output;
-use crate::remote::{Remote, RemoteArgs, UsageError};
+use crate::remote::{INTERRUPTED, Remote, RemoteArgs, UsageError};
 use crate::system::SystemClock;
 use generate::{Plan, Tallies, Tally};
 use report::{Figures, PhaseFigures, Report, RouteFigures};
@@ -32,8 +32,9 @@ use sockets::Followed;
 
 /// It ran, and the targets were missed.
 const MISSED: u8 = 3;
-const INTERRUPTED: u8 = 130;
 const DEFAULT_CONNECTIONS: usize = 50;
+/// A login is good for a quarter of an hour where nothing else is configured, and is not renewed under way.
+const LONGEST_BY_LOGIN: Duration = Duration::from_mins(10);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 const EXAMPLES: &str = "\
@@ -80,6 +81,12 @@ pub(super) struct LoadtestArgs {
     remote: RemoteArgs,
 }
 
+impl LoadtestArgs {
+    fn lasts(&self) -> Duration {
+        self.duration.unwrap_or_else(|| self.scenario.usual_duration())
+    }
+}
+
 fn lasts(text: &str) -> Result<Duration, String> {
     let units = [("s", 1), ("m", 60), ("h", 3_600)];
     let mut spans = units.into_iter().filter_map(|(unit, seconds)| {
@@ -108,6 +115,16 @@ fn connections(text: &str) -> Result<usize, String> {
 
 pub(super) async fn run(args: &LoadtestArgs) -> anyhow::Result<ExitCode> {
     crate::tls::install_provider();
+    let lasts = args.lasts();
+    if args.scenario != Scenario::Api && args.remote.is_user() && lasts > LONGEST_BY_LOGIN {
+        return Err(UsageError(format!(
+            "{} s are longer than a login is sure to last: use an API key, by FAIRLEAD_API_KEY or --key-file, or stay within \
+             {} s by --duration",
+            lasts.as_secs(),
+            LONGEST_BY_LOGIN.as_secs()
+        ))
+        .into());
+    }
     let file = args.out.as_ref().map(|path| {
         File::create(path).map_err(|error| UsageError(format!("cannot write {}: {error}", path.display())))
     });
@@ -151,7 +168,7 @@ async fn load(
 ) -> anyhow::Result<(Report, bool)> {
     let scenario = args.scenario;
     let rate = args.rate.unwrap_or_else(|| scenario.usual_rate());
-    let lasts = args.duration.unwrap_or_else(|| scenario.usual_duration());
+    let lasts = args.lasts();
     let mut phases = scenario.phases(rate, lasts);
     let targets = scenario.targets();
     let tallies = Tallies::new(phases.len());
@@ -191,7 +208,11 @@ async fn load(
         let followed = sockets::run(remote.client(), args.connections, &phases[0], &tallies, &stop).await;
         showing.abort();
         bar.finish_and_clear();
-        tell_of(&followed?, &tallies, &mut notes);
+        let followed = followed?;
+        tell_of(&followed, &tallies, &mut notes);
+        // As many as were made, which is less where the server takes them no faster.
+        phases[0].rate = followed.rate();
+        phases[0].lasts = followed.lasted;
     } else {
         let plan = Plan {
             client: remote.client().clone(),
@@ -252,6 +273,10 @@ fn tell_of(followed: &Followed, tallies: &Tallies, notes: &mut Vec<String>) {
         followed.sockets, followed.made
     ));
     for (count, told) in [
+        (
+            followed.refused,
+            "leads were refused or had no answer, so nobody was told of them",
+        ),
         (followed.malformed, "messages had no type or no data"),
         (followed.ended, "connections ended before the run did"),
         (followed.left_over, "leads of it could not be deleted again"),

@@ -98,8 +98,9 @@ impl Figures {
             due: tally.due,
             succeeded: tally.succeeded,
             refused: tally.refused.clone(),
-            broken: tally.sent - tally.succeeded - tally.refused.values().sum::<u64>(),
-            unsent: tally.due - tally.sent,
+            // What is still under way at the end has no answer either.
+            broken: tally.broken + tally.under_way(),
+            unsent: tally.due.saturating_sub(tally.sent),
             failed_percent: percent(tally.failed(), tally.due),
             bytes: tally.bytes,
             latency: Latency::of(&tally.latency),

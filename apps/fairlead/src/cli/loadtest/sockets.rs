@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fairlead_domain::clock::Ids as _;
-use fairlead_http::{ApiClient, ApiSocket};
+use fairlead_http::{ApiClient, ApiError, ApiSocket};
 use fairlead_telemetry::spawn;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -20,23 +20,40 @@ const PATH: &str = "/api/v1/ws";
 const STRAGGLERS: Duration = Duration::from_secs(5);
 
 /// Leads that were made, by their ids.
+type Made = HashMap<String, Lead>;
+
 #[derive(Debug, Default)]
-struct Made {
-    /// When the server had answered that it is made, and whom it told of it sooner; `None`: it has not answered yet.
-    leads: HashMap<String, (Option<Instant>, u64)>,
+struct Lead {
+    /// When the server had answered that it is made; `None`: it has not answered yet.
+    answered: Option<Instant>,
+    /// Which followers were told of it. One that is told twice is told once.
+    told: Vec<bool>,
 }
 
 /// What this run has left to be told.
 #[derive(Debug)]
 pub(super) struct Followed {
-    pub(super) sockets: usize,
+    pub(super) sockets: u64,
     pub(super) made: u64,
+    /// Leads that were not made: refused, or without an answer.
+    pub(super) refused: u64,
+    /// For how long leads were made.
+    pub(super) lasted: Duration,
     /// Messages without a type or data.
     pub(super) malformed: u64,
     /// Leads that could not be deleted again.
     pub(super) left_over: u64,
     /// Sockets that ended before the run did.
     pub(super) ended: u64,
+}
+
+impl Followed {
+    /// How many leads were made a second.
+    pub(super) fn rate(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "nobody makes so many leads")]
+        let made = self.made as f64;
+        made / self.lasted.as_secs_f64().max(f64::EPSILON)
+    }
 }
 
 /// Opens `count` sockets, makes leads for as long as the phase lasts, and deletes them again.
@@ -51,7 +68,7 @@ pub(super) async fn run(
     let made = Arc::new(Mutex::new(Made::default()));
     let (malformed, ended) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
     let mut following = Vec::new();
-    for _ in 0..count {
+    while following.len() < count && !stop.load(Ordering::Relaxed) {
         let mut socket = client.socket(PATH).await?;
         socket
             .say(json!({ "type": "subscribe", "events": ["lead_created", "lead_updated"] }).to_string())
@@ -63,36 +80,43 @@ pub(super) async fn run(
         }
         let (made, tallies, mark) = (Arc::clone(&made), tallies.clone(), mark.clone());
         let (malformed, ended) = (Arc::clone(&malformed), Arc::clone(&ended));
+        let follower = following.len();
         following.push(spawn(async move {
-            follow(socket, &mark, &made, &tallies, &malformed).await;
+            follow(socket, follower, &mark, &made, &tallies, &malformed).await;
             ended.fetch_add(1, Ordering::Relaxed);
         }));
     }
 
+    let followers = following.len() as u64;
     let began = Instant::now();
-    let mut number = 0_u32;
-    let mut refused: Option<fairlead_http::ApiError> = None;
+    let (mut number, mut refused) = (0_u32, 0);
+    let mut why: Option<ApiError> = None;
     while began.elapsed() < phase.lasts && !stop.load(Ordering::Relaxed) {
         sleep_until(began + Duration::from_secs_f64(f64::from(number) / phase.rate)).await;
         let body = json!({ "name": format!("{mark} {number}") }).to_string();
         match client.post::<Value>("/api/v1/leads", None, Some(body)).await {
-            Ok(lead) => note_made(
-                &made,
-                tallies,
-                lead["id"].as_str().unwrap_or_default(),
-                count as u64,
-            ),
-            // One may be refused for want of room; all of them is told as what it is.
-            Err(error) => refused = Some(error),
+            Ok(lead) => note_made(&made, tallies, lead["id"].as_str().unwrap_or_default(), followers),
+            // Some may be refused for want of room; all of them is told as what it is.
+            Err(error) => {
+                note_refused(&error, tallies, followers);
+                refused += 1;
+                why = Some(error);
+            }
         }
         number += 1;
     }
-    let leads: Vec<String> = locked(&made).leads.keys().cloned().collect();
-    if let (true, Some(error)) = (leads.is_empty(), refused) {
+    let lasted = began.elapsed();
+    // One whose answer was lost, and of which a follower was told, is deleted as well.
+    let (leads, answered): (Vec<String>, u64) = {
+        let made = locked(&made);
+        let answered = made.values().filter(|lead| lead.answered.is_some());
+        (made.keys().cloned().collect(), answered.count() as u64)
+    };
+    if let (0, Some(error)) = (answered, why) {
         return Err(anyhow::Error::from(error).context("no lead can be made to be told of"));
     }
     let waits_until = Instant::now() + STRAGGLERS;
-    while Instant::now() < waits_until && tallies.locked()[0].failed() > 0 {
+    while Instant::now() < waits_until && tallies.locked()[0].under_way() > 0 {
         sleep(Duration::from_millis(50)).await;
     }
     let ended = ended.load(Ordering::Relaxed);
@@ -105,8 +129,10 @@ pub(super) async fn run(
         left_over += u64::from(deleted.is_err());
     }
     Ok(Followed {
-        sockets: count,
-        made: leads.len() as u64,
+        sockets: followers,
+        made: answered,
+        refused,
+        lasted,
         malformed: malformed.load(Ordering::Relaxed),
         left_over,
         ended,
@@ -115,12 +141,11 @@ pub(super) async fn run(
 
 /// From here on each follower is owed the event. One that was told before the answer came has waited for nothing.
 fn note_made(made: &Mutex<Made>, tallies: &Tallies, id: &str, followers: u64) {
-    let early = {
-        let mut made = locked(made);
-        let lead = made.leads.entry(id.to_owned()).or_default();
-        lead.0 = Some(Instant::now());
-        lead.1
-    };
+    let mut made = locked(made);
+    let lead = made.entry(id.to_owned()).or_default();
+    lead.answered = Some(Instant::now());
+    let early = lead.told.iter().filter(|told| **told).count();
+    // Before anybody who is told of it can count that: no more succeed than are owed.
     let mut tallies = tallies.locked();
     let tally = &mut tallies[0];
     tally.due += followers;
@@ -136,8 +161,21 @@ fn note_made(made: &Mutex<Made>, tallies: &Tallies, id: &str, followers: u64) {
     }
 }
 
+/// Nobody is told of a lead that was not made, so all followers lack it.
+fn note_refused(error: &ApiError, tallies: &Tallies, followers: u64) {
+    let mut tallies = tallies.locked();
+    let tally = &mut tallies[0];
+    tally.due += followers;
+    tally.sent += followers;
+    match error {
+        ApiError::Refused(problem) => *tally.refused.entry(problem.status).or_default() += followers,
+        _ => tally.broken += followers,
+    }
+}
+
 async fn follow(
     mut socket: ApiSocket,
+    follower: usize,
     mark: &str,
     made: &Mutex<Made>,
     tallies: &Tallies,
@@ -161,11 +199,14 @@ async fn follow(
         }
         let answered = {
             let mut made = locked(made);
-            let lead = made.leads.entry(id.to_owned()).or_default();
-            if lead.0.is_none() {
-                lead.1 += 1;
+            let lead = made.entry(id.to_owned()).or_default();
+            if lead.told.len() <= follower {
+                lead.told.resize(follower + 1, false);
             }
-            lead.0
+            if std::mem::replace(&mut lead.told[follower], true) {
+                continue;
+            }
+            lead.answered
         };
         if let Some(answered) = answered {
             let took = arrived.saturating_duration_since(answered);
