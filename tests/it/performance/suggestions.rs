@@ -92,8 +92,8 @@ async fn what_is_suggested_is_verified_and_becomes_a_migration() {
     assert_eq!(unknown.status, 422);
     assert_eq!(unknown.json()["errors"][0]["pointer"], "/names");
     for count in [0, 101] {
-        let names = vec!["idx_nothing"; count];
-        let refused = operator.post(MIGRATION, json!({ "names": names })).await;
+        let body = json!({ "names": vec!["idx_nothing"; count] });
+        let refused = operator.post(MIGRATION, body).await;
         assert_eq!(refused.status, 422, "{count}: {refused:?}");
         let fault = &refused.json()["errors"][0];
         assert_eq!(fault["pointer"], "/names");
