@@ -64,6 +64,7 @@ CREATE TABLE perf.alerts (
     rule            TEXT NOT NULL,
     metric          TEXT,                       -- NULL of an objective
     severity        TEXT NOT NULL CONSTRAINT alerts_severity CHECK (severity IN ('warning', 'critical')),
+    opened_at       TIMESTAMPTZ NOT NULL,
     incident        JSONB NOT NULL,
     acknowledged_by TEXT,
     resolved_at     TIMESTAMPTZ
