@@ -6,9 +6,11 @@ use reqwest::Method;
 use support::collector::{CollectedSpan, SpanCollector, SpanKind};
 use support::process::Program;
 use support::provider::{KEY, MODEL, Provider};
+use support::service::Mood;
 use support::{TestDatabase, TestTenant, wait_until};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const FAILING: &str = "4bf92f3577b34da6a3ce929d0e0e4737";
 const CLIENT: &str = "00f067aa0ba902b7";
 
 #[tokio::test]
@@ -27,6 +29,7 @@ async fn a_request_is_told_with_all_that_it_has_brought_about() {
     let serving = program.serve().await.unwrap();
     let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
     let lead = acme.lead("Ann Secret").await;
+    let other = acme.lead("Bob Secret").await;
     let ask = async |path: &str| {
         let request = acme.owner.request(Method::POST, path);
         let request = request.header("traceparent", format!("00-{TRACE}-{CLIENT}-01"));
@@ -91,13 +94,27 @@ async fn a_request_is_told_with_all_that_it_has_brought_about() {
         "{spans:#?}"
     );
     part(&job, "SELECT");
+    // What went wrong is told as that.
+    assert!(!call.has_failed && !score.has_failed, "{spans:#?}");
+    provider.be(Mood::Fails);
+    let again = acme
+        .owner
+        .request(Method::POST, &format!("/api/v1/leads/{other}/score"));
+    let again = again.header("traceparent", format!("00-{FAILING}-{CLIENT}-01"));
+    acme.owner.send(again).await;
+    wait_until("a call that failed is told", async || {
+        let told = collector.of_trace(FAILING);
+        named(&told, "call ai").is_some_and(|call| call.has_failed)
+    })
+    .await;
     // Nobody's values, and nobody's credentials.
     let all = format!("{:?}", collector.all());
-    for secret in ["Ann Secret", KEY, "Bearer", "acme.test"] {
+    for secret in ["Ann Secret", "Bob Secret", KEY, "Bearer", "acme.test"] {
         assert!(!all.contains(secret), "{secret}");
     }
     // Of traces that begin here, none was to be told.
-    assert!(collector.all().iter().all(|span| span.trace_id == TRACE));
+    let ours = [TRACE, FAILING];
+    assert!(collector.all().iter().all(|span| ours.contains(&&*span.trace_id)));
 }
 
 /// Whether a span is a part of another, or of a part of it.

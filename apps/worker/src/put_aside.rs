@@ -19,7 +19,7 @@ use tracing::Instrument as _;
 use tracing::field::{self, Empty};
 use uuid::Uuid;
 
-/// Of so many events that are handled at once, the traces are told.
+/// Of so many events that are handled with another, the traces are told.
 const MOST_TOLD: usize = 32;
 
 /// Which event is to be handled, and by whom.
@@ -101,7 +101,7 @@ pub(crate) async fn handle(
     uow: &mut dyn UnitOfWork,
 ) -> Result<(), HandleError> {
     let began = Instant::now();
-    let first = events.first();
+    let first = first_told(events);
     let span = spans::work(first.and_then(|first| first.trace_parent.as_deref()), || {
         tracing::debug_span!(
             "handle",
@@ -125,15 +125,36 @@ pub(crate) async fn handle(
         span.record("otel.status_code", "ERROR");
         status = Status::error("");
     }
-    tell_others(consumer, events, began.elapsed(), &status);
+    let others = events
+        .iter()
+        .filter(|other| Some(other.id) != first.map(|first| first.id));
+    tell(
+        others.take(MOST_TOLD),
+        consumer,
+        events.len(),
+        began.elapsed(),
+        &status,
+    );
     handled
 }
 
-/// Tells the trace of each event but the first, which is told of all that was done; of many, those of the first.
-fn tell_others(consumer: &dyn Consumer, events: &[Event], took: Duration, status: &Status) {
-    for event in events.iter().take(MOST_TOLD).skip(1) {
+/// The event whose trace is told of all that was done: the first one whose trace is told of anything.
+fn first_told(events: &[Event]) -> Option<&Event> {
+    let is_told = |event: &&Event| event.trace_parent.as_deref().is_some_and(spans::is_told);
+    events.iter().find(is_told).or(events.first())
+}
+
+/// Tells the trace of each event how long it took to handle them with others.
+fn tell<'e>(
+    events: impl Iterator<Item = &'e Event>,
+    consumer: &dyn Consumer,
+    count: usize,
+    took: Duration,
+    status: &Status,
+) {
+    for event in events {
         spans::note_work(event.trace_parent.as_deref(), took, status.clone(), || {
-            let count = i64::try_from(events.len()).unwrap_or(i64::MAX);
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
             SpanBuilder::from_name(name(event))
                 .with_kind(SpanKind::Consumer)
                 .with_attributes([

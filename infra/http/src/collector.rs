@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use opentelemetry_otlp::{
-    ExporterBuildError, Protocol, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
+    ExporterBuildError, Protocol, RetryPolicy, SpanExporter, WithExportConfig as _, WithHttpConfig as _,
 };
 use reqwest::Client;
 use reqwest::redirect::Policy;
@@ -54,6 +54,8 @@ pub fn collector(url: &str, user_agent: &str) -> Result<SpanExporter, BadCollect
         .with_protocol(Protocol::HttpBinary)
         .with_endpoint(format!("{url}/v1/traces"))
         .with_timeout(WITHIN)
+        // Whoever is behind does not catch up by trying again: what waits meanwhile is more.
+        .with_retry_policy(RetryPolicy::disabled())
         .build()?;
     Ok(exporter)
 }

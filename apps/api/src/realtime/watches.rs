@@ -70,13 +70,24 @@ impl OperationWatches {
         let (sights, receiver) = watch::channel(sight);
         if !is_last {
             watched.insert(key, sights.clone());
-            // It goes on for others too, when the time of who asked first is over: what it costs is put down to nobody.
-            let nobody = RequestContext::new(RequestId::random(), TraceContext::begin(), None);
-            let look = look(self.clone(), scope.clone(), key.1, sights);
-            let span = tracing::info_span!(parent: None, "watch operation", operation.id = %key.1);
-            fairlead_telemetry::spawn(request::scope(Arc::new(nobody), look.instrument(span)));
+            self.go_on_looking(scope.clone(), key.1, sights);
         }
         receiver
+    }
+
+    /// Looks for others too, when the time of who asked first is over: what it costs is put down to nobody, and no trace is
+    /// told of it.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "it outlives the request that happens to be the first to watch"
+    )]
+    fn go_on_looking(&self, scope: TenantScope, id: OperationId, sights: watch::Sender<Sight>) {
+        let nobody = RequestContext::new(RequestId::random(), TraceContext::begin(), None);
+        let look = look(self.clone(), scope, id, sights);
+        tokio::spawn(request::scope(Arc::new(nobody), async move {
+            let span = tracing::info_span!("watch operation", operation.id = %id);
+            look.instrument(span).await;
+        }));
     }
 
     /// Forgets an operation that nobody watches any more, or of which nothing else will be seen.

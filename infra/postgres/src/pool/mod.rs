@@ -187,11 +187,11 @@ impl Pool {
         let waited = started.elapsed();
         if let Some(request) = request::current() {
             request.note_phase(Phase::PoolWait, waited);
-            if waited >= WORTH_TELLING {
-                spans::note(waited, Status::Unset, || {
-                    SpanBuilder::from_name("wait for a connection")
-                });
-            }
+        }
+        if waited >= WORTH_TELLING {
+            spans::note(waited, Status::Unset, || {
+                SpanBuilder::from_name("wait for a connection")
+            });
         }
         let (client, permit) = taken?;
         shared.counts.note_lent(waited);

@@ -43,10 +43,11 @@ pub(super) fn remote(place: &TraceContext) -> Context {
     ))
 }
 
-struct Begins;
+/// For as long as it is there, the span that is begun is at this place.
+pub(super) struct Begins;
 
 impl Begins {
-    fn at(place: TraceContext) -> Self {
+    pub(super) fn at(place: TraceContext) -> Self {
         PLACE.set(Some(place));
         Self
     }

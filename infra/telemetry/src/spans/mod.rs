@@ -25,6 +25,7 @@ pub use opentelemetry::trace::{SpanBuilder, SpanKind, Status};
 pub use queue::lost;
 
 use crate::request::{TraceContext, TraceId};
+use begin::Begins;
 pub(crate) use begin::begin;
 pub(crate) use layer::layer;
 
@@ -55,6 +56,11 @@ pub fn work(traceparent: Option<&str>, open: impl FnOnce() -> Span) -> Span {
     }
 }
 
+/// Whether a trace that was stored is told of work that goes on in it.
+pub fn is_told(traceparent: &str) -> bool {
+    sampled(Some(traceparent)).is_some()
+}
+
 /// Tells the trace that was stored with some work of it: it is over, and took so long.
 pub fn note_work(
     traceparent: Option<&str>,
@@ -63,6 +69,7 @@ pub fn note_work(
     describe: impl FnOnce() -> SpanBuilder,
 ) {
     if let Some((told, trace)) = sampled(traceparent) {
+        let _at = Begins::at(trace);
         told.note(&begin::remote(&trace), took, status, describe());
     }
 }
