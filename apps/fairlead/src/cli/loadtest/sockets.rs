@@ -106,15 +106,6 @@ pub(super) async fn run(
         number += 1;
     }
     let lasted = began.elapsed();
-    // One whose answer was lost, and of which a follower was told, is deleted as well.
-    let (leads, answered): (Vec<String>, u64) = {
-        let made = locked(&made);
-        let answered = made.values().filter(|lead| lead.answered.is_some());
-        (made.keys().cloned().collect(), answered.count() as u64)
-    };
-    if let (0, Some(error)) = (answered, why) {
-        return Err(anyhow::Error::from(error).context("no lead can be made to be told of"));
-    }
     let waits_until = Instant::now() + STRAGGLERS;
     while Instant::now() < waits_until && tallies.locked()[0].under_way() > 0 {
         sleep(Duration::from_millis(50)).await;
@@ -123,10 +114,19 @@ pub(super) async fn run(
     for task in following {
         task.abort();
     }
+    // One whose answer was lost, and of which a follower was told, is deleted as well.
+    let (leads, answered): (Vec<String>, u64) = {
+        let made = locked(&made);
+        let answered = made.values().filter(|lead| lead.answered.is_some());
+        (made.keys().cloned().collect(), answered.count() as u64)
+    };
     let mut left_over = 0;
     for id in &leads {
         let deleted = client.delete::<()>(&format!("/api/v1/leads/{id}")).await;
         left_over += u64::from(deleted.is_err());
+    }
+    if let (0, Some(error)) = (answered, why) {
+        return Err(anyhow::Error::from(error).context("no lead can be made to be told of"));
     }
     Ok(Followed {
         sockets: followers,
