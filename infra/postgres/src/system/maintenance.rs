@@ -136,12 +136,13 @@ impl JobHandler for Maintenance {
                 self.store.clear_webhook_deliveries(before).await?;
             }
             Chore::ThinSamples => {
-                self.store.measure_database().await?;
                 self.store.thin_samples().await?;
                 self.store.thin_web_vitals().await?;
                 self.store.clear_tenant_usage().await?;
                 alerts::clear_requests(&self.store).await?;
                 alerts::clear_alerts(&self.store).await?;
+                // Last: it waits for nobody who has locked a table, and is tried again.
+                self.store.measure_database().await?;
             }
         }
         Ok(Done::Now)

@@ -40,6 +40,9 @@ const LEVELS: &str = "
     WHERE grain IN (0, 1, 2) AND at >= $2 AND kind = 'gauge' AND name = $1
     GROUP BY step ORDER BY step";
 
+// To measure a table takes a lock, which a migration may have for long: meanwhile others need the connection.
+const WAIT: &str = "SELECT set_config('lock_timeout', '500ms', true)";
+
 // Once an hour, whoever comes first.
 const MEASURE_DATABASE: &str = "
     INSERT INTO perf.samples (grain, at, process, kind, name, class, looks, sum, highest)
@@ -191,11 +194,13 @@ impl PgSystemStore {
         Ok(())
     }
 
-    /// Writes down how large the database and its tables are, unless that is known of this hour.
+    /// Writes down how large the database and its tables are, unless that is known of this hour. Fails where a table is locked
+    /// for longer than a moment.
     #[tracing::instrument(level = "debug", name = "db.samples.measure_database", skip_all)]
     pub(super) async fn measure_database(&self) -> Result<(), StoreError> {
         let connection = self.cluster.system();
         let now = self.now();
+        connection.sql(WAIT).enqueue().await?;
         for text in [MEASURE_DATABASE, MEASURE_TABLES] {
             connection.sql(text).bind(now).execute().await?;
         }
