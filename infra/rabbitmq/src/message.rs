@@ -12,6 +12,8 @@ use crate::topology::{SHARD, text};
 const CURSOR: &str = "x-fairlead-cursor";
 /// How often its delivery has failed.
 const FAILURES: &str = "x-fairlead-failures";
+/// Whose trace consumers of others go on in without opening the envelope, which has it, too (W3C Trace Context).
+const TRACE_PARENT: &str = "traceparent";
 /// Kept by the broker when it restarts.
 const PERSISTENT: u8 = 2;
 
@@ -25,6 +27,9 @@ pub(crate) fn properties(event: &Event) -> BasicProperties {
     let mut headers = FieldTable::default();
     headers.insert(SHARD.into(), text(&shard(event.tenant).to_string()));
     headers.insert(CURSOR.into(), text(&format!("{xid}:{position}")));
+    if let Some(trace_parent) = &event.trace_parent {
+        headers.insert(TRACE_PARENT.into(), text(trace_parent));
+    }
     // Which is all that AMQP has of a moment; the envelope has the rest.
     let seconds = u64::try_from(event.occurred_at.unix_timestamp()).unwrap_or_default();
     BasicProperties::default()

@@ -80,6 +80,11 @@ async fn events_are_published_in_order_and_handled_by_way_of_the_broker() {
     assert_eq!(created.routing_key, format!("{}.lead.lead_created", acme.id));
     assert_eq!(created.envelope["specversion"], "1.0");
     assert_eq!(created.envelope["data"]["name"], "Ann");
+    assert!(created.trace_parent.is_some());
+    assert_eq!(
+        created.trace_parent.as_deref(),
+        created.envelope["traceparent"].as_str()
+    );
     let happened = OffsetDateTime::parse(created.envelope["time"].as_str().unwrap(), &Rfc3339).unwrap();
     assert_eq!(created.timestamp, u64::try_from(happened.unix_timestamp()).ok());
     // What subscribers outside are shown is what the tenant is shown.

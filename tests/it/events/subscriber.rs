@@ -12,7 +12,7 @@ use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicGetOptions, ExchangeDeclareOptions, QueueBindOptions,
     QueueDeclareOptions,
 };
-use lapin::types::FieldTable;
+use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, Connection, ConnectionProperties, ExchangeKind};
 use serde_json::Value;
 use support::wait_until;
@@ -87,6 +87,7 @@ pub(super) struct Message {
     pub(super) envelope: Value,
     /// Seconds since 1970.
     pub(super) timestamp: Option<u64>,
+    pub(super) trace_parent: Option<String>,
 }
 
 impl Message {
@@ -206,7 +207,13 @@ fn listen(broker: &TestBroker, queue: &str, heard: &Arc<Mutex<Vec<Message>>>) ->
         );
         let mut deliveries = consuming.await.unwrap();
         while let Some(Ok(delivery)) = deliveries.next().await {
+            let headers = delivery.properties.headers().as_ref().unwrap();
+            let trace_parent = match headers.inner().get("traceparent") {
+                Some(AMQPValue::LongString(text)) => Some(text.to_string()),
+                _ => None,
+            };
             heard.lock().unwrap().push(Message {
+                trace_parent,
                 routing_key: delivery.routing_key.to_string(),
                 envelope: serde_json::from_slice(&delivery.data).unwrap(),
                 timestamp: *delivery.properties.timestamp(),
