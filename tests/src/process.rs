@@ -18,6 +18,8 @@ pub const SECRET: &str = "a secret of more than thirty-two bytes";
 #[derive(Clone, Debug)]
 pub struct Program {
     environment: Vec<(String, String)>,
+    /// Whether it has one processor, however many there are.
+    has_one_core: bool,
     pub data_dir: Arc<TempFolder>,
 }
 
@@ -52,6 +54,7 @@ impl Program {
         let path = data_dir.path().display().to_string();
         Self {
             environment: Vec::new(),
+            has_one_core: false,
             data_dir,
         }
         .with("FAIRLEAD__DATA_DIR", &path)
@@ -70,6 +73,13 @@ impl Program {
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.environment.retain(|(set, _)| set != name);
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Lets it run on one processor alone.
+    #[must_use]
+    pub fn on_one_core(mut self) -> Self {
+        self.has_one_core = true;
         self
     }
 
@@ -119,7 +129,13 @@ impl Program {
 
     /// A command for those who see to its input and output themselves.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
+        let mut command = if self.has_one_core {
+            let mut command = Command::new("/usr/bin/taskset");
+            command.arg("--cpu-list").arg(first_core()).arg(binary());
+            command
+        } else {
+            Command::new(binary())
+        };
         command
             .args(arguments)
             .env_clear()
@@ -145,6 +161,18 @@ impl Program {
             stderr,
         }
     }
+}
+
+/// The first of the processors that this process may run on.
+fn first_core() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux tells of a process");
+    let allowed = status
+        .lines()
+        .find_map(|line| line.strip_prefix("Cpus_allowed_list:"))
+        .expect("it tells where it may run");
+    let allowed = allowed.trim();
+    let end = allowed.find(['-', ',']).unwrap_or(allowed.len());
+    allowed[..end].to_owned()
 }
 
 /// Cargo puts programs beside the folder of the test executables.

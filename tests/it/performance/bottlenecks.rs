@@ -18,16 +18,20 @@ pub(super) const SLOW_CARRIERS: &str = "
 /// A server on which something is planted.
 pub(super) struct Planted {
     pub(super) database: TestDatabase,
-    /// Until the test is over.
-    _serving: Serving,
+    pub(super) serving: Serving,
     pub(super) operator: Client,
     pub(super) acme: TestTenant,
 }
 
 impl Planted {
     pub(super) async fn with(settings: &[(&str, &str)]) -> Self {
+        Self::started(settings, |program| program).await
+    }
+
+    /// On a program that is started as `start` says.
+    pub(super) async fn started(settings: &[(&str, &str)], start: impl FnOnce(Program) -> Program) -> Self {
         let database = TestDatabase::create().await;
-        let mut program = Program::on(&database)
+        let mut program = start(Program::on(&database))
             .with("FAIRLEAD__PERFORMANCE__INTERVAL_MS", "2000")
             .with("FAIRLEAD__CACHE__RESPONSES__ENABLED", "false");
         for (name, value) in settings {
@@ -42,7 +46,7 @@ impl Planted {
             .expect(201);
         Self {
             database,
-            _serving: serving,
+            serving,
             operator,
             acme,
         }

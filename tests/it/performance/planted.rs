@@ -10,8 +10,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 use support::database::DatabaseRole;
+use support::process::Program;
 use support::provider::{KEY, MODEL, Mood, Provider};
-use support::wait_until;
+use support::{PASSWORD, wait_until};
 
 use super::bottlenecks::Planted;
 use super::history::written;
@@ -200,6 +201,31 @@ async fn planted_a_service_that_takes_its_time() {
 
     assert_eq!(found["cause"]["name"], "ai", "{found:#}");
     assert!((190.0..2_000.0).contains(&fact(&found, "meanTime")), "{found:#}");
+}
+
+#[tokio::test]
+async fn planted_more_to_compute_than_a_core_can() {
+    let planted = Planted::started(&[], Program::on_one_core).await;
+    let login =
+        json!({ "email": planted.acme.owner_email, "password": PASSWORD, "tenant": planted.acme.slug });
+
+    // To hash a password is the most that is computed for a request. More at once would count as guessing.
+    let load = async || {
+        let ask = async || {
+            for _ in 0..10 {
+                let anonymous = planted.serving.anonymous();
+                anonymous
+                    .post("/api/v1/auth/login", login.clone())
+                    .await
+                    .expect(200);
+            }
+        };
+        tokio::join!(ask(), ask(), ask(), ask());
+    };
+    let found = planted.find("logins by four at once, and one core", "cpu", load).await;
+
+    assert!(fact(&found, "coresBusy") >= 0.85, "{found:#}");
+    assert_eq!(fact(&found, "cores").to_bits(), 1_f64.to_bits(), "{found:#}");
 }
 
 #[tokio::test]
