@@ -1,13 +1,15 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use actix_http::HttpService;
 use actix_web::dev::{Server, ServerHandle, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 use actix_web::{App, Error, web};
+use tokio::time::{sleep, timeout};
 use utoipa_actix_web::AppExt as _;
 
 use crate::fallback::{fallback, unserved};
@@ -16,6 +18,9 @@ use crate::routes;
 use crate::seats::{Seats, seated};
 use crate::state::Services;
 use crate::upgrade::{self, LINGER};
+
+/// So often it is looked whether clients that are sent away are gone.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// What a server answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,27 +31,53 @@ pub enum Offer {
     Health,
 }
 
-/// Counts clients that are connected. All clones count together.
+/// Clients that are connected. All clones tell of the same.
 #[derive(Clone, Debug, Default)]
-pub struct OpenConnections(Arc<AtomicU64>);
+pub struct OpenConnections(Arc<Clients>);
+
+#[derive(Debug, Default)]
+struct Clients {
+    count: AtomicU64,
+    are_sent_away: AtomicBool,
+}
 
 /// A connection for as long as it is open.
 struct OpenConnection(OpenConnections);
 
 impl OpenConnections {
     pub(crate) fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.count.load(Ordering::Relaxed)
+    }
+
+    /// Whether each is to be closed with its next answer.
+    pub(crate) fn are_sent_away(&self) -> bool {
+        self.0.are_sent_away.load(Ordering::Relaxed)
+    }
+
+    /// Has each be closed with its next answer from now on, and returns when none is open, or after `limit`.
+    ///
+    /// A client that asks while its connection is closed cannot know whether it was heard. One that was told by an answer
+    /// asks by another connection.
+    pub async fn send_away(&self, limit: Duration) {
+        self.0.are_sent_away.store(true, Ordering::Relaxed);
+        let all_gone = async {
+            while self.count() > 0 {
+                sleep(LOOK_EVERY).await;
+            }
+        };
+        // Those that ask nothing meanwhile are closed with the server.
+        let _ = timeout(limit, all_gone).await;
     }
 
     fn open(&self) -> OpenConnection {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.count.fetch_add(1, Ordering::Relaxed);
         OpenConnection(self.clone())
     }
 }
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.0.count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

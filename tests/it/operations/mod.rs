@@ -1,8 +1,10 @@
 //! Long work as operations: watched and cancelled (`progress`), taken over and failed (`crashes`), in turns with that of
 //! others (`slices`), what becomes of files (`uploads`), limits (`limits`) and leftovers (`housekeeping`), files that are
-//! written (`exports`), workers that come late (`late`), and progress that is streamed (`streams`).
+//! written (`exports`), workers that come late (`late`), progress that is streamed (`streams`), and a process that stops with
+//! all that under way (`draining`).
 
 mod crashes;
+mod draining;
 mod exports;
 mod housekeeping;
 mod late;

@@ -3,10 +3,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix_web::body::{self, BodySize, BoxBody, MessageBody, SizedStream};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::dev::{ResponseHead, ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::Method;
 use actix_web::http::header::HeaderName;
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use actix_web::{HttpMessage as _, ResponseError as _};
@@ -63,6 +63,7 @@ pub(crate) async fn edge<B: MessageBody + 'static>(
                     &context,
                     started,
                 );
+                send_away(&services, response.response_mut().head_mut());
                 line.write(Ok((&response, route)), &context, &services);
                 Ok(response)
             }
@@ -78,12 +79,20 @@ pub(crate) async fn edge<B: MessageBody + 'static>(
                     &context,
                     started,
                 );
+                send_away(&services, response.head_mut());
                 line.write(Err(&problem), &context, &services);
                 Err(InternalError::from_response(problem, response).into())
             }
         }
     })
     .await
+}
+
+/// While the server is about to stop, a connection ends with its answer.
+fn send_away(services: &Services, answer: &mut ResponseHead) {
+    if services.open_connections.are_sent_away() && answer.status != StatusCode::SWITCHING_PROTOCOLS {
+        answer.set_connection_type(ConnectionType::Close);
+    }
 }
 
 /// What the server need not drive to its end, which it would to leave it out: a file is read for that, and a stream of

@@ -243,6 +243,15 @@ const GENERAL: &[Key] = {
         )
         .unit("ms"),
         Key::new(
+            "http.drain_ms",
+            range(0, 60_000),
+            "1000",
+            "how long a stop goes on answering on all connections, each of which ends with its next answer; then those that \
+             ask nothing are closed",
+        )
+        .unit("ms")
+        .presets(&[(Development, "0")]),
+        Key::new(
             "http.shutdown_timeout_ms",
             range(1000, 600_000),
             "30000",

@@ -67,6 +67,8 @@ pub struct HttpConfig {
     pub client_timeout: Duration,
     #[serde(rename = "unread_timeout_ms", with = "millis")]
     pub unread_timeout: Duration,
+    #[serde(rename = "drain_ms", with = "millis")]
+    pub drain: Duration,
     #[serde(rename = "shutdown_timeout_ms", with = "millis")]
     pub shutdown_timeout: Duration,
     /// 0: any number.

@@ -90,22 +90,7 @@ const TELL_WITHIN: Duration = Duration::from_secs(2);
 /// A server that serves.
 #[derive(Debug)]
 pub struct Running {
-    address: SocketAddr,
-    url: String,
-    handle: ServerHandle,
-    /// Ends when the server does.
-    serving: JoinHandle<std::io::Result<()>>,
-    metrics: Option<Metrics>,
-    background: Background,
-    jobs: JobTasks,
-    /// How long those may take that are under way when the server stops.
-    job_limit: Duration,
-    worker: Worker,
-    live: Live,
-    performance: Performance,
-    stores: Stores,
-    caching: Caching,
-    brokering: Brokering,
+    server: Assembled,
     database: Database,
 }
 
@@ -119,7 +104,7 @@ pub async fn start_with(config: &Config, parts: Parts) -> anyhow::Result<Running
     tls::install_provider();
     let database = Database::open_to_serve(config, parts.progress).await?;
     match assemble(config, &parts, &database).await {
-        Ok(assembled) => Ok(assembled.into_running(database)),
+        Ok(server) => Ok(Running { server, database }),
         Err(error) => {
             database.stop().await;
             Err(error)
@@ -128,14 +113,20 @@ pub async fn start_with(config: &Config, parts: Parts) -> anyhow::Result<Running
 }
 
 /// All of [`Running`] but the database, which whoever opened it stops when assembling fails.
+#[derive(Debug)]
 struct Assembled {
     address: SocketAddr,
     url: String,
     handle: ServerHandle,
+    /// Ends when the server does.
     serving: JoinHandle<std::io::Result<()>>,
+    connections: OpenConnections,
+    /// For how long those are answered on when the server stops.
+    drain: Duration,
     metrics: Option<Metrics>,
     background: Background,
     jobs: JobTasks,
+    /// How long those may take that are under way when the server stops.
     job_limit: Duration,
     worker: Worker,
     live: Live,
@@ -143,44 +134,6 @@ struct Assembled {
     stores: Stores,
     caching: Caching,
     brokering: Brokering,
-}
-
-impl Assembled {
-    fn into_running(self, database: Database) -> Running {
-        let Self {
-            address,
-            url,
-            handle,
-            serving,
-            metrics,
-            background,
-            jobs,
-            job_limit,
-            worker,
-            live,
-            performance,
-            stores,
-            caching,
-            brokering,
-        } = self;
-        Running {
-            address,
-            url,
-            handle,
-            serving,
-            metrics,
-            background,
-            jobs,
-            job_limit,
-            worker,
-            live,
-            performance,
-            stores,
-            caching,
-            brokering,
-            database,
-        }
-    }
 }
 
 async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow::Result<Assembled> {
@@ -252,6 +205,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     let recorder = Recorder::new(services.clone(), Arc::new(jobs.clone()));
     let rounds = AlertRounds::new(services.clone());
     let performance = services.performance.clone();
+    let connections = services.open_connections.clone();
     let cluster = Arc::clone(&stores.cluster);
     let started = fairlead_api::serve(services, offer, vec![listener], move || cluster.keep_open_here());
     let (server, handle) = match started {
@@ -271,6 +225,8 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         url: settings::public_url(config, address),
         handle,
         serving: fairlead_telemetry::spawn(server),
+        connections,
+        drain: config.http.drain,
         metrics,
         background,
         jobs,
@@ -463,26 +419,26 @@ fn listen(config: &Config) -> anyhow::Result<TcpListener> {
 impl Running {
     /// Returns the address listened on; its port is the one taken when the configuration said 0.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.server.address
     }
 
     /// Returns where clients reach the server, without a trailing slash.
     pub fn url(&self) -> &str {
-        &self.url
+        &self.server.url
     }
 
     /// Returns where `GET /metrics` is served; `None` when it is not.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
-        self.metrics.as_ref().map(|metrics| metrics.address)
+        self.server.metrics.as_ref().map(|metrics| metrics.address)
     }
 
     /// What this server does without, in words.
     pub fn reduced(&self) -> Vec<String> {
         health::reduced(
-            &self.stores.cluster.nodes(),
-            &self.caching,
-            &self.worker.report(),
-            self.brokering,
+            &self.server.stores.cluster.nodes(),
+            &self.server.caching,
+            &self.server.worker.report(),
+            self.server.brokering,
         )
     }
 
@@ -492,34 +448,37 @@ impl Running {
 
     /// Waits until the server ends by itself, which it only does when it fails.
     pub async fn failed(&mut self) -> anyhow::Error {
-        match (&mut self.serving).await {
+        match (&mut self.server.serving).await {
             Ok(Ok(())) => anyhow::anyhow!("the server ended"),
             Ok(Err(error)) => anyhow::Error::new(error).context("the server failed"),
             Err(error) => anyhow::Error::new(error).context("the server panicked"),
         }
     }
 
-    /// Takes no new requests and begins no more jobs, finishes the requests in flight within
-    /// `http.shutdown_timeout_ms`, then the jobs within `jobs.stop_timeout_ms`, and closes what they used.
+    /// Begins no more jobs, and closes connections with their next answers for `http.drain_ms`. Then takes no new requests,
+    /// finishes those in flight within `http.shutdown_timeout_ms`, then the jobs within `jobs.stop_timeout_ms`, and closes
+    /// what they used.
     pub async fn stop(self) {
-        self.jobs.close();
+        let server = self.server;
+        server.jobs.close();
         // Streams would go on for ever.
-        self.live.close();
-        self.performance.close_streams();
-        self.handle.stop(true).await;
-        if let Some(metrics) = self.metrics {
+        server.live.close();
+        server.performance.close_streams();
+        server.connections.send_away(server.drain).await;
+        server.handle.stop(true).await;
+        if let Some(metrics) = server.metrics {
             metrics.stop().await;
         }
-        self.jobs.stop(self.job_limit).await;
-        self.background.stop().await;
-        if let Some(cache) = &self.caching.cache
+        server.jobs.stop(server.job_limit).await;
+        server.background.stop().await;
+        if let Some(cache) = &server.caching.cache
             && !cache.close(TELL_WITHIN).await
         {
             tracing::warn!(
                 "other processes were not told of all changes; they will miss this one, and drop what they keep"
             );
         }
-        self.stores.close().await;
+        server.stores.close().await;
         self.database.stop().await;
     }
 }

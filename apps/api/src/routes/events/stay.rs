@@ -69,6 +69,8 @@ pub(in crate::routes) fn event_stream() -> HttpResponseBuilder {
         .content_type("text/event-stream")
         .insert_header((header::CACHE_CONTROL, "no-store"))
         // nginx would gather what should go out at once.
-        .insert_header(("x-accel-buffering", "no"));
+        .insert_header(("x-accel-buffering", "no"))
+        // Who comes back is to come by a new connection, which a balancer sends to a process that stays.
+        .force_close();
     answer
 }
