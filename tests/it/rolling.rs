@@ -118,63 +118,43 @@ fn address(process: &Serving) -> SocketAddr {
 /// Clients that keep their connections, and read and write one request after the other.
 struct Load {
     stop: Arc<AtomicBool>,
-    read: Arc<AtomicUsize>,
-    made: Arc<AtomicUsize>,
-    clients: Vec<JoinHandle<Vec<String>>>,
+    clients: Vec<(Arc<Done>, JoinHandle<Vec<String>>)>,
+}
+
+/// What a client has done without a failure.
+#[derive(Default)]
+struct Done {
+    read: AtomicUsize,
+    made: AtomicUsize,
 }
 
 impl Load {
     /// `count` clients; returns at once.
     fn begin(count: usize, url: &str, key: &str) -> Self {
-        let (stop, read, made) = <(Arc<AtomicBool>, Arc<AtomicUsize>, Arc<AtomicUsize>)>::default();
-        let clients = (0..count).map(|_| {
-            let (stop, read, made) = (Arc::clone(&stop), Arc::clone(&read), Arc::clone(&made));
-            let (leads, key) = (format!("{url}/api/v1/leads"), key.to_owned());
-            let client = reqwest::Client::builder()
-                .no_proxy()
-                .retry(reqwest::retry::never())
-                .build()
-                .unwrap();
-            spawn(async move {
-                let mut failures = Vec::new();
-                while !stop.load(Ordering::Relaxed) {
-                    for (request, good, count) in [
-                        (client.get(&leads), StatusCode::OK, &read),
-                        (
-                            client.post(&leads).json(&json!({ "name": "Ann" })),
-                            StatusCode::CREATED,
-                            &made,
-                        ),
-                    ] {
-                        let answered = async {
-                            let answer = request.header("x-tenant-key", &key).send().await?;
-                            let status = answer.status();
-                            answer.bytes().await.map(|_| status)
-                        };
-                        match answered.await {
-                            Ok(status) if status == good => _ = count.fetch_add(1, Ordering::Relaxed),
-                            Ok(status) => failures.push(status.to_string()),
-                            Err(error) => failures.push(format!("{error:?}")),
-                        }
-                    }
-                }
-                failures
-            })
-        });
-        let clients = clients.collect();
+        let stop = Arc::<AtomicBool>::default();
+        let begin = |_| {
+            let done = Arc::<Done>::default();
+            let asking = ask(url, key, Arc::clone(&stop), Arc::clone(&done));
+            (done, spawn(asking))
+        };
         Self {
+            clients: (0..count).map(begin).collect(),
             stop,
-            read,
-            made,
-            clients,
         }
+    }
+
+    /// How many each client has made.
+    fn made(&self) -> impl Iterator<Item = usize> {
+        self.clients
+            .iter()
+            .map(|(done, _)| done.made.load(Ordering::Relaxed))
     }
 
     /// Waits until each client has been answered twice more.
     async fn goes_on(&self) {
-        let until = self.made.load(Ordering::Relaxed) + 2 * self.clients.len();
-        wait_until("requests are answered", async || {
-            self.made.load(Ordering::Relaxed) >= until
+        let before: Vec<_> = self.made().collect();
+        wait_until("each client is answered", async || {
+            self.made().zip(&before).all(|(now, before)| now >= before + 2)
         })
         .await;
     }
@@ -182,12 +162,50 @@ impl Load {
     /// Returns how many were read and made, and what failed.
     async fn end(self) -> (usize, usize, Vec<String>) {
         self.stop.store(true, Ordering::Relaxed);
-        let mut failures = Vec::new();
-        for client in self.clients {
+        let (mut read, mut made, mut failures) = (0, 0, Vec::new());
+        for (done, client) in self.clients {
             failures.extend(client.await.unwrap());
+            read += done.read.load(Ordering::Relaxed);
+            made += done.made.load(Ordering::Relaxed);
         }
-        let [read, made] = [self.read, self.made].map(|count| count.load(Ordering::Relaxed));
         (read, made, failures)
+    }
+}
+
+/// Asks until it is told to stop; returns what failed.
+fn ask(
+    url: &str,
+    key: &str,
+    stop: Arc<AtomicBool>,
+    done: Arc<Done>,
+) -> impl Future<Output = Vec<String>> + use<> {
+    let (leads, key) = (format!("{url}/api/v1/leads"), key.to_owned());
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .retry(reqwest::retry::never())
+        .build()
+        .unwrap();
+    async move {
+        let mut failures = Vec::new();
+        while !stop.load(Ordering::Relaxed) {
+            let post = client.post(&leads).json(&json!({ "name": "Ann" }));
+            for (request, good, count) in [
+                (client.get(&leads), StatusCode::OK, &done.read),
+                (post, StatusCode::CREATED, &done.made),
+            ] {
+                let answered = async {
+                    let answer = request.header("x-tenant-key", &key).send().await?;
+                    let status = answer.status();
+                    answer.bytes().await.map(|_| status)
+                };
+                match answered.await {
+                    Ok(status) if status == good => _ = count.fetch_add(1, Ordering::Relaxed),
+                    Ok(status) => failures.push(status.to_string()),
+                    Err(error) => failures.push(format!("{error:?}")),
+                }
+            }
+        }
+        failures
     }
 }
 

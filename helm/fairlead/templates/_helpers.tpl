@@ -90,6 +90,7 @@ FAIRLEAD__{{ . | replace "." "__" | upper }}
   "auth.keys_dir" "/etc/fairlead/keys"
   "http.host" $values.listen
   "http.port" 8080
+  "http.drain_ms" (mul 1000 (int $values.drain.connectionsSeconds))
   "http.shutdown_timeout_ms" (mul 1000 (int $values.drain.requestsSeconds))
   "jobs.stop_timeout_ms" (mul 1000 (int $values.drain.jobsSeconds))
   "metrics.enabled" true

@@ -87,8 +87,8 @@ async fn the_program_takes_all_that_compose_tells_it() {
 
         assert!(explained.status.success(), "{name}: {}", explained.stderr);
         assert_eq!(service["read_only"], true, "{name}");
-        // Requests have 30 s, jobs 10, and Redis 2.
-        assert_eq!(service["stop_grace_period"], "45s", "{name}");
+        // Connections have 1 s, requests 30, jobs 10, Redis 2, and traces 3.
+        assert_eq!(service["stop_grace_period"], "50s", "{name}");
     }
     roles.sort_unstable();
     // The one without a role migrates.

@@ -11,11 +11,12 @@ use support::process::Program;
 use super::{Rendered, chart, compare, workspace};
 
 /// What the chart sets itself, so that parts of it agree.
-const OF_THE_CHART: [&str; 13] = [
+const OF_THE_CHART: [&str; 14] = [
     "auth.keys_dir",
     "data_dir",
     // Schemas are brought up to date by the job that comes before a rollout.
     "database.migrate_on_start",
+    "http.drain_ms",
     "http.host",
     "http.port",
     "http.shutdown_timeout_ms",

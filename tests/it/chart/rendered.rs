@@ -106,14 +106,15 @@ fn a_process_has_the_time_that_it_takes_to_end() {
             let container = &pod["containers"][0];
 
             let seconds = |name| variable(container, name).parse::<u64>().unwrap() / 1000;
-            let own =
-                seconds("FAIRLEAD__HTTP__SHUTDOWN_TIMEOUT_MS") + seconds("FAIRLEAD__JOBS__STOP_TIMEOUT_MS");
+            let own = seconds("FAIRLEAD__HTTP__DRAIN_MS")
+                + seconds("FAIRLEAD__HTTP__SHUTDOWN_TIMEOUT_MS")
+                + seconds("FAIRLEAD__JOBS__STOP_TIMEOUT_MS");
             let sleep = container["lifecycle"]["preStop"]["sleep"]["seconds"]
                 .as_u64()
                 .unwrap();
             let grace = pod["terminationGracePeriodSeconds"].as_u64().unwrap();
-            // Two more, in which Redis is told.
-            assert!(grace > own + sleep + 2, "{grace} for {own} after {sleep}");
+            // Two more, in which Redis is told, and three for traces.
+            assert!(grace > own + sleep + 2 + 3, "{grace} for {own} after {sleep}");
             assert!(sleep > 0);
         }
     }

@@ -7,13 +7,13 @@ use futures_util::future::join_all;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use support::database::DatabaseRole;
 use support::process::{Program, Serving};
-use support::{TestDatabase, TestTenant};
+use support::{TestDatabase, TestTenant, wait_until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::exports::{export, fill, open, put_gate, shut, wait_until_at_gate};
-use super::{location, wait_for_end};
+use super::{id, location, wait_for_end};
 use crate::events::stream_ends::AtOnce;
 
 const STREAMS: usize = 2_000;
@@ -158,6 +158,11 @@ async fn a_process_that_stops_ends_streams_at_once_finishes_requests_and_leaves_
     let ended = stopped.ended().await;
     let exit = began.elapsed();
     let end = wait_for_end(&acme.owner.at(&elsewhere.url), &operation).await;
+    let turns: i64 = sqlx::query_scalar("SELECT count(*) FROM jobs WHERE unique_key = $1")
+        .bind(id(&operation))
+        .fetch_one(&mut other)
+        .await
+        .unwrap();
 
     println!(
         "{STREAMS} streams told and closed after {closed:?} (half of them {:?}), {REQUESTS} requests finished after \
@@ -166,6 +171,37 @@ async fn a_process_that_stops_ends_streams_at_once_finishes_requests_and_leaves_
     );
     assert!(ended.status.success(), "{ended:?}");
     assert!(exit < Duration::from_secs(30), "{exit:?}");
+    assert!(turns > 1, "who stopped has done all of it");
     assert_eq!(end["state"], "completed", "{end}");
     assert_eq!(end["result"]["successful"], 4_500, "{end}");
+}
+
+#[tokio::test]
+async fn a_connection_that_is_kept_is_answered_on_once_more_when_its_process_stops() {
+    let database = TestDatabase::create().await;
+    // It is not waited for when no connection is open.
+    let program = Program::on(&database).with("FAIRLEAD__HTTP__DRAIN_MS", "60000");
+    let stopped = program.serve().await.unwrap();
+    let asking = head("GET /health/live", "none", "");
+    let mut kept = Raw::send(&stopped, &asking).await;
+    kept.until("\r\n\r\n").await;
+    let before = kept.read.to_lowercase();
+
+    stopped.signal("TERM");
+    wait_until("it has begun to stop", async || {
+        stopped.log().iter().any(|line| line.contains("stopping"))
+    })
+    .await;
+    kept.read.clear();
+    kept.stream.write_all(asking.as_bytes()).await.unwrap();
+    kept.rest().await;
+    let ended = stopped.ended().await;
+
+    assert!(!before.contains("connection: close"), "{before}");
+    let after = kept.read.to_lowercase();
+    assert!(
+        after.contains("http/1.1 200 ") && after.contains("connection: close"),
+        "{after}"
+    );
+    assert!(ended.status.success(), "{ended:?}");
 }

@@ -222,7 +222,9 @@ async fn planted_more_to_compute_than_a_core_can() {
         };
         tokio::join!(ask(), ask(), ask(), ask());
     };
-    let found = planted.find("logins by four at once, and one core", "cpu", load).await;
+    let found = planted
+        .find("logins by four at once, and one core", "cpu", load)
+        .await;
 
     assert!(fact(&found, "coresBusy") >= 0.85, "{found:#}");
     assert_eq!(fact(&found, "cores").to_bits(), 1_f64.to_bits(), "{found:#}");

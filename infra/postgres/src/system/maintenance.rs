@@ -141,7 +141,6 @@ impl JobHandler for Maintenance {
                 self.store.clear_tenant_usage().await?;
                 alerts::clear_requests(&self.store).await?;
                 alerts::clear_alerts(&self.store).await?;
-                // Last: it waits for nobody who has locked a table, and is tried again.
                 self.store.measure_database().await?;
             }
         }

@@ -194,10 +194,20 @@ impl PgSystemStore {
         Ok(())
     }
 
-    /// Writes down how large the database and its tables are, unless that is known of this hour. Fails where a table is locked
-    /// for longer than a moment.
+    /// Writes down how large the database and its tables are, unless that is known of this hour. Where one is locked for longer
+    /// than a moment, that stays unknown until it is asked for again.
     #[tracing::instrument(level = "debug", name = "db.samples.measure_database", skip_all)]
     pub(super) async fn measure_database(&self) -> Result<(), StoreError> {
+        match self.measure().await {
+            Err(StoreError::Contended) => {
+                tracing::info!("a table is locked, so that tables are not measured now");
+                Ok(())
+            }
+            measured => measured,
+        }
+    }
+
+    async fn measure(&self) -> Result<(), StoreError> {
         let connection = self.cluster.system();
         let now = self.now();
         connection.sql(WAIT).enqueue().await?;

@@ -89,7 +89,7 @@ pub(super) async fn run(
 
     let followers = following.len() as u64;
     let began = Instant::now();
-    let (mut number, mut refused) = (0_u32, 0);
+    let (mut number, mut refused, mut has_lost) = (0_u32, 0, false);
     let mut why: Option<ApiError> = None;
     while began.elapsed() < phase.lasts && !stop.load(Ordering::Relaxed) {
         sleep_until(began + Duration::from_secs_f64(f64::from(number) / phase.rate)).await;
@@ -98,6 +98,7 @@ pub(super) async fn run(
             Ok(lead) => note_made(&made, tallies, lead["id"].as_str().unwrap_or_default(), followers),
             // Some may be refused for want of room; all of them is told as what it is.
             Err(error) => {
+                has_lost |= !matches!(error, ApiError::Refused(_));
                 note_refused(&error, tallies, followers);
                 refused += 1;
                 why = Some(error);
@@ -107,7 +108,8 @@ pub(super) async fn run(
     }
     let lasted = began.elapsed();
     let waits_until = Instant::now() + STRAGGLERS;
-    while Instant::now() < waits_until && tallies.locked()[0].under_way() > 0 {
+    // Of one whose answer was lost nobody knows whether it was made, before a follower is told of it.
+    while Instant::now() < waits_until && (has_lost || tallies.locked()[0].under_way() > 0) {
         sleep(Duration::from_millis(50)).await;
     }
     let ended = ended.load(Ordering::Relaxed);
@@ -126,7 +128,12 @@ pub(super) async fn run(
         left_over += u64::from(deleted.is_err());
     }
     if let (0, Some(error)) = (answered, why) {
-        return Err(anyhow::Error::from(error).context("no lead can be made to be told of"));
+        let left_over = match left_over {
+            0 => String::new(),
+            some => format!("; {some} were made all the same and are there, named {mark:?}"),
+        };
+        let why = format!("no lead can be made to be told of{left_over}");
+        return Err(anyhow::Error::from(error).context(why));
     }
     Ok(Followed {
         sockets: followers,
