@@ -346,7 +346,11 @@ async fn a_replay_that_was_given_up_goes_on_when_an_operator_has_it_tried_again(
 
     superuser.execute(REFUSE_NO_MORE).await.unwrap();
     assert_eq!(retry().await, 1);
-    assert_eq!(until_replayed(&app).await, [("COMPLETED".to_owned(), 2)]);
+    // It is stopped until its job is begun again.
+    wait_until("it goes on to its end", async || {
+        until_replayed(&app).await == [("COMPLETED".to_owned(), 2)]
+    })
+    .await;
     until_received(&receiver, 2).await;
     assert_eq!(
         names(&receiver),
