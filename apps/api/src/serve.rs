@@ -65,8 +65,13 @@ impl OpenConnections {
                 sleep(LOOK_EVERY).await;
             }
         };
-        // Those that ask nothing meanwhile are closed with the server.
-        let _ = timeout(limit, all_gone).await;
+        if timeout(limit, all_gone).await.is_err() {
+            let connections = self.count();
+            tracing::debug!(
+                connections,
+                "what has asked nothing meanwhile is closed with the server"
+            );
+        }
     }
 
     fn open(&self) -> OpenConnection {

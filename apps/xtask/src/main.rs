@@ -14,6 +14,7 @@ mod child;
 mod credentials;
 mod detach;
 mod down;
+mod file_limit;
 mod full;
 mod http;
 mod interrupt;

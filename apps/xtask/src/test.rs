@@ -9,11 +9,10 @@ use clap::Args;
 use fairlead_devstack::control::{self, Control};
 use fairlead_devstack::{Durability, Root, Stack, StackOptions};
 
-use crate::chart_tools;
-use crate::child;
 use crate::packages::{self, Need};
 use crate::phases::Phases;
 use crate::workspace::{self, Profile, cargo};
+use crate::{chart_tools, child, file_limit};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,6 +23,9 @@ Examples:
 
 /// Tells tests to take the long form, where they have one.
 const LONG: &str = "FAIRLEAD_TEST_LONG";
+
+/// Some tests have thousands of clients.
+const MOST_FILES: u64 = 8_192;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -37,6 +39,7 @@ pub(crate) struct TestArgs {
 }
 
 pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
+    file_limit::raise(MOST_FILES)?;
     let mut phases = Phases::default();
     phases.run("looking for server programs", || {
         packages::ensure(Need::AllServices)

@@ -4,16 +4,14 @@ use std::time::{Duration, Instant};
 
 use fairlead_telemetry::spawn;
 use futures_util::future::join_all;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use support::database::DatabaseRole;
 use support::process::{Program, Serving};
 use support::{TestDatabase, TestTenant, wait_until};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
-use super::exports::{export, fill, open, put_gate, shut, wait_until_at_gate};
-use super::{id, location, wait_for_end};
+use super::exports::{HeldUp, open};
+use super::{id, wait_for_end};
 use crate::events::stream_ends::AtOnce;
 
 const STREAMS: usize = 2_000;
@@ -73,18 +71,6 @@ async fn many(count: usize, open: impl AsyncFn() -> Raw) -> Vec<Raw> {
     all
 }
 
-/// This process and those that it starts may have so many files.
-fn raise_file_limit(wanted: u64) {
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_some_and(|current| current < wanted) {
-        let raised = Rlimit {
-            current: Some(wanted),
-            maximum: limit.maximum.map(|maximum| maximum.max(wanted)),
-        };
-        setrlimit(Resource::Nofile, raised).expect("a machine for tests allows some thousand files");
-    }
-}
-
 /// Follows events until the stream ends, and returns when it did with what was said last.
 fn follow(mut stream: Raw) -> JoinHandle<(Instant, String)> {
     spawn(async move {
@@ -96,7 +82,6 @@ fn follow(mut stream: Raw) -> JoinHandle<(Instant, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_stops_ends_streams_at_once_finishes_requests_and_leaves_its_job_to_another() {
-    raise_file_limit(8_192);
     let database = TestDatabase::create().await;
     let program = Program::on(&database)
         .with("FAIRLEAD__HTTP__DRAIN_MS", "1000")
@@ -104,13 +89,12 @@ async fn a_process_that_stops_ends_streams_at_once_finishes_requests_and_leaves_
         .with("FAIRLEAD__HTTP__CONNECTIONS_PER_ADDRESS", "10000");
     let stopped = program.serve().await.unwrap();
     let acme = TestTenant::sign_up(stopped.anonymous(), "acme").await;
-    fill(&acme, 4_500).await;
-    let mut gate = database.connect(DatabaseRole::Superuser).await;
-    put_gate(&mut gate, 1).await;
-    shut(&mut gate).await;
-    let operation = location(&export(&acme.owner, "").await);
-    let mut other = database.connect(DatabaseRole::Superuser).await;
-    wait_until_at_gate(&acme.owner, &operation, &mut other).await;
+    let HeldUp {
+        operation,
+        mut gate,
+        mut other,
+        ..
+    } = HeldUp::of(&database, &acme, 4_500).await;
     let elsewhere = program.serve().await.unwrap();
     let key = acme.key(&["events:read", "leads:write"]).await;
     let following = head("GET /api/v1/events/stream", &key, "");

@@ -42,7 +42,7 @@ pub(super) async fn file_of(client: &Client, operation: &str) -> String {
 }
 
 /// Has whoever adds a part of this number wait for as long as the gate is shut.
-pub(super) async fn put_gate(database: &mut PgConnection, number: i32) {
+async fn put_gate(database: &mut PgConnection, number: i32) {
     let gate = format!(
         "CREATE FUNCTION pass() RETURNS trigger LANGUAGE plpgsql AS
          $$ BEGIN PERFORM pg_advisory_xact_lock_shared(42); RETURN NEW; END $$;
@@ -55,7 +55,7 @@ pub(super) async fn put_gate(database: &mut PgConnection, number: i32) {
         .unwrap();
 }
 
-pub(super) async fn shut(database: &mut PgConnection) {
+async fn shut(database: &mut PgConnection) {
     database.execute("SELECT pg_advisory_lock(42)").await.unwrap();
 }
 
@@ -63,12 +63,38 @@ pub(super) async fn open(database: &mut PgConnection) {
     database.execute("SELECT pg_advisory_unlock(42)").await.unwrap();
 }
 
+/// An export whose first thousand is written, and whose second waits at the gate.
+pub(super) struct HeldUp {
+    pub(super) operation: String,
+    /// How it was then.
+    pub(super) midway: Value,
+    /// Who holds the gate shut.
+    pub(super) gate: PgConnection,
+    /// Another connection.
+    pub(super) other: PgConnection,
+}
+
+impl HeldUp {
+    /// Of a tenant that is given so many leads.
+    pub(super) async fn of(database: &TestDatabase, tenant: &TestTenant, leads: usize) -> Self {
+        fill(tenant, leads).await;
+        let mut gate = database.connect(DatabaseRole::Superuser).await;
+        put_gate(&mut gate, 1).await;
+        shut(&mut gate).await;
+        let operation = location(&export(&tenant.owner, "").await);
+        let mut other = database.connect(DatabaseRole::Superuser).await;
+        let midway = wait_until_at_gate(&tenant.owner, &operation, &mut other).await;
+        Self {
+            operation,
+            midway,
+            gate,
+            other,
+        }
+    }
+}
+
 /// Waits until the first thousand is written, and the second waits at the gate.
-pub(super) async fn wait_until_at_gate(
-    client: &Client,
-    operation: &str,
-    database: &mut PgConnection,
-) -> Value {
+async fn wait_until_at_gate(client: &Client, operation: &str, database: &mut PgConnection) -> Value {
     let midway = wait_for(client, operation, |operation| {
         operation["progress"]["done"] == 1_000
     })
@@ -175,14 +201,12 @@ async fn the_file_of_an_export_is_what_the_streamed_one_is() {
 async fn an_export_tells_how_far_it_has_come_and_stops_when_it_is_cancelled() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let mut database = app.database.connect(DatabaseRole::Superuser).await;
-    fill(&acme, 3_500).await;
-    put_gate(&mut database, 1).await;
-    shut(&mut database).await;
-
-    let operation = location(&export(&acme.owner, "").await);
-    let mut other = app.database.connect(DatabaseRole::Superuser).await;
-    let midway = wait_until_at_gate(&acme.owner, &operation, &mut other).await;
+    let HeldUp {
+        operation,
+        midway,
+        gate: mut database,
+        ..
+    } = HeldUp::of(&app.database, &acme, 3_500).await;
     let too_early = result_of(&acme.owner, &operation).await;
     let cancelled = acme.owner.delete(&operation).await;
     open(&mut database).await;
@@ -225,13 +249,11 @@ async fn what_a_killed_process_has_left_another_writes_to_the_end_and_each_lead_
         .with("FAIRLEAD__JOBS__SWEEP_MS", "100");
     let killed = program.serve().await.unwrap();
     let acme = TestTenant::sign_up(killed.anonymous(), "acme").await;
-    fill(&acme, 2_500).await;
-    let mut superuser = database.connect(DatabaseRole::Superuser).await;
-    put_gate(&mut superuser, 1).await;
-    shut(&mut superuser).await;
-    let operation = location(&export(&acme.owner, "").await);
-    let mut other = database.connect(DatabaseRole::Superuser).await;
-    wait_until_at_gate(&acme.owner, &operation, &mut other).await;
+    let HeldUp {
+        operation,
+        gate: mut superuser,
+        ..
+    } = HeldUp::of(&database, &acme, 2_500).await;
 
     killed.signal("KILL");
     killed.ended().await;
@@ -259,13 +281,11 @@ async fn a_process_that_stops_ends_with_the_part_under_way() {
     let program = Program::on(&database);
     let stopped = program.serve().await.unwrap();
     let acme = TestTenant::sign_up(stopped.anonymous(), "acme").await;
-    fill(&acme, 4_500).await;
-    let mut superuser = database.connect(DatabaseRole::Superuser).await;
-    put_gate(&mut superuser, 1).await;
-    shut(&mut superuser).await;
-    let operation = location(&export(&acme.owner, "").await);
-    let mut other = database.connect(DatabaseRole::Superuser).await;
-    wait_until_at_gate(&acme.owner, &operation, &mut other).await;
+    let HeldUp {
+        operation,
+        gate: mut superuser,
+        ..
+    } = HeldUp::of(&database, &acme, 4_500).await;
 
     stopped.signal("TERM");
     wait_until("it has begun to stop", async || {
@@ -298,14 +318,12 @@ async fn a_process_that_stops_ends_with_the_part_under_way() {
 async fn one_who_was_overtaken_goes_on_behind_the_part_of_the_other() {
     let app = TestApp::start().await;
     let acme = app.tenant("acme").await;
-    let mut database = app.database.connect(DatabaseRole::Superuser).await;
-    fill(&acme, 3_000).await;
+    let HeldUp {
+        operation,
+        gate: mut database,
+        ..
+    } = HeldUp::of(&app.database, &acme, 3_000).await;
     let whole = streamed(&acme.owner, "").await;
-    put_gate(&mut database, 1).await;
-    shut(&mut database).await;
-    let operation = location(&export(&acme.owner, "").await);
-    let mut other = app.database.connect(DatabaseRole::Superuser).await;
-    wait_until_at_gate(&acme.owner, &operation, &mut other).await;
 
     // What somebody else would do who believes to have the job: the second thousand, in other words.
     let last = whole.lines().nth(2_000).unwrap();

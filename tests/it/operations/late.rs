@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use support::database::DatabaseRole;
 use support::{TestApp, TestTenant};
 
-use super::exports::{export, file_of, fill, open, put_gate, shut, wait_until_at_gate};
+use super::exports::{HeldUp, export, file_of, fill, open};
 use super::{id, location, wait_for_end, wait_until_held_up};
 
 /// One worker, which does not notice by itself that its claim is another's.
@@ -41,13 +41,11 @@ async fn wait_until_the_worker_is_free(acme: &TestTenant) {
 #[tokio::test]
 async fn one_who_comes_late_leaves_the_file_of_a_finished_export_alone() {
     let (app, acme) = one_worker().await;
-    let mut database = app.database.connect(DatabaseRole::Superuser).await;
-    let mut other = app.database.connect(DatabaseRole::Superuser).await;
-    fill(&acme, 2_500).await;
-    put_gate(&mut database, 1).await;
-    shut(&mut database).await;
-    let operation = location(&export(&acme.owner, "").await);
-    wait_until_at_gate(&acme.owner, &operation, &mut other).await;
+    let HeldUp {
+        operation,
+        gate: mut database,
+        ..
+    } = HeldUp::of(&app.database, &acme, 2_500).await;
 
     let rest = format!(
         "INSERT INTO operation_outputs (tenant_id, id, operation_id, number, size_bytes, content)

@@ -5,13 +5,11 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
-use support::database::DatabaseRole;
 use support::process::Program;
 use support::{Client, TestApp, TestDatabase, TestTenant};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::exports::{export, fill, open, put_gate, shut, wait_until_at_gate};
-use super::location;
+use super::exports::{HeldUp, open};
 use crate::events::stream_ends::AtOnce;
 use crate::events::stream_reader::{Block, StreamReader};
 
@@ -55,13 +53,7 @@ async fn at_gate(most_of_tenant: usize) -> AtGate {
 async fn at_gate_of(app: TestApp) -> AtGate {
     let acme = app.tenant("acme").await;
     let machine = acme.machine(&["leads:read"]).await;
-    let mut gate = app.database.connect(DatabaseRole::Superuser).await;
-    fill(&acme, 3_500).await;
-    put_gate(&mut gate, 1).await;
-    shut(&mut gate).await;
-    let operation = location(&export(&acme.owner, "").await);
-    let mut other = app.database.connect(DatabaseRole::Superuser).await;
-    wait_until_at_gate(&acme.owner, &operation, &mut other).await;
+    let HeldUp { operation, gate, .. } = HeldUp::of(&app.database, &acme, 3_500).await;
     AtGate {
         gate,
         app,
@@ -214,13 +206,9 @@ async fn a_server_that_stops_sends_those_who_watch_away() {
     let database = TestDatabase::create().await;
     let server = Program::on(&database).serve().await.unwrap();
     let acme = TestTenant::sign_up(server.anonymous(), "acme").await;
-    fill(&acme, 2_500).await;
-    let mut gate = database.connect(DatabaseRole::Superuser).await;
-    put_gate(&mut gate, 1).await;
-    shut(&mut gate).await;
-    let operation = location(&export(&acme.owner, "").await);
-    let mut other = database.connect(DatabaseRole::Superuser).await;
-    wait_until_at_gate(&acme.owner, &operation, &mut other).await;
+    let HeldUp {
+        operation, mut gate, ..
+    } = HeldUp::of(&database, &acme, 2_500).await;
     let mut stream = watch(&acme.owner, &operation).await;
     next(&mut stream).await.unwrap();
 

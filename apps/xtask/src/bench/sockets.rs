@@ -11,7 +11,6 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use fairlead_devstack::erase;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -19,10 +18,10 @@ use super::machine::{Machine, Occasion};
 use super::measure::median;
 use super::server::{Server, free_port};
 use super::{build, data_dir, table};
-use crate::child;
 use crate::packages::{self, Need};
 use crate::phases::Phases;
 use crate::product::Product;
+use crate::{child, file_limit};
 
 const READY: &str = "/health/ready";
 const MARK: &str = "sockets";
@@ -86,7 +85,7 @@ pub(crate) fn run(args: &SocketArgs) -> Result<ExitCode> {
     if let Some(document) = &args.save {
         table::check_marks(document, MARK)?;
     }
-    raise_file_limit(u64::from(args.connections) + OTHER_FILES)?;
+    file_limit::raise(u64::from(args.connections) + OTHER_FILES).context("or lower --connections")?;
     let mut phases = Phases::default();
     phases.run("looking for programs", || packages::ensure(Need::Database))?;
     let binaries = phases.run("building", build)?;
@@ -130,23 +129,6 @@ pub(crate) fn run(args: &SocketArgs) -> Result<ExitCode> {
     }
     phases.report();
     Ok(ExitCode::SUCCESS)
-}
-
-/// Servers and clients are our children and have as much.
-fn raise_file_limit(wanted: u64) -> Result<()> {
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| current >= wanted) {
-        return Ok(());
-    }
-    let raised = Rlimit {
-        current: Some(wanted),
-        maximum: limit.maximum.map(|maximum| maximum.max(wanted)),
-    };
-    setrlimit(Resource::Nofile, raised).with_context(|| {
-        format!(
-            "{wanted} open files are needed: raise the limit (ulimit -n {wanted}), or lower --connections"
-        )
-    })
 }
 
 fn start_ours(binary: &Path, data_dir: &Path, args: &SocketArgs) -> Result<Server> {

@@ -23,8 +23,9 @@ const TABLES: &str = "
     GROUP BY root.oid, root.relname
     ORDER BY SUM(pg_total_relation_size(part.oid)) DESC, root.relname";
 
-// To make one takes a lock that those who write to the table hold, and whoever waits for it holds up all who come next.
-const WAIT: &str = "SELECT set_config('lock_timeout', '500ms', true)";
+/// Of who takes a lock on a table, and needs not do so now: who waits for one holds up all who come next, and has a connection
+/// meanwhile that others need.
+pub(super) const WAIT: &str = "SELECT set_config('lock_timeout', '500ms', true)";
 
 /// For the months to come.
 pub(super) const MAKE_PARTITIONS: &str = "SELECT make_partitions(3)::bigint";

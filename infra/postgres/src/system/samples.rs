@@ -10,6 +10,7 @@ use fairlead_domain::performance::{
 use fairlead_domain::store::StoreError;
 use time::{Duration, OffsetDateTime};
 
+use super::platform::WAIT;
 use super::{PgSystemStore, alerts, ledger};
 use crate::connection::Connection;
 use crate::error::{SqlError, unexpected};
@@ -39,9 +40,6 @@ const LEVELS: &str = "
     FROM perf.samples
     WHERE grain IN (0, 1, 2) AND at >= $2 AND kind = 'gauge' AND name = $1
     GROUP BY step ORDER BY step";
-
-// To measure a table takes a lock, which a migration may have for long: meanwhile others need the connection.
-const WAIT: &str = "SELECT set_config('lock_timeout', '500ms', true)";
 
 // Once an hour, whoever comes first.
 const MEASURE_DATABASE: &str = "
@@ -210,6 +208,7 @@ impl PgSystemStore {
     async fn measure(&self) -> Result<(), StoreError> {
         let connection = self.cluster.system();
         let now = self.now();
+        // To measure a table takes a lock, which a migration may have for long.
         connection.sql(WAIT).enqueue().await?;
         for text in [MEASURE_DATABASE, MEASURE_TABLES] {
             connection.sql(text).bind(now).execute().await?;
