@@ -25,6 +25,7 @@ use crate::jobs::{Jobs, Queue};
 use crate::leads::{Assignments, LeadCounters, Leads};
 use crate::marketing::LeadSubscriptions;
 use crate::operations::{OperationOutputs, Operations};
+use crate::performance::acts::Acts;
 use crate::performance::alerts::Alerts;
 use crate::performance::vitals::WebVitals;
 use crate::webhooks::{WebhookDeliveries, WebhookReplays, Webhooks};
@@ -143,6 +144,7 @@ pub trait SystemUnitOfWork: Send {
     fn platform(&mut self) -> &mut dyn Platform;
     fn lead_counters(&mut self) -> &mut dyn LeadCounters;
     fn alerts(&mut self) -> &mut dyn Alerts;
+    fn acts(&mut self) -> &mut dyn Acts;
     /// The platform's own.
     fn jobs(&mut self) -> &mut dyn Jobs;
 

@@ -88,6 +88,7 @@ const STEPS: &[Step] = steps![
     "m20261123_050020_samples_of_vitals_hold",
     "m20261123_060000_jobs_dead",
     "m20261123_070000_alerts_opened_at",
+    "m20261124_000100_acts",
 ];
 
 /// SHA-256 over all SQL, in hexadecimal: two databases that were made from the same files have the same schema.

@@ -104,6 +104,6 @@ pub use routes::{ConfirmationKey, ImportPlaces, LeadFileWriter, VoiceMeters, War
 pub use serve::{Offer, OpenConnections, serve};
 pub use state::{
     AllocatorUsage, ApiSettings, BillingServices, BrokerStanding, HealthCheck, HealthProbe, HealthReport,
-    HealthStatus, JobServices, MemoryKeeper, ReleasedMemory, Services, WebhookServices,
+    HealthStatus, JobServices, MemoryKeeper, Release, ReleasedMemory, Services, WebhookServices,
 };
 pub use warming::datasets;

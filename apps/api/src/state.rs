@@ -218,10 +218,23 @@ pub struct ApiSettings {
 /// Gives memory of the process back that is held for nothing.
 #[async_trait]
 pub trait MemoryKeeper: fmt::Debug + Send + Sync {
-    async fn release(&self) -> ReleasedMemory;
+    async fn release(&self, what: Release) -> ReleasedMemory;
 
     /// What the allocator has; `None`: it cannot be asked.
     fn allocator(&self) -> Option<AllocatorUsage>;
+}
+
+/// What is given back, each with all before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Release {
+    /// What serves nobody any more.
+    Stale,
+    /// All answers in memory: what Redis keeps comes back from there, the rest from the database.
+    Caches,
+    /// Connections to the database that nobody uses, beyond those that are always open.
+    Connections,
+    /// These as well; they are opened again within `database.pool.reap_interval_ms`.
+    Everything,
 }
 
 /// What the allocator has of the system, and has given to the program.
@@ -244,10 +257,12 @@ pub struct ReleasedMemory {
     /// Of the process, as the system counts it.
     pub resident_before_bytes: Option<u64>,
     pub resident_after_bytes: Option<u64>,
-    /// Answers dropped from the cache because they would not be served again.
+    /// Answers dropped from memory.
     pub dropped_answers: Option<u64>,
     /// What those took.
     pub dropped_bytes: Option<u64>,
+    /// Connections to the database that were closed.
+    pub closed_connections: u64,
     /// What the allocator gave back to the system when it was asked to; `None`: it cannot be asked.
     pub purged_bytes: Option<u64>,
 }

@@ -10,6 +10,7 @@
 //!
 //! What takes longer, or is due later, is a job ([`JobWorker`]).
 
+mod acts;
 mod backoff;
 mod deliver;
 mod dispatch;
@@ -38,6 +39,7 @@ use fairlead_domain::events::{Broker, Consumer, EventHandler, EventLog, EventsMo
 use fairlead_domain::store::Store;
 use tokio::task::JoinHandle;
 
+pub use acts::{ActParts, acts, upkeep};
 use deliver::Delivery;
 use dispatch::Dispatcher;
 pub use exports::exports;

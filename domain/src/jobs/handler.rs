@@ -1,5 +1,6 @@
 use std::error::Error;
 use std::fmt::Debug;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use serde_json::value::RawValue;
@@ -16,6 +17,11 @@ pub trait JobHandler: Debug + Send + Sync {
 
     /// How its jobs are tried, where that is not as the queue says.
     fn retry(&self) -> Option<Retry> {
+        None
+    }
+
+    /// How long an attempt may take, where that is not as the queue says.
+    fn timeout(&self) -> Option<Duration> {
         None
     }
 

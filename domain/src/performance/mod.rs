@@ -3,6 +3,7 @@
 //! Everything here is arithmetic on figures that somebody else has read: it does no I/O, takes the time as an argument, and
 //! says the same of the same figures. What was not measured is said to be missing, and is never taken for good.
 
+pub mod acts;
 pub mod alerts;
 pub mod bottlenecks;
 pub mod catalog;

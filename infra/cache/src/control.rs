@@ -57,7 +57,7 @@ impl CacheControl for TieredCache {
     }
 }
 
-/// What [`TieredCache::shrink`] has dropped.
+/// What was dropped from memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dropped {
     pub answers: u64,
@@ -67,10 +67,22 @@ pub struct Dropped {
 impl TieredCache {
     /// Drops from memory the answers that would not be served again because what they tell of has changed.
     pub fn shrink(&self) -> Dropped {
+        self.drop_by(Inner::drop_changed)
+    }
+
+    /// Drops all answers from memory. What processes share stays.
+    pub fn empty_memory(&self) -> Dropped {
+        self.drop_by(|inner| {
+            inner.memory.remove_if(|_| true);
+            inner.memory.settle();
+        })
+    }
+
+    fn drop_by(&self, drop_them: impl FnOnce(&Inner)) -> Dropped {
         let memory = &self.inner.memory;
         memory.settle();
         let (answers, bytes) = (memory.entries(), memory.used_bytes());
-        self.inner.drop_changed();
+        drop_them(&self.inner);
         Dropped {
             answers: answers.saturating_sub(memory.entries()),
             bytes: bytes.saturating_sub(memory.used_bytes()),

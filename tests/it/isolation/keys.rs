@@ -8,13 +8,16 @@ use super::matrix::{Thing, altered, make, matrix, operations, request};
 
 /// Operations that change something and take no key, each of which says why. Each is a decision: what is added here is added
 /// to `without.rs` and to the guide, with its reason.
-const WITHOUT_KEY: [&str; 38] = [
+const WITHOUT_KEY: [&str; 43] = [
     "acceptInvitation",
     "acknowledgeAlert",
     "analyzeQuery",
+    "buildIndex",
+    "cancelAct",
     "changeAlertRule",
     "changeObjective",
     "cleanUpConnections",
+    "cleanUpMemory",
     "clearCache",
     "clearTenantCache",
     "closeCircuitBreaker",
@@ -30,6 +33,8 @@ const WITHOUT_KEY: [&str; 38] = [
     "login",
     "logout",
     "openCircuitBreaker",
+    "optimize",
+    "optimizeTable",
     "pauseQueue",
     "receiveStripeEvent",
     "recordWebVitals",

@@ -20,6 +20,7 @@ pub(super) struct Case {
 /// What an id in a path names.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Thing {
+    Act,
     Activity,
     Alert,
     AlertRule,
@@ -94,6 +95,8 @@ pub(super) const CASES: &[Case] = &[
         .json(|_| json!({ "agentId": null })),
     case("beginLeadExport"),
     case("beginLeadScoring").json(|_| json!({ "ids": [SystemIds.next()] })),
+    case("buildIndex").json(|_| json!({ "table": "leads", "columns": ["tenant_id", "name"] })),
+    case("cancelAct").of(Thing::Act),
     case("cancelOperation").of(Thing::Operation),
     case("changeAlertRule")
         .of(Thing::AlertRule)
@@ -102,6 +105,7 @@ pub(super) const CASES: &[Case] = &[
         .of(Thing::Objective)
         .json(|_| json!({ "target": 0.99 })),
     case("cleanUpConnections"),
+    case("cleanUpMemory").json(|_| json!({ "level": "caches" })),
     case("clearCache"),
     case("clearTenantCache").of(Thing::Tenant),
     case("closeCircuitBreaker")
@@ -133,6 +137,7 @@ pub(super) const CASES: &[Case] = &[
     case("explainCacheKey")
         .query("?tenantId=01934f6e-7b1a-7cc3-98a4-0242ac120001&key=leads.list?status%3DNEW"),
     case("exportLeads"),
+    case("getAct").of(Thing::Act),
     case("getActivity").of(Thing::Activity),
     case("getAdmission"),
     case("getAlert").of(Thing::Alert),
@@ -178,6 +183,7 @@ pub(super) const CASES: &[Case] = &[
     case("inviteUser")
         .json(|n| json!({ "email": format!("user-{n}@new.test"), "name": "New", "role": "VIEWER" })),
     case("leadStatistics"),
+    case("listActs"),
     case("listActivities"),
     case("listActivitiesOfLead").of(Thing::Lead),
     case("listAgents"),
@@ -213,6 +219,8 @@ pub(super) const CASES: &[Case] = &[
         .of(Thing::Upstream)
         .json(|_| json!({ "reason": "a test" })),
     case("openWebSocket"),
+    case("optimize").json(|_| json!({})),
+    case("optimizeTable").of(Thing::Table),
     case("pauseQueue")
         .of(Thing::Queue)
         .json(|_| json!({ "reason": "a test", "until": "2999-01-01T00:00:00Z" })),
@@ -468,6 +476,10 @@ pub(super) async fn make(thing: Thing, tenant: &TestTenant, author: &Client, num
         Thing::Queue => return "lead-processing".to_owned(),
         Thing::Resource => return "sockets".to_owned(),
         Thing::Table => return "leads".to_owned(),
+        Thing::Act => {
+            let path = "/api/v1/performance/database/optimize-table/leads";
+            author.send(author.request(Method::POST, path)).await.expect(202)
+        }
         // The test has configured it.
         Thing::Upstream => return "ai".to_owned(),
         // The test has put one there.
@@ -564,6 +576,7 @@ pub(super) fn lets_in(response: &Response) -> bool {
         "result-not-ready",
         "not-for-sale",
         "never-paid",
+        "not-measured",
         "not-subscribable",
     ];
     response.status.is_success()

@@ -11,6 +11,7 @@ use support::pair::operator;
 use support::process::Program;
 use support::{Client, TestApp, TestDatabase, TestTenant, wait_until};
 
+mod acts;
 mod alerts;
 mod bottlenecks;
 mod capacity;
@@ -23,6 +24,7 @@ mod neighbours;
 mod planted;
 mod queries;
 mod recording;
+mod relief;
 mod report;
 mod reset;
 mod stream;

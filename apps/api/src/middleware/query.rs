@@ -8,7 +8,7 @@ use crate::problem::Problem;
 use crate::query::{NoQuery, QueryReader};
 
 /// The operations that take a query; a test holds them to the specification, which is too large to be made for this.
-pub(super) const QUERIED: [(Method, &str); 39] = [
+pub(super) const QUERIED: [(Method, &str); 40] = [
     (Method::GET, "/api/v1/activities"),
     (Method::GET, "/api/v1/agents"),
     (Method::GET, "/api/v1/analytics/vitals"),
@@ -24,6 +24,7 @@ pub(super) const QUERIED: [(Method, &str); 39] = [
     (Method::GET, "/api/v1/leads/{id}"),
     (Method::GET, "/api/v1/leads/{id}/activities"),
     (Method::GET, "/api/v1/operations"),
+    (Method::GET, "/api/v1/performance/acts"),
     (Method::GET, "/api/v1/performance/alerts"),
     (Method::GET, "/api/v1/performance/cache/explain"),
     (

@@ -124,6 +124,10 @@ problem_types! {
     PaymentRefused: CONFLICT, "payment-refused", "Payment refused",
         "The payment provider refused what it was asked, for the reason in `detail`; nothing was charged.",
         "Tell whoever runs the installation, unless `detail` says that it was paid before.";
+    NotMeasured: CONFLICT, "not-measured", "Not measured",
+        "An index is asked for on a table of which too little is known: it was never analyzed, or this process has measured no \
+         statement that reads it.",
+        "Have the table analyzed and the requests sent that it is to make faster, then ask the same process again.";
     NotSubscribable: CONFLICT, "not-subscribable", "Not subscribable",
         "The lead has no e-mail address, or the installation has no mailing list.",
         "Give the lead an address; operators set `kit.api_key`.";

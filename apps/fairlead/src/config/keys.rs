@@ -1039,6 +1039,36 @@ const GENERAL: &[Key] = {
             "how many of a hundred messages in which browsers tell how page views were are taken note of; 0: none",
         )
         .unit("%"),
+        Key::new(
+            "performance.acts.watch_ms",
+            range(0, 86_400_000),
+            "300000",
+            "for how long statements are measured with an index that operators have had built, before it is kept or dropped",
+        )
+        .unit("ms"),
+        Key::new(
+            "performance.memory.limit_mib",
+            range(16, 1_048_576),
+            "2048",
+            "memory that the process may have; a lower limit of the container or the machine holds as well",
+        )
+        .unit("MiB")
+        .aliases(&["MEMORY_LIMIT"]),
+        Key::new(
+            "performance.memory.check_ms",
+            range(100, 3_600_000),
+            "5000",
+            "how often the process looks how much of its memory it has",
+        )
+        .unit("ms")
+        .aliases(&["GC_INTERVAL"]),
+        Key::new(
+            "performance.memory.relieve",
+            Kind::Bool,
+            "false",
+            "from 85 % of its memory on the process drops answers that it keeps, from 90 % on it closes connections that nobody \
+             uses, from 95 % on all that it can; false: it only says so",
+        ),
         Key::optional(
             "performance.alerts.webhook_url",
             Kind::HttpUrl,

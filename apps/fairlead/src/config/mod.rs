@@ -30,7 +30,7 @@ pub use settings::{
     AdmissionConfig, AdmissionErrorsConfig, AiConfig, AiProvider, AmqpConfig, AuthConfig, BreakerConfig,
     CacheConfig, CacheEviction, CacheMemoryConfig, CacheWarmingConfig, CompressionConfig, Config,
     DatabaseConfig, DatabaseUrls, EventsConfig, ForwardedHeader, HttpConfig, JobsConfig, LockoutConfig,
-    LogConfig, LogFormat, MetricsConfig, MonitorConfig, PoolConfig, QueueConfig, RateLimitsConfig,
-    RatesConfig, ReadPoolConfig, RedisConfig, ResponseCacheConfig, SecurityConfig, SystemPoolConfig,
-    UpstreamsConfig, WebhooksConfig,
+    LogConfig, LogFormat, MemoryConfig, MetricsConfig, MonitorConfig, PoolConfig, QueueConfig,
+    RateLimitsConfig, RatesConfig, ReadPoolConfig, RedisConfig, ResponseCacheConfig, SecurityConfig,
+    SystemPoolConfig, UpstreamsConfig, WebhooksConfig,
 };

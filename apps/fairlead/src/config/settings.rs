@@ -704,9 +704,30 @@ pub struct PerformanceConfig {
     pub interval: Duration,
     /// How many of a hundred messages of browsers are taken note of.
     pub web_vitals_percent: u8,
+    pub acts: ActsConfig,
+    pub memory: MemoryConfig,
     // No key of this section has a default, so the section itself may be absent.
     #[serde(default)]
     pub alerts: AlertsConfig,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActsConfig {
+    /// For how long statements are measured with a new index before it is judged.
+    #[serde(rename = "watch_ms", with = "millis")]
+    pub watch: Duration,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryConfig {
+    pub limit_mib: u64,
+    /// Between two looks at how much of it is used.
+    #[serde(rename = "check_ms", with = "millis")]
+    pub check: Duration,
+    /// Whether memory is given back when it runs out; otherwise it is only told.
+    pub relieve: bool,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

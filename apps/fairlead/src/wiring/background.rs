@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::events::Events;
+use super::relief::Relieving;
 use super::{breakers, memory};
 use crate::stores::Stores;
 
@@ -35,6 +36,7 @@ impl Background {
         sharing: Option<BreakerSharing>,
         recorder: Recorder,
         rounds: AlertRounds,
+        relieving: Relieving,
     ) -> Self {
         let system = &stores.system;
         let mut tasks = vec![
@@ -46,6 +48,9 @@ impl Background {
         tasks.extend(sharing.map(breakers::spawn));
         tasks.push(fairlead_telemetry::spawn_supervised("judge-alerts", move || {
             rounds.clone().run()
+        }));
+        tasks.push(fairlead_telemetry::spawn_supervised("watch-memory", move || {
+            relieving.clone().run()
         }));
         let recording = {
             let recorder = recorder.clone();

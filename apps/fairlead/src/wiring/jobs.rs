@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use fairlead_api::{JobServices, LeadFileWriter};
 use fairlead_cache::Warmer;
 use fairlead_domain::clock::Clock;
@@ -10,14 +11,15 @@ use fairlead_domain::jobs::{
     JobHandler, Missed, NewJob, Overlap, Queue, QueueSettings, Retry, Schedule, Timing,
 };
 use fairlead_domain::marketing::SubscribeLead;
-use fairlead_postgres::{Chore, Retention};
-use fairlead_worker::{JobSignal, JobWorker, JobWorkerParts, SchedulerParts, ZonedCalendar};
+use fairlead_postgres::{Chore, PgMaintainer, PgQueryPlans, Retention};
+use fairlead_worker::{ActParts, JobSignal, JobWorker, JobWorkerParts, SchedulerParts, ZonedCalendar};
 
 use super::upstreams::Called;
 use super::webhooks::Webhooks;
-use super::{billing, events};
+use super::{alerts, billing, events};
 use crate::archive::FileArchive;
 use crate::config::{Config, QueueConfig, Role};
+use crate::database::Database;
 use crate::stores::Stores;
 
 /// All who do jobs.
@@ -28,7 +30,8 @@ pub(super) fn handlers(
     webhooks: &Webhooks,
     called: &Called,
     warmer: Option<Arc<Warmer>>,
-) -> Vec<Arc<dyn JobHandler>> {
+    database: &Database,
+) -> anyhow::Result<Vec<Arc<dyn JobHandler>>> {
     let retention = Retention {
         events: config.events.retention(),
         completed_jobs: config.jobs.completed_retention.unsigned_abs(),
@@ -62,7 +65,25 @@ pub(super) fn handlers(
         Arc::new(SubscribeLead::new(store, Arc::new(list))) as Arc<dyn JobHandler>
     }));
     handlers.extend(warmer.map(|warmer| fairlead_worker::warm_cache(warmer)));
-    handlers
+    handlers.extend(alerts::handler(config, clock, webhooks)?);
+    handlers.extend(acts(config, stores, database)?);
+    Ok(handlers)
+}
+
+/// Who does what the owner of the tables alone may.
+fn acts(config: &Config, stores: &Stores, database: &Database) -> anyhow::Result<[Arc<dyn JobHandler>; 2]> {
+    let owner = database.urls().owner.expose();
+    let maintainer = PgMaintainer::new(owner).context("cannot connect as the owner of the tables")?;
+    let parts = ActParts {
+        store: stores.system.clone(),
+        maintainer: Arc::new(maintainer),
+        catalog: stores.system.clone(),
+        plans: Arc::new(PgQueryPlans::new(stores.cluster.clone())),
+        statements: stores.cluster.clone(),
+        watch: config.performance.acts.watch,
+    };
+    let upkeep = fairlead_worker::upkeep(stores.system.clone(), stores.system.clone());
+    Ok([fairlead_worker::acts(parts), upkeep])
 }
 
 /// What operators do about jobs.

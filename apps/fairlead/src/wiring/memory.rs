@@ -1,8 +1,10 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use fairlead_api::{AllocatorUsage, MemoryKeeper, ReleasedMemory};
+use fairlead_api::{AllocatorUsage, MemoryKeeper, Release, ReleasedMemory};
 use fairlead_cache::TieredCache;
+use fairlead_postgres::{Cluster, Spare};
 use fairlead_telemetry::process;
 use tokio::time::sleep;
 
@@ -23,16 +25,25 @@ pub(super) async fn settle() {
 #[derive(Debug)]
 pub(super) struct ProcessMemory {
     pub(super) cache: Option<TieredCache>,
+    pub(super) cluster: Arc<Cluster>,
 }
 
 #[async_trait]
 impl MemoryKeeper for ProcessMemory {
-    async fn release(&self) -> ReleasedMemory {
+    async fn release(&self, what: Release) -> ReleasedMemory {
         let resident_before_bytes = process::usage().resident_bytes;
+        let closed_connections = match what {
+            Release::Stale | Release::Caches => 0,
+            Release::Connections => self.cluster.close_idle(Spare::BeyondMinimum),
+            Release::Everything => self.cluster.close_idle(Spare::All),
+        };
         let cache = self.cache.clone();
         // It looks at every answer, and the allocator at all that is free.
         let released = fairlead_telemetry::spawn_blocking(move || {
-            let dropped = cache.map(|cache| cache.shrink());
+            let dropped = cache.map(|cache| match what {
+                Release::Stale => cache.shrink(),
+                Release::Caches | Release::Connections | Release::Everything => cache.empty_memory(),
+            });
             (dropped, purge())
         });
         let (dropped, purged_bytes) = released.await.unwrap_or_default();
@@ -41,6 +52,7 @@ impl MemoryKeeper for ProcessMemory {
             resident_after_bytes: process::usage().resident_bytes,
             dropped_answers: dropped.map(|dropped| dropped.answers),
             dropped_bytes: dropped.map(|dropped| dropped.bytes),
+            closed_connections,
             purged_bytes,
         }
     }

@@ -16,6 +16,7 @@ mod jobs;
 mod memory;
 mod metrics;
 mod rate_limits;
+mod relief;
 mod safety;
 mod settings;
 mod traces;
@@ -56,6 +57,7 @@ use events::Events;
 use health::{Brokering, Caching};
 use metrics::Metrics;
 use rate_limits::Limiting;
+use relief::Relieving;
 use upstreams::Called;
 use webhooks::Webhooks;
 
@@ -174,13 +176,17 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         &secret,
         &parts.clock,
     )?;
-    let warmer = edge.kept_answers(config).map(|cache| {
-        let store = Arc::clone(&stores.store) as Arc<dyn Store>;
-        let lately = Arc::clone(&stores.system) as _;
-        cache::warmer(config, cache, store, lately, edge.cursors.clone())
-    });
-    let mut handlers = jobs::handlers(config, &stores, &parts.clock, &webhooks, &called, warmer.clone());
-    handlers.extend(alerts::handler(config, &parts.clock, &webhooks)?);
+    let warmer = warmer(config, &edge, &stores);
+    let warming = warmer.clone();
+    let handlers = jobs::handlers(
+        config,
+        &stores,
+        &parts.clock,
+        &webhooks,
+        &called,
+        warming,
+        database,
+    )?;
     let ready = Ready {
         keys: &keys,
         health,
@@ -198,6 +204,7 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         .local_addr()
         .context("cannot tell the address listened on")?;
     let name = process_name(address);
+    let relieving = Relieving::new(&services, config, name.clone());
     let jobs = jobs::worker(config, &stores, signal, &*parts.clock, handlers, name);
     let metrics = Metrics::start(&config.metrics, &services, &worker, &jobs, &webhooks)?;
     let offer = offer(config);
@@ -210,15 +217,10 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
     let started = fairlead_api::serve(services, offer, vec![listener], move || cluster.keep_open_here());
     let (server, handle) = match started {
         Ok(started) => started,
-        Err(error) => {
-            if let Some(metrics) = metrics {
-                metrics.stop().await;
-            }
-            return Err(error).context("cannot start the server");
-        }
+        Err(error) => return Err(give_up(metrics, error).await),
     };
     // Last, because nobody would end these if a step after them failed.
-    let background = Background::start(&stores, &keys, &events, breakers, recorder, rounds);
+    let background = Background::start(&stores, &keys, &events, breakers, recorder, rounds, relieving);
     let jobs = jobs.spawn();
     Ok(Assembled {
         address,
@@ -238,6 +240,21 @@ async fn assemble(config: &Config, parts: &Parts, database: &Database) -> anyhow
         caching,
         brokering: Brokering::of(config),
     })
+}
+
+fn warmer(config: &Config, edge: &Edge, stores: &Stores) -> Option<Arc<Warmer>> {
+    let cache = edge.kept_answers(config)?;
+    let store = Arc::clone(&stores.store) as Arc<dyn Store>;
+    let lately = Arc::clone(&stores.system) as _;
+    Some(cache::warmer(config, cache, store, lately, edge.cursors.clone()))
+}
+
+/// Ends what was begun before the server.
+async fn give_up(metrics: Option<Metrics>, error: std::io::Error) -> anyhow::Error {
+    if let Some(metrics) = metrics {
+        metrics.stop().await;
+    }
+    anyhow::Error::new(error).context("cannot start the server")
 }
 
 fn offer(config: &Config) -> Offer {
@@ -344,7 +361,10 @@ fn services(
         cache_control: cache.clone().map(|cache| Arc::new(cache) as _),
         cache_warming: ready.warmer.map(|warmer| warmer as _),
         warm_turn: WarmTurn::default(),
-        memory: Arc::new(memory::ProcessMemory { cache }),
+        memory: Arc::new(memory::ProcessMemory {
+            cache,
+            cluster: stores.cluster.clone(),
+        }),
         hasher: Arc::new(Argon2PasswordHasher::new(hasher_limits(config))),
         tokens: Arc::new(JwtAccessTokens::new(Arc::clone(ready.keys), tokens)),
         secrets: Arc::new(Sha256Secrets),

@@ -75,7 +75,8 @@ async fn make(shared: &Shared, lane: &Lane, job: &Job) {
         return;
     }
     let began = Instant::now();
-    let result = run(&**handler, job, lane.settings.timeout).await;
+    let limit = handler.timeout().unwrap_or(lane.settings.timeout);
+    let result = run(&**handler, job, limit).await;
     let took = began.elapsed();
     if result.is_err() {
         Span::current().record("otel.status_code", "ERROR");

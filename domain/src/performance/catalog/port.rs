@@ -4,6 +4,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{Indexing, Measured, TableReport};
+use crate::performance::maintenance::TableState;
 use crate::store::StoreError;
 
 /// A statement that waits for a lock.
@@ -23,6 +24,9 @@ pub trait Catalog: fmt::Debug + Send + Sync {
     /// A table of the product, by its name; `None`: it has none of this name. A partitioned table is the sum of its
     /// partitions, which have no reports of their own.
     async fn table(&self, name: &str) -> Result<Option<TableReport>, StoreError>;
+
+    /// How all tables of the product are, as the server has counted; those with partitions by their partitions.
+    async fn tables(&self) -> Result<Vec<TableState>, StoreError>;
 
     /// What statements ask of tables, and what indexes there are for it.
     async fn indexing(&self, measured: Measured) -> Result<Indexing, StoreError>;

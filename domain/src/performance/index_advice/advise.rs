@@ -25,6 +25,21 @@ pub struct IndexAdvice {
     pub risks: Vec<Risk>,
 }
 
+impl Workload {
+    /// The statements that read a table, by what names them: those that take most time of it first.
+    pub fn busiest(&self, table: &str, most: usize) -> Vec<&str> {
+        let mut shapes: Vec<&Shape> = self.shapes.iter().filter(|shape| shape.table == table).collect();
+        shapes.sort_by(|left, right| right.total_ms().total_cmp(&left.total_ms()));
+        let mut busiest: Vec<&str> = Vec::new();
+        for shape in shapes {
+            if busiest.len() < most && !busiest.contains(&shape.fingerprint.as_str()) {
+                busiest.push(&shape.fingerprint);
+            }
+        }
+        busiest
+    }
+}
+
 impl IndexAdvice {
     /// What makes the index while others write.
     pub fn statement(&self) -> String {

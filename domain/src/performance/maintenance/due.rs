@@ -61,6 +61,21 @@ impl Default for Due {
 }
 
 impl Maintenance {
+    /// Says why it is due.
+    pub fn why(&self) -> String {
+        let needs = self.needs.iter().map(|need| match need {
+            Need::Freeze { age } => format!("its oldest rows are {age} transactions old"),
+            Need::Vacuum { dead } => format!("{:.0} % of its rows are dead", dead * 100.0),
+            Need::Analyse {
+                changed: Some(changed),
+            } => {
+                format!("{:.0} % of it has changed since it was analyzed", changed * 100.0)
+            }
+            Need::Analyse { changed: None } => "it was never analyzed".to_owned(),
+        });
+        needs.collect::<Vec<_>>().join(", ")
+    }
+
     pub fn is_vacuum(&self) -> bool {
         let vacuums = |need: &Need| matches!(need, Need::Freeze { .. } | Need::Vacuum { .. });
         self.needs.iter().any(vacuums)

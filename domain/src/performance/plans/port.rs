@@ -57,6 +57,10 @@ pub trait QueryPlans: fmt::Debug + Send + Sync {
         advice: &[IndexAdvice],
         statements: &[StatementReport],
     ) -> Result<Vec<Verification>, StoreError>;
+
+    /// What statements are believed to cost together, each once and for any values, with the indexes that there are; `None`:
+    /// the server does not plan them.
+    async fn cost(&self, texts: &[&str]) -> Result<Option<f64>, StoreError>;
 }
 
 /// Why a statement is not judged.

@@ -30,7 +30,7 @@ use crate::config::{PgConfig, PoolConfig};
 use crate::connection::{Connection, PgStatementMeters, Reach, ReadsById};
 use crate::plans::Turns;
 use crate::pool::{
-    ConnectError, KnownReplay, Pool, PoolName, StatementLimits, Target, target, wait_for_database,
+    ConnectError, KnownReplay, Pool, PoolName, Spare, StatementLimits, Target, target, wait_for_database,
 };
 use history::History;
 use monitor::Monitor;
@@ -217,6 +217,11 @@ impl Cluster {
     pub async fn close(&self) {
         self.end_tasks();
         join_all(self.pools().map(Pool::close)).await;
+    }
+
+    /// Closes connections that nobody uses; returns how many.
+    pub fn close_idle(&self, which: Spare) -> u64 {
+        self.pools().map(|pool| pool.close_idle(which) as u64).sum()
     }
 
     /// Counts no statements from now on, which costs a little each time.

@@ -77,6 +77,11 @@ impl QueryPlans for PgQueryPlans {
     ) -> Result<Vec<Verification>, StoreError> {
         verify::verify(&self.cluster, advice, statements).await
     }
+
+    #[tracing::instrument(level = "debug", name = "db.plans.cost", skip_all)]
+    async fn cost(&self, texts: &[&str]) -> Result<Option<f64>, StoreError> {
+        verify::cost_now(&self.cluster, texts).await
+    }
 }
 
 impl PgQueryPlans {

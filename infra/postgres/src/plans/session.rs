@@ -5,7 +5,6 @@ use fairlead_domain::identity::TenantId;
 use fairlead_domain::performance::plans::Plan;
 use fairlead_telemetry::spawn;
 use tokio::runtime::Handle;
-use tokio::time::timeout;
 
 use super::tree;
 use super::turns::Turn;
@@ -20,8 +19,6 @@ const LOCK_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// A plan is told in a few kilobytes. What is longer has a text that the planner has put together.
 const LONGEST_ANSWER: usize = 4 << 20;
-/// A server that cannot be asked to cancel something by then is asked no more.
-const CANCEL_LIMIT: Duration = Duration::from_secs(5);
 
 /// One transaction that reads, on a connection of its own, which ends with it. Its turn ends when the server has let go of
 /// the connection: not before, whoever stops waiting, as a planner looks up only now and then.
@@ -119,11 +116,7 @@ async fn leave(open: Open) {
         target,
         turn,
     } = open;
-    if conversation.is_owed() {
-        // Without it what runs ends by its own limit.
-        let _ = timeout(CANCEL_LIMIT, target.cancel(&conversation)).await;
-    }
-    conversation.end().await;
+    target.let_go(conversation).await;
     drop(turn);
 }
 

@@ -43,10 +43,7 @@ pub(super) async fn verify(
     let mut verified = Vec::with_capacity(advice.len());
     for of in advice {
         // A statement that fails ends its transaction, and an index that is only thought of its connection.
-        let turn = cluster.planning().wait().await?;
-        let target = cluster.app_pool().target();
-        let session = Session::begin(turn, target, None, STATEMENT_TIMEOUT).await;
-        let mut session = session.map_err(SqlError::from)?;
+        let mut session = begin(cluster).await?;
         let outcome = one(&mut session, &schema, of, statements).await;
         drop(session);
         verified.push(match outcome {
@@ -59,6 +56,24 @@ pub(super) async fn verify(
         });
     }
     Ok(verified)
+}
+
+/// What statements cost by the indexes that there are; `None`: the planner does not take one of them.
+pub(super) async fn cost_now(cluster: &Arc<Cluster>, texts: &[&str]) -> Result<Option<f64>, StoreError> {
+    let mut session = begin(cluster).await?;
+    match cost(&mut session, texts).await {
+        Ok(cost) => Ok(Some(cost)),
+        Err(error) if error.message().is_some() => Ok(None),
+        Err(error) => Err(SqlError::from(error).into()),
+    }
+}
+
+/// As the role of requests.
+async fn begin(cluster: &Arc<Cluster>) -> Result<Session, StoreError> {
+    let turn = cluster.planning().wait().await?;
+    let target = cluster.app_pool().target();
+    let session = Session::begin(turn, target, None, STATEMENT_TIMEOUT).await;
+    Ok(session.map_err(SqlError::from)?)
 }
 
 async fn one(

@@ -55,15 +55,17 @@ impl Idle {
         }
     }
 
-    /// Closes those that were idle for too long, but no more than `most`.
-    pub(super) fn close_idle(&self, mut most: usize, too_long: Duration) {
+    /// Closes those that were idle for too long, but no more than `most`; returns how many.
+    pub(super) fn close_idle(&self, most: usize, too_long: Duration) -> usize {
+        let mut closed = 0;
         for shard in &self.shards {
             lock(shard).retain(|client| {
-                let goes = most > 0 && client.idle_for() >= too_long;
-                most -= usize::from(goes);
+                let goes = closed < most && client.idle_for() >= too_long;
+                closed += usize::from(goes);
                 !goes
             });
         }
+        closed
     }
 
     /// Takes all.

@@ -53,6 +53,14 @@ const TEST_IF_IDLE_FOR: Duration = Duration::from_secs(30);
 /// So many connections that are new may end before what is begun on them is answered.
 const NEW_TRIED: u32 = 3;
 
+/// Connections that nobody uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spare {
+    /// But for as many as are always open.
+    BeyondMinimum,
+    All,
+}
+
 /// Tells what a new connection must have replayed at least; `None` of a node that replays nothing.
 pub(crate) type KnownReplay = Option<Arc<dyn Fn() -> u64 + Send + Sync>>;
 
@@ -225,6 +233,17 @@ impl Pool {
         shared.idle.retain(|client| !client.is_worn(&shared.config));
         let spare = shared.counts.open().saturating_sub(shared.config.min as usize);
         shared.idle.close_idle(spare, shared.config.idle_timeout);
+    }
+
+    /// Closes connections that nobody uses, and returns how many.
+    pub(crate) fn close_idle(&self, which: Spare) -> usize {
+        let shared = &self.shared;
+        let open = shared.counts.open();
+        let most = match which {
+            Spare::BeyondMinimum => open.saturating_sub(shared.config.min as usize),
+            Spare::All => open,
+        };
+        shared.idle.close_idle(most, Duration::ZERO)
     }
 
     /// Opens connections up to the minimum.

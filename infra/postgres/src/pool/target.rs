@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use rustls::Error as TlsError;
+use tokio::time::timeout;
 use tokio_postgres::Config;
 use tokio_postgres::config::{LoadBalanceHosts, SslMode, TargetSessionAttrs};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -19,6 +20,8 @@ const UNSET_KEEPALIVE: Duration = Duration::from_hours(2);
 /// A server that acknowledges nothing for so long is gone. COMMIT has no other limit: it is the connection's end that
 /// tells that its outcome is in doubt.
 const SILENT_FOR: Duration = Duration::from_secs(30);
+/// A server that cannot be asked to cancel something by then is asked no more.
+const CANCEL_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where to connect, and how safely.
 #[derive(Clone)]
@@ -109,6 +112,15 @@ impl Target {
     /// Has the server give up the statement that runs on a connection, by a word over another one.
     pub(crate) async fn cancel(&self, conversation: &Conversation) -> Result<(), Error> {
         self.handshake.cancel(conversation).await
+    }
+
+    /// Ends a connection, whatever it is at: what still runs is cancelled, and the server waited for.
+    pub(crate) async fn let_go(&self, conversation: Conversation) {
+        if conversation.is_owed() {
+            // Without it what runs ends by its own limit, if it has one.
+            let _ = timeout(CANCEL_LIMIT, self.cancel(&conversation)).await;
+        }
+        conversation.end().await;
     }
 }
 

@@ -8,7 +8,7 @@ use fairlead_domain::events::EventArchive;
 use fairlead_domain::jobs::{Done, Finished, Job, JobError, JobHandler, JobStore as _, Queue};
 use fairlead_domain::store::StoreError;
 
-use super::{PgSystemStore, alerts};
+use super::{PgSystemStore, acts, alerts};
 
 /// How long things are kept.
 #[derive(Clone, Copy, Debug)]
@@ -38,7 +38,7 @@ pub enum Chore {
     /// What is sent to webhooks by nobody any more, and what became long ago of what was.
     ClearWebhookDeliveries,
     /// How large the database and its tables are is measured, and what was measured long ago, by us and by browsers,
-    /// becomes hours and days; what tenants took more than 400 days ago is forgotten, and alerts that were over by then.
+    /// becomes hours and days; what tenants took more than 400 days ago is forgotten, and alerts and acts that were over by then.
     ThinSamples,
 }
 
@@ -141,6 +141,7 @@ impl JobHandler for Maintenance {
                 self.store.clear_tenant_usage().await?;
                 alerts::clear_requests(&self.store).await?;
                 alerts::clear_alerts(&self.store).await?;
+                acts::clear(&self.store).await?;
                 self.store.measure_database().await?;
             }
         }

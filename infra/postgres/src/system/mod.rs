@@ -1,6 +1,7 @@
 //! What is rightly cross-tenant: sign-up and login, operators, the database itself.
 
 mod accounts;
+mod acts;
 mod alerts;
 mod background;
 mod catalog;
@@ -27,6 +28,7 @@ use fairlead_domain::events::Recorded;
 use fairlead_domain::identity::{Accounts, LoginThrottle, Operators, Platform, SessionId, TenantId};
 use fairlead_domain::jobs::{Jobs, Priorities, Queue};
 use fairlead_domain::leads::LeadCounters;
+use fairlead_domain::performance::acts::Acts;
 use fairlead_domain::performance::alerts::Alerts;
 use fairlead_domain::store::{LogEnd, StoreError, SystemStore, SystemUnitOfWork};
 use time::OffsetDateTime;
@@ -182,6 +184,10 @@ impl SystemUnitOfWork for PgSystemUnitOfWork {
     }
 
     fn alerts(&mut self) -> &mut dyn Alerts {
+        self
+    }
+
+    fn acts(&mut self) -> &mut dyn Acts {
         self
     }
 

@@ -37,7 +37,7 @@ const PARTITIONS: &str = "
 
 const NEEDED: &str = "
     SELECT name, to_regclass(name) IS NOT NULL
-    FROM unnest(ARRAY['perf.samples', 'perf.objective_counts', 'perf.alert_turn', 'perf.alert_rules', 'perf.objectives',
+    FROM unnest(ARRAY['perf.acts', 'perf.samples', 'perf.objective_counts', 'perf.alert_turn', 'perf.alert_rules', 'perf.objectives',
                       'perf.alert_watches', 'perf.alerts', 'perf.alert_notices', 'public.tenant_usage',
                       'public.web_vitals']) AS name
     ORDER BY name";

@@ -1,5 +1,6 @@
 //! The platform as its operators see it.
 
+mod acts;
 mod admission;
 mod alerts;
 mod billing;
@@ -38,12 +39,14 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(health::performance_health)
         .service(initialize::initialize)
         .service(memory::release)
+        .service(memory::clean_up)
         .service(rate_limits::rate_limits)
         .service(memory_stats::stats)
         .service(billing::refund)
         .service(tenant_use::tenants)
         .service(neighbours::noisy)
         .service(web_vitals::web_vitals)
+        .configure(acts::configure)
         .configure(alerts::configure)
         .configure(cache::configure)
         .configure(capacity::configure)

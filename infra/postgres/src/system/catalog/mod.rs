@@ -6,6 +6,7 @@ mod table;
 
 use async_trait::async_trait;
 use fairlead_domain::performance::catalog::{Catalog, Indexing, Measured, SeenLock, TableReport};
+use fairlead_domain::performance::maintenance::TableState;
 use fairlead_domain::store::StoreError;
 
 use super::PgSystemStore;
@@ -15,6 +16,11 @@ impl Catalog for PgSystemStore {
     #[tracing::instrument(level = "debug", name = "db.catalog.table", skip_all)]
     async fn table(&self, name: &str) -> Result<Option<TableReport>, StoreError> {
         table::report(self.cluster(), name).await
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.catalog.tables", skip_all)]
+    async fn tables(&self) -> Result<Vec<TableState>, StoreError> {
+        table::states(self.cluster()).await
     }
 
     #[tracing::instrument(level = "debug", name = "db.catalog.indexing", skip_all)]

@@ -50,6 +50,22 @@ const TABLE: &str = "
     LEFT JOIN pg_stat_all_tables AS s ON s.relid = part.oid
     GROUP BY root.oid, root.nspname, root.relname, root.relkind";
 
+// As they were when they were last vacuumed or analysed: to ask for their size now would wait for whoever has them locked.
+const STATES: &str = "
+    SELECT root.relname::text, COALESCE(SUM(s.n_live_tup), 0)::bigint, COALESCE(SUM(s.n_dead_tup), 0)::bigint,
+           COALESCE(SUM(s.n_mod_since_analyze), 0)::bigint, COALESCE(bool_and(part.reltuples >= 0), false),
+           COALESCE(MAX(age(part.relfrozenxid)), 0)::bigint,
+           (COALESCE(SUM(part.relpages::bigint), 0) * current_setting('block_size')::bigint)::bigint
+    FROM pg_class AS part
+    JOIN pg_class AS root ON root.oid = COALESCE(pg_partition_root(part.oid), part.oid)
+    JOIN pg_namespace AS n ON n.oid = root.relnamespace
+    LEFT JOIN pg_stat_all_tables AS s ON s.relid = part.oid
+    WHERE part.relkind = 'r' AND n.nspname IN ('public', 'perf')
+      AND NOT EXISTS (SELECT FROM pg_depend AS d
+                      WHERE d.classid = 'pg_class'::regclass AND d.objid = root.oid AND d.deptype = 'e')
+    GROUP BY root.oid, root.relname
+    ORDER BY root.relname";
+
 const INDEXES: &str = "
     SELECT i.relname::text, pg_get_indexdef(i.oid),
            COALESCE(SUM(pg_table_size(leaf.oid)), 0)::bigint AS bytes,
@@ -92,6 +108,27 @@ pub(super) async fn report(cluster: &Arc<Cluster>, name: &str) -> Result<Option<
         report.row_bytes = Some(row_bytes(cluster, &found.quoted, &columns, rows).await?);
     }
     Ok(Some(report))
+}
+
+/// How all of them are.
+pub(super) async fn states(cluster: &Arc<Cluster>) -> Result<Vec<TableState>, StoreError> {
+    let connection = cluster.system();
+    let rows = connection.sql(STATES).fetch_all().await?;
+    connection.commit().await?;
+    let state = |row: &Row| -> Result<TableState, Error> {
+        let mut columns = row.columns();
+        Ok(TableState {
+            name: columns.take()?,
+            live_rows: columns.take().map(count)?,
+            dead_rows: columns.take().map(count)?,
+            changed_rows: columns.take().map(count)?,
+            is_analysed: columns.take()?,
+            age: columns.take().map(count)?,
+            bytes: columns.take().map(count)?,
+        })
+    };
+    let states: Result<Vec<_>, Error> = rows.iter().map(state).collect();
+    Ok(states.map_err(SqlError::from)?)
 }
 
 /// A table, as the catalog knows it.

@@ -1,5 +1,6 @@
 use actix_web::{HttpResponse, get, post, web};
 use fairlead_domain::invalid::Invalid;
+use fairlead_domain::performance::acts::NewIndex;
 use fairlead_domain::performance::index_advice::{
     Costs, IndexAdvice, Migration, Verification, advise, migration,
 };
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::indexing_strategy::measured;
+use super::statement_texts;
 use super::suggestion::SuggestionView;
 use crate::Services;
 use crate::authentication::Operator;
@@ -62,6 +64,8 @@ struct VerificationView {
     why: Option<String>,
 }
 
+/// An index that is built is judged by those of its statements that save most.
+const MOST_SERVED: usize = 5;
 /// So many indexes are made by one step at the most.
 const MOST: usize = 100;
 
@@ -124,14 +128,15 @@ impl From<Verification> for VerificationView {
 }
 
 /// What is advised, and what the planner makes of it.
-struct Advised {
-    advice: Vec<(IndexAdvice, Verification)>,
+pub(in super::super) struct Advised {
+    pub(in super::super) advice: Vec<(IndexAdvice, Verification)>,
     unread: Vec<String>,
-    measured: std::time::Duration,
+    /// For how long this process has measured statements.
+    pub(in super::super) measured: std::time::Duration,
 }
 
 impl Advised {
-    async fn of(services: &Services) -> Result<Self, StoreError> {
+    pub(in super::super) async fn of(services: &Services) -> Result<Self, StoreError> {
         let measured = measured(services);
         let (statements, period) = (measured.statements.clone(), measured.period);
         let indexing = services.performance.catalog.indexing(measured).await?;
@@ -145,6 +150,25 @@ impl Advised {
             measured: period,
         })
     }
+
+    /// One by its name.
+    pub(super) fn named(&self, name: &str) -> Result<&IndexAdvice, Invalid> {
+        let mut advice = self.advice.iter().map(|(advice, _)| advice);
+        advice
+            .find(|advice| advice.index.name() == name)
+            .ok_or_else(|| not_suggested("name", name))
+    }
+}
+
+/// The index that is to be built, with those of the statements that it serves whose texts are known.
+pub(in super::super) fn to_build(advice: &IndexAdvice, services: &Services) -> NewIndex {
+    let served = advice.serves.iter().map(|served| served.fingerprint.as_str());
+    NewIndex::of(&advice.index, statement_texts(served.take(MOST_SERVED), services))
+}
+
+fn not_suggested(field: &'static str, name: &str) -> Invalid {
+    let fault = format!("{name} is not suggested now; `GET …/index-suggestions` tells what is");
+    Invalid::field(field, fault)
 }
 
 /// Suggest indexes.
@@ -237,10 +261,7 @@ fn named(advice: Vec<(IndexAdvice, Verification)>, names: &[String]) -> Result<V
         known.push(name);
     }
     match names.iter().find(|name| !known.contains(name)) {
-        Some(name) => {
-            let fault = format!("{name} is not suggested now; `GET …/index-suggestions` tells what is");
-            Err(Invalid::field("names", fault))
-        }
+        Some(name) => Err(not_suggested("names", name)),
         None => Ok(chosen),
     }
 }

@@ -1,9 +1,11 @@
 //! How the database does what it is asked, and what would have it do better.
 
 mod analyze_query;
+mod build_index;
 mod growth;
 mod index_suggestions;
 mod indexing_strategy;
+mod optimize_table;
 mod plan_view;
 mod suggestion;
 mod table_stats;
@@ -12,8 +14,13 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
+use fairlead_domain::performance::Fingerprint;
+use fairlead_domain::performance::acts::StatementText;
 use utoipa_actix_web::service_config::ServiceConfig;
 
+pub(super) use index_suggestions::{Advised, to_build};
+
+use crate::Services;
 use crate::problem::{Kind, Problem};
 use crate::spec::Problematic;
 
@@ -26,7 +33,24 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(indexing_strategy::indexing_strategy)
         .service(analyze_query::analyze_query)
         .service(index_suggestions::index_suggestions)
-        .service(index_suggestions::index_migration);
+        .service(index_suggestions::index_migration)
+        .service(build_index::build_index)
+        .service(optimize_table::optimize_table);
+}
+
+/// Statements by what names them, as far as their texts are known.
+fn statement_texts<'f>(
+    fingerprints: impl IntoIterator<Item = &'f str>,
+    services: &Services,
+) -> Vec<StatementText> {
+    let known = fingerprints.into_iter().filter_map(|fingerprint| {
+        let text = services.statements.text(Fingerprint::parse(fingerprint)?)?;
+        Some(StatementText {
+            fingerprint: fingerprint.to_owned(),
+            text: text.into_string(),
+        })
+    });
+    known.collect()
 }
 
 /// The `{tableName}` of a path: one that a table could have, and no more is known of it.

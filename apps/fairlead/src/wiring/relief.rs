@@ -1,0 +1,130 @@
+//! What a process does when its memory runs out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fairlead_api::{MemoryKeeper, Release, ReleasedMemory, Services};
+use fairlead_domain::Id;
+use fairlead_domain::access::SystemScope;
+use fairlead_domain::performance::acts::{self, Act, ActState, Deed, Figures, Relief};
+use fairlead_domain::store::{StoreError, SystemStore};
+use fairlead_telemetry::process;
+use tokio::time::{Instant, sleep};
+
+use crate::config::{Config, MemoryConfig};
+
+/// What was given back comes again if it is needed. To give it back more often would serve nobody.
+const NOT_AGAIN_WITHIN: Duration = Duration::from_mins(1);
+
+/// Looks on.
+#[derive(Clone, Debug)]
+pub(super) struct Relieving {
+    memory: Arc<dyn MemoryKeeper>,
+    store: Arc<dyn SystemStore>,
+    process: String,
+    config: MemoryConfig,
+}
+
+impl Relieving {
+    /// `process` is how others know it.
+    pub(super) fn new(services: &Services, config: &Config, process: String) -> Self {
+        Self {
+            memory: Arc::clone(&services.memory),
+            store: Arc::clone(&services.system),
+            process,
+            config: config.performance.memory.clone(),
+        }
+    }
+
+    /// Runs until it is dropped.
+    pub(super) async fn run(self) {
+        let mut last: Option<(Relief, Instant)> = None;
+        loop {
+            sleep(self.config.check).await;
+            let limit = self.limit();
+            let Some(relief) = process::usage()
+                .resident_bytes
+                .and_then(|resident| Relief::due(resident, limit))
+            else {
+                continue;
+            };
+            let is_known = last.is_some_and(|(known, at)| known >= relief && at.elapsed() < NOT_AGAIN_WITHIN);
+            if !is_known {
+                last = Some((relief, Instant::now()));
+                self.relieve(relief, limit).await;
+            }
+        }
+    }
+
+    /// The least of what the configuration, the container and the machine allow.
+    fn limit(&self) -> u64 {
+        let configured = self.config.limit_mib << 20;
+        process::memory().map_or(configured, |memory| configured.min(memory.total_bytes))
+    }
+
+    async fn relieve(&self, relief: Relief, limit_bytes: u64) {
+        if !self.config.relieve {
+            tracing::warn!(
+                relief = relief.as_str(),
+                limit_bytes,
+                "memory runs out; with performance.memory.relieve something would be given back"
+            );
+            return;
+        }
+        let what = match relief {
+            Relief::Caches => Release::Caches,
+            Relief::Connections => Release::Connections,
+            Relief::Emergency => Release::Everything,
+        };
+        let released = self.memory.release(what).await;
+        tracing::warn!(
+            relief = relief.as_str(),
+            limit_bytes,
+            resident_before_bytes = released.resident_before_bytes,
+            resident_after_bytes = released.resident_after_bytes,
+            "memory ran out, and something was given back"
+        );
+        if let Err(error) = self.note(relief, limit_bytes, &released).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "what was given back could not be written into the ledger");
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the memory of a process is no tenant's")]
+    async fn note(
+        &self,
+        relief: Relief,
+        limit_bytes: u64,
+        released: &ReleasedMemory,
+    ) -> Result<(), StoreError> {
+        let mut uow = self.store.begin(&SystemScope::new("memory")).await?;
+        let now = uow.now();
+        let deed = Deed::ReleaseMemory {
+            process: self.process.clone(),
+            relief,
+        };
+        let why = format!("its memory runs out: {}", relief.as_str());
+        let mut act = Act::new(Id::from_uuid(uow.next_id()), deed, why, self.process.clone(), now);
+        act.begun_at = Some(now);
+        act.before = figures([
+            ("residentBytes", released.resident_before_bytes),
+            ("limitBytes", Some(limit_bytes)),
+        ]);
+        act.after = figures([
+            ("residentBytes", released.resident_after_bytes),
+            ("droppedAnswers", released.dropped_answers),
+            ("closedConnections", Some(released.closed_connections)),
+        ]);
+        act.end(ActState::Done, "what is needed comes back by and by", now);
+        acts::note(&mut *uow, &act).await?;
+        uow.commit().await.map(drop)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "bytes of a process are fewer than 2⁵³")]
+fn figures<const N: usize>(known: [(&str, Option<u64>); N]) -> Figures {
+    let known = known.into_iter();
+    known
+        .filter_map(|(name, figure)| Some((name.to_owned(), figure? as f64)))
+        .collect()
+}

@@ -1,0 +1,287 @@
+//! Does what operators, or a schedule, have asked for to have the database fast: one thing at a time in all processes.
+
+mod index;
+mod measure;
+mod upkeep;
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fairlead_domain::access::SystemScope;
+use fairlead_domain::invalid::Invalid;
+use fairlead_domain::jobs::{DeadJob, Done, FinishError, Job, JobError, JobHandler};
+use fairlead_domain::performance::StatementMeters;
+use fairlead_domain::performance::acts::{
+    self, Act, ActId, ActJob, ActState, Deed, Maintainer, Maintaining, MaintenanceError, MaintenanceProgress,
+};
+use fairlead_domain::performance::catalog::Catalog;
+use fairlead_domain::performance::plans::QueryPlans;
+use fairlead_domain::store::{StoreError, SystemStore, SystemUnitOfWork};
+use serde_json::value::RawValue;
+use tokio::time::timeout;
+
+use crate::fault;
+
+pub use upkeep::upkeep;
+
+/// How often whoever is at it notes how far it has come, and looks whether it was cancelled.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// When a job comes again that has found somebody else at it.
+const BUSY: Duration = Duration::from_secs(5);
+/// A large table takes hours; it can be cancelled.
+const LONGEST: Duration = Duration::from_hours(24);
+
+/// What acts are done with.
+#[derive(Clone, Debug)]
+pub struct ActParts {
+    pub store: Arc<dyn SystemStore>,
+    pub maintainer: Arc<dyn Maintainer>,
+    pub catalog: Arc<dyn Catalog>,
+    pub plans: Arc<dyn QueryPlans>,
+    pub statements: Arc<dyn StatementMeters>,
+    /// For how long statements are measured with a new index before it is judged.
+    pub watch: Duration,
+}
+
+/// Does the jobs of acts.
+pub fn acts(parts: ActParts) -> Arc<dyn JobHandler> {
+    Arc::new(DoActs {
+        parts,
+        closes: AtomicBool::new(false),
+    })
+}
+
+#[derive(Debug)]
+struct DoActs {
+    parts: ActParts,
+    /// The process is about to stop.
+    closes: AtomicBool,
+}
+
+/// Why an act was not done to its end.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("it was cancelled")]
+    Cancelled,
+    #[error("the process stops")]
+    Closing,
+    #[error(transparent)]
+    Failed(#[from] MaintenanceError),
+}
+
+impl From<StoreError> for Broken {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+#[async_trait]
+impl JobHandler for DoActs {
+    fn kind(&self) -> &'static str {
+        ActJob::KIND
+    }
+
+    fn timeout(&self) -> Option<Duration> {
+        Some(LONGEST)
+    }
+
+    fn is_of_platform(&self) -> bool {
+        true
+    }
+
+    fn accepts(&self, _: &RawValue) -> Result<(), Invalid> {
+        Err(Invalid::field(
+            "",
+            "jobs of this kind come of acts alone; schedule upkeep instead",
+        ))
+    }
+
+    async fn run(&self, job: &Job) -> Result<Done, JobError> {
+        let asked: ActJob =
+            serde_json::from_str(job.payload.get()).map_err(|error| JobError::Reject(error.into()))?;
+        let Some(mut act) = self.find(asked.id()).await? else {
+            return Ok(Done::Now);
+        };
+        let leaves_nothing = !matches!(act.deed, Deed::BuildIndex(_)) || act.before.is_empty();
+        if act.state.is_over() && (act.state != ActState::Cancelled || leaves_nothing) {
+            return Ok(Done::Now);
+        }
+        let maintaining = match self.parts.maintainer.begin().await {
+            Ok(Some(maintaining)) => maintaining,
+            Ok(None) => return self.later(job, BUSY).await,
+            Err(error) => return self.failed(act, job, error).await,
+        };
+        let done = match act.deed.clone() {
+            Deed::BuildIndex(index) if act.state.is_over() => index::take_back(maintaining, &index).await,
+            deed => self.act(&mut act, deed, maintaining).await,
+        };
+        match done {
+            Ok(()) => Ok(Done::Now),
+            // What was built is taken back when whoever was at it has let go.
+            Err(Broken::Cancelled) => self.later(job, LOOK_EVERY).await,
+            Err(Broken::Closing) => {
+                act.wait("the process that was at it has stopped");
+                self.note(&act).await?;
+                self.later(job, Duration::ZERO).await
+            }
+            Err(Broken::Failed(error)) => self.failed(act, job, error).await,
+        }
+    }
+
+    fn close(&self) {
+        self.closes.store(true, Ordering::Relaxed);
+    }
+
+    async fn died(&self, job: &DeadJob) -> Result<(), StoreError> {
+        let Some(id) = job.unique_key.as_deref().and_then(ActJob::of_key) else {
+            return Ok(());
+        };
+        let mut uow = self.begin().await?;
+        acts::fail(&mut *uow, id).await?;
+        uow.commit().await.map(drop)
+    }
+}
+
+impl DoActs {
+    async fn act(&self, act: &mut Act, deed: Deed, maintaining: Maintaining) -> Result<(), Broken> {
+        act.state = ActState::Running;
+        act.outcome = None;
+        let begun = self.now().await?;
+        act.begun_at.get_or_insert(begun);
+        self.go_on(act).await?;
+        tracing::info!(act = %act.id, kind = deed.kind(), subject = deed.subject(), "an act has begun");
+        match deed {
+            Deed::Vacuum { table } => self.vacuum(act, &table, maintaining).await?,
+            Deed::BuildIndex(index) => self.build(act, &index, maintaining).await?,
+            // It is done by the process itself, and never by a job.
+            Deed::ReleaseMemory { .. } => {
+                let refused = "a process gives back its own memory alone".to_owned();
+                return Err(MaintenanceError::Refused(refused).into());
+            }
+        }
+        tracing::info!(
+            act = %act.id,
+            kind = act.deed.kind(),
+            subject = act.deed.subject(),
+            state = act.state.as_str(),
+            outcome = act.outcome,
+            "an act is over"
+        );
+        Ok(())
+    }
+
+    async fn vacuum(&self, act: &mut Act, table: &str, maintaining: Maintaining) -> Result<(), Broken> {
+        let Maintaining {
+            mut session,
+            mut progress,
+        } = maintaining;
+        act.before = measure::table(&*self.parts.catalog, table).await?;
+        self.beside(act, &mut *progress, session.vacuum(table)).await?;
+        act.after = measure::table(&*self.parts.catalog, table).await?;
+        let outcome = measure::vacuumed(&act.before, &act.after);
+        self.end(act, ActState::Done, outcome).await
+    }
+
+    /// Does something, and notes once a second how far it has come.
+    async fn beside<T>(
+        &self,
+        act: &mut Act,
+        progress: &mut dyn MaintenanceProgress,
+        work: impl Future<Output = Result<T, MaintenanceError>> + Send,
+    ) -> Result<T, Broken> {
+        let mut work = pin!(work);
+        loop {
+            if let Ok(done) = timeout(LOOK_EVERY, &mut work).await {
+                return Ok(done?);
+            }
+            // What is under way goes on, also when nobody can look.
+            act.progress = progress.look().await.unwrap_or_default();
+            self.go_on(act).await?;
+        }
+    }
+
+    /// Notes how far it has come, unless it is to go no further.
+    async fn go_on(&self, act: &Act) -> Result<(), Broken> {
+        if self.closes.load(Ordering::Relaxed) {
+            return Err(Broken::Closing);
+        }
+        if self.note(act).await? {
+            Ok(())
+        } else {
+            Err(Broken::Cancelled)
+        }
+    }
+
+    async fn end(&self, act: &mut Act, state: ActState, outcome: String) -> Result<(), Broken> {
+        act.end(state, outcome, self.now().await?);
+        if self.note(act).await? {
+            Ok(())
+        } else {
+            Err(Broken::Cancelled)
+        }
+    }
+
+    /// Has it tried again, as long as it may be.
+    async fn failed(&self, mut act: Act, job: &Job, error: MaintenanceError) -> Result<Done, JobError> {
+        // What the server refuses it refuses again.
+        let is_last = job.attempt >= job.max_attempts || matches!(error, MaintenanceError::Refused(_));
+        let why = fault::told(&error);
+        if is_last {
+            act.end(ActState::Failed, why, self.now().await?);
+        } else {
+            act.wait(why);
+        }
+        self.note(&act).await?;
+        if is_last {
+            Err(JobError::Reject(error.into()))
+        } else {
+            Err(JobError::Retry(error.into()))
+        }
+    }
+
+    async fn later(&self, job: &Job, after: Duration) -> Result<Done, JobError> {
+        let mut uow = self.begin().await?;
+        match uow.jobs().postpone(&job.ticket, after, None).await {
+            Ok(()) => {}
+            Err(FinishError::Lost) => return Err(JobError::Lost),
+            Err(FinishError::Store(error)) => return Err(error.into()),
+        }
+        uow.commit().await?;
+        Ok(Done::Postponed)
+    }
+
+    async fn find(&self, id: ActId) -> Result<Option<Act>, StoreError> {
+        let mut uow = self.begin().await?;
+        let act = uow.acts().find(id).await?;
+        uow.commit().await?;
+        Ok(act)
+    }
+
+    /// Returns whether it was not over before.
+    async fn note(&self, act: &Act) -> Result<bool, StoreError> {
+        let mut uow = self.begin().await?;
+        let is_noted = uow.acts().update(act).await?;
+        uow.commit().await?;
+        Ok(is_noted)
+    }
+
+    async fn now(&self) -> Result<time::OffsetDateTime, StoreError> {
+        Ok(self.begin().await?.now())
+    }
+
+    async fn begin(&self) -> Result<Box<dyn SystemUnitOfWork>, StoreError> {
+        begin(&*self.parts.store).await
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what is done to the database concerns no tenant"
+)]
+async fn begin(store: &dyn SystemStore) -> Result<Box<dyn SystemUnitOfWork>, StoreError> {
+    store.begin(&SystemScope::new("acts")).await
+}
