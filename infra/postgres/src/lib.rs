@@ -45,6 +45,7 @@ mod wire;
 
 pub use config::{MonitorConfig, PgConfig, PoolConfig, ReplicaConfig};
 pub use connection::{MOST_TOGETHER, abreast};
+pub use events::PgEventMonths;
 pub use maintainer::PgMaintainer;
 pub use nodes::{Cluster, LastWrites, NodeDown, Standing};
 pub use plans::PgQueryPlans;

@@ -15,10 +15,10 @@ use crate::wire::{Conversation, Error, Row};
 
 /// How PostgreSQL lists these connections.
 const MAINTAINING: &str = "fairlead-maintenance";
-/// As gently as autovacuum, and for as long as it takes.
+/// As gently as autovacuum, and for as long as it takes. What is due for its age has all its pages looked at.
 /// <https://www.postgresql.org/docs/15/runtime-config-autovacuum.html>
 const SETTINGS: &str = "-c default_transaction_read_only=off -c statement_timeout=0 -c idle_session_timeout=0 \
-                        -c vacuum_cost_delay=2ms -c search_path=public";
+                        -c vacuum_cost_delay=2ms -c vacuum_freeze_table_age=90000000 -c search_path=public";
 /// Held by the connection, so it ends with what that still runs.
 const TRY_LOCK: &str =
     "SELECT pg_try_advisory_lock(hashtextextended('fairlead.maintenance', 0)), pg_backend_pid()";
@@ -94,7 +94,8 @@ impl Session {
     }
 
     async fn ask(&mut self, text: &str) -> Result<Vec<Row>, MaintenanceError> {
-        let conversation = self.conversation.as_mut();
+        // An answer that nobody has waited for would be taken for the one to what is asked next.
+        let conversation = self.conversation.as_mut().filter(|open| !open.is_owed());
         let asked = conversation.ok_or(Error::Closed).map_err(meaning)?.ask(text);
         asked.await.map_err(meaning)
     }
@@ -166,6 +167,27 @@ impl MaintenanceSession for Session {
         self.ask(&build).await.map(drop)
     }
 
+    #[tracing::instrument(level = "debug", name = "db.maintenance.indexes", skip_all)]
+    async fn indexes(&mut self, prefix: &str) -> Result<Vec<String>, MaintenanceError> {
+        let text = format!(
+            "SELECT relname::text FROM pg_class
+             WHERE relkind = 'i' AND relnamespace = 'public'::regnamespace AND starts_with(relname, '{}')
+             ORDER BY relname",
+            plain(prefix)?
+        );
+        let rows = self.ask(&text).await?;
+        let names: Result<Vec<String>, Error> = rows.iter().map(|row| row.try_get(0)).collect();
+        names.map_err(meaning)
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.maintenance.rename_index", skip_all)]
+    async fn rename_index(&mut self, from: &str, to: &str) -> Result<(), MaintenanceError> {
+        self.ask(TABLE_LOCK_TIMEOUT).await?;
+        // It is locked against maintenance alone (PostgreSQL's manual, ALTER INDEX).
+        let rename = format!("ALTER INDEX public.{} RENAME TO {}", plain(from)?, plain(to)?);
+        self.ask(&rename).await.map(drop)
+    }
+
     #[tracing::instrument(level = "debug", name = "db.maintenance.drop_index", skip_all)]
     async fn drop_index(&mut self, name: &str) -> Result<(), MaintenanceError> {
         self.ask(INDEX_LOCK_TIMEOUT).await?;
@@ -234,12 +256,14 @@ fn plain(name: &str) -> Result<&str, MaintenanceError> {
 fn meaning(error: Error) -> MaintenanceError {
     if error.code().is_some_and(|code| code.starts_with("28")) {
         return MaintenanceError::Refused(
-            "it does not let the owner in; correct database.owner_url".to_owned(),
+            "the database does not let its owner in; correct database.owner_url".to_owned(),
         );
     }
     match (Meaning::of(&error), error.message()) {
         (Meaning::Contended, Some(message)) => MaintenanceError::Locked(message.to_owned()),
-        (Meaning::Unexpected, Some(message)) => MaintenanceError::Refused(message.to_owned()),
+        (Meaning::Unexpected, Some(message)) => {
+            MaintenanceError::Refused(format!("the server says: {message}"))
+        }
         _ => MaintenanceError::Store(SqlError::from(error).into()),
     }
 }

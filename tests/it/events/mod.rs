@@ -3,6 +3,7 @@
 mod alarm;
 mod anew;
 mod archive;
+mod archive_acts;
 mod archive_races;
 mod aside;
 mod beside;

@@ -90,6 +90,7 @@ pub(super) const CASES: &[Case] = &[
     case("analyzeQuery").json(
         |_| json!({ "sql": "SELECT id FROM leads", "tenantId": "01934f6e-7b1a-7cc3-98a4-0242ac120001" }),
     ),
+    case("archiveEvents").json(|_| json!({ "strategy": "delete", "before": "2020-01-01" })),
     case("assignLead")
         .of(Thing::Lead)
         .json(|_| json!({ "agentId": null })),

@@ -39,6 +39,7 @@ pub(crate) const WITHOUT: &[(&str, Reason)] = &[
     ("acceptInvitation", Reason::NobodyIsKnown),
     ("acknowledgeAlert", Reason::SetsState),
     ("analyzeQuery", Reason::WritesNothing),
+    ("archiveEvents", Reason::NamesItself),
     ("buildIndex", Reason::NamesItself),
     ("cancelAct", Reason::SetsState),
     ("changeAlertRule", Reason::SetsState),

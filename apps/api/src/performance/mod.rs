@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use fairlead_domain::performance::acts::EventMonths;
 use fairlead_domain::performance::alerts::Channel;
 use fairlead_domain::performance::bottlenecks::Evidence;
 use fairlead_domain::performance::catalog::Catalog;
@@ -48,6 +49,7 @@ pub struct Performance {
     pub ledger: Arc<dyn TenantLedger>,
     pub catalog: Arc<dyn Catalog>,
     pub plans: Arc<dyn QueryPlans>,
+    pub months: Arc<dyn EventMonths>,
     pub settings: PerformanceSettings,
     /// One at a time: a forecast keeps a processor busy.
     pub(crate) forecasting: Arc<Semaphore>,
@@ -117,6 +119,7 @@ impl Performance {
         catalog: Arc<dyn Catalog>,
         plans: Arc<dyn QueryPlans>,
         vitals: Arc<dyn TenantVitals>,
+        months: Arc<dyn EventMonths>,
         settings: PerformanceSettings,
     ) -> Self {
         Self {
@@ -125,6 +128,7 @@ impl Performance {
             ledger,
             catalog,
             plans,
+            months,
             settings,
             forecasting: Arc::new(Semaphore::new(1)),
             neighbours: Neighbours::default(),

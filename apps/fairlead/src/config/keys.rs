@@ -1041,7 +1041,7 @@ const GENERAL: &[Key] = {
         .unit("%"),
         Key::new(
             "performance.acts.watch_ms",
-            range(0, 86_400_000),
+            range(0, 3_600_000),
             "300000",
             "for how long statements are measured with an index that operators have had built, before it is kept or dropped",
         )

@@ -11,7 +11,7 @@ use fairlead_domain::jobs::{
     JobHandler, Missed, NewJob, Overlap, Queue, QueueSettings, Retry, Schedule, Timing,
 };
 use fairlead_domain::marketing::SubscribeLead;
-use fairlead_postgres::{Chore, PgMaintainer, PgQueryPlans, Retention};
+use fairlead_postgres::{Chore, PgEventMonths, PgMaintainer, PgQueryPlans, Retention};
 use fairlead_worker::{ActParts, JobSignal, JobWorker, JobWorkerParts, SchedulerParts, ZonedCalendar};
 
 use super::upstreams::Called;
@@ -38,8 +38,7 @@ pub(super) fn handlers(
         dead_jobs: config.jobs.dead_retention.unsigned_abs(),
         webhook_deliveries: config.webhooks.delivery_retention(),
     };
-    let archive = config.events.archive_dir.clone().map(FileArchive::new);
-    let archive = archive.map(|archive| Arc::new(archive) as Arc<dyn EventArchive>);
+    let archive = event_archive(config);
     let mut handlers = stores.system.maintenance(retention, archive.as_ref());
     let pause = config.jobs.imports.backoff;
     handlers.push(fairlead_worker::imports(stores.store.clone(), pause));
@@ -70,6 +69,15 @@ pub(super) fn handlers(
     Ok(handlers)
 }
 
+fn event_archive(config: &Config) -> Option<Arc<dyn EventArchive>> {
+    let directory = config.events.archive_dir.clone()?;
+    Some(Arc::new(FileArchive::new(directory)))
+}
+
+pub(super) fn event_months(config: &Config, stores: &Stores) -> PgEventMonths {
+    PgEventMonths::new(stores.system.clone(), event_archive(config))
+}
+
 /// Who does what the owner of the tables alone may.
 fn acts(config: &Config, stores: &Stores, database: &Database) -> anyhow::Result<[Arc<dyn JobHandler>; 2]> {
     let owner = database.urls().owner.expose();
@@ -80,6 +88,7 @@ fn acts(config: &Config, stores: &Stores, database: &Database) -> anyhow::Result
         catalog: stores.system.clone(),
         plans: Arc::new(PgQueryPlans::new(stores.cluster.clone())),
         statements: stores.cluster.clone(),
+        months: Arc::new(event_months(config, stores)),
         watch: config.performance.acts.watch,
     };
     let upkeep = fairlead_worker::upkeep(stores.system.clone(), stores.system.clone());

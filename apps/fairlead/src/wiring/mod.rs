@@ -383,6 +383,7 @@ fn services(
             stores.system.clone(),
             Arc::new(PgQueryPlans::new(stores.cluster.clone())),
             stores.system.clone(),
+            Arc::new(jobs::event_months(config, stores)),
             PerformanceSettings {
                 recording: config.performance.recording,
                 interval: config.performance.interval,

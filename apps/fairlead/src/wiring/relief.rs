@@ -16,6 +16,18 @@ use crate::config::{Config, MemoryConfig};
 /// What was given back comes again if it is needed. To give it back more often would serve nobody.
 const NOT_AGAIN_WITHIN: Duration = Duration::from_mins(1);
 
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+/// To give back a smaller part of the limit is no help.
+const HELPS: u64 = 50;
+
+/// What was done last, and for how long it is not done again.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    relief: Relief,
+    at: Instant,
+    pause: Duration,
+}
+
 /// Looks on.
 #[derive(Clone, Debug)]
 pub(super) struct Relieving {
@@ -38,21 +50,27 @@ impl Relieving {
 
     /// Runs until it is dropped.
     pub(super) async fn run(self) {
-        let mut last: Option<(Relief, Instant)> = None;
+        let mut last: Option<Last> = None;
         loop {
             sleep(self.config.check).await;
             let limit = self.limit();
-            let Some(relief) = process::usage()
-                .resident_bytes
-                .and_then(|resident| Relief::due(resident, limit))
-            else {
+            let resident = process::usage().resident_bytes;
+            let Some(relief) = resident.and_then(|resident| Relief::due(resident, limit)) else {
+                last = None;
                 continue;
             };
-            let is_known = last.is_some_and(|(known, at)| known >= relief && at.elapsed() < NOT_AGAIN_WITHIN);
-            if !is_known {
-                last = Some((relief, Instant::now()));
-                self.relieve(relief, limit).await;
+            if last.is_some_and(|last| last.relief >= relief && last.at.elapsed() < last.pause) {
+                continue;
             }
+            let pause = if self.relieve(relief, limit).await {
+                NOT_AGAIN_WITHIN
+            } else {
+                // It is not what can be given back that takes the memory.
+                let before = last.map_or(NOT_AGAIN_WITHIN, |last| last.pause * 2);
+                before.min(LONGEST_PAUSE)
+            };
+            let at = Instant::now();
+            last = Some(Last { relief, at, pause });
         }
     }
 
@@ -62,14 +80,15 @@ impl Relieving {
         process::memory().map_or(configured, |memory| configured.min(memory.total_bytes))
     }
 
-    async fn relieve(&self, relief: Relief, limit_bytes: u64) {
+    /// Returns whether that has helped.
+    async fn relieve(&self, relief: Relief, limit_bytes: u64) -> bool {
         if !self.config.relieve {
             tracing::warn!(
                 relief = relief.as_str(),
                 limit_bytes,
                 "memory runs out; with performance.memory.relieve something would be given back"
             );
-            return;
+            return false;
         }
         let what = match relief {
             Relief::Caches => Release::Caches,
@@ -88,6 +107,8 @@ impl Relieving {
             let error: &dyn std::error::Error = &error;
             tracing::warn!(error, "what was given back could not be written into the ledger");
         }
+        let given_back = released.resident_before_bytes.zip(released.resident_after_bytes);
+        given_back.is_some_and(|(before, after)| before.saturating_sub(after) >= limit_bytes / HELPS)
     }
 
     #[expect(clippy::disallowed_methods, reason = "the memory of a process is no tenant's")]

@@ -1,23 +1,25 @@
-//! An index that is built, and dropped again where it does not pay.
+//! An index that is built under a name of its own, and gets its own where it pays.
 
 use std::time::Instant;
 
 use fairlead_domain::performance::acts::{
-    Act, ActState, Maintaining, MaintenanceError, MaintenanceSession, NewIndex, Progress, Verdict, Watched,
-    judge,
+    Act, ActState, Figures, Maintaining, MaintenanceError, MaintenanceSession, NewIndex, Progress, Verdict,
+    Watched, Weighed, judge,
 };
-use fairlead_domain::performance::index_advice::{Costs, Verification};
+use fairlead_domain::performance::index_advice::Costs;
 use tokio::time::sleep;
 
 use super::measure::{self, OfIndex};
 use super::{Broken, DoActs, LOOK_EVERY};
 
-/// How costs are called in an act's figures.
-const PLANNED: &str = "plannedCost";
+/// What was known of an index before it was there.
+struct Before {
+    /// By the statements that it is to serve; `None` of those that cannot be planned.
+    costs: Vec<Option<f64>>,
+    measured: OfIndex,
+}
 
 impl DoActs {
-    /// What was measured before it was built stands in the act from then on: who finds the index built knows that it is this
-    /// act's.
     pub(super) async fn build(
         &self,
         act: &mut Act,
@@ -28,50 +30,83 @@ impl DoActs {
             mut session,
             mut progress,
         } = maintaining;
-        let found = session.index(&index.name).await?;
-        let is_built = found.is_some_and(|found| found.is_valid);
-        if is_built && act.before.is_empty() {
-            return self
-                .end(act, ActState::Done, "it was there already".to_owned())
-                .await;
-        }
-        if !is_built {
-            if found.is_some() {
-                // Its building was broken off.
-                session.drop_index(&index.name).await?;
+        if let Some(found) = session.index(&index.name).await? {
+            if found.is_valid {
+                // By somebody else, or by this act, which could not say so.
+                let known = act.outcome.take().filter(|_| !act.after.is_empty());
+                let outcome = known.unwrap_or_else(|| "there is an index of this name".to_owned());
+                return self.end(act, ActState::Done, outcome).await;
             }
-            let cost = self.cost(index).await?;
-            let measured = OfIndex::of(&self.parts.statements.statements(), index);
-            act.before.insert(PLANNED.to_owned(), cost);
-            measure::put(&mut act.before, measured.reads(), measured.writes());
-            self.go_on(act).await?;
-            let building = session.build_index(&index.name, &index.definition);
-            if let Err(broken) = self.beside(act, &mut *progress, building).await {
-                if matches!(broken, Broken::Failed(_)) {
-                    drop_unless_valid(&mut *session, &index.name).await;
+            let name = &index.name;
+            let fault = format!(
+                "there is an index {name} that is not valid: drop it, unless somebody is building it"
+            );
+            return Err(MaintenanceError::Refused(fault).into());
+        }
+        let provisional = NewIndex::provisional(act.id);
+        // One act is under way at a time: what others have left serves nobody.
+        for left in session.indexes(NewIndex::PROVISIONAL).await? {
+            session.drop_index(&left).await?;
+        }
+        let before = self.look_before(act, index).await?;
+        self.go_on(act).await?;
+        let building = session.build_index(&provisional, &index.definition);
+        self.beside(act, Some(&mut *progress), building).await?;
+        let verdict = self.watch(act, index, before, &mut *session).await?;
+        match verdict {
+            Verdict::Kept(why) => {
+                // So that whoever takes it up from here knows why it stays.
+                act.outcome = Some(why.clone());
+                self.go_on(act).await?;
+                session.rename_index(&provisional, &index.name).await?;
+                let ended = self.end(act, ActState::Done, why).await;
+                if matches!(ended, Err(Broken::Cancelled)) {
+                    session.drop_index(&index.name).await?;
                 }
-                return Err(broken);
+                ended
+            }
+            Verdict::Reverted(why) => {
+                session.drop_index(&provisional).await?;
+                self.end(act, ActState::Reverted, why).await
             }
         }
-        self.watch(act, index, &mut *session).await
     }
 
-    /// Judges one that is built.
+    async fn look_before(&self, act: &mut Act, index: &NewIndex) -> Result<Before, Broken> {
+        let costs = self.costs(index).await?;
+        if costs.iter().all(Option::is_none) {
+            let fault = "none of the statements that it is to serve can be planned as requests send them";
+            return Err(MaintenanceError::Refused(fault.to_owned()).into());
+        }
+        act.before = Figures::from([("plannedCost".to_owned(), costs.iter().flatten().sum())]);
+        act.after = Figures::new();
+        let measured = OfIndex::of(&self.parts.statements.statements(), index);
+        Ok(Before { costs, measured })
+    }
+
+    /// Judges one that is built, by what its statements take from now on.
     async fn watch(
         &self,
         act: &mut Act,
         index: &NewIndex,
+        before: Before,
         session: &mut dyn MaintenanceSession,
-    ) -> Result<(), Broken> {
+    ) -> Result<Verdict, Broken> {
         let earlier = OfIndex::of(&self.parts.statements.statements(), index);
-        let costs = Costs {
-            before: act.before.get(PLANNED).copied().unwrap_or_default(),
-            after: self.cost(index).await?,
+        let costs = before.costs.iter().zip(self.costs(index).await?);
+        let mut watched = Watched {
+            costs: costs
+                .filter_map(|(before, after)| {
+                    Some(Costs {
+                        before: (*before)?,
+                        after: after?,
+                    })
+                })
+                .collect(),
+            ..Watched::default()
         };
-        act.after.insert(PLANNED.to_owned(), costs.after);
         let began = Instant::now();
-        let is_taken = matches!(Verification::of(costs), Verification::Verified(_));
-        while is_taken && began.elapsed() < self.parts.watch {
+        while watched.is_taken() && began.elapsed() < self.parts.watch {
             act.progress = Some(Progress {
                 phase: "watching".to_owned(),
                 done: Some(began.elapsed().as_secs()),
@@ -80,59 +115,32 @@ impl DoActs {
             self.go_on(act).await?;
             sleep(LOOK_EVERY.min(self.parts.watch)).await;
         }
-        let measured = OfIndex::of(&self.parts.statements.statements(), index).since(&earlier);
-        let (reads_before, writes_before) = measure::means_in(&act.before);
-        let (reads, writes) = (measured.reads(), measured.writes());
-        measure::put(&mut act.after, reads, writes);
-        if let Some(built) = session.index(&index.name).await? {
+        let since = OfIndex::of(&self.parts.statements.statements(), index).since(&earlier);
+        (watched.reads, watched.writes) = before.measured.compare(&since);
+        act.after.insert("plannedCost".to_owned(), watched.cost().after);
+        for (names, weighed) in [
+            (["readCalls", "readMeanMs"], Weighed::of(&watched.reads)),
+            (["writeCalls", "writeMeanMs"], Weighed::of(&watched.writes)),
+        ] {
+            let [calls, mean] = names.map(str::to_owned);
+            act.after.insert(calls, weighed.calls);
+            if let Some((before, since)) = weighed.means() {
+                act.before.insert(mean.clone(), before);
+                act.after.insert(mean, since);
+            }
+        }
+        let provisional = NewIndex::provisional(act.id);
+        if let Some(built) = session.index(&provisional).await? {
             act.after
                 .insert("indexBytes".to_owned(), measure::real(built.bytes));
             act.after
                 .insert("indexScans".to_owned(), measure::real(built.scans));
         }
-        let watched = Watched {
-            costs,
-            reads_before,
-            reads,
-            writes_before,
-            writes,
-        };
-        match judge(&watched) {
-            Verdict::Kept(why) => self.end(act, ActState::Done, why).await,
-            Verdict::Reverted(why) => {
-                session.drop_index(&index.name).await?;
-                self.end(act, ActState::Reverted, why).await
-            }
-        }
+        Ok(judge(&watched))
     }
 
-    async fn cost(&self, index: &NewIndex) -> Result<f64, MaintenanceError> {
+    async fn costs(&self, index: &NewIndex) -> Result<Vec<Option<f64>>, Broken> {
         let texts: Vec<&str> = index.serves.iter().map(|served| served.text.as_str()).collect();
-        let cost = self.parts.plans.cost(&texts).await?;
-        cost.ok_or_else(|| {
-            MaintenanceError::Refused("the statements that it is to serve cannot be planned".to_owned())
-        })
-    }
-}
-
-/// Takes back what an act that was cancelled has built.
-pub(super) async fn take_back(maintaining: Maintaining, index: &NewIndex) -> Result<(), Broken> {
-    let Maintaining { mut session, .. } = maintaining;
-    Ok(session.drop_index(&index.name).await?)
-}
-
-async fn drop_unless_valid(session: &mut dyn MaintenanceSession, name: &str) {
-    let dropped = match session.index(name).await {
-        Ok(Some(found)) if !found.is_valid => session.drop_index(name).await,
-        Ok(_) => Ok(()),
-        Err(error) => Err(error),
-    };
-    if let Err(error) = dropped {
-        let error: &dyn std::error::Error = &error;
-        tracing::warn!(
-            name,
-            error,
-            "an index that is not valid may be left; the next try drops it"
-        );
+        Ok(self.parts.plans.costs(&texts).await?)
     }
 }

@@ -1,10 +1,11 @@
 //! What is measured before and after.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use fairlead_domain::performance::acts::{Figures, MaintenanceError, Means, NewIndex};
+use fairlead_domain::performance::acts::{Compared, Figures, MaintenanceError, Means, NewIndex};
 use fairlead_domain::performance::catalog::Catalog;
-use fairlead_domain::performance::{LatencySketch, StatementReport};
+use fairlead_domain::performance::{Fingerprint, LatencySketch, StatementReport};
 
 /// Of a table.
 pub(super) async fn table(catalog: &dyn Catalog, name: &str) -> Result<Figures, MaintenanceError> {
@@ -32,7 +33,7 @@ pub(super) fn vacuumed(before: &Figures, after: &Figures) -> String {
     let figure = |figures: &Figures, name| figures.get(name).copied().unwrap_or_default();
     let (dead, left) = (figure(before, "deadRows"), figure(after, "deadRows"));
     let mut told =
-        format!("of {dead:.0} dead rows {left:.0} are left, and the planner knows what the table has");
+        format!("{dead:.0} rows were dead, and {left:.0} are; the planner knows what the table has");
     if left > dead / 2.0 && left > 0.0 {
         told.push_str(
             "; what is left may be seen by somebody yet: look for transactions that stay open and replication slots that \
@@ -42,12 +43,14 @@ pub(super) fn vacuumed(before: &Figures, after: &Figures) -> String {
     told
 }
 
-/// What the statements have taken that an index is to serve, and those that change rows of its table.
+/// What statements have taken: those that an index is to serve, and those that change rows of its table.
 #[derive(Clone, Debug, Default)]
 pub(super) struct OfIndex {
-    reads: LatencySketch,
-    writes: LatencySketch,
+    reads: Times,
+    writes: Times,
 }
+
+type Times = BTreeMap<Fingerprint, LatencySketch>;
 
 impl OfIndex {
     pub(super) fn of(statements: &[StatementReport], index: &NewIndex) -> Self {
@@ -59,52 +62,42 @@ impl OfIndex {
                 .iter()
                 .any(|served| served.fingerprint == fingerprint)
             {
-                found.reads.merge(&report.times);
-            }
-            if changes(&report.text, &index.table) {
-                found.writes.merge(&report.times);
+                found.reads.insert(report.fingerprint, report.times.clone());
+            } else if changes(&report.text, &index.table) {
+                found.writes.insert(report.fingerprint, report.times.clone());
             }
         }
         found
     }
 
     pub(super) fn since(&self, earlier: &Self) -> Self {
+        let since = |now: &Times, earlier: &Times| -> Times {
+            let nothing = LatencySketch::default();
+            let each = now.iter();
+            each.map(|(of, times)| (*of, times.since(earlier.get(of).unwrap_or(&nothing))))
+                .collect()
+        };
         Self {
-            reads: self.reads.since(&earlier.reads),
-            writes: self.writes.since(&earlier.writes),
+            reads: since(&self.reads, &earlier.reads),
+            writes: since(&self.writes, &earlier.writes),
         }
     }
 
-    pub(super) fn reads(&self) -> Means {
-        means(&self.reads)
+    /// Reads and writes, each statement beside itself.
+    pub(super) fn compare(&self, since: &Self) -> (Vec<Compared>, Vec<Compared>) {
+        let compare = |before: &Times, since: &Times| {
+            let each = since.iter();
+            each.map(|(of, times)| Compared {
+                before: before.get(of).map(means).unwrap_or_default(),
+                since: means(times),
+            })
+            .collect()
+        };
+        (
+            compare(&self.reads, &since.reads),
+            compare(&self.writes, &since.writes),
+        )
     }
-
-    pub(super) fn writes(&self) -> Means {
-        means(&self.writes)
-    }
-}
-
-pub(super) fn put(figures: &mut Figures, reads: Means, writes: Means) {
-    for (name, figure) in [
-        ("readCalls", reads.calls),
-        ("readMeanMs", reads.mean_ms),
-        ("writeCalls", writes.calls),
-        ("writeMeanMs", writes.mean_ms),
-    ] {
-        figures.insert(name.to_owned(), figure);
-    }
-}
-
-pub(super) fn means_in(figures: &Figures) -> (Means, Means) {
-    let figure = |name| figures.get(name).copied().unwrap_or_default();
-    let means = |calls, mean_ms| Means {
-        calls: figure(calls),
-        mean_ms: figure(mean_ms),
-    };
-    (
-        means("readCalls", "readMeanMs"),
-        means("writeCalls", "writeMeanMs"),
-    )
 }
 
 fn means(times: &LatencySketch) -> Means {
@@ -166,7 +159,7 @@ mod tests {
         let dead = |rows| Figures::from([("deadRows".to_owned(), rows)]);
         assert_eq!(
             vacuumed(&dead(10_000.0), &dead(0.0)),
-            "of 10000 dead rows 0 are left, and the planner knows what the table has"
+            "10000 rows were dead, and 0 are; the planner knows what the table has"
         );
         assert!(vacuumed(&dead(10_000.0), &dead(9_000.0)).contains("transactions that stay open"));
         assert!(!vacuumed(&dead(0.0), &dead(0.0)).contains("stay open"));

@@ -1,5 +1,6 @@
 //! Does what operators, or a schedule, have asked for to have the database fast: one thing at a time in all processes.
 
+mod archive;
 mod index;
 mod measure;
 mod upkeep;
@@ -13,16 +14,17 @@ use std::time::Duration;
 use async_trait::async_trait;
 use fairlead_domain::access::SystemScope;
 use fairlead_domain::invalid::Invalid;
-use fairlead_domain::jobs::{DeadJob, Done, FinishError, Job, JobError, JobHandler};
+use fairlead_domain::jobs::{DeadJob, Done, FinishError, Job, JobError, JobHandler, Queue};
 use fairlead_domain::performance::StatementMeters;
 use fairlead_domain::performance::acts::{
-    self, Act, ActId, ActJob, ActState, Deed, Maintainer, Maintaining, MaintenanceError, MaintenanceProgress,
+    self, Act, ActId, ActJob, ActState, Deed, EventMonths, Maintainer, Maintaining, MaintenanceError,
+    MaintenanceProgress, NewIndex, WhichActs,
 };
 use fairlead_domain::performance::catalog::Catalog;
 use fairlead_domain::performance::plans::QueryPlans;
 use fairlead_domain::store::{StoreError, SystemStore, SystemUnitOfWork};
 use serde_json::value::RawValue;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::fault;
 
@@ -32,6 +34,13 @@ pub use upkeep::upkeep;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// When a job comes again that has found somebody else at it.
 const BUSY: Duration = Duration::from_secs(5);
+/// Acts that are not over are looked through up to so many.
+const MOST_OPEN: u32 = 1_000;
+/// A server that does not say by then how far it has come is not waited for.
+const LOOK_WITHIN: Duration = Duration::from_secs(5);
+/// How often it is looked, once a second, whether something can be cleared away; then it is tried again later.
+const CLEAR_TRIES: u32 = 20;
+const CLEAR_AGAIN: Duration = Duration::from_mins(1);
 /// A large table takes hours; it can be cancelled.
 const LONGEST: Duration = Duration::from_hours(24);
 
@@ -43,6 +52,7 @@ pub struct ActParts {
     pub catalog: Arc<dyn Catalog>,
     pub plans: Arc<dyn QueryPlans>,
     pub statements: Arc<dyn StatementMeters>,
+    pub months: Arc<dyn EventMonths>,
     /// For how long statements are measured with a new index before it is judged.
     pub watch: Duration,
 }
@@ -103,26 +113,32 @@ impl JobHandler for DoActs {
     async fn run(&self, job: &Job) -> Result<Done, JobError> {
         let asked: ActJob =
             serde_json::from_str(job.payload.get()).map_err(|error| JobError::Reject(error.into()))?;
-        let Some(mut act) = self.find(asked.id()).await? else {
-            return Ok(Done::Now);
-        };
-        let leaves_nothing = !matches!(act.deed, Deed::BuildIndex(_)) || act.before.is_empty();
-        if act.state.is_over() && (act.state != ActState::Cancelled || leaves_nothing) {
-            return Ok(Done::Now);
+        let id = asked.id();
+        match self.find(id).await? {
+            None => return Ok(Done::Now),
+            Some(act) if act.state.is_over() => return self.clear_away(&act, job).await,
+            Some(_) => {}
         }
         let maintaining = match self.parts.maintainer.begin().await {
-            Ok(Some(maintaining)) => maintaining,
-            Ok(None) => return self.later(job, BUSY).await,
-            Err(error) => return self.failed(act, job, error).await,
+            Ok(Some(maintaining)) => Ok(maintaining),
+            Ok(None) => return self.wait_for_others(id, job).await,
+            Err(error) => Err(error),
         };
-        let done = match act.deed.clone() {
-            Deed::BuildIndex(index) if act.state.is_over() => index::take_back(maintaining, &index).await,
-            deed => self.act(&mut act, deed, maintaining).await,
+        // Whoever was at it may have come to its end meanwhile.
+        let Some(mut act) = self.find(id).await?.filter(|act| !act.state.is_over()) else {
+            return self.later(job, LOOK_EVERY).await;
         };
+        let done = match maintaining {
+            Ok(maintaining) => self.act(&mut act, maintaining).await,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(error) = self.hasten_next().await {
+            let error: &dyn std::error::Error = &error;
+            tracing::debug!(error, "the next act begins when it looks");
+        }
         match done {
             Ok(()) => Ok(Done::Now),
-            // What was built is taken back when whoever was at it has let go.
-            Err(Broken::Cancelled) => self.later(job, LOOK_EVERY).await,
+            Err(Broken::Cancelled) => self.clear_away(&act, job).await,
             Err(Broken::Closing) => {
                 act.wait("the process that was at it has stopped");
                 self.note(&act).await?;
@@ -147,9 +163,9 @@ impl JobHandler for DoActs {
 }
 
 impl DoActs {
-    async fn act(&self, act: &mut Act, deed: Deed, maintaining: Maintaining) -> Result<(), Broken> {
+    async fn act(&self, act: &mut Act, maintaining: Maintaining) -> Result<(), Broken> {
+        let deed = act.deed.clone();
         act.state = ActState::Running;
-        act.outcome = None;
         let begun = self.now().await?;
         act.begun_at.get_or_insert(begun);
         self.go_on(act).await?;
@@ -157,6 +173,7 @@ impl DoActs {
         match deed {
             Deed::Vacuum { table } => self.vacuum(act, &table, maintaining).await?,
             Deed::BuildIndex(index) => self.build(act, &index, maintaining).await?,
+            Deed::ArchiveEvents { before, strategy } => self.archive(act, before, strategy).await?,
             // It is done by the process itself, and never by a job.
             Deed::ReleaseMemory { .. } => {
                 let refused = "a process gives back its own memory alone".to_owned();
@@ -180,7 +197,8 @@ impl DoActs {
             mut progress,
         } = maintaining;
         act.before = measure::table(&*self.parts.catalog, table).await?;
-        self.beside(act, &mut *progress, session.vacuum(table)).await?;
+        self.beside(act, Some(&mut *progress), session.vacuum(table))
+            .await?;
         act.after = measure::table(&*self.parts.catalog, table).await?;
         let outcome = measure::vacuumed(&act.before, &act.after);
         self.end(act, ActState::Done, outcome).await
@@ -190,7 +208,7 @@ impl DoActs {
     async fn beside<T>(
         &self,
         act: &mut Act,
-        progress: &mut dyn MaintenanceProgress,
+        mut progress: Option<&mut dyn MaintenanceProgress>,
         work: impl Future<Output = Result<T, MaintenanceError>> + Send,
     ) -> Result<T, Broken> {
         let mut work = pin!(work);
@@ -199,20 +217,51 @@ impl DoActs {
                 return Ok(done?);
             }
             // What is under way goes on, also when nobody can look.
-            act.progress = progress.look().await.unwrap_or_default();
+            if let Some(progress) = &mut progress {
+                let seen = timeout(LOOK_WITHIN, progress.look()).await;
+                act.progress = seen.ok().and_then(Result::ok).flatten();
+            }
             self.go_on(act).await?;
         }
     }
 
-    /// Notes how far it has come, unless it is to go no further.
+    /// Others are at it. Whoever comes to an end has the next one begun; this is for when nobody could.
+    async fn wait_for_others(&self, id: ActId, job: &Job) -> Result<Done, JobError> {
+        if let Some(mut act) = self.find(id).await?.filter(|act| act.outcome.is_none()) {
+            act.wait("another act is under way");
+            self.note(&act).await?;
+        }
+        self.later(job, BUSY).await
+    }
+
+    /// Has the next act begun.
+    async fn hasten_next(&self) -> Result<(), StoreError> {
+        let mut uow = self.begin().await?;
+        let open = WhichActs {
+            is_over: Some(false),
+            kind: None,
+        };
+        let waiting = uow.acts().list(&open, None, MOST_OPEN).await?;
+        let oldest = waiting.iter().rfind(|act| act.state == ActState::Waiting);
+        if let Some(act) = oldest {
+            uow.jobs().hasten(Queue::Maintenance, &act.id.to_string()).await?;
+        }
+        uow.commit().await.map(drop)
+    }
+
+    /// Notes how far it has come, unless it is to go no further. Where it cannot be noted what is under way goes on.
     async fn go_on(&self, act: &Act) -> Result<(), Broken> {
         if self.closes.load(Ordering::Relaxed) {
             return Err(Broken::Closing);
         }
-        if self.note(act).await? {
-            Ok(())
-        } else {
-            Err(Broken::Cancelled)
+        match self.note(act).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Broken::Cancelled),
+            Err(error) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(act = %act.id, error, "how far an act has come cannot be noted; it goes on");
+                Ok(())
+            }
         }
     }
 
@@ -227,20 +276,50 @@ impl DoActs {
 
     /// Has it tried again, as long as it may be.
     async fn failed(&self, mut act: Act, job: &Job, error: MaintenanceError) -> Result<Done, JobError> {
-        // What the server refuses it refuses again.
         let is_last = job.attempt >= job.max_attempts || matches!(error, MaintenanceError::Refused(_));
         let why = fault::told(&error);
-        if is_last {
-            act.end(ActState::Failed, why, self.now().await?);
-        } else {
+        if !is_last {
             act.wait(why);
+            self.note(&act).await?;
+            return Err(JobError::Retry(error.into()));
         }
+        tracing::error!(act = %act.id, kind = act.deed.kind(), subject = act.deed.subject(), why, "an act has failed");
+        act.end(ActState::Failed, why, self.now().await?);
         self.note(&act).await?;
-        if is_last {
-            Err(JobError::Reject(error.into()))
-        } else {
-            Err(JobError::Retry(error.into()))
+        self.clear_away(&act, job).await
+    }
+
+    /// Drops what an act that is over may have left, however often that must be tried. Not by another job: those may be
+    /// paused.
+    async fn clear_away(&self, act: &Act, job: &Job) -> Result<Done, JobError> {
+        if !matches!(act.deed, Deed::BuildIndex(_)) {
+            return Ok(Done::Now);
         }
+        let name = NewIndex::provisional(act.id);
+        for _ in 0..CLEAR_TRIES {
+            match self.clear(&name).await {
+                Ok(true) => return Ok(Done::Now),
+                // What this act still runs is cancelled, and then the right to maintain is free.
+                Ok(false) => sleep(LOOK_EVERY).await,
+                Err(error) => {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(act = %act.id, name, error, "what an act has left is there yet; it is tried again");
+                    break;
+                }
+            }
+        }
+        self.later(job, CLEAR_AGAIN).await
+    }
+
+    /// Returns whether there is no index of this name; not while somebody is at it.
+    async fn clear(&self, name: &str) -> Result<bool, MaintenanceError> {
+        let Some(Maintaining { mut session, .. }) = self.parts.maintainer.begin().await? else {
+            return Ok(false);
+        };
+        if session.index(name).await?.is_some() {
+            session.drop_index(name).await?;
+        }
+        Ok(true)
     }
 
     async fn later(&self, job: &Job, after: Duration) -> Result<Done, JobError> {

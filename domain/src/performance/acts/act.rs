@@ -1,9 +1,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 
-use super::Relief;
+use super::{ArchiveStrategy, Relief};
 use crate::Id;
 use crate::performance::index_advice::Index;
 
@@ -31,6 +31,9 @@ pub struct Act {
     pub outcome: Option<String>,
 }
 
+/// The table that has the log of events.
+const EVENTS: &str = "events";
+
 /// What is done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -40,6 +43,11 @@ pub enum Deed {
         table: String,
     },
     BuildIndex(NewIndex),
+    /// Months of events that end by this day are archived.
+    ArchiveEvents {
+        before: Date,
+        strategy: ArchiveStrategy,
+    },
     /// A process gives memory back.
     ReleaseMemory {
         process: String,
@@ -128,6 +136,7 @@ impl Act {
         self.state = ActState::Waiting;
         self.outcome = Some(why.into());
         self.progress = None;
+        self.ended_at = None;
     }
 }
 
@@ -136,6 +145,7 @@ impl Deed {
         match self {
             Self::Vacuum { .. } => "vacuum",
             Self::BuildIndex(_) => "build-index",
+            Self::ArchiveEvents { .. } => "archive-events",
             Self::ReleaseMemory { .. } => "release-memory",
         }
     }
@@ -145,6 +155,7 @@ impl Deed {
         match self {
             Self::Vacuum { table } => table,
             Self::BuildIndex(index) => &index.name,
+            Self::ArchiveEvents { .. } => EVENTS,
             Self::ReleaseMemory { process, .. } => process,
         }
     }
@@ -154,12 +165,32 @@ impl Deed {
         match self {
             Self::Vacuum { table } => Some(table),
             Self::BuildIndex(index) => Some(&index.table),
+            Self::ArchiveEvents { .. } => Some(EVENTS),
             Self::ReleaseMemory { .. } => None,
         }
     }
 }
 
 impl NewIndex {
+    /// How the names of indexes begin that are being built or judged.
+    pub const PROVISIONAL: &'static str = "fairlead_act_";
+
+    /// How it is called until it has paid: as no other index is, so that what is dropped under this name is the act's own.
+    pub fn provisional(act: ActId) -> String {
+        format!("{}{}", Self::PROVISIONAL, act.as_uuid().simple())
+    }
+
+    /// A step of the schema that makes it, for installations to come, and one that takes it away again.
+    pub fn migration(&self, evidence: &str) -> (String, String) {
+        let Self { name, definition, .. } = self;
+        (
+            format!(
+                "-- Built as an act, and kept: {evidence}.\nCREATE INDEX IF NOT EXISTS {name} ON {definition};\n"
+            ),
+            format!("DROP INDEX IF EXISTS {name};\n"),
+        )
+    }
+
     pub fn of(index: &Index, serves: Vec<StatementText>) -> Self {
         Self {
             name: index.name(),

@@ -79,7 +79,7 @@ pub async fn note(uow: &mut dyn SystemUnitOfWork, act: &Act) -> Result<(), Store
 
 /// Has it not done, or broken off: whoever is at it looks once a second.
 pub async fn cancel(uow: &mut dyn SystemUnitOfWork, operator: &str, id: ActId) -> Result<Act, ActError> {
-    let mut act = uow.acts().find(id).await?.ok_or(ActError::Missing)?;
+    let mut act = uow.acts().hold(id).await?.ok_or(ActError::Missing)?;
     act.end(
         ActState::Cancelled,
         format!("{operator} has cancelled it"),
@@ -92,15 +92,16 @@ pub async fn cancel(uow: &mut dyn SystemUnitOfWork, operator: &str, id: ActId) -
     Ok(act)
 }
 
-/// Notes that it was given up.
+/// Notes that it was given up, and has what it may have left cleared away.
 pub async fn fail(uow: &mut dyn SystemUnitOfWork, id: ActId) -> Result<(), StoreError> {
-    let Some(mut act) = uow.acts().find(id).await? else {
+    let Some(mut act) = uow.acts().hold(id).await? else {
         return Ok(());
     };
     let why = act.outcome.take();
-    let why = why.unwrap_or_else(|| "the process that was at it was gone, each time it was tried".to_owned());
+    let why = why.unwrap_or_else(|| "it was broken off each time it was tried; the log says why".to_owned());
     act.end(ActState::Failed, why, uow.now());
-    uow.acts().update(&act).await.map(drop)
+    uow.acts().update(&act).await?;
+    uow.jobs().enqueue(ActJob::of(id)).await
 }
 
 async fn audit(

@@ -6,14 +6,16 @@
 //! kept or taken back.
 
 mod act;
+mod archive;
 mod ask;
 mod judge;
 mod port;
 mod relief;
 
 pub use act::{Act, ActId, ActState, Deed, Figures, NewIndex, Progress, StatementText, WhichActs};
+pub use archive::{ArchiveStrategy, EventMonths, MonthOutcome, OldMonth};
 pub use ask::{ActError, ActJob, Asked, ask, cancel, fail, note};
-pub use judge::{Means, Verdict, Watched, judge};
+pub use judge::{Compared, Means, Verdict, Watched, Weighed, judge};
 pub use port::{
     Acts, BuiltIndex, Maintainer, Maintaining, MaintenanceError, MaintenanceProgress, MaintenanceSession,
 };

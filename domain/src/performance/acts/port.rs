@@ -13,6 +13,9 @@ pub trait Acts: Send {
 
     async fn find(&mut self, id: ActId) -> Result<Option<Act>, StoreError>;
 
+    /// The same, and has all others who would change it wait until this unit of work has ended.
+    async fn hold(&mut self, id: ActId) -> Result<Option<Act>, StoreError>;
+
     /// The newest first, from the one behind `before` on.
     async fn list(
         &mut self,
@@ -53,8 +56,13 @@ pub trait MaintenanceSession: Send {
     /// What there is of this name; `None`: nothing.
     async fn index(&mut self, name: &str) -> Result<Option<BuiltIndex>, MaintenanceError>;
 
+    /// The names of indexes that begin so.
+    async fn indexes(&mut self, prefix: &str) -> Result<Vec<String>, MaintenanceError>;
+
     /// Builds an index while others write. Broken off, it leaves one that is not valid.
     async fn build_index(&mut self, name: &str, definition: &str) -> Result<(), MaintenanceError>;
+
+    async fn rename_index(&mut self, from: &str, to: &str) -> Result<(), MaintenanceError>;
 
     /// Drops an index while others write, if it is there.
     async fn drop_index(&mut self, name: &str) -> Result<(), MaintenanceError>;
@@ -79,8 +87,8 @@ pub struct BuiltIndex {
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
 pub enum MaintenanceError {
-    /// The server does not do it.
-    #[error("the server says: {0}")]
+    /// It is not done, and will not be when it is tried again.
+    #[error("{0}")]
     Refused(String),
     /// It would wait too long for somebody.
     #[error("somebody has the table locked, or a transaction stays open: {0}")]

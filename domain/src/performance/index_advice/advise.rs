@@ -26,9 +26,13 @@ pub struct IndexAdvice {
 }
 
 impl Workload {
-    /// The statements that read a table, by what names them: those that take most time of it first.
-    pub fn busiest(&self, table: &str, most: usize) -> Vec<&str> {
+    /// The statements that read a table, by what names them, those that take most time of it first: of those that compare
+    /// or sort by one of these columns, unless there are none.
+    pub fn busiest(&self, table: &str, columns: &[&str], most: usize) -> Vec<&str> {
         let mut shapes: Vec<&Shape> = self.shapes.iter().filter(|shape| shape.table == table).collect();
+        if shapes.iter().any(|shape| shape.asks_for(columns)) {
+            shapes.retain(|shape| shape.asks_for(columns));
+        }
         shapes.sort_by(|left, right| right.total_ms().total_cmp(&left.total_ms()));
         let mut busiest: Vec<&str> = Vec::new();
         for shape in shapes {

@@ -120,6 +120,16 @@ impl Table {
 }
 
 impl Shape {
+    /// Whether one of these columns is compared or sorted by.
+    pub(super) fn asks_for(&self, columns: &[&str]) -> bool {
+        let compared = self.equals.iter().chain(&self.any_of).chain(&self.ranges);
+        let keys = compared
+            .map(|term| &term.key)
+            .chain(self.order.iter().map(|sorted| &sorted.key));
+        let mut named = keys.filter_map(Key::column);
+        named.any(|name| columns.contains(&name))
+    }
+
     pub(super) fn total_ms(&self) -> f64 {
         self.calls * self.mean_ms
     }

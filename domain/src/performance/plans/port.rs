@@ -58,9 +58,9 @@ pub trait QueryPlans: fmt::Debug + Send + Sync {
         statements: &[StatementReport],
     ) -> Result<Vec<Verification>, StoreError>;
 
-    /// What statements are believed to cost together, each once and for any values, with the indexes that there are; `None`:
-    /// the server does not plan them.
-    async fn cost(&self, texts: &[&str]) -> Result<Option<f64>, StoreError>;
+    /// What each of these statements is believed to cost, for any values and with the indexes that there are; `None` of one
+    /// that the role of requests may not plan.
+    async fn costs(&self, texts: &[&str]) -> Result<Vec<Option<f64>>, StoreError>;
 }
 
 /// Why a statement is not judged.

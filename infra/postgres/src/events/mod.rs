@@ -10,6 +10,7 @@ mod inbox;
 mod leadership;
 mod lease;
 mod log;
+mod months;
 mod retention;
 mod tenant;
 mod word;
@@ -23,6 +24,7 @@ use crate::error::{SqlError, corrupt};
 use crate::statement::Xid;
 use fairlead_domain::store::StoreError;
 
+pub use months::PgEventMonths;
 pub(crate) use word::ThisProcess;
 
 /// Reads the columns of an event, which begin at `first`: `xid, position, id, type, version, aggregate_type,

@@ -118,6 +118,8 @@ const CLEAR_ASTRAY: &str = "
 
 const HORIZON: &str = "SELECT pg_snapshot_xmin(pg_current_snapshot())";
 
+/// Why a month stays that nobody needed a moment before.
+const IN_USE: &str = "events were added to it, or somebody began to need them, meanwhile";
 /// Events per statement.
 const BATCH: i64 = 10_000;
 /// Whoever reads events keeps their table from being changed, and whoever writes waits behind that change: so it is tried
@@ -142,7 +144,7 @@ impl PgSystemStore {
         for row in rows {
             let month: Date = row.try_get(0).map_err(SqlError::from)?;
             match self.drop_up_to(month, archive).await? {
-                Outcome::Kept => return Ok(dropped),
+                Outcome::Kept(_) | Outcome::Unfinished => return Ok(dropped),
                 Outcome::WasGone => {}
                 Outcome::Dropped => {
                     dropped += 1;
@@ -162,32 +164,32 @@ impl PgSystemStore {
     }
 
     /// Drops a month, and all that lies before it in no month, where nobody needs any of it, and it is archived.
-    async fn drop_up_to(
+    pub(super) async fn drop_up_to(
         &self,
         month: Date,
         archive: Option<&dyn EventArchive>,
     ) -> Result<Outcome, StoreError> {
         let connection = self.cluster().system();
-        if is_needed(&connection, month).await? {
-            return Ok(Outcome::Kept);
+        if let Some(why) = needed_by(&connection, month).await? {
+            return Ok(Outcome::Kept(why));
         }
         connection.commit().await?;
         let archived = match archive {
             Some(archive) => match archive::write(self, month, archive).await? {
                 Some(archived) => Some(archived),
-                None => return Ok(Outcome::Kept),
+                None => return Ok(Outcome::Unfinished),
             },
             None => None,
         };
         let Some(horizon) = self.look_at(month, archived).await? else {
-            return Ok(Outcome::Kept);
+            return Ok(Outcome::Kept(IN_USE.to_owned()));
         };
         let mut tries = 0;
         let was_there = loop {
             tries += 1;
             match self.drop_month(month, horizon).await {
                 Ok(Some(was_there)) => break was_there,
-                Ok(None) => return Ok(Outcome::Kept),
+                Ok(None) => return Ok(Outcome::Kept(IN_USE.to_owned())),
                 Err(StoreError::Contended) if tries < TRIES => sleep(BETWEEN_TRIES).await,
                 Err(error) => return Err(error),
             }
@@ -236,7 +238,7 @@ impl PgSystemStore {
     /// Returns whether there was such a month; `None`: it must stay.
     async fn drop_month(&self, month: Date, horizon: Xid) -> Result<Option<bool>, StoreError> {
         let connection = self.cluster().system();
-        if is_needed(&connection, month).await? {
+        if needed_by(&connection, month).await?.is_some() {
             return Ok(None);
         }
         let row = connection.sql(HOLD).bind(month).fetch_one().await?;
@@ -260,15 +262,18 @@ impl PgSystemStore {
 }
 
 /// What has become of a month.
-enum Outcome {
-    /// Somebody needs it, or not all of it is archived.
-    Kept,
+pub(super) enum Outcome {
+    /// Somebody needs it.
+    Kept(String),
+    /// Not all of it is archived.
+    Unfinished,
     Dropped,
     /// Another process has dropped it, or there was none.
     WasGone,
 }
 
-async fn is_needed(connection: &Connection, month: Date) -> Result<bool, StoreError> {
+/// Who needs an event of a month, or one from before it.
+pub(super) async fn needed_by(connection: &Connection, month: Date) -> Result<Option<String>, StoreError> {
     let needed_by = connection
         .sql(NEEDED_BY)
         .bind(month)
@@ -281,5 +286,5 @@ async fn is_needed(connection: &Connection, month: Date) -> Result<bool, StoreEr
     if let Some(why) = &why {
         tracing::warn!(%month, why, "old events are kept");
     }
-    Ok(why.is_some())
+    Ok(why)
 }

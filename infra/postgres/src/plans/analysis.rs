@@ -78,9 +78,9 @@ impl QueryPlans for PgQueryPlans {
         verify::verify(&self.cluster, advice, statements).await
     }
 
-    #[tracing::instrument(level = "debug", name = "db.plans.cost", skip_all)]
-    async fn cost(&self, texts: &[&str]) -> Result<Option<f64>, StoreError> {
-        verify::cost_now(&self.cluster, texts).await
+    #[tracing::instrument(level = "debug", name = "db.plans.costs", skip_all)]
+    async fn costs(&self, texts: &[&str]) -> Result<Vec<Option<f64>>, StoreError> {
+        verify::costs_now(&self.cluster, texts).await
     }
 }
 

@@ -58,14 +58,22 @@ pub(super) async fn verify(
     Ok(verified)
 }
 
-/// What statements cost by the indexes that there are; `None`: the planner does not take one of them.
-pub(super) async fn cost_now(cluster: &Arc<Cluster>, texts: &[&str]) -> Result<Option<f64>, StoreError> {
-    let mut session = begin(cluster).await?;
-    match cost(&mut session, texts).await {
-        Ok(cost) => Ok(Some(cost)),
-        Err(error) if error.message().is_some() => Ok(None),
-        Err(error) => Err(SqlError::from(error).into()),
+/// What statements cost by the indexes that there are; `None` of those that the planner does not take.
+pub(super) async fn costs_now(
+    cluster: &Arc<Cluster>,
+    texts: &[&str],
+) -> Result<Vec<Option<f64>>, StoreError> {
+    let mut costs = Vec::with_capacity(texts.len());
+    for text in texts {
+        // One that fails ends its transaction.
+        let mut session = begin(cluster).await?;
+        costs.push(match cost(&mut session, &[text]).await {
+            Ok(cost) => Some(cost),
+            Err(error) if error.message().is_some() => None,
+            Err(error) => return Err(SqlError::from(error).into()),
+        });
     }
+    Ok(costs)
 }
 
 /// As the role of requests.

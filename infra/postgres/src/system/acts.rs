@@ -42,6 +42,8 @@ macro_rules! acts {
 
 const FIND: &str = acts!("WHERE id = $1");
 
+const HOLD: &str = acts!("WHERE id = $1 FOR UPDATE");
+
 const LIST: &str = acts!(
     "WHERE ($1::uuid IS NULL OR id < $1) AND ($2::boolean IS NULL OR (ended_at IS NOT NULL) = $2)
        AND ($3::text IS NULL OR kind = $3)
@@ -88,6 +90,17 @@ impl Acts for PgSystemUnitOfWork {
         let row = self
             .connection
             .sql(FIND)
+            .bind(id.as_uuid())
+            .fetch_optional()
+            .await?;
+        row.as_ref().map(act).transpose()
+    }
+
+    #[tracing::instrument(level = "debug", name = "db.acts.hold", skip_all)]
+    async fn hold(&mut self, id: ActId) -> Result<Option<Act>, StoreError> {
+        let row = self
+            .connection
+            .sql(HOLD)
             .bind(id.as_uuid())
             .fetch_optional()
             .await?;

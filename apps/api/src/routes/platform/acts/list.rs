@@ -40,7 +40,7 @@ struct ListQuery {
 
 impl FromQuery for ListQuery {
     fn read(query: &mut QueryReader) -> Self {
-        let kinds = ["vacuum", "build-index", "release-memory"];
+        let kinds = ["vacuum", "build-index", "archive-events", "release-memory"];
         let known = |text: &str| kinds.contains(&text).then(|| text.to_owned());
         Self {
             which: WhichActs {

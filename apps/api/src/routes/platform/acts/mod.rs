@@ -28,6 +28,9 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(optimize::optimize);
 }
 
+/// How often the same is asked for that others ask for at that moment.
+const TRIES: u32 = 3;
+
 #[expect(
     clippy::disallowed_methods,
     reason = "what is done to the database concerns no tenant"
@@ -43,9 +46,14 @@ pub(super) async fn ask(
     deed: Deed,
     why: String,
 ) -> Result<HttpResponse, Problem> {
-    let mut uow = begin(services).await?;
-    let asked = acts::ask(&mut *uow, deed, why, operator.0.operator()).await?;
-    uow.commit().await?;
+    let mut tries = 1;
+    let asked = loop {
+        match once(services, operator, &deed, &why).await {
+            // Whoever was first at the same moment is seen the next time.
+            Err(StoreError::Contended) if tries < TRIES => tries += 1,
+            asked => break asked?,
+        }
+    };
     let act = match asked {
         Asked::New(act) => {
             tracing::info!(
@@ -62,6 +70,13 @@ pub(super) async fn ask(
     Ok(HttpResponse::Accepted()
         .insert_header((LOCATION, format!("/api/v1/performance/acts/{}", act.id)))
         .json(ActView::from(act)))
+}
+
+async fn once(services: &Services, operator: &Operator, deed: &Deed, why: &str) -> Result<Asked, StoreError> {
+    let mut uow = begin(services).await?;
+    let asked = acts::ask(&mut *uow, deed.clone(), why.to_owned(), operator.0.operator()).await?;
+    uow.commit().await?;
+    Ok(asked)
 }
 
 impl From<ActError> for Problem {

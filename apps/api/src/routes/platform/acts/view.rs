@@ -12,6 +12,8 @@ pub(super) enum ActKind {
     Vacuum,
     /// An index is built while others write, judged, and dropped again where it does not pay.
     BuildIndex,
+    /// Months of events are archived.
+    ArchiveEvents,
     /// A process gives memory back, because it runs out.
     ReleaseMemory,
 }
@@ -41,6 +43,10 @@ pub(super) enum ActStateName {
     "after": {"plannedCost": 12.4, "readCalls": 640.0, "readMeanMs": 0.8, "writeCalls": 71.0, "writeMeanMs": 1.2,
               "indexBytes": 9_400_000.0, "indexScans": 640.0},
     "outcome": "its statements took 0.80 ms instead of 41.20 ms",
+    "migration": {
+        "up": "-- Built as an act, and kept: its statements took 0.80 ms instead of 41.20 ms.\nCREATE INDEX IF NOT EXISTS …;\n",
+        "down": "DROP INDEX IF EXISTS idx_leads_tenant_id_company_5d1c0a2f;\n",
+    },
 }))]
 pub(in super::super) struct ActView {
     id: Uuid,
@@ -49,7 +55,7 @@ pub(in super::super) struct ActView {
     subject: String,
     #[schema(required = true)]
     table: Option<String>,
-    /// What the database is told.
+    /// Of an index what would build it under its own name.
     #[schema(required = true)]
     statement: Option<String>,
     why: String,
@@ -77,6 +83,17 @@ pub(in super::super) struct ActView {
     /// What came of it so far, and why.
     #[schema(required = true)]
     outcome: Option<String>,
+    /// Of an index that was built and stays: the step of the schema by which other installations get it.
+    #[schema(required = true)]
+    migration: Option<StepView>,
+}
+
+/// What is to stand in a file of `migrations/src/sql`, and what takes it back.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ActMigration)]
+struct StepView {
+    up: String,
+    down: String,
 }
 
 /// How far it has come.
@@ -96,10 +113,7 @@ struct ProgressView {
 impl From<Act> for ActView {
     fn from(act: Act) -> Self {
         let (kind, statement) = match &act.deed {
-            Deed::Vacuum { table } => (
-                ActKind::Vacuum,
-                Some(format!("VACUUM (ANALYZE, TRUNCATE FALSE) {table}")),
-            ),
+            Deed::Vacuum { .. } => (ActKind::Vacuum, None),
             Deed::BuildIndex(index) => (
                 ActKind::BuildIndex,
                 Some(format!(
@@ -107,7 +121,15 @@ impl From<Act> for ActView {
                     index.name, index.definition
                 )),
             ),
+            Deed::ArchiveEvents { .. } => (ActKind::ArchiveEvents, None),
             Deed::ReleaseMemory { .. } => (ActKind::ReleaseMemory, None),
+        };
+        let migration = match (&act.deed, act.state, &act.outcome) {
+            (Deed::BuildIndex(index), ActState::Done, Some(outcome)) if !act.after.is_empty() => {
+                let (up, down) = index.migration(outcome);
+                Some(StepView { up, down })
+            }
+            _ => None,
         };
         Self {
             id: act.id.as_uuid(),
@@ -125,6 +147,7 @@ impl From<Act> for ActView {
             before: act.before,
             after: act.after,
             outcome: act.outcome,
+            migration,
         }
     }
 }

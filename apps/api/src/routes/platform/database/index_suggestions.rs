@@ -167,7 +167,9 @@ pub(in super::super) fn to_build(advice: &IndexAdvice, services: &Services) -> N
 }
 
 fn not_suggested(field: &'static str, name: &str) -> Invalid {
-    let fault = format!("{name} is not suggested now; `GET …/index-suggestions` tells what is");
+    // PostgreSQL has no longer names, so what is longer is none, and not worth repeating.
+    let shown: String = name.chars().take(63).collect();
+    let fault = format!("{shown:?} is not suggested now; `GET …/index-suggestions` tells what is");
     Invalid::field(field, fault)
 }
 

@@ -1,6 +1,7 @@
 //! How the database does what it is asked, and what would have it do better.
 
 mod analyze_query;
+mod archive;
 mod build_index;
 mod growth;
 mod index_suggestions;
@@ -34,6 +35,7 @@ pub(super) fn configure(config: &mut ServiceConfig) {
         .service(analyze_query::analyze_query)
         .service(index_suggestions::index_suggestions)
         .service(index_suggestions::index_migration)
+        .service(archive::archive)
         .service(build_index::build_index)
         .service(optimize_table::optimize_table);
 }
