@@ -14,6 +14,7 @@ use support::{Client, TestApp, TestDatabase, TestTenant, wait_until};
 mod acts;
 mod alerts;
 mod bottlenecks;
+mod built_indexes;
 mod capacity;
 mod health;
 mod history;

@@ -67,7 +67,7 @@ async fn memory_that_runs_out_is_given_back_and_only_where_that_is_wanted() {
 #[tokio::test]
 async fn memory_is_given_back_when_an_operator_asks_as_far_as_they_say() {
     let database = TestDatabase::create().await;
-    let program = Program::on(&database).with("DB_POOL_MIN", "2");
+    let program = Program::on(&database).with("DB_POOL_MIN", "0");
     let serving = program.serve().await.unwrap();
     let operator = operator(&program, &serving).await;
     let acme = TestTenant::sign_up(serving.anonymous(), "acme").await;
@@ -84,6 +84,7 @@ async fn memory_is_given_back_when_an_operator_asks_as_far_as_they_say() {
     let caches = clean_up("caches").await;
     let again = acme.owner.get("/api/v1/leads").await;
     let connections = clean_up("connections").await;
+    acme.owner.get("/api/v1/users").await.expect(200);
     let emergency = clean_up("emergency").await;
 
     assert!(
@@ -92,11 +93,10 @@ async fn memory_is_given_back_when_an_operator_asks_as_far_as_they_say() {
     );
     assert_eq!(caches["closedConnections"], 0);
     assert_ne!(again.header("fairlead-read-source"), Some("l1"));
-    assert!(connections["residentAfterBytes"].is_u64(), "{connections:#}");
-    assert!(
-        emergency["closedConnections"].as_u64() >= Some(2),
-        "{emergency:#}"
-    );
+    for closed in [connections, emergency] {
+        assert!(closed["residentAfterBytes"].is_u64(), "{closed:#}");
+        assert!(closed["closedConnections"].as_u64() >= Some(1), "{closed:#}");
+    }
     acme.owner.get("/api/v1/carriers").await.expect(200);
     for body in [
         json!({}),

@@ -166,6 +166,10 @@ impl DoActs {
     async fn act(&self, act: &mut Act, maintaining: Maintaining) -> Result<(), Broken> {
         let deed = act.deed.clone();
         act.state = ActState::Running;
+        if act.after.is_empty() {
+            // Why it waited. What was found out before it was broken off stays said.
+            act.outcome = None;
+        }
         let begun = self.now().await?;
         act.begun_at.get_or_insert(begun);
         self.go_on(act).await?;
@@ -242,7 +246,9 @@ impl DoActs {
             kind: None,
         };
         let waiting = uow.acts().list(&open, None, MOST_OPEN).await?;
-        let oldest = waiting.iter().rfind(|act| act.state == ActState::Waiting);
+        // What is tried again waits for its own reasons.
+        let is_next = |act: &&Act| act.state == ActState::Waiting && act.begun_at.is_none();
+        let oldest = waiting.iter().rfind(is_next);
         if let Some(act) = oldest {
             uow.jobs().hasten(Queue::Maintenance, &act.id.to_string()).await?;
         }
